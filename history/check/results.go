@@ -1,0 +1,65 @@
+// Package check gives verdicts over a recorded history. It reads a run
+// directory alone: it knows no Docker and no network.
+package check
+
+import (
+	"squall/history"
+	"squall/history/measure"
+)
+
+// SchemaVersion is the version of results.json.
+const SchemaVersion = 1
+
+// Verdict is the outcome of a check or of a whole test.
+type Verdict string
+
+// The four outcomes; they are never mixed. Over several checks the first of
+// this order that occurs wins: Violation, Invalid, Unknown, Pass.
+const (
+	Pass      Verdict = "pass"
+	Violation Verdict = "violation" // a promise was broken
+	Unknown   Verdict = "unknown"   // the checker could not decide within its limits
+	Invalid   Verdict = "invalid"   // infrastructure failed, or too quiet to mean anything
+)
+
+// Result is what one checker found.
+type Result struct {
+	Name    string  `json:"name"` // "linearizable", "election-safety", …
+	Verdict Verdict `json:"verdict"`
+	Summary string  `json:"summary"` // one line: what was checked, or what is wrong
+	// Key is the key whose operations are not linearizable.
+	Key string `json:"key,omitempty"`
+	// Witness is the smallest set of operations found that shows a violation,
+	// by time of call; Events are the node events that show one.
+	Witness []WitnessOp         `json:"witness,omitempty"`
+	Events  []history.NodeEvent `json:"events,omitempty"`
+	// Picture is a file in the run directory that draws the violation.
+	Picture string  `json:"picture,omitempty"`
+	Seconds float64 `json:"seconds"` // what the check took
+	// Stats are the checker's own figures, e.g. keys, operations, reduced.
+	Stats map[string]float64 `json:"stats,omitempty"`
+}
+
+// WitnessOp is an operation as results.json shows it.
+type WitnessOp struct {
+	Process int64   `json:"process"`
+	Node    string  `json:"node"`
+	Text    string  `json:"text"` // "write(k) ← 17", "read(k) → 16", "cas(k) 16→17: found 12"
+	Outcome string  `json:"outcome"`
+	Call    int64   `json:"call"`   // ns since the start of the test
+	Return  int64   `json:"return"` // ns since the start of the test
+	CallS   float64 `json:"callSeconds"`
+}
+
+// Results is results.json.
+type Results struct {
+	SchemaVersion int                `json:"schemaVersion"`
+	Verdict       Verdict            `json:"verdict"`
+	Reasons       []string           `json:"reasons"` // why, when it is not pass
+	Checks        []Result           `json:"checks"`
+	Ops           measure.Ops        `json:"ops"`
+	Elections     measure.Elections  `json:"elections"`
+	Faults        []measure.FaultRun `json:"faults"`
+	// History says what was read: records, bytes, and whether the file was cut.
+	History measure.HistoryInfo `json:"history"`
+}

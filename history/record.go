@@ -1,0 +1,190 @@
+// Package history is what a test recorded: client operations, faults and node
+// events in one log, each with a time on one clock, and the codec, recorder
+// and streaming reader of that log (history.jsonl.zst).
+//
+// Every time is CLOCK_MONOTONIC of the machine, in nanoseconds. All machines
+// of one host share that clock, so times from different nodes compare.
+package history
+
+import "time"
+
+// FormatVersion is the version of the log that this package writes. A reader
+// refuses a version that it does not know.
+const FormatVersion = 1
+
+// Header is the first line of every history.
+type Header struct {
+	Format   string    `json:"format"`  // always "squall-history"
+	Version  int       `json:"version"` // FormatVersion
+	Squall   string    `json:"squall"`  // version of the tool that recorded it
+	Test     string    `json:"test"`
+	System   string    `json:"system"`
+	Workload string    `json:"workload"`
+	Nodes    []string  `json:"nodes"`
+	Seed     uint64    `json:"seed"`
+	Mono     int64     `json:"mono"` // CLOCK_MONOTONIC at the start of the test, ns
+	Wall     time.Time `json:"wall"` // the same moment on the wall clock
+}
+
+// Value is a value in a key-value system, or its absence (a key that does not
+// exist). In JSON it is a string, or null.
+type Value struct {
+	Data    string
+	Present bool
+}
+
+// Some is a value that is there; None is an absent one.
+func Some(s string) Value { return Value{Data: s, Present: true} }
+
+// None is the value of a key that does not exist.
+var None = Value{}
+
+// Outcome says what is known of an operation.
+type Outcome string
+
+// The outcomes, by Jepsen's names. An operation that answered is OK even when
+// its answer was "the compare failed". Fail means that it certainly had no
+// effect. Info means that it may or may not have taken effect, now or later.
+const (
+	OK   Outcome = "ok"
+	Fail Outcome = "fail"
+	Info Outcome = "info"
+)
+
+// Func is what an operation does.
+type Func string
+
+// The functions of the register workload.
+const (
+	Read   Func = "read"
+	Write  Func = "write"
+	CAS    Func = "cas"
+	Delete Func = "delete"
+)
+
+// Op is one client operation, from its call to its return.
+//
+// A process runs one operation at a time. After an operation with outcome
+// Info its process never runs another one.
+type Op struct {
+	Process int64
+	Node    string // the node that the client spoke to
+	Func    Func
+	Key     string
+	Value   Value // what a write or CAS wants to store
+	Expect  Value // what a CAS expects to find
+	// Result is what a read found, or what a failed CAS found instead of Expect.
+	Result Value
+	// Swapped is true for a CAS that answered OK and took effect. A CAS with
+	// outcome OK and !Swapped changed nothing and found Result.
+	Swapped bool
+	Outcome Outcome
+	Error   string // why it failed, or why its outcome is unknown
+	Call    int64  // ns
+	// Return is the time of the answer, ns. For an operation with outcome
+	// Info it is when the client gave up: the operation itself may take effect
+	// at any time after Call.
+	Return int64
+	// Final marks the reads made after every fault was healed.
+	Final bool
+}
+
+// Phase is a step in the life of a fault.
+type Phase string
+
+// The phases of a fault.
+const (
+	Inject Phase = "inject"
+	Heal   Phase = "heal"
+)
+
+// Link is one direction between two nodes: To drops what From sends.
+type Link struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Fault is one step (injection or heal) of one fault.
+type Fault struct {
+	ID      int      `json:"id"`    // the same in the injection and in the heal
+	Name    string   `json:"fault"` // "partition", "kill", "pause"
+	Variant string   `json:"variant"`
+	Phase   Phase    `json:"phase"`
+	Targets []string `json:"targets"` // nodes that are hurt, sorted
+	Cut     []Link   `json:"cut,omitempty"`
+	Detail  string   `json:"detail,omitempty"` // for people: "n2 | n1 n3 n4 n5"
+	Begin   int64    `json:"t"`                // when the command was given, ns
+	End     int64    `json:"end"`              // when it was verified from inside, ns
+	Proof   []string `json:"proof,omitempty"`  // what was measured from inside
+	Err     string   `json:"err,omitempty"`    // set when it did not take effect
+}
+
+// Kinds of node events. Those of the first group are written by the Raft node
+// itself (see docs/trace.md), those of the second by squall's agent.
+const (
+	EventRole     = "role"     // Term, Role, Leader (if known), Reason
+	EventVote     = "vote"     // Term, Vote: this node granted its vote to Vote
+	EventCommit   = "commit"   // Index, EntryTerm, Hash: chain hash of the log up to Index
+	EventState    = "state"    // Index, Hash: state machine after applying Index
+	EventSnapshot = "snapshot" // Index, EntryTerm, Reason: "taken" or "installed"
+	EventMembers  = "members"  // Members, Index
+
+	EventStart  = "start"  // the server process was started
+	EventExit   = "exit"   // it ended: Reason
+	EventPause  = "pause"  // SIGSTOP took effect
+	EventResume = "resume" // SIGCONT took effect
+)
+
+// Roles in EventRole.
+const (
+	RoleFollower  = "follower"
+	RoleCandidate = "candidate"
+	RoleLeader    = "leader"
+	RoleStopped   = "stopped"
+)
+
+// NodeEvent is something that happened on a node.
+type NodeEvent struct {
+	Node      string   `json:"node"`
+	Boot      int      `json:"boot"` // which start of the server process, from 1
+	Kind      string   `json:"e"`
+	Time      int64    `json:"t"` // ns
+	Term      uint64   `json:"term,omitempty"`
+	Role      string   `json:"role,omitempty"`
+	Leader    string   `json:"leader,omitempty"`
+	Vote      string   `json:"vote,omitempty"`
+	Index     uint64   `json:"i,omitempty"`
+	EntryTerm uint64   `json:"et,omitempty"`
+	Hash      string   `json:"h,omitempty"` // 16 hex digits
+	Members   []string `json:"members,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+}
+
+// Mark is a moment in the course of the test.
+type Mark struct {
+	Name string `json:"mark"`
+	Time int64  `json:"t"`
+	Text string `json:"text,omitempty"`
+}
+
+// Names of marks, in the order in which a test passes them.
+const (
+	MarkUp         = "up"          // every machine answers
+	MarkLeader     = "leader"      // a first leader was seen
+	MarkLoadBegin  = "load-begin"  // clients start
+	MarkLoadEnd    = "load-end"    // clients stop
+	MarkHealed     = "healed"      // every fault is healed, and verified so
+	MarkFinalReads = "final-reads" // the reads after the storm begin
+	MarkDone       = "done"        // everything was collected
+	// MarkInvalid says that the infrastructure failed; Text says how. A
+	// history that holds one cannot pass.
+	MarkInvalid = "invalid"
+)
+
+// Record is one line of the history; exactly one field is set.
+type Record struct {
+	Op    *Op
+	Fault *Fault
+	Node  *NodeEvent
+	Mark  *Mark
+}

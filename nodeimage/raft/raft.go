@@ -1,0 +1,160 @@
+// Package raft is a Raft consensus library in which everything that happens
+// to a node is a typed task on one blocking queue, taken by one event loop.
+//
+// Time, randomness, transport and storage come from outside, so the same core
+// runs in real time and in the virtual time of tests.
+package raft
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// NodeID names a member of the cluster. 0 means nobody.
+type NodeID uint64
+
+// Errors that Propose and Read report. They let a caller tell "failed for
+// certain" from "outcome unknown".
+var (
+	// ErrNotLeader: this node is not the leader; nothing was proposed.
+	ErrNotLeader = errors.New("raft: not the leader")
+	// ErrBusy: too much is in flight; nothing was proposed.
+	ErrBusy = errors.New("raft: too many operations in flight")
+	// ErrSuperseded: another entry was committed in place of the proposed one;
+	// it will never take effect.
+	ErrSuperseded = errors.New("raft: superseded by another leader's entry")
+	// ErrUnknown: leadership was lost, or the node stopped, while the proposal
+	// was under way; it may or may not take effect.
+	ErrUnknown = errors.New("raft: outcome unknown")
+	// ErrStopped: the node had stopped before the call; nothing was proposed.
+	ErrStopped = errors.New("raft: stopped")
+)
+
+// Role is what a node currently is.
+type Role uint8
+
+// The roles.
+const (
+	Follower Role = iota
+	Candidate
+	Leader
+	Stopped
+)
+
+// Config is what a node needs. Every field without a stated default is required.
+type Config struct {
+	ID      NodeID
+	Members []NodeID // every voter, this node included
+
+	// An election timeout is drawn uniformly from [ElectionMin, ElectionMax).
+	// Heartbeat is the leader's interval between broadcasts; it must be well
+	// below ElectionMin.
+	ElectionMin, ElectionMax, Heartbeat time.Duration
+
+	// MaxBatchBytes bounds the entries in one append (0: 1 MiB); MaxInflight
+	// the appends on the way to one follower (0: 64); MaxPending the proposals
+	// and reads that wait in this node (0: 8192, beyond it ErrBusy).
+	MaxBatchBytes, MaxInflight, MaxPending int
+
+	// SnapshotEvery is how many entries are applied between two snapshots (0:
+	// none); SnapshotKeep how many entries stay in the log behind a snapshot
+	// so that a slow follower needs no install; SnapshotChunk the bytes of one
+	// install-snapshot message (0: 256 KiB).
+	SnapshotEvery, SnapshotKeep uint64
+	SnapshotChunk               int
+
+	Clock        Clock
+	Rand         *rand.Rand
+	Transport    Transport
+	Storage      Storage
+	StateMachine StateMachine
+	Tracer       Tracer       // nil: no trace
+	Logger       *slog.Logger // nil: slog.DiscardHandler
+}
+
+// Clock is the node's time.
+type Clock interface {
+	// Now is the monotonic time since some fixed moment.
+	Now() time.Duration
+	// AfterFunc calls f once, on any goroutine, after d, unless stopped before.
+	AfterFunc(d time.Duration, f func()) Timer
+}
+
+// Timer is a pending AfterFunc.
+type Timer interface{ Stop() bool }
+
+// Transport sends messages. Send never blocks; it may lose, delay, duplicate
+// or reorder messages. What arrives is handed to Node.Receive.
+type Transport interface {
+	Send(to NodeID, m *Message)
+}
+
+// StateMachine is what the log is replicated for. Apply, Snapshot, Restore
+// and Hash are called from one goroutine, never concurrently.
+type StateMachine interface {
+	// Apply carries out the command of a committed entry; the result goes to
+	// the proposer. It must be deterministic.
+	Apply(index uint64, command []byte) (result any)
+	// Snapshot returns a function that writes the state as it is at the call;
+	// that function runs on another goroutine while Apply goes on.
+	Snapshot() (write func(io.Writer) error, err error)
+	// Restore replaces the state by what a snapshot wrote.
+	Restore(r io.Reader) error
+	// Hash is a hash of the whole state; equal states have equal hashes.
+	Hash() uint64
+}
+
+// EventKind says what a trace event is about.
+type EventKind string
+
+// Trace events; the comment names the fields of Event that are set beside
+// Kind, Time and Term.
+const (
+	EventRole     EventKind = "role"     // Role, Leader (0: unknown), Reason
+	EventVote     EventKind = "vote"     // Vote: this node granted its vote to it
+	EventCommit   EventKind = "commit"   // Index, EntryTerm, Hash of the log up to Index
+	EventState    EventKind = "state"    // Index, Hash of the state machine after it
+	EventSnapshot EventKind = "snapshot" // Index, EntryTerm, Reason: taken or installed
+	EventMembers  EventKind = "members"  // Members
+)
+
+// TraceEvery is the distance of the log indexes at which every node reports
+// its log hash and its state hash, so that the reports of different nodes meet
+// at the same indexes whatever their batches were.
+const TraceEvery = 64
+
+// Event is one trace event.
+type Event struct {
+	Kind      EventKind
+	Time      time.Duration // Config.Clock
+	Term      uint64
+	Role      Role
+	Leader    NodeID
+	Vote      NodeID
+	Index     uint64
+	EntryTerm uint64
+	Hash      uint64
+	Members   []NodeID
+	Reason    string
+}
+
+// Tracer receives trace events, from the event loop and the apply goroutine.
+// An event is handed over before anything that depends on it leaves the node.
+type Tracer interface{ Trace(Event) }
+
+// Status is a node's view of itself, for people and metrics.
+type Status struct {
+	ID                       NodeID
+	Role                     Role
+	Term                     uint64
+	Leader                   NodeID
+	FirstIndex, LastIndex    uint64
+	CommitIndex, Applied     uint64
+	SnapshotIndex            uint64
+	Match                    map[NodeID]uint64 // leader only
+	Proposals, Reads         uint64            // accepted since the start
+	Elections, TermsAsLeader uint64
+}

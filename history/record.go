@@ -106,8 +106,9 @@ type Link struct {
 
 // Fault is one step (injection or heal) of one fault.
 type Fault struct {
-	ID      int      `json:"id"`    // the same in the injection and in the heal
+	// Name comes first, because the first key of a line says what it holds.
 	Name    string   `json:"fault"` // "partition", "kill", "pause"
+	ID      int      `json:"id"`    // the same in the injection and in the heal
 	Variant string   `json:"variant"`
 	Phase   Phase    `json:"phase"`
 	Targets []string `json:"targets"` // nodes that are hurt, sorted
@@ -133,6 +134,13 @@ const (
 	EventExit   = "exit"   // it ended: Reason
 	EventPause  = "pause"  // SIGSTOP took effect
 	EventResume = "resume" // SIGCONT took effect
+)
+
+// Reasons of EventExit when squall itself ended the process. Any other reason
+// means that the server ended by itself.
+const (
+	ReasonKilled  = "killed by squall"
+	ReasonStopped = "stopped by squall"
 )
 
 // Roles in EventRole.

@@ -10,6 +10,8 @@ import (
 type Runtime interface {
 	// Name is "docker" or "local".
 	Name() string
+	// Arch is the processor architecture of its machines, by Go's names.
+	Arch(ctx context.Context) (string, error)
 	// Up makes a network and the machines on it, all of them running squall's
 	// agent as process 1. On an error nothing is left behind.
 	Up(ctx context.Context, spec ClusterSpec) (Cluster, error)

@@ -53,14 +53,20 @@ type Loss struct {
 	Cause     string `json:"cause"`
 	NewLeader string `json:"newLeader,omitempty"` // "": none was elected any more
 	NewTerm   uint64 `json:"newTerm,omitempty"`
-	// NoLeader is from the loss to the next leader's election.
+	// NoLeader is from the loss to the next leader's election, or to the end
+	// of the test when there was none: then it is a lower bound.
 	NoLeader Millis `json:"noLeaderMs"`
 	// Unavailable is the longest time around the loss in which no client's
-	// operation succeeded: last success to next success.
+	// operation succeeded: last success to next success. It is 0 for a loss
+	// outside the load phase, when no client could feel it.
 	Unavailable Millis `json:"unavailableMs"`
+	// UnavailableAt is when that time began; 0 when Unavailable is.
+	UnavailableAt int64 `json:"unavailableAt,omitempty"`
 }
 
-// Elections is who led when, and what losing a leader cost.
+// Elections is who led when, and what losing a leader cost. The medians are
+// over the losses that a next leader made good; the maxima are over all.
+// Losses outside the load phase do not count in the figures of Unavailable.
 type Elections struct {
 	Count             int     `json:"count"` // leaders elected
 	Reigns            []Reign `json:"reigns"`
@@ -78,13 +84,15 @@ type FaultRun struct {
 	Variant  string   `json:"variant"`
 	Targets  []string `json:"targets"`
 	Detail   string   `json:"detail,omitempty"`
-	Begin    int64    `json:"begin"`  // command to inject
-	Bitten   int64    `json:"bitten"` // verified from inside
-	HealAt   int64    `json:"healAt"` // command to heal; 0: never healed
-	Healed   int64    `json:"healed"` // verified; 0: never
-	Verified bool     `json:"verified"`
+	Begin    int64    `json:"begin"`    // command to inject
+	Bitten   int64    `json:"bitten"`   // verified from inside; 0: never
+	HealAt   int64    `json:"healAt"`   // command to heal; 0: never healed
+	Healed   int64    `json:"healed"`   // verified; 0: never
+	Verified bool     `json:"verified"` // the injection was verified
 	Proof    []string `json:"proof,omitempty"`
-	Err      string   `json:"err,omitempty"`
+	// HealProof is what was measured from inside after the heal.
+	HealProof []string `json:"healProof,omitempty"`
+	Err       string   `json:"err,omitempty"`
 }
 
 // HistoryInfo says what was read.

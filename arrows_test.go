@@ -1,0 +1,143 @@
+// Package squall_test keeps the house in order: which room may import which.
+package squall_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "squall/"
+
+// arrows says which rooms a room may import; a name stands for its package
+// alone, a name with /... for everything below it too. What is not listed is
+// not imported. docs/ARCHITECTURE.md tells why.
+var arrows = map[string][]string{
+	"cmd/squall": {"orchestrator/...", "reports", "history", "history/check", "history/measure",
+		"workloads", "workloads/systems", "nemesis", "nodeimage", "nodeimage/mutants"},
+	"cmd/squall-node": {"nodeimage/agent", "nodeimage/kv", "workloads/driver"},
+	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis",
+		"workloads", "workloads/driver", "workloads/systems", "history", "history/check"},
+	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
+	"nemesis":                  {"history"},
+	"workloads":                {"workloads/systems", "history", "history/check"},
+	"workloads/driver":         {"workloads", "workloads/systems", "history", "history/check"},
+	"workloads/systems":        {"nodeimage/kv", "history"},
+	"reports":                  {"history", "history/check", "history/measure"},
+	"history":                  {},
+	"history/measure":          {"history"},
+	"history/check":            {"history", "history/measure"},
+	"nodeimage":                {"nodeimage/mutants"},
+	"nodeimage/mutants":        {},
+	"nodeimage/agent":          {"nodeimage/agent/protocol"},
+	"nodeimage/agent/protocol": {},
+	"nodeimage/kv":             {"nodeimage/raft", "nodeimage/raft/wal"},
+	"nodeimage/raft":           {},
+	"nodeimage/raft/wal":       {"nodeimage/raft"},
+}
+
+// A test may reach one arrow further, to try its room against a real neighbour.
+var testArrows = map[string][]string{
+	"orchestrator/docker": {"nodeimage/agent"},
+	"workloads/driver":    {"nodeimage/kv"},
+	"nodeimage/raft":      {"nodeimage/raft/wal"},
+}
+
+func TestArrows(t *testing.T) {
+	seen := map[string]bool{}
+	eachGoFile(t, func(file string) {
+		room := path.Dir(file)
+		if room == "." {
+			return
+		}
+		allowed, ok := arrows[room]
+		if !ok {
+			t.Errorf("%s: the room %s is not in the table of arrows", file, room)
+			return
+		}
+		seen[room] = true
+		if strings.HasSuffix(file, "_test.go") {
+			allowed = append(allowed[:len(allowed):len(allowed)], testArrows[room]...)
+			allowed = append(allowed, room)
+		}
+		for _, imported := range projectImports(t, file) {
+			if !permits(allowed, imported) {
+				t.Errorf("%s imports %s: %s may only import %v", file, imported, room, allowed)
+			}
+		}
+	})
+	for room := range arrows {
+		if !seen[room] {
+			t.Errorf("the table of arrows names %s, which is not there", room)
+		}
+	}
+}
+
+// TestFilesStaySmall keeps every source file readable at one sitting.
+func TestFilesStaySmall(t *testing.T) {
+	const limit = 500
+	eachGoFile(t, func(file string) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "\n"); n > limit && !strings.HasSuffix(file, "_test.go") {
+			t.Errorf("%s has %d lines; over %d is two rooms in one", file, n, limit)
+		}
+	})
+}
+
+func eachGoFile(t *testing.T, do func(file string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if entry.IsDir() && (name == "testdata" || name == "runs" || strings.HasPrefix(name, ".") && name != ".") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(name, ".go") {
+			do(filepath.ToSlash(file))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func projectImports(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var imports []string
+	for _, spec := range parsed.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if room, ok := strings.CutPrefix(imported, module); ok {
+			imports = append(imports, room)
+		}
+	}
+	return imports
+}
+
+func permits(allowed []string, imported string) bool {
+	for _, a := range allowed {
+		tree, whole := strings.CutSuffix(a, "/...")
+		if imported == a || whole && (imported == tree || strings.HasPrefix(imported, tree+"/")) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"squall/nodeimage/agent"
+)
+
+func runAgent([]string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	// A broken stdout is an error to be handled, not a reason to die of.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	return agent.Run(ctx, agent.Options{In: os.Stdin, Out: os.Stdout, Log: os.Stderr})
+}
+
+func runExec(args []string) error { return agent.Exec(args) }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"squall/nodeimage/kv"
+)
+
+// runKV runs a node of the replicated map until SIGTERM or SIGINT, or until its
+// storage fails.
+func runKV(args []string) error {
+	cfg, traceFD, err := parseKV(args, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if traceFD > 0 {
+		trace := os.NewFile(uintptr(traceFD), "trace")
+		if _, err := trace.Stat(); err != nil {
+			return fmt.Errorf("-trace-fd %d is not open: %w (0 means no trace)", traceFD, err)
+		}
+		defer trace.Close()
+		cfg.Trace = trace
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	server, err := kv.Start(cfg)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-server.Failed():
+		return fmt.Errorf("node %d cannot go on: %w", cfg.ID, server.Err())
+	}
+}
+
+// parseKV reads the flags of the kv command.
+func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, err error) {
+	flags := flag.NewFlagSet("squall-node kv", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	id := flags.Uint64("id", 0, "this node's `id`, from 1; required")
+	peers := flags.String("peers", "", "every member, this one included: `1=host,2=host:port,…`; required")
+	flags.StringVar(&cfg.DataDir, "data", "", "`directory` of log and snapshots; required")
+	flags.StringVar(&cfg.Cluster, "cluster", "squall", "the cluster's `name`; nodes with another one are refused")
+	listen := flags.String("listen", "", "`host` to listen on (default: every address)")
+	clientPort := flags.Int("client-port", kv.DefaultClientPort, "port for clients")
+	peerPort := flags.Int("peer-port", kv.DefaultPeerPort, "port for the other nodes, here and where -peers names none")
+	httpPort := flags.Int("http-port", kv.DefaultHTTPPort, "port of the HTTP page; 0: none")
+	flags.IntVar(&traceFD, "trace-fd", 0, "file `descriptor` that the trace is written to; 0: none")
+	flags.DurationVar(&cfg.Heartbeat, "heartbeat", 0, "leader's heartbeat interval (default 50ms)")
+	flags.DurationVar(&cfg.ElectionMin, "election-min", 0, "shortest election timeout (default 300ms)")
+	flags.DurationVar(&cfg.ElectionMax, "election-max", 0, "longest election timeout (default twice the shortest)")
+	flags.Uint64Var(&cfg.SnapshotEvery, "snapshot-every", 10_000, "entries between two snapshots; 0: none")
+	flags.Uint64Var(&cfg.SnapshotKeep, "snapshot-keep", 5_000, "entries kept in the log behind a snapshot")
+	flags.DurationVar(&cfg.RequestTimeout, "request-timeout", kv.DefaultRequestTimeout, "when a request's outcome is given up")
+	flags.DurationVar(&cfg.LeaderWait, "leader-wait", 0, "how long a request waits for a leader; negative: not at all (default 200ms)")
+	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the election timeouts; 0: random")
+	verbose := flags.Bool("v", false, "log connections and other details")
+	if err := flags.Parse(args); err != nil {
+		return cfg, 0, err
+	}
+	if flags.NArg() > 0 {
+		return cfg, 0, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if traceFD < 0 {
+		return cfg, 0, fmt.Errorf("-trace-fd is %d", traceFD)
+	}
+	cfg.ID = kv.NodeID(*id)
+	if cfg.Peers, err = parsePeers(*peers, *peerPort); err != nil {
+		return cfg, 0, err
+	}
+	cfg.ClientAddr = net.JoinHostPort(*listen, strconv.Itoa(*clientPort))
+	cfg.PeerAddr = net.JoinHostPort(*listen, strconv.Itoa(*peerPort))
+	cfg.HTTPAddr = net.JoinHostPort(*listen, strconv.Itoa(*httpPort))
+	if *httpPort == 0 {
+		cfg.HTTPAddr = "off"
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	return cfg, traceFD, nil
+}
+
+// parsePeers reads "1=host,2=host:port"; where the port is missing it is the
+// default one.
+func parsePeers(list string, defaultPort int) (map[kv.NodeID]string, error) {
+	peers := make(map[kv.NodeID]string)
+	for _, item := range strings.Split(list, ",") {
+		name, addr, ok := strings.Cut(strings.TrimSpace(item), "=")
+		if !ok || addr == "" {
+			return nil, fmt.Errorf("-peers: %q is not of the form 1=198.18.0.11", item)
+		}
+		id, err := strconv.ParseUint(name, 10, 64)
+		if err != nil || id == 0 {
+			return nil, fmt.Errorf("-peers: %q is no node id; ids are numbers from 1", name)
+		}
+		if _, twice := peers[kv.NodeID(id)]; twice {
+			return nil, fmt.Errorf("-peers: node %d is there twice", id)
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			addr = net.JoinHostPort(strings.Trim(addr, "[]"), strconv.Itoa(defaultPort))
+		}
+		peers[kv.NodeID(id)] = addr
+	}
+	return peers, nil
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+
+	"squall/history/check"
+)
+
+// The exit codes of squall. This file is their one definition; the README and
+// docs/exit-codes.md repeat it for people.
+const (
+	exitPass        = 0   // every check passed
+	exitViolation   = 1   // the system under test broke a promise
+	exitUnknown     = 2   // a check could not decide within its limits
+	exitThreshold   = 3   // a threshold was missed
+	exitInvalid     = 4   // the infrastructure failed, or the test was too quiet
+	exitUsage       = 64  // wrong flags, or a mistake in the test file
+	exitInterrupted = 130 // stopped by Ctrl-C
+)
+
+func exitOf(v check.Verdict) int {
+	switch v {
+	case check.Pass:
+		return exitPass
+	case check.Violation:
+		return exitViolation
+	case check.Unknown:
+		return exitUnknown
+	}
+	return exitInvalid
+}
+
+// exitError is an error with the exit code it leads to. Err may be nil: then
+// everything was said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(err error) error { return &exitError{exitUsage, err} }
+
+// exitCode is the code for what a command returned. An error that nobody gave
+// a code to is one of the infrastructure.
+func exitCode(err error) int {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitPass
+	case errors.As(err, &exit):
+		return exit.code
+	}
+	return exitInvalid
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"squall/nemesis"
+	"squall/nodeimage/mutants"
+	"squall/orchestrator"
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// listing is one line of a list, and one object of its JSON.
+type listing struct {
+	Name     string    `json:"name"`
+	Doc      string    `json:"doc"`
+	Needs    string    `json:"needs,omitempty"`
+	Variants []listing `json:"variants,omitempty"`
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var asJSON bool
+	var out string
+	cmd := &cobra.Command{
+		Use:       "list [systems|workloads|faults|mutants|runs]",
+		Short:     "List systems, workloads, faults, mutants and runs",
+		Args:      oneArg,
+		ValidArgs: []string{"systems", "workloads", "faults", "mutants", "runs"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.listAll(out, asJSON)
+			}
+			return a.listOne(args[0], out, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	cmd.Flags().StringVar(&out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	return cmd
+}
+
+func catalogues() []struct {
+	name  string
+	items func() []listing
+} {
+	return []struct {
+		name  string
+		items func() []listing
+	}{
+		{"systems", listSystems}, {"workloads", listWorkloads}, {"faults", listFaults}, {"mutants", listMutants},
+	}
+}
+
+func (a *app) listAll(out string, asJSON bool) error {
+	runs, err := orchestrator.ListRuns(out)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		all := map[string]any{"runs": runs}
+		for _, c := range catalogues() {
+			all[c.name] = c.items()
+		}
+		return printJSON(a.out, all)
+	}
+	for _, c := range catalogues() {
+		fmt.Fprintf(a.out, "%s:\n", c.name)
+		printListing(a.out, c.items())
+		fmt.Fprintln(a.out)
+	}
+	fmt.Fprintln(a.out, "runs:")
+	printRuns(a.out, runs)
+	return nil
+}
+
+func (a *app) listOne(what, out string, asJSON bool) error {
+	if what == "runs" {
+		runs, err := orchestrator.ListRuns(out)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(a.out, runs)
+		}
+		printRuns(a.out, runs)
+		return nil
+	}
+	for _, c := range catalogues() {
+		if c.name == what {
+			if asJSON {
+				return printJSON(a.out, c.items())
+			}
+			printListing(a.out, c.items())
+			return nil
+		}
+	}
+	return usageError(fmt.Errorf("there is no list of %q; there are: systems, workloads, faults, mutants, runs", what))
+}
+
+func listSystems() (items []listing) {
+	for _, s := range systems.All() {
+		items = append(items, listing{Name: s.Name(), Doc: s.Describe()})
+	}
+	return items
+}
+
+func listWorkloads() (items []listing) {
+	for _, w := range workloads.All() {
+		items = append(items, listing{Name: w.Name(), Doc: w.Describe()})
+	}
+	return items
+}
+
+func listFaults() (items []listing) {
+	for _, f := range nemesis.All() {
+		item := listing{Name: f.Name, Doc: f.Doc, Needs: f.Needs}
+		for _, v := range f.Variants {
+			item.Variants = append(item.Variants, listing{Name: v.Name, Doc: v.Doc})
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+func listMutants() (items []listing) {
+	all, err := mutants.All()
+	if err != nil { // a patch in the sources is damaged: say so where it would stand
+		return []listing{{Name: "!", Doc: err.Error()}}
+	}
+	for _, m := range all {
+		items = append(items, listing{Name: m.Name, Doc: m.Summary})
+	}
+	return items
+}
+
+func printListing(w io.Writer, items []listing) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, item := range items {
+		fmt.Fprintf(table, "  %s\t%s\n", item.Name, item.Doc)
+		for _, v := range item.Variants {
+			fmt.Fprintf(table, "    %s(%s)\t%s\n", item.Name, v.Name, v.Doc)
+		}
+	}
+	table.Flush()
+}
+
+func printRuns(w io.Writer, runs []orchestrator.RunInfo) {
+	if len(runs) == 0 {
+		fmt.Fprintln(w, "  none yet")
+		return
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  #\tverdict\toperations ok\tleaders lost\trun")
+	for i, r := range runs {
+		verdict := string(r.Verdict)
+		if verdict == "" {
+			verdict = "not checked"
+		}
+		fmt.Fprintf(table, "  %d\t%s\t%d\t%d\t%s\n", i+1, verdict, r.OpsOK, r.Losses, strings.TrimSpace(r.Dir))
+	}
+	table.Flush()
+}

@@ -1,0 +1,92 @@
+// Command squall storm-tests Raft clusters: it launches one in containers,
+// injects faults, records what clients saw, and says pass or violation.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is squall's own.
+const version = "0.1.0"
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	os.Exit(run(context.Background(), os.Args, signals, os.Stdout, os.Stderr))
+}
+
+// app is what every command shares.
+type app struct {
+	program     string // how squall was called, for commands that it prints
+	out, errOut io.Writer
+	signals     <-chan os.Signal
+}
+
+// run is the whole program but for the process around it; it returns the exit
+// code.
+func run(ctx context.Context, args []string, signals <-chan os.Signal, out, errOut io.Writer) int {
+	a := &app{program: programName(args[0]), out: out, errOut: errOut, signals: signals}
+	root := a.root()
+	root.SetArgs(args[1:])
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(errOut, "squall: "+err.Error())
+	}
+	return exitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "squall",
+		Short:         "Storm-tests Raft clusters and says pass or violation",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(fmt.Errorf("unknown command %q; `%s help` lists them", args[0], a.program))
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(fmt.Errorf("%w (`%s --help` lists the flags)", err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
+	})
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(),
+		a.doctorCommand(), a.cleanCommand(), a.versionCommand())
+	return root
+}
+
+// programName is what a user types to call squall.
+func programName(arg0 string) string {
+	if strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+		return "go run ./cmd/squall"
+	}
+	return strings.TrimSuffix(filepath.Base(arg0), ".exe")
+}
+
+// noArgs and oneArg say what was wrong in squall's own words and code.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError(fmt.Errorf("unexpected argument %q", args[0]))
+	}
+	return nil
+}
+
+func oneArg(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usageError(fmt.Errorf("unexpected argument %q: at most one is taken", args[1]))
+	}
+	return nil
+}

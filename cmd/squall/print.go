@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"squall/history/check"
+	"squall/orchestrator"
+)
+
+// printVerdict prints every check, and what shows a violation.
+func printVerdict(w io.Writer, r *check.Results) {
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range r.Checks {
+		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Summary))
+	}
+	table.Flush()
+	for _, c := range r.Checks {
+		if c.Verdict == check.Violation {
+			printWitness(w, c)
+		}
+	}
+	printFigures(w, r)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// printWitness prints the few operations or events that show a violation.
+func printWitness(w io.Writer, c check.Result) {
+	fmt.Fprintf(w, "\n%s: %s\n", c.Name, c.Summary)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(c.Witness) > 0 {
+		fmt.Fprintln(table, "    call\treturn\tprocess\tnode\toperation\toutcome")
+	}
+	for _, op := range c.Witness {
+		fmt.Fprintf(table, "    %s\t%s\t%d\t%s\t%s\t%s\n", seconds(op.Call), seconds(op.Return), op.Process, op.Node, op.Text, op.Outcome)
+	}
+	for i, e := range c.Events {
+		if i == 0 {
+			fmt.Fprintln(table, "    node\tboot\tevent\tterm\trole\tvote\tindex\tentry term\thash")
+		}
+		fmt.Fprintf(table, "    %s\t%d\t%s\t%d\t%s\t%s\t%d\t%d\t%s\n", e.Node, e.Boot, e.Kind, e.Term, e.Role, e.Vote, e.Index, e.EntryTerm, e.Hash)
+	}
+	table.Flush()
+}
+
+func seconds(ns int64) string { return fmt.Sprintf("%.6fs", time.Duration(ns).Seconds()) }
+
+func printFigures(w io.Writer, r *check.Results) {
+	ops, el := r.Ops, r.Elections
+	fmt.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; %d faults\n",
+		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
+	if len(el.Losses) > 0 {
+		fmt.Fprintf(w, "  %d leaders elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
+			el.Count, len(el.Losses), float64(el.NoLeaderMedian), float64(el.NoLeaderMax), float64(el.UnavailableMedian), float64(el.UnavailableMax))
+	}
+}
+
+// printEnd prints the last lines: the verdict, the report and the command that
+// repeats the run.
+func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool) {
+	fmt.Fprintln(w)
+	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), strings.ToUpper(string(r.Verdict)))
+	for _, reason := range r.Reasons {
+		fmt.Fprintf(w, "         %s\n", firstLine(reason))
+	}
+	if reported {
+		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, orchestrator.ReportFile))
+	}
+	if command != "" {
+		fmt.Fprintf(w, "repeat   %s\n", command)
+	}
+}
+
+func symbol(v check.Verdict) string {
+	switch v {
+	case check.Pass:
+		return "✓"
+	case check.Violation:
+		return "✗"
+	case check.Unknown:
+		return "?"
+	}
+	return "!"
+}
+
+// printPlan prints a plan as a table of faults.
+func printPlan(w io.Writer, p *orchestrator.Plan) {
+	t := p.Test
+	fmt.Fprintf(w, "%s: %d nodes of %s, workload %s for %v, seed %d\n", t.Name, t.Nodes, t.System, t.Workload, time.Duration(t.Time), t.Seed)
+	if t.Mutant != "" {
+		fmt.Fprintf(w, "with the planted bug %s\n", t.Mutant)
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  #\tbegins\theals\tfault\tnodes in the drawn order")
+	for _, f := range p.Schedule {
+		fmt.Fprintf(table, "  %d\t%.2fs\t%.2fs\t%s(%s)\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
+			f.Fault, f.Variant, strings.Join(f.Order, " "))
+	}
+	table.Flush()
+	fmt.Fprintf(w, "\nrepeat   %s\n", p.Command)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"squall/history"
+	"squall/orchestrator"
+)
+
+// quietEvery is the distance of progress lines where there is no terminal.
+const quietEvery = 10 * time.Second
+
+// progress shows how a run goes: on a terminal a bar with the events above it,
+// elsewhere every event as a line and a line of counts every ten seconds.
+type progress struct {
+	out   io.Writer
+	begun time.Time
+	bars  *mpb.Progress // nil: no terminal
+
+	mu     sync.Mutex
+	bar    *mpb.Bar
+	last   time.Time // of the last line of counts
+	faults map[int]string
+	load   orchestrator.LoadStats
+}
+
+var _ orchestrator.Progress = (*progress)(nil)
+
+func newProgress(out io.Writer) *progress {
+	p := &progress{out: out, begun: time.Now(), faults: map[int]string{}}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
+	}
+	return p
+}
+
+// Planned prints what will be run.
+func (p *progress) Planned(plan *orchestrator.Plan, dir string) {
+	t := plan.Test
+	p.line("%s: %d nodes, workload %s, %v, nemesis %s, seed %d", t.Name, t.Nodes, t.Workload,
+		time.Duration(t.Time), t.Nemesis, t.Seed)
+	p.line("run directory %s", dir)
+}
+
+// Phase prints the begin of a phase.
+func (p *progress) Phase(text string) { p.line("%s", text) }
+
+// Leader prints an election.
+func (p *progress) Leader(node string, term uint64) { p.line("leader %s, term %d", node, term) }
+
+// Fault prints an injection or a heal.
+func (p *progress) Fault(f history.Fault) {
+	name := fmt.Sprintf("%s(%s)", f.Name, f.Variant)
+	took := time.Duration(f.End - f.Begin).Round(time.Millisecond)
+	p.mu.Lock()
+	if f.Phase == history.Inject {
+		p.faults[f.ID] = name
+	} else {
+		delete(p.faults, f.ID)
+	}
+	p.mu.Unlock()
+	switch {
+	case f.Err != "":
+		p.line("FAULT %d %s: %s failed: %s", f.ID, name, f.Phase, f.Err)
+	case f.Phase == history.Inject:
+		p.line("fault %d %s: %s (verified in %v)", f.ID, name, f.Detail, took)
+	default:
+		p.line("fault %d %s: healed (verified in %v)", f.ID, name, took)
+	}
+}
+
+// Load takes the counts of the clients.
+func (p *progress) Load(s orchestrator.LoadStats) {
+	p.mu.Lock()
+	p.load = s
+	due := p.bars == nil && time.Since(p.last) >= quietEvery
+	if due {
+		p.last = time.Now()
+	}
+	if p.bars != nil {
+		p.advance(s)
+	}
+	p.mu.Unlock()
+	if due {
+		p.line("%s", counts(s))
+	}
+}
+
+// advance moves the bar, which stands from the first counts on.
+func (p *progress) advance(s orchestrator.LoadStats) {
+	if p.bar == nil {
+		p.bar = p.bars.New(s.Total.Milliseconds(), mpb.BarStyle().Rbound("] ").Tip("█").Filler("█").Padding("·"),
+			mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.status() })))
+	}
+	p.bar.SetCurrent(min(s.Elapsed.Milliseconds(), s.Total.Milliseconds()-1))
+}
+
+// status is what stands behind the bar.
+func (p *progress) status() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	holding := ""
+	for _, name := range p.faults {
+		holding += "  ⚡ " + name
+	}
+	return counts(p.load) + holding
+}
+
+func counts(s orchestrator.LoadStats) string {
+	rate := 0.0
+	if s.Elapsed > 0 {
+		rate = float64(s.OK) / s.Elapsed.Seconds()
+	}
+	return fmt.Sprintf("%v of %v: %d ok (%.0f/s), %d failed, %d unknown",
+		s.Elapsed.Round(time.Second), s.Total, s.OK, rate, s.Fail, s.Info)
+}
+
+// line prints one line, with the time since the begin, above the bar if there
+// is one.
+func (p *progress) line(format string, args ...any) {
+	text := fmt.Sprintf("%6.1fs  ", time.Since(p.begun).Seconds()) + strings.TrimRight(fmt.Sprintf(format, args...), "\n") + "\n"
+	if p.bars != nil {
+		if _, err := p.bars.Write([]byte(text)); err == nil {
+			return
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprint(p.out, text)
+}
+
+// end takes the bar away, before the verdict is printed.
+func (p *progress) end() {
+	p.mu.Lock()
+	bar := p.bar
+	p.mu.Unlock()
+	if bar != nil {
+		bar.Abort(true)
+	}
+	if p.bars != nil {
+		p.bars.Wait()
+	}
+}

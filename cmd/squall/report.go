@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"squall/orchestrator"
+	"squall/reports"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "report [RUN]",
+		Short: "Write the report of a recorded run again",
+		Long:  "Write report.html and the PNGs of a run again, from its history and results: a run directory, a number that `squall list runs` shows, or the latest.",
+		Args:  oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := findRun(out, args)
+			if err != nil {
+				return err
+			}
+			if err := reports.Write(cmd.Context(), dir); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, filepath.Join(dir, orchestrator.ReportFile))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	return cmd
+}

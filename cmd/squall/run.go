@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"squall/history/check"
+	"squall/nodeimage"
+	"squall/orchestrator"
+	"squall/orchestrator/docker"
+	"squall/reports"
+)
+
+// runFlags are the flags of `squall run` that are no settings of the test.
+type runFlags struct {
+	settings []setting // in the order given
+	dryRun   bool
+	json     bool
+	verbose  bool
+}
+
+// setting is a setting of the test given as a flag. It goes over the test file.
+type setting struct {
+	option orchestrator.Option
+	text   string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run [TEST.yaml]",
+		Short: "Run one test: launch a cluster, storm it, check it, report",
+		Long: `Run one test: launch a Raft cluster in containers, put load on it while faults are injected, record
+everything, check it, and write a report. A test file sets any of the flags below by name (nodes: 5);
+a flag goes over the file.
+
+The first Ctrl-C heals the cluster, collects, checks and reports; the second leaves at once.`,
+		Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runTest(cmd.Context(), args, &flags) },
+	}
+	defaults := orchestrator.DefaultTest()
+	for _, option := range orchestrator.Options() {
+		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)},
+			option.Name, option.Usage)
+	}
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "print the plan, every fault with its time, and stop there")
+	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
+	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
+	return cmd
+}
+
+// settingFlag is the command line's side of a setting.
+type settingFlag struct {
+	option orchestrator.Option
+	into   *[]setting
+	shown  string
+}
+
+func (f *settingFlag) String() string { return f.shown }
+func (f *settingFlag) Type() string   { return f.option.Type }
+
+// Set checks the value at once, so that the error names the flag.
+func (f *settingFlag) Set(text string) error {
+	scratch := orchestrator.DefaultTest()
+	if err := f.option.Set(&scratch, text); err != nil {
+		return err
+	}
+	*f.into = append(*f.into, setting{f.option, text})
+	f.shown = text
+	return nil
+}
+
+// resolve makes the test out of the defaults, the file and the flags.
+func (f *runFlags) resolve(args []string) (orchestrator.Test, error) {
+	t := orchestrator.DefaultTest()
+	var file *orchestrator.TestFile
+	if len(args) == 1 {
+		var err error
+		if file, err = orchestrator.ReadTestFile(args[0], &t); err != nil {
+			return t, usageError(err)
+		}
+	}
+	for _, s := range f.settings {
+		if err := s.option.Set(&t, s.text); err != nil {
+			return t, usageError(fmt.Errorf("--%s: %w", s.option.Name, err))
+		}
+		file.Override(s.option.Name)
+	}
+	if err := t.Validate(); err != nil {
+		return t, usageError(file.Place(err))
+	}
+	return t, nil
+}
+
+func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error {
+	t, err := flags.resolve(args)
+	if err != nil {
+		return err
+	}
+	if flags.dryRun {
+		return a.dryRun(t, flags.json)
+	}
+	human := a.out // --json keeps stdout for the results
+	if flags.json {
+		human = a.errOut
+	}
+	var log *slog.Logger
+	if flags.verbose {
+		log = slog.New(slog.NewTextHandler(a.errOut, nil))
+	}
+	runtime, err := docker.New(ctx, docker.Options{Logger: log})
+	if err != nil {
+		return &exitError{exitInvalid, err}
+	}
+	defer runtime.Close()
+	ctx, stop, release := a.interruptible(ctx, human)
+	defer release()
+	progress := newProgress(human)
+	outcome, err := orchestrator.Run(ctx, t, orchestrator.Config{
+		Version: version, Program: a.program, Runtime: runtime, Build: build, Log: log, Progress: progress, Stop: stop,
+	})
+	progress.end()
+	if errors.Is(err, errLeave) {
+		return &exitError{exitInterrupted, err}
+	}
+	if err != nil {
+		return err
+	}
+	return a.conclude(ctx, outcome, human, flags.json)
+}
+
+// build makes the node's binary out of the sources around the current folder.
+func build(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
+	root, err := nodeimage.FindRoot()
+	if err != nil {
+		return nodeimage.Binary{}, err
+	}
+	return nodeimage.Build(ctx, nodeimage.BuildOptions{Root: root, Arch: arch, Mutant: mutant})
+}
+
+// conclude writes the report and prints the end of a run.
+func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Writer, asJSON bool) error {
+	reportErr := reports.Write(ctx, o.Dir)
+	if asJSON {
+		if err := printJSON(a.out, runOutput{Results: o.Results, Run: o.Dir, Command: o.Plan.Command, Interrupted: o.Interrupted}); err != nil {
+			return err
+		}
+	}
+	printVerdict(human, o.Results)
+	if o.Kept {
+		fmt.Fprintf(human, "The machines were kept, stopped, with their disks; `%s clean` removes them.\n", a.program)
+	}
+	printEnd(human, o.Results, o.Dir, o.Plan.Command, reportErr == nil)
+	if reportErr != nil {
+		return fmt.Errorf("the verdict stands, but the report could not be written: %w", reportErr)
+	}
+	if o.Interrupted && o.Results.Verdict != check.Violation {
+		return &exitError{code: exitInterrupted}
+	}
+	return verdictError(o.Results.Verdict)
+}
+
+// verdictError carries the exit code of a verdict that was printed already.
+func verdictError(v check.Verdict) error {
+	if v == check.Pass {
+		return nil
+	}
+	return &exitError{code: exitOf(v)}
+}
+
+// runOutput is what `squall run --json` prints: results.json, and where it is.
+type runOutput struct {
+	*check.Results
+	Run         string `json:"run"`
+	Command     string `json:"command"`
+	Interrupted bool   `json:"interrupted"`
+}
+
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+func (a *app) dryRun(t orchestrator.Test, asJSON bool) error {
+	plan, err := orchestrator.NewPlan(t, version, a.program)
+	if err != nil {
+		return usageError(err)
+	}
+	if asJSON {
+		return printJSON(a.out, plan)
+	}
+	printPlan(a.out, plan)
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata/script call squall in a process of its own, which is
+// this test binary.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"squall": func() {
+			args := append([]string{"squall"}, os.Args[1:]...)
+			os.Exit(run(context.Background(), args, nil, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits,
+		},
+	})
+}
+
+// exits CODE COMMAND [ARG ...] runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG ...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		if _, scanErr := strconv.Atoi(strings.TrimPrefix(err.Error(), "exit status ")); scanErr != nil {
+			ts.Fatalf("%v", err)
+		}
+		got, _ = strconv.Atoi(strings.TrimPrefix(err.Error(), "exit status "))
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}

@@ -1,0 +1,178 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"squall/history"
+	"squall/history/measure"
+)
+
+// ResultsName is the name of results.json in a run directory.
+const ResultsName = "results.json"
+
+// Checker judges one promise over a history. It must not change its input.
+type Checker interface {
+	Name() string
+	// Check gives its verdict within the limits of the input. The caller fills
+	// in Result.Name and Result.Seconds.
+	Check(ctx context.Context, in *Input) Result
+}
+
+// Input is what a checker works on.
+type Input struct {
+	*history.History
+	Limits Limits
+	Dir    string // where pictures go; "" for none
+}
+
+// Limits bound what a check may use. A check that reaches one says Unknown and
+// names the limit; it never takes the process down.
+type Limits struct {
+	Time    time.Duration // for each checker; 0: DefaultTime
+	Memory  uint64        // bytes of heap of the whole process; 0: see DefaultMemory
+	Workers int           // keys checked at once; 0: one a processor
+}
+
+// DefaultTime is how long a checker may take when nothing else is said.
+const DefaultTime = 2 * time.Minute
+
+// withDefaults fills in what is zero.
+func (l Limits) withDefaults() Limits {
+	if l.Time <= 0 {
+		l.Time = DefaultTime
+	}
+	if l.Memory == 0 {
+		l.Memory = DefaultMemory()
+	}
+	if l.Workers <= 0 {
+		l.Workers = runtime.GOMAXPROCS(0)
+	}
+	return l
+}
+
+// Run loads the history in dir, runs the checkers one after another, and
+// writes and returns the results. A violation is not an error; a history that
+// is missing or damaged is.
+//
+// When ctx ends, the checkers still to run say Unknown, and the results are
+// written all the same.
+func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*Results, error) {
+	h, err := history.Load(filepath.Join(dir, history.FileName))
+	if err != nil {
+		return nil, fmt.Errorf("check %s: %w", dir, err)
+	}
+	in := &Input{History: h, Limits: limits.withDefaults(), Dir: dir}
+	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{}}
+	for _, c := range checkers {
+		res.Checks = append(res.Checks, runOne(ctx, c, in))
+	}
+	res.Verdict, res.Reasons = combine(res.Checks)
+	sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
+	res.Ops, res.Elections, res.Faults = sum.Ops, sum.Elections, sum.Faults
+	res.History = measure.HistoryInfo{Records: h.Info.Records, Bytes: h.Info.Bytes, Truncated: h.Info.Truncated}
+	if err := writeResults(dir, res); err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// runOne runs one checker. A checker that panics has a bug; the others are run
+// all the same, and the verdict is not lost with it.
+func runOne(ctx context.Context, c Checker, in *Input) (res Result) {
+	begin := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			res = Result{Verdict: Unknown, Summary: fmt.Sprintf("the checker failed: %v", p)}
+		}
+		res.Name, res.Seconds = c.Name(), time.Since(begin).Seconds()
+	}()
+	if err := ctx.Err(); err != nil {
+		return Result{Verdict: Unknown, Summary: "not run: " + context.Cause(ctx).Error()}
+	}
+	return c.Check(ctx, in)
+}
+
+// verdicts in the order in which they dominate.
+func order() []Verdict { return []Verdict{Violation, Invalid, Unknown, Pass} }
+
+// combine gives the verdict over all checks, and a reason for each check that
+// did not pass, the most serious first.
+func combine(checks []Result) (Verdict, []string) {
+	if len(checks) == 0 {
+		return Unknown, []string{"nothing was checked"}
+	}
+	verdict := Pass
+	reasons := []string{}
+	for _, v := range order() {
+		for _, c := range checks {
+			if c.Verdict != v {
+				continue
+			}
+			if slices.Index(order(), v) < slices.Index(order(), verdict) {
+				verdict = v
+			}
+			if v != Pass {
+				reasons = append(reasons, c.Name+": "+c.Summary)
+			}
+		}
+	}
+	return verdict, reasons
+}
+
+// writeResults puts results.json into dir, whole or not at all.
+func writeResults(dir string, res *Results) error {
+	data, err := json.MarshalIndent(res, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the results: %w", err)
+	}
+	return writeFile(filepath.Join(dir, ResultsName), append(data, '\n'))
+}
+
+// writeFile replaces a file in one step, so that a reader never sees half of it.
+func writeFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// ReadResults reads the results.json of a run directory.
+func ReadResults(dir string) (*Results, error) {
+	path := filepath.Join(dir, ResultsName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the results: %w", err)
+	}
+	var res Results
+	if err := json.Unmarshal(data, &res); err != nil {
+		return nil, fmt.Errorf("read the results in %s: %w", path, err)
+	}
+	if res.SchemaVersion != SchemaVersion {
+		return nil, fmt.Errorf("%s has schema version %d, and this squall knows version %d only: check the run again",
+			path, res.SchemaVersion, SchemaVersion)
+	}
+	return &res, nil
+}

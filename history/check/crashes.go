@@ -1,0 +1,43 @@
+package check
+
+import (
+	"context"
+	"fmt"
+
+	"squall/history"
+)
+
+// Crashes returns the checker "no-crash": no server ends by itself while the
+// test runs. What squall killed or stopped does not count.
+func Crashes() Checker { return crashes{} }
+
+type crashes struct{}
+
+var _ Checker = crashes{}
+
+// Name is "no-crash".
+func (crashes) Name() string { return "no-crash" }
+
+// Check implements Checker.
+func (crashes) Check(_ context.Context, in *Input) Result {
+	starts := 0
+	var ended []history.NodeEvent
+	for _, e := range in.Nodes {
+		switch {
+		case e.Kind == history.EventStart:
+			starts++
+		case e.Kind == history.EventExit && e.Reason != history.ReasonKilled && e.Reason != history.ReasonStopped:
+			ended = append(ended, e)
+		}
+	}
+	if len(ended) == 0 {
+		return Result{Verdict: Pass, Summary: fmt.Sprintf("none of %d started servers ended by itself", starts)}
+	}
+	first := ended[0]
+	return Result{
+		Verdict: Violation,
+		Summary: fmt.Sprintf("the server of %s ended by itself (%s); its log is nodes/%s/server.log; %d such ends in all",
+			first.Node, first.Reason, first.Node, len(ended)),
+		Events: ended[:min(len(ended), 4)],
+	}
+}

@@ -1,0 +1,32 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"squall/history"
+)
+
+func TestCrashes(t *testing.T) {
+	exit := func(node, reason string) history.NodeEvent {
+		return history.NodeEvent{Node: node, Boot: 1, Kind: history.EventExit, Reason: reason}
+	}
+	fine := []history.NodeEvent{{Node: "n1", Kind: history.EventStart}, exit("n1", history.ReasonKilled), exit("n2", history.ReasonStopped)}
+	for _, tc := range []struct {
+		name   string
+		events []history.NodeEvent
+		want   Verdict
+		says   string
+	}{
+		{"killed and stopped by squall", fine, Pass, "none of 1 started"},
+		{"a panic", append(fine[:3:3], exit("n3", "exit status 2: panic: index out of range")), Violation, "n3 ended by itself (exit status 2: panic"},
+		{"the kernel's OOM killer", append(fine[:3:3], exit("n3", "signal: killed")), Violation, "signal: killed"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res := Crashes().Check(t.Context(), &Input{History: &history.History{Nodes: tc.events}})
+			if res.Verdict != tc.want || !strings.Contains(res.Summary, tc.says) {
+				t.Errorf("%s: %s; want %s with %q", res.Verdict, res.Summary, tc.want, tc.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,309 @@
+package check
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"pgregory.net/rapid"
+
+	"squall/history"
+)
+
+func answerOf(legalIf bool) answer {
+	if legalIf {
+		return legal
+	}
+	return illegal
+}
+
+// TestMethodsAgree holds every method against the definition, on small
+// histories that may be wrong in any way.
+func TestMethodsAgree(t *testing.T) {
+	for _, unique := range []bool{true, false} {
+		t.Run(fmt.Sprintf("unique=%v", unique), func(t *testing.T) {
+			w := startWatch(t.Context(), 1<<40)
+			defer w.close()
+			count := map[answer]int{}
+			decided := 0
+			rapid.Check(t, func(t *rapid.T) {
+				for range 30 { // a rapid iteration costs more than a history
+					ops := anyOps(t, unique)
+					want := answerOf(possible(ops, 0, history.None))
+					count[want]++
+					r, err := newRegister(pointers(ops))
+					if err != nil {
+						t.Fatal(err)
+					}
+					reduced := reduce(r)
+					if got := answerOf(porcupine.CheckOperations(r.model(), operations(r.steps))); got != want {
+						t.Fatalf("porcupine on the whole: %v, want %v", got, want)
+					}
+					if got := answerOf(porcupine.CheckOperations(r.model(), operations(reduced))); got != want {
+						t.Fatalf("porcupine on the reduced: %v, want %v", got, want)
+					}
+					if got := zones(reduced, len(r.values)); got != undecided {
+						decided++
+						if got != want {
+							t.Fatalf("zones: %v, want %v", got, want)
+						}
+					}
+					if want == illegal {
+						m := minimiser{judge: &judge{watch: w}, end: time.Now().Add(time.Hour)}
+						var small []history.Op
+						for _, op := range m.minimise(t.Context(), r) {
+							small = append(small, *op)
+						}
+						if len(small) == 0 || possible(small, 0, history.None) {
+							t.Fatalf("the witness shows nothing: %+v", small)
+						}
+					}
+				}
+			})
+			t.Logf("%d linearizable, %d not; zones decided %d", count[legal], count[illegal], decided)
+			if count[legal] == 0 || count[illegal] == 0 || decided == 0 {
+				t.Error("the generator draws one kind of history only")
+			}
+		})
+	}
+}
+
+// TestCorrectRegisterPasses: no false alarm on what a register really did.
+func TestCorrectRegisterPasses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sh := shape{
+			n: rapid.IntRange(1, 150).Draw(t, "n"), clients: rapid.IntRange(1, 4).Draw(t, "clients"),
+			values: rapid.SampledFrom([]int{0, 0, 3, 8}).Draw(t, "values"), pending: 10,
+			deletes: rapid.Bool().Draw(t, "deletes"),
+		}
+		ops := simulate(random(t), "k", sh)
+		for _, c := range []linearizable{{}, {searchOnly: true}} {
+			if res := c.Check(t.Context(), &Input{History: &history.History{Ops: ops}}); res.Verdict != Pass {
+				t.Fatalf("%+v: %s: %s %+v", c, res.Verdict, res.Summary, res.Witness)
+			}
+		}
+	})
+}
+
+// plant adds a violation to a correct history of unique values: one that no
+// order whatever can explain.
+func plant(t *rapid.T, rng *rand.Rand, ops []history.Op) (what string, planted []history.Op) {
+	what = rapid.SampledFrom([]string{"stale read", "lost update", "double cas", "value from nowhere", "read from the future"}).Draw(t, "violation")
+	at := ops[rng.IntN(len(ops))].Return // from here on, in the middle of the others
+	op := func(f history.Func, length int64) history.Op {
+		o := history.Op{Process: 1000, Node: "n2", Func: f, Key: ops[0].Key, Outcome: history.OK, Call: at + 1, Return: at + 1 + length}
+		at = o.Return
+		return o
+	}
+	write := op(history.Write, 3)
+	write.Value = history.Some("a")
+	switch what {
+	case "stale read":
+		over, read := op(history.Write, 3), op(history.Read, 40)
+		over.Value, read.Result = history.Some("b"), history.Some("a")
+		return what, append(ops, write, over, read)
+	case "lost update":
+		cas, read := op(history.CAS, 3), op(history.Read, 40)
+		cas.Expect, cas.Value, cas.Swapped, read.Result = history.Some("a"), history.Some("b"), true, history.Some("a")
+		return what, append(ops, write, cas, read)
+	case "double cas":
+		one, two := op(history.CAS, 30), op(history.CAS, 30)
+		two.Call, two.Process = one.Call, 1001
+		one.Expect, one.Value, one.Swapped = history.Some("a"), history.Some("b"), true
+		two.Expect, two.Value, two.Swapped = history.Some("a"), history.Some("c"), true
+		return what, append(ops, write, one, two)
+	case "value from nowhere":
+		read := op(history.Read, 40)
+		read.Result = history.Some("never written")
+		return what, append(ops, read)
+	default:
+		read := op(history.Read, 3)
+		late := op(history.Write, 3)
+		late.Value, read.Result = history.Some("b"), history.Some("b")
+		if rng.IntN(2) == 0 {
+			late.Outcome = history.Info
+		}
+		return what, append(ops, read, late)
+	}
+}
+
+func TestPlantedViolationsAreCaught(t *testing.T) {
+	dir := t.TempDir()
+	caught, largest := map[string]int{}, 0
+	rapid.Check(t, func(t *rapid.T) {
+		rng := random(t)
+		sh := shape{n: rapid.IntRange(5, 300).Draw(t, "n"), clients: rapid.IntRange(1, 8).Draw(t, "clients"), pending: 10}
+		what, bad := plant(t, rng, simulate(rng, "bad", sh))
+		ops := append(simulate(rng, "good", sh), bad...)
+		in := &Input{History: &history.History{Ops: ops}, Dir: dir}
+		res := Linearizable().Check(t.Context(), in)
+		if res.Verdict != Violation || res.Key != "bad" {
+			t.Fatalf("%s: %s: %s", what, res.Verdict, res.Summary)
+		}
+		if len(res.Witness) == 0 || len(res.Witness) > 6 {
+			t.Fatalf("%s: a witness of %d operations: %+v", what, len(res.Witness), res.Witness)
+		}
+		if res.Picture == "" {
+			t.Fatalf("%s: no picture: %s", what, res.Summary)
+		}
+		caught[what]++
+		largest = max(largest, len(res.Witness))
+	})
+	t.Logf("caught %v; largest witness %d operations", caught, largest)
+	if len(caught) != 5 {
+		t.Errorf("only these were planted: %v", caught)
+	}
+}
+
+func TestPlantedViolationsAreCaughtBySearch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rng := random(t)
+		sh := shape{n: rapid.IntRange(5, 60).Draw(t, "n"), clients: 3, pending: 10}
+		what, bad := plant(t, rng, simulate(rng, "bad", sh))
+		res := linearizable{searchOnly: true}.Check(t.Context(), &Input{History: &history.History{Ops: bad}})
+		if res.Verdict != Violation || len(res.Witness) > 6 {
+			t.Fatalf("%s: %s: %s", what, res.Verdict, res.Summary)
+		}
+	})
+}
+
+// hardKey is not linearizable, and no search can find that out: its writes may
+// stand in any order, and one value is written twice, so no short cut applies.
+func hardKey(key string) []history.Op {
+	var ops []history.Op
+	for i := range 48 {
+		ops = append(ops, history.Op{Process: int64(i), Func: history.Write, Key: key, Value: history.Some(strconv.Itoa(i / 2)),
+			Outcome: history.OK, Call: int64(i), Return: 1000 + int64(i)})
+	}
+	return append(ops, history.Op{Process: 99, Func: history.Read, Key: key, Result: history.Some("nowhere"), Outcome: history.OK, Call: 2000, Return: 2001})
+}
+
+func badKey(key string) []history.Op {
+	op := func(f history.Func, at int64) history.Op {
+		return history.Op{Process: 1, Node: "n1", Func: f, Key: key, Outcome: history.OK, Call: at, Return: at + 5}
+	}
+	w, r := op(history.Write, 0), op(history.Read, 10)
+	w.Value = history.Some("1")
+	return []history.Op{w, r}
+}
+
+func TestTimeLimitBites(t *testing.T) {
+	in := &Input{History: &history.History{Ops: append(hardKey("hard"), hardKey("harder")...)}, Limits: Limits{Time: 150 * time.Millisecond, Memory: 1 << 40}}
+	res := Linearizable().Check(t.Context(), in)
+	if res.Verdict != Unknown || !strings.Contains(res.Summary, "time limit of 150ms") || !strings.Contains(res.Summary, "hard, harder") {
+		t.Errorf("%s: %s", res.Verdict, res.Summary)
+	}
+}
+
+func TestMemoryLimitBites(t *testing.T) {
+	in := &Input{History: &history.History{Ops: hardKey("hard")}, Limits: Limits{Time: time.Hour, Memory: heapBytes() + 48<<20}}
+	res := Linearizable().Check(t.Context(), in)
+	if res.Verdict != Unknown || !strings.Contains(res.Summary, "memory limit of") || !strings.Contains(res.Summary, "(hard)") {
+		t.Errorf("%s: %s", res.Verdict, res.Summary)
+	}
+}
+
+// TestLimitDoesNotHideViolation: a key that cannot be decided does not keep the
+// others from being looked at.
+func TestLimitDoesNotHideViolation(t *testing.T) {
+	ops := append(hardKey("hard"), hardKey("harder")...)
+	ops = append(ops, badKey("bad")...)
+	for _, limits := range []Limits{
+		{Time: 100 * time.Millisecond, Memory: 1 << 40, Workers: 1},
+		{Time: time.Hour, Memory: heapBytes() + 48<<20, Workers: 1},
+	} {
+		in := &Input{History: &history.History{Ops: ops}, Limits: limits, Dir: t.TempDir()}
+		// One worker that hits its limit on the first key comes to the others
+		// only if each key gets a share.
+		res := Linearizable().Check(t.Context(), in)
+		if limits.Time < time.Second && res.Verdict == Unknown {
+			continue // the share is the whole of so short a time
+		}
+		if res.Verdict != Violation || res.Key != "bad" {
+			t.Errorf("%+v: %s: %s", limits, res.Verdict, res.Summary)
+			continue
+		}
+		checkWitness(t, in, res)
+	}
+}
+
+func TestNotARegister(t *testing.T) {
+	ops := badKey("k")
+	ops[1].Func = "append"
+	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Ops: ops}})
+	if res.Verdict != Unknown || !strings.Contains(res.Summary, `"append"`) {
+		t.Errorf("%s: %s", res.Verdict, res.Summary)
+	}
+	res = Linearizable().Check(t.Context(), &Input{History: &history.History{}})
+	if res.Verdict != Unknown {
+		t.Errorf("of nothing: %s: %s", res.Verdict, res.Summary)
+	}
+}
+
+// TestHostileKey: what clients may store must harm neither the file system nor
+// whoever opens the picture.
+func TestHostileKey(t *testing.T) {
+	const evil = "../../<script>alert(1)</script>\x00\xff"
+	ops := badKey(evil)
+	ops[0].Value = history.Some("<img src=x onerror=alert(2)>")
+	in := &Input{History: &history.History{Ops: ops,
+		Faults: []history.Fault{{ID: 1, Name: "partition", Variant: "</script>", Phase: history.Inject, Begin: 1, End: 2, Targets: []string{"n1"}}},
+	}, Dir: t.TempDir()}
+	res := Linearizable().Check(t.Context(), in)
+	checkWitness(t, in, res)
+	if strings.ContainsAny(res.Picture, "/<>\x00") || filepath.Base(res.Picture) != res.Picture {
+		t.Errorf("picture in %q", res.Picture)
+	}
+	page, err := os.ReadFile(filepath.Join(in.Dir, res.Picture))
+	must(t, err)
+	_, data, _ := strings.Cut(string(page), "const data =")
+	for _, bad := range []string{"<script>alert", "<img"} {
+		if strings.Contains(data, bad) {
+			t.Errorf("the page holds %s", bad)
+		}
+	}
+	// The states are put into the page as HTML: there, escaping JSON is not enough.
+	if !strings.Contains(data, `"StateDescription":"\u0026#34;\u0026lt;img`) {
+		t.Errorf("state descriptions are not escaped as HTML: %s", data)
+	}
+	if !strings.Contains(data, "fault: partition") {
+		t.Error("the fault is not drawn")
+	}
+	if other := fileName("../../<script>alert(2)"); "violation-"+other+".html" == res.Picture {
+		t.Error("two keys share a picture")
+	}
+}
+
+func BenchmarkLinearizable(b *testing.B) {
+	const total, perKey = 100_000, 300
+	for _, tt := range []struct {
+		name    string
+		clients int
+		c       linearizable
+	}{
+		{"zones/c=10", 10, linearizable{}},
+		{"search/c=3", 3, linearizable{searchOnly: true}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			var ops []history.Op
+			for k := range total / perKey {
+				ops = append(ops, simulate(rng, fmt.Sprint("r", k), shape{n: perKey, clients: tt.clients, pending: 1})...)
+			}
+			in := &Input{History: &history.History{Ops: ops}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if res := tt.c.Check(b.Context(), in); res.Verdict != Pass {
+					b.Fatal(res.Summary)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/total, "ns/op")
+		})
+	}
+}

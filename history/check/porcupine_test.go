@@ -1,0 +1,177 @@
+package check
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"squall/history"
+)
+
+const recorded = "testdata/porcupine"
+
+// TestRecordedHistories checks the histories that porcupine's authors recorded
+// or collected, and whose verdicts are known.
+func TestRecordedHistories(t *testing.T) {
+	expected, err := os.ReadFile(filepath.Join(recorded, "expected.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(expected)) {
+		name, verdict, ok := strings.Cut(strings.TrimSpace(line), "\t")
+		if !ok || strings.HasPrefix(name, "#") {
+			continue
+		}
+		n++
+		want := map[string]answer{"true": legal, "false": illegal}[verdict]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got answer
+			if strings.HasPrefix(name, "jepsen/") {
+				got = checkJepsen(t, filepath.Join(recorded, name))
+			} else {
+				got = checkKV(t, filepath.Join(recorded, name))
+			}
+			if got != want {
+				t.Errorf("linearizable: %v, want %v", got, want)
+			}
+		})
+	}
+	if n != 108 {
+		t.Errorf("%d histories, want 108", n)
+	}
+}
+
+func checkJepsen(t *testing.T, path string) answer {
+	in := &Input{History: &history.History{Ops: jepsenOps(t, path)}, Dir: t.TempDir()}
+	res := Linearizable().Check(t.Context(), in)
+	switch res.Verdict {
+	case Pass:
+		return legal
+	case Violation:
+		checkWitness(t, in, res)
+		return illegal
+	}
+	t.Error(res.Summary)
+	return undecided
+}
+
+var jepsenLine = regexp.MustCompile(`^INFO\s+jepsen\.util\s+-\s+(\d+)\s+:(invoke|ok|fail|info)\s+:(read|write|cas)\s+(.*)$`)
+
+// jepsenOps reads a log of Jepsen's; line numbers stand for times.
+func jepsenOps(t *testing.T, path string) []history.Op {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops []history.Op
+	open := make(map[int64]int)
+	now := int64(0)
+	for line := range strings.Lines(string(data)) {
+		m := jepsenLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		now++
+		p, _ := strconv.ParseInt(m[1], 10, 64)
+		args := strings.Fields(strings.Trim(m[4], "[]"))
+		if m[2] == "invoke" {
+			op := history.Op{Process: p, Func: history.Func(m[3]), Call: now, Outcome: history.Info}
+			switch op.Func {
+			case history.Write:
+				op.Value = history.Some(args[0])
+			case history.CAS:
+				op.Expect, op.Value = history.Some(args[0]), history.Some(args[1])
+			}
+			open[p] = len(ops)
+			ops = append(ops, op)
+			continue
+		}
+		op := &ops[open[p]]
+		op.Return, op.Outcome = now, history.Outcome(m[2])
+		if m[2] == "ok" {
+			op.Swapped = op.Func == history.CAS
+			if op.Func == history.Read && args[0] != "nil" {
+				op.Result = history.Some(args[0])
+			}
+		}
+	}
+	return ops
+}
+
+// kvInput is one operation of the get/put/append histories.
+type kvInput struct {
+	fn, value string
+}
+
+// kvModel is one key of their store; its state is the value.
+func kvModel() porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return "" },
+		Step: func(state, input, output any) (bool, any) {
+			switch in := input.(kvInput); in.fn {
+			case "get":
+				return output.(string) == state.(string), state
+			case "put":
+				return true, in.value
+			default:
+				return true, state.(string) + in.value
+			}
+		},
+	}
+}
+
+var kvLine = regexp.MustCompile(`^{:process (\d+), :type :(invoke|ok), :f :(get|put|append), :key "(.*)", :value (?:nil|"(.*)")}$`)
+
+// checkKV checks a get/put/append history on the same pool, under the same
+// watch, as registers are.
+func checkKV(t *testing.T, path string) answer {
+	data, err := os.ReadFile(path)
+	must(t, err)
+	keys := map[string][]porcupine.Operation{}
+	type place struct {
+		key string
+		i   int
+	}
+	open := map[string]place{}
+	now := int64(0)
+	for line := range strings.Lines(string(data)) {
+		m := kvLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			t.Fatalf("%s: what is this? %s", path, line)
+		}
+		now++
+		process, key := m[1], m[4]
+		if m[2] == "invoke" {
+			open[process] = place{key, len(keys[key])}
+			keys[key] = append(keys[key], porcupine.Operation{Input: kvInput{m[3], m[5]}, Call: now, Output: "", Return: forever})
+			continue
+		}
+		op := &keys[key][open[process].i]
+		op.Return, op.Output = now, m[5]
+	}
+	w := startWatch(t.Context(), 4*gib)
+	defer w.close()
+	parts := slices.Collect(maps.Values(keys))
+	answers := make([]porcupine.CheckResult, len(parts))
+	eachOf(2, len(parts), func(i int) {
+		answers[i] = w.run(kvModel(), parts[i], time.Now().Add(time.Minute), false).result
+	})
+	switch {
+	case slices.Contains(answers, porcupine.Illegal):
+		return illegal
+	case slices.Contains(answers, porcupine.Unknown):
+		return undecided
+	}
+	return legal
+}

@@ -1,0 +1,175 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// stopReason is why a search was stopped before it found an answer.
+type stopReason int32
+
+const (
+	notStopped stopReason = iota
+	stopTime
+	stopMemory
+	stopCancelled
+)
+
+// watchEvery is how often limits are looked at. Two busy processors allocate
+// some ten megabytes in that time.
+const watchEvery = 10 * time.Millisecond
+
+// watch runs porcupine's searches and stops them when they reach a limit.
+//
+// Porcupine itself knows a timeout but no memory limit, and after a timeout it
+// leaves its goroutine behind. So searches are stopped from inside: once the
+// reason is set, the model refuses every step, the search runs out of moves and
+// returns, and its answer is thrown away.
+type watch struct {
+	memory uint64
+
+	mu      sync.Mutex
+	running map[*search]struct{}
+
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+type search struct {
+	reason   atomic.Int32
+	refused  atomic.Bool // a step was refused, so the answer means nothing
+	deadline time.Time
+}
+
+// startWatch begins to watch. The caller must close it.
+func startWatch(ctx context.Context, memory uint64) *watch {
+	w := &watch{
+		memory:  memory,
+		running: make(map[*search]struct{}),
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	go w.loop(ctx)
+	return w
+}
+
+func (w *watch) close() {
+	close(w.stop)
+	<-w.stopped
+}
+
+func (w *watch) loop(ctx context.Context) {
+	defer close(w.stopped)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case now := <-tick.C:
+			full := w.memoryFull()
+			w.mu.Lock()
+			for s := range w.running {
+				switch {
+				case ctx.Err() != nil:
+					s.halt(stopCancelled)
+				case full:
+					s.halt(stopMemory)
+				case now.After(s.deadline):
+					s.halt(stopTime)
+				}
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+// memoryFull says whether the heap is over the limit with what is really in
+// use. A quarter is left free, lest the collector be run again and again for
+// a few bytes.
+func (w *watch) memoryFull() bool {
+	if heapBytes() <= w.memory {
+		return false
+	}
+	runtime.GC()
+	return heapBytes() > w.memory/4*3
+}
+
+func (s *search) halt(why stopReason) { s.reason.CompareAndSwap(int32(notStopped), int32(why)) }
+
+// found is the answer of a search.
+type found struct {
+	result porcupine.CheckResult // Unknown when it was stopped
+	why    stopReason
+	info   porcupine.LinearizationInfo // when asked for, and not stopped
+}
+
+// run searches for a linearization until the deadline. It returns after the
+// search has ended, whatever the reason: nothing goes on behind its back.
+func (w *watch) run(model porcupine.Model, ops []porcupine.Operation, deadline time.Time, withInfo bool) found {
+	s := &search{deadline: deadline}
+	w.mu.Lock()
+	w.running[s] = struct{}{}
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.running, s)
+		w.mu.Unlock()
+	}()
+	step := model.Step
+	model.Step = func(state, input, output any) (bool, any) {
+		if s.reason.Load() != int32(notStopped) {
+			s.refused.Store(true)
+			return false, state
+		}
+		return step(state, input, output)
+	}
+	var f found
+	if withInfo {
+		f.result, f.info = porcupine.CheckOperationsVerbose(model, ops, 0)
+	} else if porcupine.CheckOperations(model, ops) {
+		f.result = porcupine.Ok
+	} else {
+		f.result = porcupine.Illegal
+	}
+	if s.refused.Load() {
+		return found{result: porcupine.Unknown, why: stopReason(s.reason.Load())}
+	}
+	return f
+}
+
+// describe says which limit stopped a search.
+func (r stopReason) describe(l Limits) string {
+	switch r {
+	case stopTime:
+		return fmt.Sprintf("the time limit of %s was reached", l.Time)
+	case stopMemory:
+		return fmt.Sprintf("the memory limit of %.0f MiB was reached", float64(l.Memory)/(1<<20))
+	default:
+		return "the check was interrupted"
+	}
+}
+
+// eachOf calls work for 0 … n−1 on a pool of workers, in that order.
+func eachOf(workers, n int, work func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(workers, n) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				work(i)
+			}
+		})
+	}
+	wg.Wait()
+}

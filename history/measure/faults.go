@@ -1,0 +1,60 @@
+package measure
+
+import (
+	"cmp"
+	"slices"
+
+	"squall/history"
+)
+
+// joinFaults makes one run of the injection and the heal of each fault, by
+// their common ID, in order of injection.
+func joinFaults(in Input) []FaultRun {
+	runs := []FaultRun{}
+	byID := map[int]int{} // fault ID to index in runs
+	for i := range in.Faults {
+		f := &in.Faults[i]
+		k, known := byID[f.ID]
+		if !known {
+			k = len(runs)
+			byID[f.ID] = k
+			runs = append(runs, FaultRun{
+				ID: f.ID, Name: f.Name, Variant: f.Variant,
+				Targets: f.Targets, Detail: f.Detail,
+			})
+		}
+		r := &runs[k]
+		began, verified := since(in, f.Begin), since(in, f.End)
+		if f.Err != "" {
+			verified = 0
+			r.Err = appendSentence(r.Err, f.Err)
+		}
+		switch f.Phase {
+		case history.Inject:
+			r.Begin, r.Bitten = began, verified
+			r.Verified = verified > 0
+			r.Proof = append(r.Proof, f.Proof...)
+		case history.Heal:
+			r.HealAt, r.Healed = began, verified
+			r.HealProof = append(r.HealProof, f.Proof...)
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
+	return runs
+}
+
+// since turns a time of the machine into ns since the start of the test; 0,
+// which means "never" in a FaultRun, stays 0.
+func since(in Input, mono int64) int64 {
+	if mono == 0 {
+		return 0
+	}
+	return mono - in.Header.Mono
+}
+
+func appendSentence(old, more string) string {
+	if old == "" {
+		return more
+	}
+	return old + "; " + more
+}

@@ -1,0 +1,200 @@
+package measure
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	"squall/history"
+)
+
+// reign is a Reign in the making; times are ns of the machine's clock.
+type reign struct {
+	node       string
+	boot       int
+	term       uint64
+	begin, end int64
+	cause      string
+	open       bool
+
+	// A leader that is paused, cut off or without a quorum is suspended: that
+	// may be the end of its reign, and may not.
+	suspended bool
+	since     int64  // it is suspended, or was last
+	why       string // it was
+	restored  int64  // when nothing hindered it any more; 0: something does
+}
+
+// court follows the reigns through a test.
+//
+// A reign ends at the moment from which its leader could no longer act and
+// did not act again. A kill, an exit and a step down end it at once. A pause
+// or a partition only suspends it: when the leader is let go before another
+// was elected, and an operation then succeeds, it went on reigning and nothing
+// was lost. When it steps down instead, or another is elected, or the test
+// ends, the reign is over since the suspension began.
+//
+// A leader that still believes in itself while another was elected in a higher
+// term does not reign: it was superseded at the latest when that other one
+// stood for election and won.
+type court struct {
+	cluster   *cluster
+	reigns    []*reign
+	stood     map[candidacy]int64 // when a node stood for election in a term
+	successes []span              // of OK operations, by return
+}
+
+type candidacy struct {
+	node string
+	term uint64
+}
+
+// span is a call and its return.
+type span struct{ call, ret int64 }
+
+// follow runs through a history up to end (ns of the machine's clock) and
+// returns the reigns in the order in which they began.
+func follow(in Input, end int64) []*reign {
+	c := &court{cluster: newCluster(in), stood: map[candidacy]int64{}, successes: successes(in)}
+	for _, s := range steps(in) {
+		if s.at > end {
+			break
+		}
+		c.cluster.take(s)
+		if s.node != nil {
+			c.event(s.node)
+		}
+		c.review(s)
+	}
+	for _, r := range c.reigns {
+		if r.open && r.suspended && r.restored == 0 {
+			r.finish(r.since, r.why)
+		}
+	}
+	return c.reigns
+}
+
+// successes are the OK operations, final reads included, by return.
+func successes(in Input) []span {
+	var out []span
+	for i := range in.Ops {
+		if op := &in.Ops[i]; op.Outcome == history.OK {
+			out = append(out, span{op.Call, op.Return})
+		}
+	}
+	slices.SortFunc(out, func(a, b span) int { return cmp.Compare(a.ret, b.ret) })
+	return out
+}
+
+// event takes a node's own word.
+func (c *court) event(e *history.NodeEvent) {
+	mine := c.openOf(e.Node)
+	if mine != nil {
+		switch {
+		case e.Kind == history.EventExit:
+			c.close(mine, e.Time, c.whyExited(e))
+		case e.Boot > mine.boot:
+			c.close(mine, e.Time, CauseCrashed) // its exit was not recorded
+		case e.Kind == history.EventRole && e.Role == history.RoleStopped:
+			c.close(mine, e.Time, because(CauseStopped, e.Reason))
+		case e.Kind == history.EventRole && (e.Role != history.RoleLeader || e.Term != mine.term):
+			c.close(mine, e.Time, because(CauseSteppedDown, e.Reason))
+		}
+	}
+	if e.Kind != history.EventRole {
+		return
+	}
+	switch e.Role {
+	case history.RoleCandidate:
+		if _, known := c.stood[candidacy{e.Node, e.Term}]; !known {
+			c.stood[candidacy{e.Node, e.Term}] = e.Time
+		}
+	case history.RoleLeader:
+		if mine == nil || !mine.open {
+			c.crown(e)
+		}
+	}
+}
+
+// whyExited tells what was asked for from what was not.
+func (c *court) whyExited(e *history.NodeEvent) string {
+	_, doomed := c.cluster.doomed[e.Node]
+	switch {
+	case doomed || e.Reason == history.ReasonKilled:
+		return CauseKilled
+	case e.Reason == history.ReasonStopped:
+		return CauseStopped
+	}
+	return because(CauseCrashed, e.Reason)
+}
+
+// crown opens a reign and closes those of lower terms.
+func (c *court) crown(e *history.NodeEvent) {
+	for _, r := range c.reigns {
+		if !r.open || r.term >= e.Term {
+			continue
+		}
+		at := e.Time
+		if stood, known := c.stood[candidacy{e.Node, e.Term}]; known {
+			at = stood
+		}
+		c.close(r, max(at, r.begin), CauseSuperseded)
+	}
+	c.reigns = append(c.reigns, &reign{
+		node: e.Node, boot: e.Boot, term: e.Term, begin: e.Time, open: true,
+	})
+}
+
+// review looks at every reign after the cluster changed.
+func (c *court) review(s step) {
+	for _, r := range c.reigns {
+		if !r.open {
+			continue
+		}
+		why := c.cluster.hinders(r.node)
+		switch {
+		case why == CauseKilled:
+			c.close(r, s.at, why)
+		case why == "" && r.suspended && r.restored == 0:
+			r.restored = s.at
+		case why != "" && !r.suspended,
+			why != "" && r.restored != 0 && c.worked(r.restored, s.at):
+			r.suspended, r.since, r.why, r.restored = true, s.at, why, 0
+		case why != "":
+			r.restored = 0
+		}
+	}
+}
+
+// close ends a reign at a moment, or where it was suspended without having
+// done anything since.
+func (c *court) close(r *reign, at int64, cause string) {
+	if r.suspended && (r.restored == 0 || !c.worked(r.restored, at)) {
+		at, cause = r.since, r.why
+	}
+	r.finish(at, cause)
+}
+
+func (r *reign) finish(at int64, cause string) {
+	r.open, r.end, r.cause = false, max(at, r.begin), cause
+}
+
+// worked reports whether an operation called at from or later succeeded by to.
+func (c *court) worked(from, to int64) bool {
+	i := sort.Search(len(c.successes), func(i int) bool { return c.successes[i].ret >= from })
+	for ; i < len(c.successes) && c.successes[i].ret <= to; i++ {
+		if c.successes[i].call >= from {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *court) openOf(node string) *reign {
+	for _, r := range c.reigns {
+		if r.open && r.node == node {
+			return r
+		}
+	}
+	return nil
+}

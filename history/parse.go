@@ -1,0 +1,338 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// ParseLine decodes one line of a history, which must not be its header; a
+// newline at its end is allowed. open says that the record is an operation
+// still under way: it has no outcome yet (see AppendOp).
+//
+// Lines as this package writes them are decoded by hand. Any other JSON that
+// means the same (spaces, another order of keys, unknown keys) is accepted too,
+// by way of encoding/json.
+func ParseLine(line []byte) (rec Record, open bool, err error) {
+	return new(parser).line(line)
+}
+
+// parser decodes lines and remembers the strings that occur again and again,
+// so that a million operations on a thousand keys hold a thousand key strings.
+// The zero value remembers nothing.
+type parser struct {
+	strings map[string]string
+}
+
+// A history in which more than this many different keys, nodes and errors
+// occur is unusual; forgetting them all then bounds the memory.
+const maxInterned = 1 << 16
+
+func newParser() *parser { return &parser{strings: make(map[string]string)} }
+
+// intern returns b as a string, the same one for the same bytes.
+func (p *parser) intern(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if p.strings == nil {
+		return string(b)
+	}
+	if s, ok := p.strings[string(b)]; ok {
+		return s
+	}
+	if len(p.strings) >= maxInterned {
+		clear(p.strings)
+	}
+	s := string(b)
+	p.strings[s] = s
+	return s
+}
+
+func (p *parser) line(line []byte) (Record, bool, error) {
+	line = bytes.TrimRight(line, "\r\n")
+	switch {
+	case bytes.HasPrefix(line, []byte(`{"op":`)):
+		if op, open, ok := p.op(line); ok {
+			return Record{Op: &op}, open, nil
+		}
+	case bytes.HasPrefix(line, []byte(`{"node":`)):
+		if e, ok := p.node(line); ok {
+			return Record{Node: &e}, false, nil
+		}
+	}
+	return p.slow(line)
+}
+
+// opDraft gathers an operation from the fields of its line, in any order.
+type opDraft struct {
+	op        Op
+	outcome   string
+	length    int64 // Return − Call
+	hasResult bool
+	hasCall   bool
+	hasLength bool
+}
+
+// finish makes the operation whole, or says what is wrong with it.
+func (d *opDraft) finish() (op Op, open bool, err error) {
+	op = d.op
+	if op.Func == "" {
+		return Op{}, false, errors.New(`operation without a function "f"`)
+	}
+	if !d.hasCall {
+		return Op{}, false, errors.New(`operation without a call time "t"`)
+	}
+	switch Outcome(d.outcome) {
+	case OK, Fail, Info:
+		if !d.hasLength {
+			return Op{}, false, errors.New(`completed operation without a duration "d"`)
+		}
+		op.Outcome = Outcome(d.outcome)
+		op.Return = op.Call + d.length
+		op.Swapped = op.Outcome == OK && op.Func == CAS && !d.hasResult
+		return op, false, nil
+	}
+	if d.outcome != openOutcome {
+		return Op{}, false, fmt.Errorf(`unknown outcome %q; want "ok", "fail", "info" or "invoke"`, d.outcome)
+	}
+	op.Result, op.Error = None, "" // nothing was answered yet
+	return op, true, nil
+}
+
+// op decodes an operation as AppendOp writes it.
+func (p *parser) op(line []byte) (op Op, open, ok bool) {
+	var d opDraft
+	l := lexer{b: line}
+	for {
+		key, more, ok := l.key()
+		if !ok {
+			return Op{}, false, false
+		}
+		if !more {
+			break
+		}
+		if !p.opField(&d, &l, string(key)) {
+			return Op{}, false, false
+		}
+	}
+	op, open, err := d.finish()
+	return op, open, err == nil
+}
+
+func (p *parser) opField(d *opDraft, l *lexer, key string) (ok bool) {
+	var s []byte
+	switch key {
+	case "op":
+		s, ok = l.text()
+		d.outcome = outcomeString(s)
+	case "p":
+		d.op.Process, ok = l.integer()
+	case "n":
+		s, ok = l.text()
+		d.op.Node = p.intern(s)
+	case "f":
+		s, ok = l.text()
+		d.op.Func = p.function(s)
+	case "k":
+		s, ok = l.text()
+		d.op.Key = p.intern(s)
+	case "v":
+		d.op.Value, ok = l.value()
+	case "x":
+		d.op.Expect, ok = l.value()
+	case "r":
+		d.op.Result, ok = l.value()
+		d.hasResult = true
+	case "e":
+		s, ok = l.text()
+		d.op.Error = p.intern(s)
+	case "t":
+		d.op.Call, ok = l.integer()
+		d.hasCall = true
+	case "d":
+		d.length, ok = l.integer()
+		d.hasLength = true
+	case "final":
+		d.op.Final = l.word("true")
+		ok = d.op.Final
+	}
+	return ok
+}
+
+func (l *lexer) value() (Value, bool) {
+	if l.word("null") {
+		return None, true
+	}
+	s, ok := l.text()
+	return Some(string(s)), ok
+}
+
+// outcomeString and function return constants for what is common, so that
+// nothing is allocated.
+func outcomeString(b []byte) string {
+	for _, o := range [...]Outcome{OK, Fail, Info, openOutcome} {
+		if string(b) == string(o) {
+			return string(o)
+		}
+	}
+	return string(b)
+}
+
+func (p *parser) function(b []byte) Func {
+	for _, f := range [...]Func{Read, Write, CAS, Delete} {
+		if string(b) == string(f) {
+			return f
+		}
+	}
+	return Func(p.intern(b))
+}
+
+// node decodes a node event as AppendNode writes it.
+func (p *parser) node(line []byte) (e NodeEvent, ok bool) {
+	l := lexer{b: line}
+	for {
+		key, more, ok := l.key()
+		if !ok {
+			return NodeEvent{}, false
+		}
+		if !more {
+			return e, true
+		}
+		if !p.nodeField(&e, &l, string(key)) {
+			return NodeEvent{}, false
+		}
+	}
+}
+
+func (p *parser) nodeField(e *NodeEvent, l *lexer, key string) (ok bool) {
+	var n int64
+	switch key {
+	case "boot":
+		n, ok = l.integer()
+		e.Boot = int(n)
+		return ok && int64(e.Boot) == n
+	case "t":
+		e.Time, ok = l.integer()
+		return ok
+	case "term":
+		e.Term, ok = l.digits()
+		return ok
+	case "i":
+		e.Index, ok = l.digits()
+		return ok
+	case "et":
+		e.EntryTerm, ok = l.digits()
+		return ok
+	case "members":
+		e.Members, ok = p.list(l)
+		return ok
+	}
+	s, ok := l.text()
+	switch key {
+	case "node":
+		e.Node = p.intern(s)
+	case "e":
+		e.Kind = p.intern(s)
+	case "role":
+		e.Role = p.intern(s)
+	case "leader":
+		e.Leader = p.intern(s)
+	case "vote":
+		e.Vote = p.intern(s)
+	case "h":
+		e.Hash = string(s) // rarely twice the same: not worth remembering
+	case "reason":
+		e.Reason = p.intern(s)
+	default:
+		return false
+	}
+	return ok
+}
+
+func (p *parser) list(l *lexer) (out []string, ok bool) {
+	if !l.word("[") {
+		return nil, false
+	}
+	if l.word("]") {
+		return nil, true
+	}
+	for {
+		s, ok := l.text()
+		if !ok {
+			return nil, false
+		}
+		out = append(out, p.intern(s))
+		if l.word("]") {
+			return out, true
+		}
+		if !l.word(",") {
+			return nil, false
+		}
+	}
+}
+
+// slow decodes a line of any kind with encoding/json.
+func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(line, &fields); err != nil {
+		return Record{}, false, fmt.Errorf("not a line of a history: %w: %s", err, excerpt(line))
+	}
+	kinds := 0
+	for _, k := range [...]string{"op", "fault", "node", "mark"} {
+		if _, is := fields[k]; is {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return Record{}, false, fmt.Errorf(
+			`a line of a history must have exactly one of the keys "op", "fault", "node", "mark": %s`, excerpt(line))
+	}
+	switch {
+	case fields["op"] != nil:
+		var op Op
+		op, open, err = p.slowOp(fields)
+		rec.Op = &op
+	case fields["fault"] != nil:
+		rec.Fault = new(Fault)
+		err = json.Unmarshal(line, rec.Fault)
+	case fields["node"] != nil:
+		rec.Node = new(NodeEvent)
+		err = json.Unmarshal(line, rec.Node)
+	default:
+		rec.Mark = new(Mark)
+		err = json.Unmarshal(line, rec.Mark)
+	}
+	if err != nil {
+		return Record{}, false, fmt.Errorf("decode a line of a history: %w: %s", err, excerpt(line))
+	}
+	return rec, open, nil
+}
+
+// slowOp decodes an operation whose line is valid JSON but not in the form
+// that AppendOp writes. The fields themselves still go through the lexer,
+// because encoding/json would replace bytes that are not UTF-8.
+func (p *parser) slowOp(fields map[string]json.RawMessage) (Op, bool, error) {
+	var d opDraft
+	for _, key := range [...]string{"op", "p", "n", "f", "k", "v", "x", "r", "e", "t", "d", "final"} {
+		raw, is := fields[key]
+		if !is || (key == "final" && string(raw) == "false") {
+			continue
+		}
+		l := lexer{b: raw}
+		if !p.opField(&d, &l, key) || l.i != len(raw) {
+			return Op{}, false, fmt.Errorf("bad value of %q: %s", key, excerpt(raw))
+		}
+	}
+	return d.finish()
+}
+
+// excerpt shortens a line for an error message.
+func excerpt(line []byte) string {
+	const limit = 120
+	if len(line) > limit {
+		return fmt.Sprintf("%q…", line[:limit])
+	}
+	return fmt.Sprintf("%q", line)
+}

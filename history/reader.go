@@ -1,0 +1,264 @@
+package history
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// VersionError is returned for a history written in a format that this
+// version of the tool does not know.
+type VersionError struct {
+	Version int
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the history has format version %d, and this squall knows version %d only: read it with the squall that recorded it, or a newer one",
+		e.Version, FormatVersion)
+}
+
+// Reader streams the records of a history.
+type Reader struct {
+	path   string
+	file   *os.File
+	frames *frameReader
+	parser *parser
+	header Header
+
+	lines   []byte // what is left of the frame at hand
+	at      int64  // where that frame begins in the file
+	line    int64  // lines read so far
+	records int64
+
+	open   map[openOp]Op // operations whose completion was not read yet
+	tail   []Op          // those that never completed; delivered last
+	latest int64         // the latest time in any record so far, ns
+
+	truncated string
+	err       error // what Next returns from now on
+}
+
+// openOp identifies an operation: a process runs one at a time.
+type openOp struct {
+	process, call int64
+}
+
+// Open opens the history at path and reads its header.
+func Open(path string) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the history: %w", err)
+	}
+	frames, err := newFrameReader(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	r := &Reader{path: path, file: f, frames: frames, parser: newParser(), open: make(map[openOp]Op)}
+	if err := r.readHeader(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the header of the history %s: %w", path, err), r.Close())
+	}
+	return r, nil
+}
+
+// Close releases the file.
+func (r *Reader) Close() error {
+	r.frames.close()
+	return r.file.Close()
+}
+
+// Header returns the header of the history.
+func (r *Reader) Header() Header { return r.header }
+
+// Truncated says what is missing at the end of the file, with the byte at
+// which the last whole frame ends. It is "" for a file that ends with a whole
+// frame, and before Next has returned io.EOF.
+func (r *Reader) Truncated() string { return r.truncated }
+
+// Bytes is how much of the file was read so far, in whole frames.
+func (r *Reader) Bytes() int64 { return r.frames.offset }
+
+func (r *Reader) readHeader() error {
+	lines, err := r.frames.next()
+	switch {
+	case err == io.EOF:
+		return errors.New("the file is empty")
+	case errors.Is(err, errCut):
+		return fmt.Errorf("%w, the first one: nothing can be read", err)
+	case err != nil:
+		return fmt.Errorf("at byte 0: %w", err)
+	}
+	line, rest, whole := bytes.Cut(lines, []byte{'\n'})
+	if !whole {
+		return errors.New("the first frame holds no whole line")
+	}
+	if err := json.Unmarshal(line, &r.header); err != nil {
+		return fmt.Errorf("not a history: %w: %s", err, excerpt(line))
+	}
+	if r.header.Format != formatName {
+		return fmt.Errorf("not a history: the format is %q, not %q", r.header.Format, formatName)
+	}
+	if r.header.Version != FormatVersion {
+		return &VersionError{Version: r.header.Version}
+	}
+	r.line, r.lines = 1, rest
+	return nil
+}
+
+// Next returns the next record, in the order of the file, and io.EOF at the
+// end. An operation that was written while under way comes where its
+// completion stands; one that never completed comes at the very end, with
+// outcome Info and the latest time of the history as its Return.
+//
+// A file that is cut within a frame ends after the last whole one, and
+// Truncated says so. A damaged frame is an error that names its place; the
+// records before it were delivered.
+func (r *Reader) Next() (Record, error) {
+	for {
+		if r.err != nil {
+			return Record{}, r.err
+		}
+		if len(r.lines) == 0 && !r.nextFrame() {
+			if len(r.tail) == 0 {
+				continue
+			}
+			op := r.tail[0]
+			r.tail = r.tail[1:]
+			r.records++
+			return Record{Op: &op}, nil
+		}
+		rec, deliver, err := r.nextLine()
+		if err != nil {
+			r.err = fmt.Errorf("history %s: line %d, in the frame at byte %d: %w", r.path, r.line, r.at, err)
+			continue
+		}
+		if deliver {
+			r.records++
+			return rec, nil
+		}
+	}
+}
+
+// nextFrame brings the lines of the next frame. When there is none, the
+// operations left open become the tail, and then r.err is set.
+func (r *Reader) nextFrame() bool {
+	if r.open == nil {
+		if len(r.tail) == 0 {
+			r.err = io.EOF
+		}
+		return false
+	}
+	r.at = r.frames.offset
+	lines, err := r.frames.next()
+	switch {
+	case err == nil:
+		r.lines = lines
+		return len(lines) > 0
+	case errors.Is(err, errCut):
+		r.truncated = fmt.Sprintf("the file ends within a frame: read up to byte %d, the %d bytes after it are incomplete",
+			r.frames.offset, len(r.frames.frame))
+	case err != io.EOF:
+		r.err = fmt.Errorf("history %s: at byte %d: %w", r.path, r.frames.offset, err)
+		return false
+	}
+	for _, op := range r.open {
+		op.Outcome, op.Return = Info, max(op.Call, r.latest)
+		op.Error = "still under way when the history ended"
+		r.tail = append(r.tail, op)
+	}
+	r.open = nil
+	slices.SortFunc(r.tail, func(a, b Op) int {
+		return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Process, b.Process))
+	})
+	return false
+}
+
+// nextLine decodes one line; deliver=false for an operation still under way.
+func (r *Reader) nextLine() (rec Record, deliver bool, err error) {
+	r.line++
+	line, rest, whole := bytes.Cut(r.lines, []byte{'\n'})
+	if !whole {
+		return Record{}, false, errors.New("the frame does not end with a whole line")
+	}
+	r.lines = rest
+	rec, open, err := r.parser.line(line)
+	if err != nil {
+		return Record{}, false, err
+	}
+	switch {
+	case rec.Op != nil:
+		id := openOp{rec.Op.Process, rec.Op.Call}
+		if open {
+			r.latest = max(r.latest, rec.Op.Call)
+			r.open[id] = *rec.Op
+			return Record{}, false, nil
+		}
+		r.latest = max(r.latest, rec.Op.Return)
+		delete(r.open, id)
+	case rec.Fault != nil:
+		r.latest = max(r.latest, rec.Fault.Begin, rec.Fault.End)
+	case rec.Node != nil:
+		r.latest = max(r.latest, rec.Node.Time)
+	case rec.Mark != nil:
+		r.latest = max(r.latest, rec.Mark.Time)
+	}
+	return rec, true, nil
+}
+
+// History is a whole history in memory.
+type History struct {
+	Header
+	Ops    []Op // by time of call
+	Faults []Fault
+	Nodes  []NodeEvent // by time
+	Marks  []Mark
+	Info   FileInfo
+}
+
+// FileInfo says what was read of a history's file.
+type FileInfo struct {
+	Records   int64
+	Bytes     int64  // compressed, in whole frames
+	Truncated string // see Reader.Truncated
+}
+
+// Load reads the whole history at path. A file that is cut at its end is read
+// up to there, and Info.Truncated says so; any other damage is an error.
+func Load(path string) (*History, error) {
+	r, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	h := &History{Header: r.Header()}
+	for {
+		rec, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case rec.Op != nil:
+			h.Ops = append(h.Ops, *rec.Op)
+		case rec.Fault != nil:
+			h.Faults = append(h.Faults, *rec.Fault)
+		case rec.Node != nil:
+			h.Nodes = append(h.Nodes, *rec.Node)
+		case rec.Mark != nil:
+			h.Marks = append(h.Marks, *rec.Mark)
+		}
+	}
+	h.Info = FileInfo{Records: r.records, Bytes: r.Bytes(), Truncated: r.Truncated()}
+	slices.SortFunc(h.Ops, func(a, b Op) int {
+		return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Process, b.Process))
+	})
+	// Each node's own events keep their order, even at equal times.
+	slices.SortStableFunc(h.Nodes, func(a, b NodeEvent) int { return cmp.Compare(a.Time, b.Time) })
+	return h, nil
+}

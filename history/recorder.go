@@ -1,0 +1,298 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// FileName is the name of the history in a run directory.
+const FileName = "history.jsonl.zst"
+
+// formatName is the Format of every header.
+const formatName = "squall-history"
+
+const (
+	// flushEvery bounds how long a record stays in this process alone.
+	flushEvery = 50 * time.Millisecond
+	// frameAt is how many bytes of lines make a frame without waiting longer.
+	// Larger frames take more room, not less: times and values do not repeat,
+	// and what does repeat is then farther away.
+	frameAt = 64 << 10
+)
+
+// ErrClosed is returned by a Recorder that was closed.
+var ErrClosed = errors.New("the history is closed")
+
+// Recorder appends to a history. Its methods may be called concurrently.
+//
+// What is handed to it reaches the operating system within 50 ms at the latest
+// (at once with Flush), as a whole zstd frame that ends on a line boundary and
+// carries a checksum. So when this process is killed, the file reads back up to
+// there. It is not synced to disk while recording: a history is to survive the
+// tool, not the machine.
+//
+// Close packs what a quiet test wrote as many small frames into fewer, denser
+// ones. A crash while it does that leaves the unpacked file.
+type Recorder struct {
+	path string
+
+	mu   sync.Mutex
+	f    *os.File
+	enc  *zstd.Encoder
+	buf  []byte // whole lines, not yet written
+	out  []byte // the frame being written
+	size int64  // bytes of whole frames in the file
+	err  error  // the first failure to write; everything after it fails too
+
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+// Create begins a history at path, in place of any file there. It sets the
+// header's Format and Version itself, and writes the header at once.
+func Create(path string, h Header) (*Recorder, error) {
+	h.Format, h.Version = formatName, FormatVersion
+	line, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("encode the header of the history: %w", err)
+	}
+	enc, err := newEncoder(zstd.SpeedFastest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("create the history: %w", err)
+	}
+	r := &Recorder{
+		path: path, f: f, enc: enc,
+		buf:  append(line, '\n'),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := r.flush(); err != nil {
+		return nil, errors.Join(err, f.Close(), enc.Close())
+	}
+	go r.flushLoop()
+	return r, nil
+}
+
+func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level),
+		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
+	if err != nil {
+		return nil, fmt.Errorf("start the zstd encoder: %w", err)
+	}
+	return enc, nil
+}
+
+func (r *Recorder) flushLoop() {
+	defer close(r.stopped)
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-tick.C:
+			// A failure is kept in r.err and meets the next caller.
+			_ = r.Flush()
+		}
+	}
+}
+
+// Append records a completed operation, a fault, a node event or a mark.
+func (r *Recorder) Append(rec Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
+	}
+	var err error
+	if r.buf, err = AppendRecord(r.buf, rec); err != nil {
+		return err
+	}
+	return r.flushIfLong()
+}
+
+// AppendLines records lines of operations that are already encoded (see
+// AppendOp). Every line is decoded once to see that it is one. A line that is
+// not is left out, and so cannot spoil the file; all others are recorded, and
+// the error names the first that was bad and how many were. A missing newline
+// after the last line is added.
+func (r *Recorder) AppendLines(lines []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
+	}
+	var (
+		p     parser
+		first error
+		bad   int
+	)
+	for n := 1; len(lines) > 0; n++ {
+		line, rest, _ := bytes.Cut(lines, []byte{'\n'})
+		lines = rest
+		rec, _, err := p.line(line)
+		if err == nil && rec.Op == nil {
+			err = fmt.Errorf("not an operation: %s", excerpt(line))
+		}
+		if err != nil {
+			if bad++; first == nil {
+				first = fmt.Errorf("line %d: %w", n, err)
+			}
+			continue
+		}
+		r.buf = append(append(r.buf, line...), '\n')
+	}
+	if err := r.flushIfLong(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d bad lines were left out of the history, the first at %w", bad, first)
+	}
+	return nil
+}
+
+func (r *Recorder) flushIfLong() error {
+	if len(r.buf) < frameAt {
+		return nil
+	}
+	return r.flush()
+}
+
+// Flush hands everything recorded so far to the operating system.
+func (r *Recorder) Flush() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.flush()
+}
+
+// flush writes what is in buf as one frame. The caller holds r.mu.
+func (r *Recorder) flush() error {
+	if r.err != nil || len(r.buf) == 0 {
+		return r.err
+	}
+	r.out = r.enc.EncodeAll(r.buf, r.out[:0])
+	n, err := r.f.Write(r.out)
+	if err != nil {
+		if n > 0 {
+			// Part of a frame was written (the disk is full, most likely):
+			// take it back, so that the file still ends with a whole frame.
+			err = errors.Join(err, r.f.Truncate(r.size))
+		}
+		r.err = fmt.Errorf("write the history: %w", err)
+		return r.err
+	}
+	r.size += int64(n)
+	r.buf = r.buf[:0]
+	return nil
+}
+
+// Close writes what is left and packs the file. It returns the first error
+// that kept a record out of the file; failing to pack is none, since the file
+// is then whole, only larger. Closing twice does nothing.
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	select {
+	case <-r.stop:
+		r.mu.Unlock()
+		return nil
+	default:
+	}
+	close(r.stop)
+	err := r.flush()
+	r.err = ErrClosed
+	err = errors.Join(err, r.f.Close(), r.enc.Close())
+	r.mu.Unlock()
+	<-r.stopped
+	if err != nil {
+		return err
+	}
+	_ = pack(r.path)
+	return nil
+}
+
+// pack rewrites the history at path into frames of a good size, at a better
+// level.
+func pack(path string) (err error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("pack the history: %w", err)
+	}
+	defer in.Close()
+	temp := path + ".tmp"
+	out, err := os.Create(temp)
+	if err != nil {
+		return fmt.Errorf("pack the history: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("pack the history: %w", err), out.Close(), os.Remove(temp))
+		}
+	}()
+	if err := repack(in, out); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return fmt.Errorf("pack the history: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil // packed already; only the rename is not yet on disk
+	}
+	defer dir.Close()
+	_ = dir.Sync()
+	return nil
+}
+
+func repack(in io.Reader, out io.Writer) error {
+	frames, err := newFrameReader(in)
+	if err != nil {
+		return err
+	}
+	defer frames.close()
+	enc, err := newEncoder(zstd.SpeedBetterCompression)
+	if err != nil {
+		return err
+	}
+	defer enc.Close()
+	var plain, packed []byte
+	write := func() error {
+		packed = enc.EncodeAll(plain, packed[:0])
+		plain = plain[:0]
+		_, err := out.Write(packed)
+		return err
+	}
+	for {
+		lines, err := frames.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		plain = append(plain, lines...)
+		if len(plain) >= frameAt {
+			if err := write(); err != nil {
+				return err
+			}
+		}
+	}
+	return write()
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package agent
+
+import (
+	"context"
+	"errors"
+)
+
+var errLinux = errors.New("squall's agent runs on Linux only")
+
+// Run is refused on this system.
+func Run(context.Context, Options) error { return errLinux }
+
+// Exec is refused on this system.
+func Exec([]string) error { return errLinux }

@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"squall/nodeimage/agent/protocol"
+)
+
+var errBadRequest = errors.New("bad request")
+
+// perform does what a request asks for.
+func (a *agent) perform(ctx context.Context, req protocol.Request) (any, error) {
+	switch req.Method {
+	case protocol.MethodHello:
+		return hello()
+	case protocol.MethodClock:
+		return protocol.ClockResult{Mono: mono()}, nil
+	case protocol.MethodShutdown:
+		return nil, errors.Join(a.server.close(), clearDropped())
+	case protocol.MethodDrop, protocol.MethodDropped, protocol.MethodProbeSend,
+		protocol.MethodProbeHeard, protocol.MethodConnect:
+		return a.performNetwork(ctx, req)
+	default:
+		return a.performProcess(req)
+	}
+}
+
+func (a *agent) performProcess(req protocol.Request) (any, error) {
+	s := a.server
+	switch req.Method {
+	case protocol.MethodStart:
+		spec, err := params[protocol.StartSpec](req)
+		if err != nil {
+			return nil, err
+		}
+		return s.start(spec)
+	case protocol.MethodWrite:
+		p, err := params[protocol.WriteParams](req)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.write(p.Data)
+	case protocol.MethodCloseStdin:
+		return nil, s.closeStdin()
+	case protocol.MethodKill:
+		return s.after(s.kill())
+	case protocol.MethodTerminate:
+		p, err := params[protocol.TerminateParams](req)
+		if err != nil {
+			return nil, err
+		}
+		return s.after(s.terminate(p.Grace))
+	case protocol.MethodPause:
+		return s.after(s.pause())
+	case protocol.MethodResume:
+		return s.after(s.resume())
+	case protocol.MethodProcess:
+		return s.state()
+	default:
+		return nil, fmt.Errorf("%w: no method %q", errBadRequest, req.Method)
+	}
+}
+
+// after is the state of the server after something was done to it.
+func (s *supervisor) after(err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s.state()
+}
+
+func (a *agent) performNetwork(ctx context.Context, req protocol.Request) (any, error) {
+	switch req.Method {
+	case protocol.MethodDropped:
+		return dropped()
+	case protocol.MethodDrop:
+		p, err := params[protocol.DropParams](req)
+		if err != nil {
+			return nil, err
+		}
+		return nil, setDropped(p.From)
+	case protocol.MethodConnect:
+		p, err := params[protocol.ConnectParams](req)
+		if err != nil {
+			return nil, err
+		}
+		return connect(ctx, p.To, p.Timeout)
+	}
+	p, err := params[protocol.ProbeParams](req)
+	if err != nil {
+		return nil, err
+	}
+	if req.Method == protocol.MethodProbeHeard {
+		return a.probes.heardFrom(p.Nonce), nil
+	}
+	return nil, a.probes.send(p.Nonce, p.To, p.Port)
+}
+
+func params[P any](req protocol.Request) (P, error) {
+	var p P
+	if err := json.Unmarshal(req.Params, &p); err != nil {
+		return p, fmt.Errorf("%w: %s: %w", errBadRequest, req.Method, err)
+	}
+	return p, nil
+}

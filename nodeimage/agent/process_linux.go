@@ -1,0 +1,329 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"squall/nodeimage/agent/protocol"
+)
+
+// stopTimeout is how long a process may take to stop or to go on. It only
+// takes long when a thread hangs in the kernel, as on a dead disk.
+const stopTimeout = 5 * time.Second
+
+// process is one run of the server. Its pid also is its process group, and
+// signals go to the group: a server that is several processes is one server.
+type process struct {
+	pid, boot int
+	proc      *os.Process
+	stdin     *os.File
+
+	exited  chan struct{} // closed when it has been reaped
+	drained chan struct{} // closed when all its output and its exit are queued
+
+	// stopping makes pause and resume wait for each other.
+	stopping sync.Mutex
+
+	// mu guards the end of the process. Who holds it and sees !reaped may use
+	// the pid: nobody else has it yet, be the process alive or a zombie.
+	mu     sync.Mutex
+	reaped bool
+	reason string
+}
+
+// supervisor runs one process at a time.
+type supervisor struct {
+	wrap []string
+	out  *frameWriter
+	emit func(protocol.Event)
+
+	starting sync.Mutex // one start at a time
+
+	// mu guards what follows. It is held while a child is being made, so that
+	// the reaping of orphans cannot take the child for one.
+	mu      sync.Mutex
+	current *process // the running one, or the last
+	boots   int
+	closing bool
+}
+
+func (s *supervisor) last() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// running is the current process; ErrNotRunning when there is none alive.
+func (s *supervisor) running() (*process, error) {
+	p := s.last()
+	if p == nil || p.dead() {
+		return nil, protocol.ErrNotRunning
+	}
+	return p, nil
+}
+
+func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
+	if len(spec.Argv) == 0 || spec.Argv[0] == "" {
+		return protocol.ProcInfo{}, errors.New("no program to run was given")
+	}
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	if p := s.last(); p != nil {
+		if !p.dead() {
+			return protocol.ProcInfo{}, fmt.Errorf("%w: pid %d, boot %d", protocol.ErrRunning, p.pid, p.boot)
+		}
+		<-p.drained // so that boots do not mix in the streams
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return protocol.ProcInfo{}, errors.New("the agent is shutting down")
+	}
+	pipes, err := newPipes()
+	if err != nil {
+		return protocol.ProcInfo{}, err
+	}
+	proc, err := launch(s.wrap, spec, pipes)
+	if err != nil {
+		pipes.closeOurs()
+		return protocol.ProcInfo{}, err
+	}
+	s.boots++
+	p := &process{
+		pid:     proc.Pid,
+		boot:    s.boots,
+		proc:    proc,
+		stdin:   pipes.stdin,
+		exited:  make(chan struct{}),
+		drained: make(chan struct{}),
+	}
+	s.current = p
+	s.emit(protocol.Event{Kind: protocol.EventStart, Boot: p.boot, PID: p.pid, Mono: mono()})
+	go s.follow(p, pipes)
+	return protocol.ProcInfo{Boot: p.boot, PID: p.pid}, nil
+}
+
+// follow forwards what the process writes, reaps it and reports its end.
+func (s *supervisor) follow(p *process, pipes *pipes) {
+	defer close(p.drained)
+	logs := &logKeeper{out: s.out, boot: p.boot}
+	var pumps sync.WaitGroup
+	pumps.Go(func() {
+		pump(pipes.log, logs.forward)
+		logs.finish()
+	})
+	pumps.Go(func() {
+		pump(pipes.trace, func(frame []byte) {
+			protocol.PutStreamHead(frame, protocol.StreamTrace, p.boot)
+			s.out.trace(frame) // it fails only when nobody is left to read it
+		})
+	})
+
+	reason, at := p.reap()
+	p.stdin.Close()
+	stopPump(pipes.log)
+	stopPump(pipes.trace)
+	pumps.Wait()
+	if reason != "signal: killed" { // that one was somebody else's decision
+		if words := lastWords(logs.tail); words != "" {
+			reason += ": " + words
+		}
+	}
+	p.mu.Lock()
+	p.reason = reason
+	p.mu.Unlock()
+	s.emit(protocol.Event{Kind: protocol.EventExit, Boot: p.boot, PID: p.pid, Mono: at, Reason: reason})
+	reapOrphans(s)
+}
+
+// reap waits for the process to end. It says how it ended and when.
+func (p *process) reap() (reason string, at int64) {
+	// First only wait, so that the pid goes away under the lock.
+	for {
+		err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			break // an error too: then Wait below waits
+		}
+	}
+	at = mono()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	state, err := p.proc.Wait()
+	if err != nil {
+		reason = err.Error()
+	} else {
+		reason = state.String()
+	}
+	p.reaped, p.reason = true, reason
+	close(p.exited)
+	return reason, at
+}
+
+func (p *process) dead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reaped
+}
+
+func (p *process) signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return protocol.ErrNotRunning
+	}
+	if err := unix.Kill(-p.pid, sig); err != nil {
+		return fmt.Errorf("sending %s to pid %d: %w", unix.SignalName(sig), p.pid, err)
+	}
+	return nil
+}
+
+// kill ends the process that runs, if any, and returns when it is reaped.
+func (s *supervisor) kill() error {
+	p := s.last()
+	if p == nil {
+		return nil
+	}
+	if err := p.signal(unix.SIGKILL); err != nil {
+		if errors.Is(err, protocol.ErrNotRunning) {
+			return nil
+		}
+		return err
+	}
+	<-p.exited
+	return nil
+}
+
+func (s *supervisor) terminate(grace time.Duration) error {
+	p, err := s.running()
+	if err != nil {
+		return nil
+	}
+	if err := p.signal(unix.SIGTERM); err != nil && !errors.Is(err, protocol.ErrNotRunning) {
+		return err
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+		return nil
+	case <-timer.C:
+		return s.kill()
+	}
+}
+
+// close kills the process and lets no other start. It returns when the output
+// is queued, or nobody can take it.
+func (s *supervisor) close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	return s.kill()
+}
+
+// drain waits until the last process's output and exit are queued.
+func (s *supervisor) drain() {
+	if p := s.last(); p != nil {
+		<-p.drained
+	}
+}
+
+func (s *supervisor) pause() error {
+	return s.turn(unix.SIGSTOP, true, protocol.EventPause)
+}
+
+func (s *supervisor) resume() error {
+	return s.turn(unix.SIGCONT, false, protocol.EventResume)
+}
+
+// turn stops the process or lets it go on, and waits until it did.
+func (s *supervisor) turn(sig syscall.Signal, wantPaused bool, event string) error {
+	p, err := s.running()
+	if err != nil {
+		return err
+	}
+	p.stopping.Lock()
+	defer p.stopping.Unlock()
+	state, err := pausedState(p.pid)
+	if err != nil || (state == 'T') == wantPaused {
+		return err
+	}
+	if err := p.signal(sig); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(stopTimeout)
+	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 5*time.Millisecond) {
+		state, err := pausedState(p.pid)
+		if err != nil {
+			return err
+		}
+		if (state == 'T') == wantPaused {
+			s.emit(protocol.Event{Kind: event, Boot: p.boot, PID: p.pid, Mono: mono()})
+			return nil
+		}
+		if time.Now().After(deadline) {
+			// A fault that did not take effect must not do so later on.
+			p.signal(unix.SIGCONT)
+			return fmt.Errorf("pid %d did not %s within %v: a thread is in state %c", p.pid, event, stopTimeout, state)
+		}
+		time.Sleep(wait)
+	}
+}
+
+func (s *supervisor) write(data []byte) error {
+	p, err := s.running()
+	if err != nil {
+		return err
+	}
+	if _, err := p.stdin.Write(data); err != nil {
+		if p.dead() {
+			return protocol.ErrNotRunning
+		}
+		return fmt.Errorf("writing to the server's stdin: %w", err)
+	}
+	return nil
+}
+
+func (s *supervisor) closeStdin() error {
+	p, err := s.running()
+	if err != nil {
+		return err
+	}
+	if err := p.stdin.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *supervisor) state() (protocol.ProcState, error) {
+	p := s.last()
+	if p == nil {
+		return protocol.ProcState{}, nil
+	}
+	// While the lock is held, the pid is this process's and no other's.
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st := protocol.ProcState{PID: p.pid, Boot: p.boot, Running: !p.reaped, ExitReason: p.reason}
+	if p.reaped {
+		return st, nil
+	}
+	state, err := pausedState(p.pid)
+	if errors.Is(err, protocol.ErrNotRunning) {
+		state = 'Z' // dead, to be reaped any moment
+	} else if err != nil {
+		return st, err
+	}
+	st.State = string(state)
+	pid := strconv.Itoa(p.pid)
+	if st.CapEff, err = statusField(pid, "CapEff"); err != nil {
+		return st, err
+	}
+	st.CapPrm, err = statusField(pid, "CapPrm")
+	return st, err
+}

@@ -1,0 +1,172 @@
+package protocol
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Names of the agent's methods.
+const (
+	MethodHello      = "hello"
+	MethodStart      = "start"
+	MethodWrite      = "write"
+	MethodCloseStdin = "close-stdin"
+	MethodKill       = "kill"
+	MethodTerminate  = "terminate"
+	MethodPause      = "pause"
+	MethodResume     = "resume"
+	MethodProcess    = "process"
+	MethodDrop       = "drop"
+	MethodDropped    = "dropped"
+	MethodProbeSend  = "probe-send"
+	MethodProbeHeard = "probe-heard"
+	MethodConnect    = "connect"
+	MethodClock      = "clock"
+	MethodShutdown   = "shutdown"
+)
+
+// Request asks the agent for something.
+type Request struct {
+	ID     uint64          `json:"id"`
+	Method string          `json:"m"`
+	Params json.RawMessage `json:"p,omitempty"`
+}
+
+// Reply answers the request of the same ID: with a result, or with an error.
+type Reply struct {
+	ID     uint64          `json:"id"`
+	Result json.RawMessage `json:"r,omitempty"`
+	Error  *Error          `json:"e,omitempty"`
+}
+
+// Codes of errors, see Error.
+const (
+	CodeNotRunning = "not-running"
+	CodeRunning    = "running"
+	CodeBadRequest = "bad-request"
+	CodeFailed     = "failed"
+)
+
+// What the agent may refuse; ask for them with errors.Is.
+var (
+	// ErrNotRunning: there is no server process to do that to.
+	ErrNotRunning = errors.New("no server process is running")
+	// ErrRunning: a server process is running already.
+	ErrRunning = errors.New("a server process is running already")
+)
+
+// Error is an error that the agent answered with.
+type Error struct {
+	Code    string `json:"code"`
+	Message string `json:"msg"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap is ErrNotRunning or ErrRunning where the code says so, else nil.
+func (e *Error) Unwrap() error {
+	switch e.Code {
+	case CodeNotRunning:
+		return ErrNotRunning
+	case CodeRunning:
+		return ErrRunning
+	default:
+		return nil
+	}
+}
+
+// Hello is who the agent is and what it may do.
+type Hello struct {
+	Version      int      `json:"version"` // of the protocol
+	PID          int      `json:"pid"`     // 1 in a container
+	Mono         int64    `json:"mono"`    // CLOCK_MONOTONIC of the machine, ns
+	Capabilities []string `json:"caps"`    // its effective ones, like NET_ADMIN; sorted
+	Hostname     string   `json:"hostname"`
+}
+
+// StartSpec says what server to run.
+type StartSpec struct {
+	Argv []string `json:"argv"`          // Argv[0] is a path inside the machine
+	Env  []string `json:"env,omitempty"` // the whole environment, as KEY=value
+	Dir  string   `json:"dir,omitempty"` // working directory; "" is the agent's own
+}
+
+// ProcInfo is a process that was started.
+type ProcInfo struct {
+	Boot int `json:"boot"` // which start on this machine it is, from 1
+	PID  int `json:"pid"`
+}
+
+// ProcState is the state of the machine's server process. When none runs, PID,
+// Boot and ExitReason are those of the last one (zero if there was none).
+type ProcState struct {
+	Running bool   `json:"running"`
+	PID     int    `json:"pid"`
+	Boot    int    `json:"boot"`
+	State   string `json:"state,omitempty"` // letter out of /proc/PID/stat: R, S, D, T (paused) …
+	// CapEff and CapPrm are the process's effective and permitted capabilities
+	// as hexadecimal digits: all zeros is none.
+	CapEff     string `json:"capEff,omitempty"`
+	CapPrm     string `json:"capPrm,omitempty"`
+	ExitReason string `json:"exit,omitempty"` // "signal: killed", "exit status 1: last log line"
+}
+
+// Paused reports whether every thread of the process is stopped.
+func (s ProcState) Paused() bool { return s.Running && s.State == "T" }
+
+// Dropped is what one rule of Drop has done so far.
+type Dropped struct {
+	Addr    netip.Addr `json:"addr"` // the source whose packets are dropped
+	Packets uint64     `json:"packets"`
+	Bytes   uint64     `json:"bytes"`
+}
+
+// Kinds of events. They are the same words as in the history.
+const (
+	EventStart  = "start"
+	EventExit   = "exit"
+	EventPause  = "pause"
+	EventResume = "resume"
+)
+
+// Event is something that happened to the server process.
+type Event struct {
+	Kind   string `json:"kind"`
+	Boot   int    `json:"boot"`
+	PID    int    `json:"pid"`
+	Mono   int64  `json:"mono"`             // when it took effect, CLOCK_MONOTONIC in ns
+	Reason string `json:"reason,omitempty"` // of an exit, as in ProcState.ExitReason
+}
+
+// Parameters of the methods that have some.
+type (
+	// WriteParams are those of MethodWrite.
+	WriteParams struct {
+		Data []byte `json:"data"`
+	}
+	// TerminateParams are those of MethodTerminate.
+	TerminateParams struct {
+		Grace time.Duration `json:"grace"` // ns
+	}
+	// DropParams are those of MethodDrop.
+	DropParams struct {
+		From []netip.Addr `json:"from"`
+	}
+	// ProbeParams are those of MethodProbeSend and MethodProbeHeard.
+	ProbeParams struct {
+		Nonce uint64       `json:"nonce"`
+		To    []netip.Addr `json:"to,omitempty"`
+		Port  uint16       `json:"port,omitempty"`
+	}
+	// ConnectParams are those of MethodConnect.
+	ConnectParams struct {
+		To      []netip.AddrPort `json:"to"`
+		Timeout time.Duration    `json:"timeout"` // ns
+	}
+	// ClockResult answers MethodClock.
+	ClockResult struct {
+		Mono int64 `json:"mono"` // ns
+	}
+)

@@ -1,0 +1,132 @@
+package nodeimage
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"squall/nodeimage/mutants"
+)
+
+// sourceDirs are the directories whose sources squall-node is made of.
+func sourceDirs() []string {
+	return []string{"cmd/squall-node", "history", "nodeimage", "workloads"}
+}
+
+// keyVersion changes when the way of building does.
+const keyVersion = "squall-node build 1"
+
+// buildKey is a hash over everything that a build depends on. Every part goes
+// in with its name and its length, so that parts cannot flow into each other.
+func buildKey(opts BuildOptions, mutant *mutants.Mutant) (string, error) {
+	h := sha256.New()
+	add := func(name string, data []byte) {
+		fmt.Fprintf(h, "%s %d\n", name, len(data))
+		h.Write(data)
+	}
+	add(keyVersion, nil)
+	add("arch", []byte(opts.Arch))
+	add("go", []byte(goVersion()))
+	for _, name := range []string{"GOFLAGS", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GOTOOLCHAIN"} {
+		add(name, []byte(os.Getenv(name)))
+	}
+	if mutant != nil {
+		add("mutant", mutant.Patch)
+	}
+	files := []string{"go.mod", "go.sum"}
+	for _, dir := range sourceDirs() {
+		found, err := sources(opts.Root, dir)
+		if err != nil {
+			return "", err
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		if err := addFile(h, opts.Root, file); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:20], nil
+}
+
+func addFile(h hash.Hash, root, file string) error {
+	f, err := os.Open(filepath.Join(root, file))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(file), info.Size())
+	_, err = io.Copy(h, f)
+	return err
+}
+
+// sources lists the files under dir that go into a build: no tests, nor what
+// only they read. Paths are from root, sorted.
+func sources(root, dir string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+		name := d.Name()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")):
+			return fs.SkipDir
+		case d.IsDir() || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".patch"):
+			return nil
+		}
+		// Files of any kind may be embedded, so all count.
+		rel, err := filepath.Rel(root, path)
+		files = append(files, rel)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: is %s the root of squall's sources?", err, root)
+	}
+	return files, err
+}
+
+// goVersion is the version of the go command, found without running it: that
+// alone would take longer than all the rest.
+func goVersion() string {
+	path, err := exec.LookPath("go")
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err == nil {
+		var data []byte
+		if data, err = os.ReadFile(filepath.Join(filepath.Dir(path), "..", "VERSION")); err == nil {
+			version, _, _ := strings.Cut(string(data), "\n")
+			return version
+		}
+	}
+	return runtime.Version()
+}
+
+// oldestFirst sorts files by when they were last used.
+func oldestFirst(paths []string) []string {
+	used := func(path string) time.Time {
+		info, err := os.Stat(path)
+		if err != nil {
+			return time.Time{}
+		}
+		return info.ModTime()
+	}
+	paths = slices.Clone(paths)
+	slices.SortFunc(paths, func(a, b string) int { return used(a).Compare(used(b)) })
+	return paths
+}

@@ -1,0 +1,115 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"squall/nodeimage/raft"
+)
+
+// NodeID names a member of the cluster; it is not 0.
+type NodeID = raft.NodeID
+
+// Default ports.
+const (
+	DefaultClientPort = 4100
+	DefaultPeerPort   = 4101
+	DefaultHTTPPort   = 4102
+)
+
+// Config is what a server needs. ID, Peers and DataDir are required.
+type Config struct {
+	ID NodeID
+	// Cluster is the cluster's name. Nodes that give another one are refused.
+	Cluster string
+	// Peers holds for every member, this one included, the "host:port" at which
+	// other nodes reach it. A host may be a name.
+	Peers map[NodeID]string
+	// DataDir is the directory of the log and the snapshots; it is made when it
+	// does not exist.
+	DataDir string
+
+	// Where the server listens, "host:port"; by default on every address, at
+	// the default ports. HTTPAddr "off" means no page.
+	ClientAddr, PeerAddr, HTTPAddr string
+
+	// Raft's times; see [raft.Config]. Defaults: 50 ms, 300 ms, 600 ms.
+	Heartbeat, ElectionMin, ElectionMax time.Duration
+	// SnapshotEvery is the number of entries between two snapshots, SnapshotKeep
+	// how many of them stay in the log. Both 0: 10,000 and 5,000.
+	SnapshotEvery, SnapshotKeep uint64
+
+	// RequestTimeout is how long the server works on a request before it
+	// answers that the outcome is unknown. 0: 5 s.
+	RequestTimeout time.Duration
+	// LeaderWait is how long a request waits for a leader that can be reached,
+	// before it fails. 0: 200 ms; negative: not at all.
+	LeaderWait time.Duration
+
+	// Seed makes the election timeouts repeatable; 0: a random one.
+	Seed uint64
+	// Trace receives the trace (see [Tracer]); nil: none.
+	Trace io.Writer
+	// Log receives the server's log; nil: none.
+	Log *slog.Logger
+}
+
+// withDefaults returns the configuration with its gaps filled in, or what is
+// wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	setDefault(&c.Cluster, "squall")
+	setDefault(&c.ClientAddr, fmt.Sprintf(":%d", DefaultClientPort))
+	setDefault(&c.PeerAddr, fmt.Sprintf(":%d", DefaultPeerPort))
+	setDefault(&c.HTTPAddr, fmt.Sprintf(":%d", DefaultHTTPPort))
+	setDefault(&c.Heartbeat, 50*time.Millisecond)
+	setDefault(&c.ElectionMin, 300*time.Millisecond)
+	setDefault(&c.ElectionMax, 2*c.ElectionMin)
+	if c.SnapshotEvery == 0 && c.SnapshotKeep == 0 {
+		c.SnapshotEvery, c.SnapshotKeep = 10_000, 5_000
+	}
+	setDefault(&c.RequestTimeout, DefaultRequestTimeout)
+	setDefault(&c.LeaderWait, 200*time.Millisecond)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, c.check()
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) check() error {
+	if c.ID == 0 {
+		return errors.New("the node's id is missing, or 0")
+	}
+	if _, ok := c.Peers[c.ID]; !ok {
+		return fmt.Errorf("node %d is not among the peers: list every member, this one included", c.ID)
+	}
+	for id, addr := range c.Peers {
+		if id == 0 {
+			return errors.New("0 is no node id")
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("address of peer %d: %w", id, err)
+		}
+	}
+	if c.DataDir == "" {
+		return errors.New("the data directory is missing")
+	}
+	if c.Heartbeat <= 0 || c.ElectionMin <= c.Heartbeat || c.ElectionMax < c.ElectionMin {
+		return fmt.Errorf("heartbeat %v, election timeout %v to %v: each must be longer than the one before",
+			c.Heartbeat, c.ElectionMin, c.ElectionMax)
+	}
+	if c.RequestTimeout < 0 {
+		return fmt.Errorf("request timeout is %v", c.RequestTimeout)
+	}
+	return nil
+}

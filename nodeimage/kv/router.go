@@ -1,0 +1,205 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"squall/nodeimage/raft"
+)
+
+// consensus is what the server needs of its Raft node.
+type consensus interface {
+	Propose(command []byte, done func(result any, err error))
+	Read(done func(err error))
+	Leader() (leader raft.NodeID, term uint64)
+	Status() raft.Status
+}
+
+// reader is what may be read of the state machine within consensus.Read.
+type reader interface {
+	Get(key []byte) Value
+}
+
+// forwarder sends requests to other nodes.
+type forwarder interface {
+	// forward sends a request to a node and calls done once with the answer. It
+	// reports false, and done is never called, when the node cannot be reached.
+	forward(to raft.NodeID, op Op, raw []byte, deadline time.Time, done func(response)) bool
+}
+
+// retryEvery is how often it is looked whether a waiting request has a leader
+// to go to.
+const retryEvery = 10 * time.Millisecond
+
+// router decides where a request is carried out.
+type router struct {
+	self       raft.NodeID
+	node       consensus
+	state      reader
+	others     forwarder
+	leaderWait time.Duration // how long a request waits for a leader
+	timeout    time.Duration // the life of a request
+	metrics    *metrics
+
+	mu      sync.Mutex
+	waiting []*request
+	stopped bool
+	wake    chan struct{}
+}
+
+func newRouter(self raft.NodeID, node consensus, state reader, others forwarder, m *metrics) *router {
+	return &router{self: self, node: node, state: state, others: others, metrics: m, wake: make(chan struct{}, 1)}
+}
+
+// route carries a request out, here or at the leader. It does not block.
+func (r *router) route(q *request) {
+	switch leader, _ := r.node.Leader(); {
+	case leader == r.self:
+		r.submit(q)
+	case leader == 0:
+		r.park(q, "no leader is known")
+	case q.forwarded():
+		// Sent on once already: going further could go round in circles.
+		q.answer(noEffect(CodeNotLeader, fmt.Sprintf("n%d was asked; it follows n%d", r.self, leader)))
+	default:
+		r.pass(q, leader)
+	}
+}
+
+// submit gives the request to this node's consensus.
+func (r *router) submit(q *request) {
+	if !q.hand() {
+		return
+	}
+	if q.cmd.op == OpGet {
+		r.node.Read(func(err error) {
+			if err != nil {
+				r.refused(q, err)
+				return
+			}
+			q.answer(response{status: statusOK, value: r.state.Get(q.cmd.key)})
+		})
+		return
+	}
+	r.node.Propose(q.raw, func(result any, err error) {
+		if err != nil {
+			r.refused(q, err)
+			return
+		}
+		q.answer(outcome(result))
+	})
+}
+
+// outcome is the answer for what the state machine returned.
+func outcome(result any) response {
+	res, ok := result.(Result)
+	switch {
+	case !ok:
+		return response{status: statusUnknown, code: CodeInternal, text: fmt.Sprintf("the state machine returned %T", result)}
+	case res.Err != nil:
+		return noEffect(CodeInternal, res.Err.Error())
+	case !res.Swapped:
+		return response{status: statusCompareFailed, value: res.Found}
+	}
+	return response{status: statusOK}
+}
+
+// refused answers, or parks, a request that the consensus did not carry out.
+func (r *router) refused(q *request, err error) {
+	switch {
+	case errors.Is(err, raft.ErrNotLeader):
+		q.takeBack()
+		r.park(q, "leadership moved on")
+	case errors.Is(err, raft.ErrBusy):
+		q.answer(noEffect(CodeBusy, ""))
+	case errors.Is(err, raft.ErrStopped):
+		q.answer(noEffect(CodeStopped, ""))
+	case errors.Is(err, raft.ErrSuperseded):
+		q.answer(noEffect(CodeSuperseded, ""))
+	case errors.Is(err, raft.ErrUnknown):
+		q.answer(uncertain(q.cmd.op, CodeLeaderLost, ""))
+	default:
+		q.answer(uncertain(q.cmd.op, CodeInternal, err.Error()))
+	}
+}
+
+// pass sends the request to the leader.
+func (r *router) pass(q *request, leader raft.NodeID) {
+	if !q.hand() {
+		return
+	}
+	sent := r.others.forward(leader, q.cmd.op, q.raw, q.arrived.Add(r.timeout), q.answer)
+	if !sent {
+		q.takeBack()
+		r.park(q, fmt.Sprintf("the leader n%d cannot be reached", leader))
+		return
+	}
+	r.metrics.forwarded.Add(1)
+}
+
+// park keeps a request that has nowhere to go until a leader can be reached,
+// or its patience ends. Without the wait, clients would get failures by the ten
+// thousand a second for as long as there is no leader.
+func (r *router) park(q *request, why string) {
+	if time.Since(q.arrived) >= r.leaderWait {
+		q.answer(noEffect(CodeNotLeader, why))
+		return
+	}
+	r.mu.Lock()
+	stopped := r.stopped
+	if !stopped {
+		r.waiting = append(r.waiting, q)
+	}
+	r.mu.Unlock()
+	if stopped {
+		q.answer(noEffect(CodeStopped, ""))
+		return
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run looks after parked requests until stop is closed.
+func (r *router) run(stop <-chan struct{}) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-stop:
+			r.failWaiting()
+			return
+		case <-r.wake:
+		}
+		timer.Reset(retryEvery)
+		select {
+		case <-stop:
+			r.failWaiting()
+			return
+		case <-timer.C:
+		}
+		for _, q := range r.takeWaiting() {
+			r.route(q)
+		}
+	}
+}
+
+func (r *router) takeWaiting() []*request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := r.waiting
+	r.waiting = nil
+	return taken
+}
+
+func (r *router) failWaiting() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	for _, q := range r.takeWaiting() {
+		q.answer(noEffect(CodeStopped, ""))
+	}
+}

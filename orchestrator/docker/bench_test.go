@@ -1,0 +1,78 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator"
+)
+
+// BenchmarkUpDown is a cluster of five and its driver, the image being there
+// already: up until every agent has answered, and down.
+func BenchmarkUpDown(b *testing.B) {
+	r := engine(b)
+	var upTime, downTime time.Duration
+	for b.Loop() {
+		s := spec(b, r, "n1", "n2", "n3", "n4", "n5", "driver")
+		begin := time.Now()
+		c, err := r.Up(b.Context(), s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		greet(b, c, s)
+		upTime += time.Since(begin)
+		begin = time.Now()
+		if err := c.Down(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		downTime += time.Since(begin)
+	}
+	b.ReportMetric(upTime.Seconds()/float64(b.N), "s-up")
+	b.ReportMetric(downTime.Seconds()/float64(b.N), "s-down")
+}
+
+func greet(b *testing.B, c orchestrator.Cluster, s orchestrator.ClusterSpec) {
+	b.Helper()
+	for _, name := range s.Machines {
+		client, _ := command(b, c.Machine(name))
+		if _, err := client.Hello(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCall is a call to an agent and its answer.
+func BenchmarkCall(b *testing.B) {
+	r := engine(b)
+	c, _ := command(b, up(b, r, spec(b, r, "n1")).Machine("n1"))
+	for b.Loop() {
+		if _, err := c.Clock(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTrace is how fast a server's trace comes out of its container.
+func BenchmarkTrace(b *testing.B) {
+	r := engine(b)
+	c, out := command(b, up(b, r, spec(b, r, "n1")).Machine("n1"))
+	const mib = 128
+	b.SetBytes(mib << 20)
+	for b.Loop() {
+		before := out.traced()
+		if _, err := c.Start(b.Context(), idle("-trace", fmt.Sprint(mib))); err != nil {
+			b.Fatal(err)
+		}
+		for out.traced() < before+mib<<20 {
+			time.Sleep(time.Millisecond)
+		}
+		if _, err := c.Kill(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+var _ protocol.Handler = (*sink)(nil)

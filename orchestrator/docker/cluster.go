@@ -1,0 +1,211 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"golang.org/x/sync/errgroup"
+
+	"squall/nodeimage"
+	"squall/orchestrator"
+)
+
+// cluster is a run's containers and network.
+type cluster struct {
+	runtime  *Runtime
+	run      string
+	machines map[string]*machine
+
+	mu   sync.Mutex
+	down bool
+}
+
+// Up makes a network and the machines on it. On an error, which may be the end
+// of ctx, nothing is left behind.
+func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+	if err := checkSpec(spec); err != nil {
+		return nil, err
+	}
+	c := &cluster{runtime: r, run: spec.Run, machines: make(map[string]*machine)}
+	if err := c.up(ctx, spec); err != nil {
+		err = fmt.Errorf("bringing the machines of run %s up: %w", spec.Run, err)
+		return nil, errors.Join(err, c.Down(ctx))
+	}
+	return c, nil
+}
+
+// checkSpec refuses what would make names that the engine refuses later, in
+// worse words.
+func checkSpec(spec orchestrator.ClusterSpec) error {
+	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`).MatchString(spec.Run) {
+		return fmt.Errorf("run id %q: letters, digits, dots, dashes and underscores are wanted, 100 at most", spec.Run)
+	}
+	if n := len(spec.Machines); n == 0 || n > maxMachines {
+		return fmt.Errorf("%d machines: from 1 to %d are possible", n, maxMachines)
+	}
+	host := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	seen := make(map[string]bool)
+	for _, name := range spec.Machines {
+		if !host.MatchString(name) {
+			return fmt.Errorf("machine name %q: lower-case letters, digits and dashes are wanted, 63 at most", name)
+		}
+		if seen[name] {
+			return fmt.Errorf("machine name %q is there twice", name)
+		}
+		seen[name] = true
+	}
+	if spec.BinaryKey == "" {
+		return errors.New("the binary's key is missing")
+	}
+	return nil
+}
+
+func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
+	begin := time.Now()
+	var image string
+	var subnet netip.Prefix
+	first, firstCtx := errgroup.WithContext(ctx)
+	first.Go(func() (err error) {
+		image, err = c.runtime.ensureImage(firstCtx, spec)
+		return err
+	})
+	first.Go(func() (err error) {
+		subnet, err = c.runtime.createNetwork(firstCtx, spec.Run)
+		return err
+	})
+	if err := first.Wait(); err != nil {
+		return err
+	}
+	ready := time.Now()
+	for i, name := range spec.Machines {
+		c.machines[name] = &machine{api: c.runtime.api, name: name, addr: hostAddr(subnet, i)}
+	}
+	machines, machinesCtx := errgroup.WithContext(ctx)
+	for _, m := range c.machines {
+		machines.Go(func() error {
+			if err := m.up(machinesCtx, c.run, image); err != nil {
+				return fmt.Errorf("machine %s: %w", m.name, err)
+			}
+			return nil
+		})
+	}
+	err := machines.Wait()
+	if err == nil {
+		err = ctx.Err() // who called it off does not want the machines
+	}
+	c.runtime.log.Debug("machines up", "run", c.run, "subnet", subnet, "err", err,
+		"image+network", ready.Sub(begin), "containers", time.Since(ready))
+	return err
+}
+
+// up makes the container, attaches to it and starts it, in that order: what
+// process 1 says first is not lost.
+func (m *machine) up(ctx context.Context, run, image string) error {
+	config, host, net := m.config(run, image)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	step, cancel := steady(ctx)
+	defer cancel()
+	created, err := m.api.ContainerCreate(step, config, host, net, nil, networkName(run)+"-"+m.name)
+	if err != nil {
+		return fmt.Errorf("making the container: %w", err)
+	}
+	m.id = created.ID
+	// This one is called off with ctx, not with step: the connection stays.
+	attached, err := m.api.ContainerAttach(ctx, m.id, container.AttachOptions{
+		Stream: true, Stdin: true, Stdout: true, Stderr: true,
+	})
+	if err != nil {
+		return fmt.Errorf("attaching to the container: %w", err)
+	}
+	m.control = newControl(attached.Conn, attached.Reader)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := m.api.ContainerStart(step, m.id, container.StartOptions{}); err != nil {
+		return fmt.Errorf("starting the container: %w", err)
+	}
+	return nil
+}
+
+func (m *machine) config(run, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
+	labels := map[string]string{Label: run, MachineLabel: m.name}
+	noInit := false
+	config := &container.Config{
+		Image:        image,
+		Hostname:     m.name,
+		Labels:       labels,
+		OpenStdin:    true,
+		StdinOnce:    true, // the agent's stdin ends with this attachment
+		AttachStdin:  true,
+		AttachStdout: true,
+		AttachStderr: true,
+	}
+	host := &container.HostConfig{
+		NetworkMode:   container.NetworkMode(networkName(run)),
+		LogConfig:     container.LogConfig{Type: "none"}, // stdout is a protocol, and much
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		CapDrop:       []string{"ALL"},
+		CapAdd:        []string{"NET_ADMIN"},
+		SecurityOpt:   []string{"no-new-privileges"},
+		Init:          &noInit, // the agent is process 1
+		// Limits stay the engine's: one that may not raise them (rootless, or
+		// confined itself) would refuse to start the container, and a Go
+		// program takes its hard limit of open files by itself.
+		// A volume is a directory of the host's own disk; the container's file
+		// system may be anything, with an fsync of its own kind. Having no
+		// name, it goes with the container.
+		Mounts: []mount.Mount{{
+			Type:          mount.TypeVolume,
+			Target:        nodeimage.DataDir,
+			VolumeOptions: &mount.VolumeOptions{NoCopy: true, Labels: labels},
+		}},
+	}
+	net := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+		networkName(run): {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: m.addr.String()}},
+	}}
+	return config, host, net
+}
+
+// Machine is the machine of that name; nil for a name that is not the spec's.
+func (c *cluster) Machine(name string) orchestrator.Machine {
+	m, ok := c.machines[name]
+	if !ok {
+		return nil
+	}
+	return m
+}
+
+// Down removes the machines, their disks and the network. It does so even when
+// ctx has ended already, and has a deadline of its own.
+func (c *cluster) Down(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
+	defer cancel()
+	begin := time.Now()
+	removed, err := c.runtime.remove(ctx, Label+"="+c.run)
+	for _, m := range c.machines {
+		if m.control != nil {
+			m.control.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("taking the machines of run %s down: %w (squall clean removes what is left)", c.run, err)
+	}
+	c.down = true
+	c.runtime.log.Debug("machines down", "run", c.run, "containers", removed.Containers, "took", time.Since(begin))
+	return nil
+}

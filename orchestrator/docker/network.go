@@ -1,0 +1,112 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"strings"
+
+	"github.com/docker/docker/api/types/network"
+)
+
+const (
+	// networkPool is what networks are taken out of: 198.18.0.0/15, reserved
+	// for benchmarks (RFC 2544), so that it meets no company's network or VPN.
+	networkPool = "198.18.0.0/15"
+	poolNets    = 512 // networks of /24 in it
+	// networkTries is how many of them are tried. Others' networks in the pool
+	// are left out before; what is tried in vain is what appeared meanwhile,
+	// or what the engine hides from us.
+	networkTries = 64
+	// firstHost is the last byte of the first machine's address.
+	firstHost = 10
+	// maxMachines fit a network of /24.
+	maxMachines = 240
+)
+
+// poolNet is the i-th network of the pool.
+func poolNet(i int) netip.Prefix {
+	base := netip.MustParsePrefix(networkPool).Addr().As4()
+	i %= poolNets
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{base[0], base[1] + byte(i>>8), byte(i), 0}), 24)
+}
+
+// hostAddr is the address of the i-th machine in a network of the pool.
+func hostAddr(net netip.Prefix, i int) netip.Addr {
+	a := net.Addr().As4()
+	a[3] = byte(firstHost + i)
+	return netip.AddrFrom4(a)
+}
+
+// createNetwork makes the run's own network, with a subnet that no other has.
+// It is internal: nothing in it reaches the world, nor the world it.
+func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, error) {
+	taken, err := r.takenSubnets(ctx)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	// Runs that start at the same time begin at different places.
+	h := fnv.New32a()
+	h.Write([]byte(run))
+	start := int(h.Sum32() % poolNets)
+	tries := 0
+	for i := range poolNets {
+		subnet := poolNet(start + i)
+		if overlapsAny(subnet, taken) {
+			continue
+		}
+		if tries++; tries > networkTries {
+			break
+		}
+		err := r.createSubnet(ctx, run, subnet)
+		if err == nil {
+			return subnet, nil
+		}
+		if !strings.Contains(strings.ToLower(err.Error()), "overlap") {
+			return netip.Prefix{}, fmt.Errorf("making the network %s: %w", networkName(run), err)
+		}
+		r.log.Debug("the subnet is taken", "subnet", subnet, "err", err)
+	}
+	return netip.Prefix{}, fmt.Errorf("making the network %s: no free subnet in %s: "+
+		"remove what earlier runs left with squall clean, and networks of others there", networkName(run), networkPool)
+}
+
+func (r *Runtime) createSubnet(ctx context.Context, run string, subnet netip.Prefix) error {
+	ctx, cancel := steady(ctx)
+	defer cancel()
+	_, err := r.api.NetworkCreate(ctx, networkName(run), network.CreateOptions{
+		Driver:   "bridge",
+		Internal: true,
+		IPAM:     &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
+		Labels:   map[string]string{Label: run},
+	})
+	return err
+}
+
+func (r *Runtime) takenSubnets(ctx context.Context) ([]netip.Prefix, error) {
+	networks, err := r.api.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing networks: %w", err)
+	}
+	var taken []netip.Prefix
+	for _, n := range networks {
+		for _, c := range n.IPAM.Config {
+			if p, err := netip.ParsePrefix(c.Subnet); err == nil {
+				taken = append(taken, p)
+			}
+		}
+	}
+	return taken, nil
+}
+
+func overlapsAny(p netip.Prefix, others []netip.Prefix) bool {
+	for _, o := range others {
+		if p.Overlaps(o) {
+			return true
+		}
+	}
+	return false
+}
+
+func networkName(run string) string { return "squall-" + run }

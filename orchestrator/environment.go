@@ -1,0 +1,55 @@
+package orchestrator
+
+import (
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// environment is env.json: where the test ran, and how long its steps took.
+type environment struct {
+	Squall string `json:"squall"`
+	Go     string `json:"go"`
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	CPUs   int    `json:"cpus"`
+	Host   string `json:"host"`
+	Binary string `json:"binary"` // key of squall-node's content
+	// Seconds from the begin of the run to each step ("down" counts from its
+	// own begin).
+	Seconds map[string]float64 `json:"seconds"`
+
+	mu sync.Mutex
+}
+
+func newEnvironment(version string) *environment {
+	host, _ := os.Hostname()
+	return &environment{Squall: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPUs: runtime.NumCPU(), Host: host, Seconds: map[string]float64{}}
+}
+
+func (e *environment) mark(step string, after time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Seconds[step] = math.Round(after.Seconds()*1000) / 1000
+}
+
+func (e *environment) write(dir string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return writeJSON(filepath.Join(dir, EnvFile), e)
+}
+
+// runLogger writes to the run's own log file and, if there is one, to the
+// caller's logger too.
+func runLogger(file *os.File, also *slog.Logger) *slog.Logger {
+	own := slog.NewTextHandler(file, nil)
+	if also == nil {
+		return slog.New(own)
+	}
+	return slog.New(slog.NewMultiHandler(own, also.Handler()))
+}

@@ -1,0 +1,62 @@
+package orchestrator
+
+import (
+	"context"
+	"sync"
+
+	"squall/history"
+)
+
+// leaderView follows the nodes' events and knows who leads: the node that was
+// elected in the highest term, as long as it has not said otherwise or ended.
+type leaderView struct {
+	mu      sync.Mutex
+	node    string
+	term    uint64
+	changed chan struct{} // closed and replaced at every change
+}
+
+func newLeaderView() *leaderView { return &leaderView{changed: make(chan struct{})} }
+
+// see takes an event and reports whether it is the election of a new leader.
+func (v *leaderView) see(e history.NodeEvent) (elected bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case e.Kind == history.EventRole && e.Role == history.RoleLeader && e.Term >= v.term:
+		elected = v.node != e.Node || v.term != e.Term
+		v.set(e.Node, e.Term)
+	case e.Node == v.node && (e.Kind == history.EventRole && e.Role != history.RoleLeader || e.Kind == history.EventExit):
+		v.set("", v.term)
+	}
+	return elected
+}
+
+func (v *leaderView) set(node string, term uint64) {
+	v.node, v.term = node, term
+	close(v.changed)
+	v.changed = make(chan struct{})
+}
+
+func (v *leaderView) leader() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.node
+}
+
+// wait returns when there is a leader, or with ctx's error.
+func (v *leaderView) wait(ctx context.Context) error {
+	for {
+		v.mu.Lock()
+		node, changed := v.node, v.changed
+		v.mu.Unlock()
+		if node != "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}

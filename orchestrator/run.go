@@ -1,0 +1,215 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/nodeimage"
+)
+
+// Config is what a run needs beside its test.
+type Config struct {
+	Version string // of squall
+	Program string // how squall was called, for the command that repeats the run
+	Runtime Runtime
+	// Build makes the node's binary for an architecture; mutant is the bug to
+	// plant, or "".
+	Build    func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
+	Log      *slog.Logger // nil: none; a copy goes to the run directory anyway
+	Progress Progress
+	// Stop, when closed, ends the load early: heal, collect, check.
+	Stop <-chan struct{}
+}
+
+// Outcome is what a run came to.
+type Outcome struct {
+	Dir         string
+	Plan        *Plan
+	Results     *check.Results
+	Interrupted bool // it was stopped early
+	Kept        bool // its machines were left as they are
+}
+
+// Run carries out a test: it brings machines up, storms them, records, and has
+// the history checked. What goes wrong with machines is not an error of Run
+// but a verdict, invalid. An error means that there is no verdict at all.
+// When ctx ends, everything is torn down at once and ctx's error returned.
+func Run(ctx context.Context, t Test, cfg Config) (*Outcome, error) {
+	plan, err := NewPlan(t, cfg.Version, cfg.Program)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := newRunDir(plan, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	cfg.Progress.Planned(plan, dir)
+	r, err := newRun(plan, dir, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.finish(ctx, r.storm(ctx))
+	defer r.down() // whatever happens below
+	if err := r.close(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("interrupted; the history up to now is in %s: %w", dir, context.Cause(ctx))
+	}
+	if t.Keep == KeepNever {
+		r.down()
+	}
+	if err := r.env.write(dir); err != nil {
+		return nil, err
+	}
+	cfg.Progress.Phase("checking the history")
+	results, err := Check(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	r.kept = t.Keep == KeepAlways || t.Keep == KeepOnFail && results.Verdict != check.Pass
+	return &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped(), Kept: r.kept}, nil
+}
+
+// run is one test under way.
+type run struct {
+	plan *Plan
+	dir  string
+	cfg  Config
+	log  *slog.Logger
+
+	recorder *history.Recorder
+	logFile  *os.File
+	env      *environment
+	logs     []*os.File
+	started  time.Time
+
+	cluster   Cluster
+	nodes     *nodes
+	loader    *loader
+	clock     clock
+	loadBegan time.Time
+	kept      bool // the machines are to be left as they are
+
+	mu      sync.Mutex
+	failure error                   // the first thing that went wrong with the machines
+	cancel  context.CancelCauseFunc // ends the storm, once it has begun
+	serving bool                    // a first leader was seen: from here on a crash is the server's own
+	closing bool                    // the machines are being taken down: their ends are no failures
+}
+
+func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
+	logFile, err := os.Create(filepath.Join(dir, LogFile))
+	if err != nil {
+		return nil, fmt.Errorf("make the run's log: %w", err)
+	}
+	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now(),
+		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader()}
+	r.log = runLogger(logFile, cfg.Log)
+	r.env = newEnvironment(cfg.Version)
+	r.recorder, err = history.Create(filepath.Join(dir, HistoryFile), history.Header{
+		Squall: cfg.Version, Test: plan.Test.Name, System: plan.Test.System, Workload: plan.Test.Workload,
+		Nodes: plan.Nodes, Seed: plan.Test.Seed, Mono: monotonic(), Wall: r.started.UTC(),
+	})
+	if err != nil {
+		return nil, errors.Join(err, logFile.Close())
+	}
+	return r, nil
+}
+
+// fail notes the first failure of the machines and ends the storm.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closing || r.failure != nil {
+		return
+	}
+	r.failure = err
+	r.log.Error("the test is invalid", "err", err)
+	if r.cancel != nil {
+		r.cancel(err)
+	}
+}
+
+func (r *run) stopped() bool {
+	select {
+	case <-r.cfg.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// mark records a moment of the test.
+func (r *run) mark(name, text string) {
+	m := history.Mark{Name: name, Time: r.clock.now(), Text: text}
+	if err := r.recorder.Append(history.Record{Mark: &m}); err != nil {
+		r.fail(fmt.Errorf("record: %w", err))
+	}
+	r.log.Info("mark", "name", name, "text", text)
+	r.env.mark(name, time.Since(r.started))
+}
+
+// event takes what a node reports.
+func (r *run) event(e history.NodeEvent) {
+	if err := r.recorder.Append(history.Record{Node: &e}); err != nil {
+		r.fail(fmt.Errorf("record: %w", err))
+	}
+	if r.nodes.leaders.see(e) {
+		r.cfg.Progress.Leader(e.Node, e.Term)
+	}
+	if e.Kind == history.EventExit && e.Reason != history.ReasonKilled && e.Reason != history.ReasonStopped {
+		r.log.Error("a server ended by itself", "node", e.Node, "reason", e.Reason)
+		r.crashed(e)
+	}
+}
+
+// crashed fails the test when a server ends before there was a first leader;
+// later it is a finding, which the check of crashes reports.
+func (r *run) crashed(e history.NodeEvent) {
+	r.mu.Lock()
+	serving := r.serving
+	r.mu.Unlock()
+	if !serving {
+		r.fail(fmt.Errorf("the server of %s did not start: %s (its log: %s)", e.Node, e.Reason,
+			filepath.Join(r.dir, nodesDir, e.Node, "server.log")))
+	}
+}
+
+// broken takes what could not be understood or kept.
+func (r *run) broken(err error) { r.fail(err) }
+
+// finish collects what is left in the machines and records how the storm ended.
+func (r *run) finish(ctx context.Context, stormErr error) {
+	r.mu.Lock()
+	failure := r.failure
+	r.closing = true
+	r.mu.Unlock()
+	if failure == nil {
+		failure = stormErr
+	}
+	r.collect()
+	switch {
+	case ctx.Err() != nil:
+		r.mark(history.MarkInvalid, "interrupted before it was over")
+	case failure != nil:
+		r.mark(history.MarkInvalid, failure.Error())
+	}
+	r.mark(history.MarkDone, "")
+}
+
+// close ends the recording. After it, nothing more can be recorded.
+func (r *run) close() error {
+	if err := r.recorder.Close(); err != nil {
+		return fmt.Errorf("close the history: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package orchestrator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"squall/history/check"
+)
+
+// The files of a run directory.
+const (
+	PlanFile    = "plan.json"
+	EnvFile     = "env.json"
+	HistoryFile = "history.jsonl.zst"
+	ResultsFile = "results.json"
+	ReportFile  = "report.html"
+	LogFile     = "squall.log"
+	nodesDir    = "nodes"
+	latestLink  = "latest"
+)
+
+// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
+// out/latest at it.
+func newRunDir(p *Plan, now time.Time) (string, error) {
+	base := filepath.Join(p.Test.Out, p.Test.Name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), p.Test.Seed))
+	dir := base
+	for i := 2; ; i++ { // two runs of one seed within a second
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+			return "", fmt.Errorf("make the folder of runs (--out): %w", err)
+		}
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) || i > 100 {
+			return "", fmt.Errorf("make the run directory (--out): %w", err)
+		}
+		dir = fmt.Sprintf("%s-%d", base, i)
+	}
+	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
+		return "", err
+	}
+	return dir, pointLatest(p.Test.Out, dir)
+}
+
+// pointLatest replaces the link in one step, so that it never dangles.
+func pointLatest(out, dir string) error {
+	target, err := filepath.Rel(out, dir)
+	if err != nil {
+		return fmt.Errorf("point %s at the run: %w", latestLink, err)
+	}
+	temp := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()))
+	_ = os.Remove(temp)
+	if err := os.Symlink(target, temp); err != nil {
+		return fmt.Errorf("point %s at the run: %w", latestLink, err)
+	}
+	if err := os.Rename(temp, filepath.Join(out, latestLink)); err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("point %s at the run: %w", latestLink, err)
+	}
+	return nil
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// RunInfo is one line of the list of runs.
+type RunInfo struct {
+	Dir     string        `json:"dir"`
+	Test    string        `json:"test"`
+	Started string        `json:"started"` // as in the folder's name
+	Verdict check.Verdict `json:"verdict"` // "" when the run has no results
+	OpsOK   int64         `json:"opsOk"`
+	Losses  int           `json:"leaderLosses"`
+}
+
+// ListRuns finds the runs under out, the newest first.
+func ListRuns(out string) ([]RunInfo, error) {
+	plans, err := filepath.Glob(filepath.Join(out, "*", "*", PlanFile))
+	if err != nil {
+		return nil, fmt.Errorf("list the runs in %s: %w", out, err)
+	}
+	var runs []RunInfo
+	for _, plan := range plans {
+		dir := filepath.Dir(plan)
+		if filepath.Base(filepath.Dir(dir)) == latestLink {
+			continue
+		}
+		info := RunInfo{Dir: dir, Test: filepath.Base(filepath.Dir(dir)), Started: filepath.Base(dir)}
+		if results, err := check.ReadResults(dir); err == nil {
+			info.Verdict, info.OpsOK, info.Losses = results.Verdict, results.Ops.OK, len(results.Elections.Losses)
+		}
+		runs = append(runs, info)
+	}
+	slices.SortFunc(runs, func(a, b RunInfo) int { return strings.Compare(b.Started, a.Started) })
+	return runs, nil
+}
+
+// FindRun resolves what a user may call a run: a path, "latest" (or nothing),
+// or the number that `squall list runs` shows (1 is the newest).
+func FindRun(out, name string) (string, error) {
+	if name == "" {
+		name = latestLink
+	}
+	for _, dir := range []string{name, filepath.Join(out, name)} {
+		if _, err := os.Stat(filepath.Join(dir, PlanFile)); err == nil {
+			if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+				return resolved, nil
+			}
+			return dir, nil
+		}
+	}
+	var number int
+	if _, err := fmt.Sscanf(name, "%d", &number); err == nil && number > 0 {
+		runs, err := ListRuns(out)
+		if err != nil {
+			return "", err
+		}
+		if number <= len(runs) {
+			return runs[number-1].Dir, nil
+		}
+	}
+	return "", fmt.Errorf("there is no run %q: neither it nor %s holds a %s (squall list runs shows what there is)",
+		name, filepath.Join(out, name), PlanFile)
+}

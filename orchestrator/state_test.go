@@ -1,0 +1,104 @@
+package orchestrator
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"squall/history"
+	"squall/history/check"
+)
+
+func role(node, role string, term uint64) history.NodeEvent {
+	return history.NodeEvent{Node: node, Kind: history.EventRole, Role: role, Term: term}
+}
+
+func TestLeaderView(t *testing.T) {
+	v := newLeaderView()
+	for _, step := range []struct {
+		event   history.NodeEvent
+		leader  string
+		elected bool
+	}{
+		{role("n1", history.RoleCandidate, 1), "", false},
+		{role("n1", history.RoleLeader, 1), "n1", true},
+		{role("n1", history.RoleLeader, 1), "n1", false}, // said twice
+		{role("n2", history.RoleFollower, 1), "n1", false},
+		{role("n2", history.RoleLeader, 2), "n2", true},
+		{role("n1", history.RoleFollower, 2), "n2", false}, // the old leader steps down late
+		{role("n1", history.RoleLeader, 1), "n2", false},   // or wakes up and still believes
+		{history.NodeEvent{Node: "n2", Kind: history.EventExit}, "", false},
+		{role("n3", history.RoleLeader, 3), "n3", true},
+		{role("n3", history.RoleFollower, 4), "", false},
+	} {
+		if elected := v.see(step.event); elected != step.elected || v.leader() != step.leader {
+			t.Fatalf("after %+v: leader %q, elected %t; want %q, %t", step.event, v.leader(), elected, step.leader, step.elected)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := v.wait(ctx); err == nil {
+		t.Error("wait returned without a leader")
+	}
+	go v.see(role("n5", history.RoleLeader, 9))
+	if err := v.wait(t.Context()); err != nil || v.leader() != "n5" {
+		t.Errorf("wait: %v, leader %q", err, v.leader())
+	}
+}
+
+func TestRunDirectories(t *testing.T) {
+	out := t.TempDir()
+	test := DefaultTest()
+	test.Out, test.Seed = out, 7
+	plan, err := NewPlan(test, "v", "squall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	first, err := newRunDir(plan, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := newRunDir(plan, at) // the same second, the same seed
+	if err != nil || first == second {
+		t.Fatalf("second run in %q, %v", second, err)
+	}
+	if want := filepath.Join(out, "raftkv-register", "20260102T030405Z-7"); first != want {
+		t.Errorf("run in %s, want %s", first, want)
+	}
+	for name, want := range map[string]string{"": second, "latest": second, first: first, "1": second, "2": first} {
+		got, err := FindRun(out, name)
+		want, _ := filepath.EvalSymlinks(want)
+		if resolved, _ := filepath.EvalSymlinks(got); err != nil || resolved != want {
+			t.Errorf("FindRun(%q) = %s, %v; want %s", name, got, err, want)
+		}
+	}
+	if _, err := FindRun(out, "3"); err == nil || !strings.Contains(err.Error(), "squall list runs") {
+		t.Errorf("FindRun of a run that is not there: %v", err)
+	}
+	runs, err := ListRuns(out)
+	if err != nil || len(runs) != 2 || runs[0].Verdict != check.Verdict("") {
+		t.Errorf("ListRuns = %+v, %v", runs, err)
+	}
+	if back, err := ReadPlan(first); err != nil || back.Test != plan.Test || len(back.Schedule) != len(plan.Schedule) {
+		t.Errorf("the plan reads back as %+v, %v", back, err)
+	}
+	if err := os.WriteFile(filepath.Join(first, PlanFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadPlan(first); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a damaged plan: %v", err)
+	}
+}
+
+func TestClock(t *testing.T) {
+	if c := newClock(100e9, 100e9+50, 100e9+100); c.offset != 0 {
+		t.Errorf("one clock got the offset %d", c.offset)
+	}
+	if c := newClock(100e9, 7e9, 100e9+100); c.offset != 7e9-100e9-50 {
+		t.Errorf("another clock got the offset %d", c.offset)
+	}
+}

@@ -1,0 +1,271 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"squall/nemesis"
+	"squall/nodeimage/mutants"
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// Duration is a time.Duration that reads and prints as "1.5s".
+type Duration time.Duration
+
+// MarshalText and UnmarshalText are Go's notation of durations.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads Go's notation of durations.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// Test says what to run. Its zero value is not useful: start from DefaultTest.
+// Every field is an Option, with the same name in a test file and on the
+// command line.
+type Test struct {
+	Name     string   `json:"name"`
+	System   string   `json:"system"`
+	Nodes    int      `json:"nodes"`
+	Time     Duration `json:"time"` // how long the clients put load on the cluster
+	Workload string   `json:"workload"`
+	Nemesis  string   `json:"nemesis"`
+	Clients  int      `json:"clients"`
+	Rate     float64  `json:"rate"` // operations per second in all; 0: closed loop
+	Seed     uint64   `json:"seed"` // 0: drawn when the plan is made
+	Mutant   string   `json:"mutant"`
+
+	Keys      int      `json:"keys"`      // keys in use at a time
+	OpsPerKey int      `json:"opsPerKey"` // before a fresh key takes its place
+	OpTimeout Duration `json:"opTimeout"`
+
+	Heartbeat     Duration `json:"heartbeat"`
+	ElectionMin   Duration `json:"electionMin"`
+	ElectionMax   Duration `json:"electionMax"`
+	SnapshotEvery int      `json:"snapshotEvery"` // log entries; 0: never
+
+	Out         string   `json:"out"`
+	Keep        string   `json:"keep"`
+	CheckTime   Duration `json:"checkTime"`
+	CheckMemory int      `json:"checkMemory"` // MiB
+}
+
+// The choices of Keep: when the machines are left as they are after a test.
+const (
+	KeepNever  = "never"
+	KeepOnFail = "on-fail"
+	KeepAlways = "always"
+)
+
+// DefaultTest is the test that `squall run` runs when it is told nothing.
+func DefaultTest() Test {
+	return Test{
+		System: "raftkv", Nodes: 5, Time: Duration(30 * time.Second), Workload: "register",
+		Nemesis: "partition,kill,pause", Clients: 10,
+		Keys: 5, OpsPerKey: 300, OpTimeout: Duration(5 * time.Second),
+		Heartbeat: Duration(50 * time.Millisecond), ElectionMin: Duration(300 * time.Millisecond),
+		ElectionMax: Duration(600 * time.Millisecond), SnapshotEvery: 10000,
+		Out: "runs", Keep: KeepNever,
+		CheckTime: Duration(2 * time.Minute), CheckMemory: 4096,
+	}
+}
+
+// Option is one setting of a test.
+type Option struct {
+	Name  string // in a test file and, after two dashes, on the command line
+	Type  string // what is expected: "whole number", "duration", …
+	Usage string
+	Set   func(t *Test, text string) error
+	Get   func(t *Test) string
+}
+
+// Options are all settings of a test, in the order in which help shows them.
+func Options() []Option {
+	return []Option{
+		intOption("nodes", 1, 9, "nodes in the cluster", func(t *Test) *int { return &t.Nodes }),
+		durationOption("time", time.Second, 24*time.Hour, "how long clients put load on the cluster",
+			func(t *Test) *Duration { return &t.Time }),
+		nameOption("workload", workloadNames(), "what clients do, and what must then hold", func(t *Test) *string { return &t.Workload }),
+		{"nemesis", "list of faults", `faults to draw from: a list such as "partition,kill(leader),pause", or "none"`, setNemesis,
+			func(t *Test) string { return t.Nemesis }},
+		intOption("clients", 1, 1000, "client processes", func(t *Test) *int { return &t.Clients }),
+		{"rate", "number", "operations per second in all (open loop); 0: each client sends its next when the last is answered", setRate,
+			func(t *Test) string { return strconv.FormatFloat(t.Rate, 'g', -1, 64) }},
+		{"seed", "whole number", "what schedule, generator and values are drawn from; 0: a new one", setSeed,
+			func(t *Test) string { return strconv.FormatUint(t.Seed, 10) }},
+		nameOption("system", systemNames(), "system under test", func(t *Test) *string { return &t.System }),
+		{"mutant", "name", "plant a known bug in the node (see: squall list mutants)", setMutant,
+			func(t *Test) string { return t.Mutant }},
+		textOption("name", "name of the test, and of its folder under out (default: system and workload)",
+			func(t *Test) *string { return &t.Name }),
+		textOption("out", "folder that run directories are made in", func(t *Test) *string { return &t.Out }),
+		nameOption("keep", []string{KeepNever, KeepOnFail, KeepAlways}, "when to leave the machines up afterwards",
+			func(t *Test) *string { return &t.Keep }),
+		intOption("keys", 1, 1000, "keys in use at a time", func(t *Test) *int { return &t.Keys }),
+		intOption("ops-per-key", 10, 5000, "operations on a key before a fresh one takes its place", func(t *Test) *int { return &t.OpsPerKey }),
+		durationOption("op-timeout", 10*time.Millisecond, time.Minute, "how long a client waits for an answer",
+			func(t *Test) *Duration { return &t.OpTimeout }),
+		durationOption("heartbeat", time.Millisecond, 10*time.Second, "the leader's heartbeat interval",
+			func(t *Test) *Duration { return &t.Heartbeat }),
+		durationOption("election-min", 5*time.Millisecond, time.Minute, "election timeouts are drawn from election-min …",
+			func(t *Test) *Duration { return &t.ElectionMin }),
+		durationOption("election-max", 5*time.Millisecond, time.Minute, "… to election-max",
+			func(t *Test) *Duration { return &t.ElectionMax }),
+		intOption("snapshot-every", 0, math.MaxInt32, "log entries between two snapshots; 0: never",
+			func(t *Test) *int { return &t.SnapshotEvery }),
+		durationOption("check-time", time.Second, 24*time.Hour, "time limit of the check",
+			func(t *Test) *Duration { return &t.CheckTime }),
+		intOption("check-memory", 64, 1<<20, "memory limit of the check, MiB", func(t *Test) *int { return &t.CheckMemory }),
+	}
+}
+
+// FieldError is a setting whose value cannot be, with what was expected.
+type FieldError struct {
+	Option string
+	Err    error
+}
+
+func (e *FieldError) Error() string { return e.Option + ": " + e.Err.Error() }
+
+// Unwrap gives the cause alone.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// Validate looks at the settings together. What can be said of one alone was
+// said when it was set. The error is a *FieldError.
+func (t *Test) Validate() error {
+	if t.ElectionMin >= t.ElectionMax {
+		return &FieldError{"election-max", fmt.Errorf("must be greater than election-min, which is %v", time.Duration(t.ElectionMin))}
+	}
+	if t.Heartbeat*2 > t.ElectionMin {
+		return &FieldError{"heartbeat", fmt.Errorf("must be at most half of election-min, which is %v", time.Duration(t.ElectionMin))}
+	}
+	choices, err := nemesis.Parse(t.Nemesis)
+	if err != nil {
+		return &FieldError{"nemesis", err}
+	}
+	if _, err := nemesis.Schedule(1, NodeNames(t.Nodes), time.Duration(t.Time), choices, nemesis.DefaultPace()); err != nil {
+		return &FieldError{"nemesis", fmt.Errorf(`%w (give it more, or say "none")`, err)}
+	}
+	return nil
+}
+
+// NodeNames are the names of n nodes: n1, n2, …
+func NodeNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = "n" + strconv.Itoa(i+1)
+	}
+	return names
+}
+
+func intOption(name string, lo, hi int, usage string, field func(*Test) *int) Option {
+	return Option{name, "whole number", usage, func(t *Test, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < lo || n > hi {
+			return fmt.Errorf("expected a whole number from %d to %d, found %q", lo, hi, text)
+		}
+		*field(t) = n
+		return nil
+	}, func(t *Test) string { return strconv.Itoa(*field(t)) }}
+}
+
+func durationOption(name string, lo, hi time.Duration, usage string, field func(*Test) *Duration) Option {
+	return Option{name, "duration", usage, func(t *Test, text string) error {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf(`expected a duration such as "30s" or "1m30s", found %q`, text)
+		}
+		if d < lo || d > hi {
+			return fmt.Errorf("expected a duration from %v to %v, found %v", lo, hi, d)
+		}
+		*field(t) = Duration(d)
+		return nil
+	}, func(t *Test) string { return time.Duration(*field(t)).String() }}
+}
+
+func nameOption(name string, known []string, usage string, field func(*Test) *string) Option {
+	return Option{name, strings.Join(known, "|"), usage, func(t *Test, text string) error {
+		if !slices.Contains(known, text) {
+			return fmt.Errorf("expected one of %s, found %q", strings.Join(known, ", "), text)
+		}
+		*field(t) = text
+		return nil
+	}, func(t *Test) string { return *field(t) }}
+}
+
+func textOption(name, usage string, field func(*Test) *string) Option {
+	return Option{name, "text", usage, func(t *Test, text string) error {
+		if text == "" {
+			return errors.New("expected a text, found nothing")
+		}
+		if name == "name" && (strings.ContainsAny(text, `/\`) || strings.HasPrefix(text, ".")) {
+			return fmt.Errorf("expected a name without slashes that does not begin with a dot, found %q", text)
+		}
+		*field(t) = text
+		return nil
+	}, func(t *Test) string { return *field(t) }}
+}
+
+func setNemesis(t *Test, text string) error {
+	if _, err := nemesis.Parse(text); err != nil {
+		return err
+	}
+	t.Nemesis = text
+	return nil
+}
+
+func setRate(t *Test, text string) error {
+	rate, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(rate >= 0 && rate <= 1e6) {
+		return fmt.Errorf("expected a number of operations per second from 0 to 1000000, found %q", text)
+	}
+	t.Rate = rate
+	return nil
+}
+
+func setSeed(t *Test, text string) error {
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("expected a whole number from 0 to %d, found %q", uint64(math.MaxUint64), text)
+	}
+	t.Seed = seed
+	return nil
+}
+
+func setMutant(t *Test, text string) error {
+	if text != "" {
+		if _, err := mutants.Find(text); err != nil {
+			return err
+		}
+	}
+	t.Mutant = text
+	return nil
+}
+
+func workloadNames() []string {
+	var names []string
+	for _, w := range workloads.All() {
+		names = append(names, w.Name())
+	}
+	return names
+}
+
+func systemNames() []string {
+	var names []string
+	for _, s := range systems.All() {
+		names = append(names, s.Name())
+	}
+	return names
+}
+
+// checkWorkers is how many keys are checked at once.
+func checkWorkers() int { return runtime.GOMAXPROCS(0) }

@@ -1,0 +1,32 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+
+	"squall/history/check"
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// Check checks the history in a run directory as its plan asks, and writes
+// results.json. It needs neither cluster nor network.
+func Check(ctx context.Context, dir string) (*check.Results, error) {
+	plan, err := ReadPlan(dir)
+	if err != nil {
+		return nil, err
+	}
+	workload, err := workloads.Find(plan.Test.Workload)
+	if err != nil {
+		return nil, err
+	}
+	system, err := systems.Find(plan.Test.System)
+	if err != nil {
+		return nil, err
+	}
+	return check.Run(ctx, dir, workload.Checkers(system.Traits()), check.Limits{
+		Time:    time.Duration(plan.Test.CheckTime),
+		Memory:  uint64(plan.Test.CheckMemory) << 20,
+		Workers: checkWorkers(),
+	})
+}

@@ -1,0 +1,133 @@
+package reports
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/measure"
+)
+
+// finding is a check that did not pass and holds something to look at.
+type finding struct {
+	Name, Verdict, Summary, Key string
+	Witness                     []witnessRow
+	Timeline                    *timeline
+	Events                      []eventRow
+	Picture                     string // a relative link, or ""
+	Left                        int    // operations and events that are not shown
+}
+
+type witnessRow struct {
+	Number             int // as in the timeline
+	Process            int64
+	Node, Text         string
+	Outcome            string
+	Call, Return, Took string
+}
+
+type eventRow struct{ At, Node, Kind, Text string }
+
+// maxShown bounds the operations and events that a finding lists.
+const maxShown = 60
+
+func findingsOf(r *run, faults []measure.FaultRun) []finding {
+	var out []finding
+	for _, c := range r.results.Checks {
+		if c.Verdict == check.Pass || len(c.Witness) == 0 && len(c.Events) == 0 && c.Picture == "" {
+			continue
+		}
+		f := finding{Name: c.Name, Verdict: string(c.Verdict), Summary: c.Summary, Key: c.Key, Picture: pictureLink(r.dir, c.Picture)}
+		witness, events := c.Witness, c.Events
+		if len(witness) > maxShown {
+			f.Left += len(witness) - maxShown
+			witness = witness[:maxShown]
+		}
+		if len(events) > maxShown {
+			f.Left += len(events) - maxShown
+			events = events[:maxShown]
+		}
+		for i, w := range witness {
+			row := witnessRow{Number: i + 1, Process: w.Process, Node: w.Node, Text: w.Text, Outcome: w.Outcome, Call: seconds(w.Call),
+				Return: seconds(w.Return), Took: millisText(measure.Millis(float64(w.Return-w.Call) / 1e6))}
+			if w.Outcome == string(history.Info) {
+				row.Return, row.Took = "never answered", "–"
+			}
+			f.Witness = append(f.Witness, row)
+		}
+		if len(witness) > 0 {
+			f.Timeline = newTimeline(witness, faults)
+		}
+		for i := range events {
+			f.Events = append(f.Events, eventRow{At: r.sinceStart(events[i].Time), Node: events[i].Node, Kind: events[i].Kind, Text: eventText(&events[i])})
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// sinceStart shows a time of the machine's clock, which node events carry, as
+// seconds since the test began, when the history says when that was.
+func (r *run) sinceStart(mono int64) string {
+	if r.history == nil {
+		return seconds(mono) + " (machine's clock)"
+	}
+	return seconds(mono - r.history.Header.Mono)
+}
+
+// pictureLink is a link to a file in the run directory, however odd its name;
+// "" when the file is not there, or elsewhere.
+func pictureLink(dir, name string) string {
+	if name == "" || !filepath.IsLocal(name) {
+		return ""
+	}
+	if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	parts := strings.Split(filepath.ToSlash(filepath.Clean(name)), "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return "./" + strings.Join(parts, "/")
+}
+
+// eventText says what a node event says, field by field.
+func eventText(e *history.NodeEvent) string {
+	var parts []string
+	add := func(format string, v any) { parts = append(parts, fmt.Sprintf(format, v)) }
+	if e.Role != "" {
+		add("becomes %s", e.Role)
+	}
+	if e.Vote != "" {
+		add("votes for %s", e.Vote)
+	}
+	if e.Term != 0 {
+		add("term %d", e.Term)
+	}
+	if e.Index != 0 {
+		add("index %d", e.Index)
+	}
+	if e.EntryTerm != 0 {
+		add("entry of term %d", e.EntryTerm)
+	}
+	if e.Hash != "" {
+		add("hash %s", e.Hash)
+	}
+	if e.Leader != "" {
+		add("follows %s", e.Leader)
+	}
+	if len(e.Members) > 0 {
+		add("members %s", strings.Join(e.Members, " "))
+	}
+	if e.Reason != "" {
+		add("(%s)", e.Reason)
+	}
+	if e.Boot > 1 {
+		add("start %d of its process", e.Boot)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,213 @@
+package reports
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"squall/history"
+	"squall/history/measure"
+)
+
+// dot is one operation in the latency figure.
+type dot struct {
+	at      int64 // when it returned, ns since the start of the test
+	ms      float64
+	outcome history.Outcome
+	f       history.Func
+}
+
+// dotsOf are the operations of the load.
+func dotsOf(in measure.Input) []dot {
+	dots := make([]dot, 0, len(in.Ops))
+	for i := range in.Ops {
+		op := &in.Ops[i]
+		if op.Final {
+			continue
+		}
+		// An operation never takes less than the clock can tell.
+		ms := max(float64(op.Return-op.Call)/1e6, 0.001)
+		dots = append(dots, dot{op.Return - in.Header.Mono, ms, op.Outcome, op.Func})
+	}
+	return dots
+}
+
+// maxDots is how many operations are drawn one by one; beyond it, those that
+// would fall on the same spot are drawn once.
+const maxDots = 20_000
+
+// thin leaves one of the dots that fall into the same cell of a grid and look
+// alike, on ever coarser grids until few enough are left. So nothing that
+// stands out disappears, the slowest least of all.
+func thin(dots []dot, a timeAxis, sc scale) []dot {
+	type cell struct {
+		x, y    int32
+		outcome history.Outcome
+		f       history.Func
+	}
+	for size := 0.5; len(dots) > maxDots; size *= 1.5 {
+		seen := make(map[cell]struct{}, maxDots)
+		kept := make([]dot, 0, maxDots)
+		for _, d := range dots {
+			c := cell{int32(float64(a.x(d.at)) / size), int32(float64(sc.y(d.ms)) / size), d.outcome, d.f}
+			if _, dup := seen[c]; !dup {
+				seen[c] = struct{}{}
+				kept = append(kept, d)
+			}
+		}
+		dots = kept
+	}
+	return dots
+}
+
+// drawLatency draws every operation by when it returned and how long it took,
+// and the median and the 99th percentile of those that succeeded.
+func drawLatency(fig *figures, th theme, types typesetter) *sheet {
+	s := newSheet(430, th, types)
+	a := newTimeAxis(fig.shown)
+	p50 := stroke{color: th.ink, width: 1.6}
+	p99 := stroke{color: th.ink, width: 1.2, dashes: []vg.Length{4, 2}}
+
+	subtitle := "no operation succeeded"
+	if q := fig.latency; q.Count > 0 {
+		subtitle = fmt.Sprintf("half of the operations that succeeded took at most %s, 99 %% at most %s, the slowest %s",
+			millisText(q.P50), millisText(q.P99), millisText(q.Max))
+	}
+	top := s.drawHead("Latency", subtitle, s.latencyLegend(fig, p50, p99)) - bandTab - bandRows*bandRow
+	const foot = 40
+
+	low, high := math.Inf(1), 0.0
+	for _, d := range fig.dots {
+		low, high = min(low, d.ms), max(high, d.ms)
+	}
+	sc, ticks := logScale(low, high, foot, top)
+	s.drawBands(a, fig.faults, foot, top)
+	s.drawTimeGrid(a, foot, top)
+	s.drawScale(a, sc, ticks, "latency (ms, log scale)")
+	if len(fig.dots) == 0 {
+		s.drawNothing(a, foot, top, "no operations")
+	}
+	dots := thin(fig.dots, a, sc)
+	s.drawDots(a, sc, dots, history.OK)
+	s.drawQuantile(a, sc, fig.series, p50, func(q measure.Quantiles) measure.Millis { return q.P50 })
+	s.drawQuantile(a, sc, fig.series, p99, func(q measure.Quantiles) measure.Millis { return q.P99 })
+	s.drawDots(a, sc, dots, history.Fail)
+	s.drawDots(a, sc, dots, history.Info)
+	s.drawBandHeads(a, fig.faults, top)
+	s.drawTimeAxis(a, foot)
+	return s
+}
+
+func (s *sheet) latencyLegend(fig *figures, p50, p99 stroke) []legendEntry {
+	var legend []legendEntry
+	for _, f := range funcsSeen(fig.dots) {
+		legend = append(legend, legendEntry{string(f), func(s *sheet, x, y vg.Length) {
+			s.glyphs(s.theme.muted, 3, f, []vg.Point{{X: x + swatchWidth - 5, Y: y + swatchHeight/2}})
+		}})
+	}
+	for _, o := range []struct {
+		label string
+		color color.NRGBA
+	}{{"ok", s.theme.ok}, {"failed", s.theme.fail}, {"outcome unknown (when the client gave up)", s.theme.info}} {
+		legend = append(legend, legendEntry{o.label, func(s *sheet, x, y vg.Length) {
+			s.fill(x+swatchWidth-swatchHeight, y, x+swatchWidth, y+swatchHeight, o.color)
+		}})
+	}
+	legend = append(legend, lineLegend("median", p50), lineLegend("99th percentile", p99))
+	return append(legend, bandLegend(fig.faults)...)
+}
+
+func funcsSeen(dots []dot) []history.Func {
+	seen := measure.Series{OK: map[history.Func][]int64{}}
+	for _, d := range dots {
+		seen.OK[d.f] = nil
+	}
+	return funcsOf(seen)
+}
+
+// drawDots draws the operations of one outcome, those that look alike in one
+// go.
+func (s *sheet) drawDots(a timeAxis, sc scale, dots []dot, outcome history.Outcome) {
+	c, radius := s.theme.ok, vg.Length(1.3)
+	switch {
+	case outcome == history.Fail:
+		c, radius = s.theme.fail, 2.1
+	case outcome == history.Info:
+		c, radius = s.theme.info, 2.1
+	case len(dots) > 4000:
+		c = withAlpha(c, 120)
+	default:
+		c = withAlpha(c, 180)
+	}
+	at := map[history.Func][]vg.Point{}
+	for _, d := range dots {
+		if d.outcome == outcome {
+			at[d.f] = append(at[d.f], vg.Point{X: a.x(d.at), Y: sc.y(d.ms)})
+		}
+	}
+	for _, f := range funcsSeen(dots) {
+		s.glyphs(c, radius, f, at[f])
+	}
+}
+
+// glyphs fills one shape at many places: a circle for a read, a triangle for a
+// write, a square for a compare-and-set, a diamond for anything else.
+func (s *sheet) glyphs(c color.Color, r vg.Length, f history.Func, at []vg.Point) {
+	const batch = 250 // filling takes time with the square of it
+	s.SetColor(c)
+	for len(at) > 0 {
+		n := min(batch, len(at))
+		var p vg.Path
+		for _, pt := range at[:n] {
+			appendGlyph(&p, pt, r, f)
+		}
+		s.Fill(p)
+		at = at[n:]
+	}
+}
+
+func appendGlyph(p *vg.Path, pt vg.Point, r vg.Length, f history.Func) {
+	corners := func(ds ...vg.Point) {
+		p.Move(pt.Add(ds[0]))
+		for _, d := range ds[1:] {
+			p.Line(pt.Add(d))
+		}
+		p.Close()
+	}
+	switch f {
+	case history.Read:
+		p.Move(vg.Point{X: pt.X + r, Y: pt.Y})
+		p.Arc(pt, r, 0, 2*math.Pi)
+		p.Close()
+	case history.Write:
+		corners(vg.Point{X: 0, Y: 1.25 * r}, vg.Point{X: -1.15 * r, Y: -0.8 * r}, vg.Point{X: 1.15 * r, Y: -0.8 * r})
+	case history.CAS:
+		corners(vg.Point{X: -r, Y: -r}, vg.Point{X: r, Y: -r}, vg.Point{X: r, Y: r}, vg.Point{X: -r, Y: r})
+	default:
+		corners(vg.Point{X: 0, Y: 1.3 * r}, vg.Point{X: -1.3 * r, Y: 0}, vg.Point{X: 0, Y: -1.3 * r}, vg.Point{X: 1.3 * r, Y: 0})
+	}
+}
+
+// drawQuantile draws a quantile of each bucket, with a break where nothing
+// succeeded.
+func (s *sheet) drawQuantile(a timeAxis, sc scale, series measure.Series, st stroke, of func(measure.Quantiles) measure.Millis) {
+	style := draw.LineStyle{Color: st.color, Width: st.width, Dashes: st.dashes}
+	var run []vg.Point
+	flush := func() {
+		if len(run) > 1 {
+			s.StrokeLines(style, run)
+		}
+		run = nil
+	}
+	for i, q := range series.Latency {
+		if q.Count == 0 {
+			flush()
+			continue
+		}
+		run = append(run, vg.Point{X: a.x(series.At(i)), Y: sc.y(max(float64(of(q)), 0.001))})
+	}
+	flush()
+}

@@ -1,0 +1,132 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/measure"
+)
+
+// The files of a run directory that a report is made from.
+const (
+	historyFile = history.FileName
+	resultsFile = check.ResultsName
+	planFile    = "plan.json"
+	envFile     = "env.json"
+)
+
+// run is what a run directory holds.
+type run struct {
+	dir     string
+	results *check.Results
+	history *history.History // nil: see historyErr
+	// historyErr says why there is no history to draw from.
+	historyErr error
+	plan, env  document
+}
+
+// document is a JSON file that is shown, but not relied upon.
+type document struct {
+	fields  any    // nil: there is none
+	text    string // indented
+	trouble string // it is there, but damaged
+}
+
+// readRun reads a run directory. Without results there is no report; without
+// a history there is one without figures.
+func readRun(dir string) (*run, error) {
+	results, err := check.ReadResults(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no %s in %s: run `squall check %s` to make it: %w", resultsFile, dir, dir, err)
+		}
+		return nil, fmt.Errorf("the report of %s needs its results (`squall check %s` makes them anew): %w", dir, dir, err)
+	}
+	r := &run{dir: dir, results: results, plan: readDocument(dir, planFile), env: readDocument(dir, envFile)}
+	r.history, err = history.Load(filepath.Join(dir, historyFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.historyErr = fmt.Errorf("there is no %s in %s, so the report has no figures: copy it back, or run the test again: %w", historyFile, dir, err)
+	case err != nil:
+		r.historyErr = fmt.Errorf("%s cannot be read, so the report has no figures; run the test again for a whole one: %w", filepath.Join(dir, historyFile), err)
+	}
+	return r, nil
+}
+
+// readDocument reads a JSON file for display; what is wrong with it is shown
+// in its place.
+func readDocument(dir, name string) document {
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return document{}
+	}
+	if err != nil {
+		return document{trouble: fmt.Sprintf("%s cannot be read: %v", name, err)}
+	}
+	var d document
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber() // a seed is longer than a float64 is exact
+	if err := dec.Decode(&d.fields); err != nil {
+		return document{trouble: fmt.Sprintf("%s is damaged: %v", name, err)}
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, text, "", "  "); err != nil {
+		return document{trouble: fmt.Sprintf("%s is damaged: %v", name, err)}
+	}
+	d.text = indented.String()
+	return d
+}
+
+// get finds a text or number in the document by the names on the way to it.
+func (d document) get(names ...string) string {
+	v := d.fields
+	for _, n := range names {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return ""
+		}
+		v = m[n]
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	return ""
+}
+
+// input is the history as package measure takes it; an empty one when there is
+// none.
+func (r *run) input() measure.Input {
+	if r.history == nil {
+		return measure.Input{}
+	}
+	h := r.history
+	return measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks}
+}
+
+// replaceFile writes a file so that a reader finds the old one or the new one,
+// and never a part.
+func replaceFile(path string, content []byte) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = temp.Write(content)
+	err = errors.Join(err, temp.Chmod(0o644), temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temp.Name()))
+	}
+	return nil
+}

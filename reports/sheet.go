@@ -1,0 +1,171 @@
+package reports
+
+import (
+	"bufio"
+	"fmt"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+
+	stdfont "golang.org/x/image/font"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/font/liberation"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// Figures are drawn at twice the resolution of a screen.
+const (
+	sheetWidth = vg.Length(800) // points; 1600 pixels
+	sheetDPI   = 144
+
+	sizeTitle  = vg.Length(16)
+	sizeText   = vg.Length(11)
+	sizeSmall  = vg.Length(9.5)
+	marginLeft = vg.Length(76)
+	marginEdge = vg.Length(20)
+)
+
+// typesetter sets text; it may be shared by figures drawn at the same time.
+type typesetter struct{ handler text.Handler }
+
+func newTypesetter() typesetter {
+	return typesetter{text.Plain{Fonts: font.NewCache(liberation.Collection())}}
+}
+
+// sheet is a figure being drawn. Lengths are points, y grows upwards.
+type sheet struct {
+	draw.Canvas
+	image  *vgimg.Canvas
+	theme  theme
+	types  typesetter
+	height vg.Length
+}
+
+func newSheet(height vg.Length, th theme, types typesetter) *sheet {
+	img := vgimg.NewWith(vgimg.UseWH(sheetWidth, height), vgimg.UseDPI(sheetDPI), vgimg.UseBackgroundColor(th.paper))
+	return &sheet{Canvas: draw.New(img), image: img, theme: th, types: types, height: height}
+}
+
+func (s *sheet) writePNG(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	enc := png.Encoder{CompressionLevel: png.DefaultCompression}
+	if err := enc.Encode(b, s.image.Image()); err != nil {
+		return fmt.Errorf("encode the figure: %w", err)
+	}
+	return b.Flush()
+}
+
+// lettering is how a text looks.
+type lettering struct {
+	size   vg.Length
+	bold   bool
+	color  color.Color
+	x      text.XAlignment // of the text to its point
+	y      text.YAlignment
+	turned bool // reads upwards
+}
+
+func (s *sheet) style(l lettering) text.Style {
+	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: l.size}
+	if l.bold {
+		f.Weight = stdfont.WeightBold
+	}
+	st := text.Style{Color: l.color, Font: f, XAlign: l.x, YAlign: l.y, Handler: s.types.handler}
+	if l.turned {
+		st.Rotation = math.Pi / 2
+	}
+	return st
+}
+
+func (s *sheet) text(x, y vg.Length, txt string, l lettering) {
+	s.FillText(s.style(l), vg.Point{X: x, Y: y}, txt)
+}
+
+func (s *sheet) widthOf(txt string, l lettering) vg.Length {
+	l.turned = false
+	st := s.style(l)
+	return st.Width(txt)
+}
+
+// fit shortens a text until it is no wider than room.
+func (s *sheet) fit(txt string, l lettering, room vg.Length) string {
+	if s.widthOf(txt, l) <= room {
+		return txt
+	}
+	runes := []rune(txt)
+	for n := len(runes) - 1; n > 0; n-- {
+		if short := string(runes[:n]) + "…"; s.widthOf(short, l) <= room {
+			return short
+		}
+	}
+	return ""
+}
+
+func (s *sheet) fill(x0, y0, x1, y1 vg.Length, c color.Color) {
+	var p vg.Path
+	p.Move(vg.Point{X: x0, Y: y0})
+	p.Line(vg.Point{X: x1, Y: y0})
+	p.Line(vg.Point{X: x1, Y: y1})
+	p.Line(vg.Point{X: x0, Y: y1})
+	p.Close()
+	s.SetColor(c)
+	s.Fill(p)
+}
+
+func (s *sheet) line(x0, y0, x1, y1, width vg.Length, c color.Color, dashes ...vg.Length) {
+	s.StrokeLine2(draw.LineStyle{Color: c, Width: width, Dashes: dashes}, x0, y0, x1, y1)
+}
+
+func (s *sheet) frame(x0, y0, x1, y1, width vg.Length, c color.Color) {
+	s.StrokeLines(draw.LineStyle{Color: c, Width: width}, []vg.Point{
+		{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}, {X: x0, Y: y0},
+	})
+}
+
+// hatching distinguishes what colour alone must not.
+type hatching int
+
+const (
+	hatchCross hatching = iota
+	hatchUpright
+	hatchSlant
+)
+
+// hatch fills a box with a pale colour and strokes.
+func (s *sheet) hatch(x0, y0, x1, y1 vg.Length, c color.NRGBA, h hatching) {
+	strokes := s.theme.strokes(c)
+	s.fill(x0, y0, x1, y1, withAlpha(c, s.theme.hatched))
+	st := draw.LineStyle{Color: strokes, Width: 0.8}
+	height, gap := y1-y0, vg.Length(5)
+	switch h {
+	case hatchUpright:
+		for x := x0 + gap/2; x < x1; x += gap {
+			s.StrokeLine2(st, x, y0, x, y1)
+		}
+	default:
+		for x := x0 - height; x < x1; x += gap + 1 {
+			s.slant(st, x, y0, y1, x0, x1, false)
+			if h == hatchCross {
+				s.slant(st, x, y0, y1, x0, x1, true)
+			}
+		}
+	}
+	s.frame(x0, y0, x1, y1, 0.8, strokes)
+}
+
+// slant strokes a line at 45° that starts at x, cut to the box.
+func (s *sheet) slant(st draw.LineStyle, x, y0, y1, x0, x1 vg.Length, falling bool) {
+	a, b := max(x, x0), min(x+y1-y0, x1)
+	if a >= b {
+		return
+	}
+	ya, yb := y0+a-x, y0+b-x
+	if falling {
+		ya, yb = y0+y1-ya, y0+y1-yb
+	}
+	s.StrokeLine2(st, a, ya, b, yb)
+}

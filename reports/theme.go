@@ -1,0 +1,94 @@
+package reports
+
+import (
+	"image/color"
+
+	"squall/history"
+)
+
+// theme is the colours of one figure, for a light page or a dark one.
+type theme struct {
+	paper, ink, muted, axis, grid, faint color.NRGBA
+	dark                                 bool
+	band, hatched                        uint8 // opacity of the fault bands, and of what is hatched
+	funcs                                map[history.Func]color.NRGBA
+	otherFunc                            color.NRGBA
+	ok, fail, info                       color.NRGBA
+	leader, leaderAlt, onLeader          color.NRGBA
+	noLeader, unavailable, candidate     color.NRGBA
+}
+
+func rgb(hex uint32) color.NRGBA {
+	return color.NRGBA{R: uint8(hex >> 16), G: uint8(hex >> 8), B: uint8(hex), A: 255}
+}
+
+func withAlpha(c color.NRGBA, a uint8) color.NRGBA {
+	c.A = a
+	return c
+}
+
+// The colours of what is measured are Okabe and Ito's, which people with any
+// kind of colour vision tell apart.
+
+func lightTheme() theme {
+	return theme{
+		paper: rgb(0xffffff), ink: rgb(0x1b2128), muted: rgb(0x566270),
+		axis: rgb(0x8b96a3), grid: rgb(0xe3e7ec), faint: rgb(0xf3f5f7), band: 105, hatched: 150,
+		funcs: map[history.Func]color.NRGBA{
+			history.Read: rgb(0x0072b2), history.Write: rgb(0xc67c00),
+			history.CAS: rgb(0x00805c), history.Delete: rgb(0xb0568a),
+		},
+		otherFunc: rgb(0x6b5b95),
+		ok:        rgb(0x0072b2), fail: rgb(0xc8320a), info: rgb(0x8a1c7c),
+		leader: rgb(0x22577a), leaderAlt: rgb(0x38847f), onLeader: rgb(0xffffff),
+		noLeader: rgb(0x1b2128), unavailable: rgb(0x8a1c7c), candidate: rgb(0xc04a00),
+	}
+}
+
+func darkTheme() theme {
+	return theme{
+		paper: rgb(0x171c23), ink: rgb(0xe6ebf1), muted: rgb(0xa3afbc),
+		axis: rgb(0x6b7684), grid: rgb(0x2b333d), faint: rgb(0x1e242c), band: 62, hatched: 70, dark: true,
+		funcs: map[history.Func]color.NRGBA{
+			history.Read: rgb(0x5ab4f0), history.Write: rgb(0xf0b24a),
+			history.CAS: rgb(0x3fcf9f), history.Delete: rgb(0xe6a0c8),
+		},
+		otherFunc: rgb(0xb9a8e6),
+		ok:        rgb(0x5ab4f0), fail: rgb(0xff8a66), info: rgb(0xe48ad8),
+		leader: rgb(0x7fbfe8), leaderAlt: rgb(0x6fd0c4), onLeader: rgb(0x10161d),
+		noLeader: rgb(0xf2f5f8), unavailable: rgb(0xe48ad8), candidate: rgb(0xf5a05a),
+	}
+}
+
+// bandColor is the colour of a kind of fault; the three first are Jepsen's.
+func bandColor(fault string) color.NRGBA {
+	switch fault {
+	case "kill":
+		return rgb(0xe9a4a0)
+	case "pause":
+		return rgb(0xa0b1e9)
+	case "partition":
+		return rgb(0xe9dca0)
+	}
+	return rgb(0xb9c4b0)
+}
+
+// edge is a band's colour, strong enough for a thin line on either theme.
+func edge(c color.NRGBA) color.NRGBA {
+	return color.NRGBA{R: uint8(int(c.R) * 7 / 10), G: uint8(int(c.G) * 7 / 10), B: uint8(int(c.B) * 7 / 10), A: 255}
+}
+
+// strokes is what a band's colour is hatched with.
+func (t theme) strokes(c color.NRGBA) color.NRGBA {
+	if t.dark {
+		return c
+	}
+	return edge(c)
+}
+
+func (t theme) forFunc(f history.Func) color.NRGBA {
+	if c, ok := t.funcs[f]; ok {
+		return c
+	}
+	return t.otherFunc
+}

@@ -1,0 +1,137 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// Arrivals of an open loop.
+const (
+	Poisson = "poisson" // independent users: gaps are exponential
+	Uniform = "uniform" // a metronome: gaps are equal
+)
+
+// Config is what the driver is to do: the first line of its input, as JSON. A
+// zero field means the default. Durations are in nanoseconds there.
+type Config struct {
+	System   string           `json:"system"`   // of systems.All
+	Workload string           `json:"workload"` // of workloads.All
+	Nodes    []systems.Node   `json:"nodes"`
+	Params   workloads.Params `json:"params"`
+	Seed     uint64           `json:"seed"`
+
+	// Clients is how many clients there are in a closed loop: each starts an
+	// operation when its last one has ended. Client i speaks to node i mod
+	// len(Nodes), and to no other. Default 10.
+	Clients int `json:"clients"`
+	// Rate makes it an open loop when it is above 0: operations a second, in
+	// total, that arrive whether or not the system keeps up.
+	Rate float64 `json:"rate,omitempty"`
+	// Arrival is Poisson or Uniform; default Poisson.
+	Arrival string `json:"arrival,omitempty"`
+	// MaxInFlight bounds the operations under way in an open loop; those that
+	// arrive meanwhile wait, and their latency counts the wait. Default the
+	// larger of 100 and 10 × Clients.
+	MaxInFlight int `json:"maxInFlight,omitempty"`
+	// Duration is how long the load lasts; 0 means until "stop".
+	Duration time.Duration `json:"duration,omitempty"`
+
+	// Patience is how long a client waits for an answer before it goes on
+	// under a new process number, its operation still under way. From then on
+	// until a node answers again, the client only reads. Default 1 s.
+	//
+	// It finds stale reads: when a leader that was paused wakes up, it owes
+	// each of its clients several reads, called at different times, and those
+	// called after another leader acknowledged newer values must not be
+	// answered from old state. One read that waits for the whole pause would
+	// prove nothing: it was under way before the newer values came.
+	Patience time.Duration `json:"patience,omitempty"`
+	// Timeout is how long an operation's answer is waited for at all; after
+	// that its outcome is unknown. Default 5 s.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// ConnectTimeout bounds one attempt to connect. Default 1 s.
+	ConnectTimeout time.Duration `json:"connectTimeout,omitempty"`
+	// FinalTimeout is how long the final reads may take, all together,
+	// retries included. Default 10 s.
+	FinalTimeout time.Duration `json:"finalTimeout,omitempty"`
+	// Conns is the number of connections to each node, shared by its clients.
+	// Default 1.
+	Conns int `json:"conns,omitempty"`
+}
+
+// WithDefaults fills in the zero fields.
+func (c Config) WithDefaults() Config {
+	setDefault(&c.Clients, 10)
+	setDefault(&c.Arrival, Poisson)
+	setDefault(&c.MaxInFlight, max(100, 10*c.Clients))
+	setDefault(&c.Patience, time.Second)
+	setDefault(&c.Timeout, max(5*time.Second, c.Patience))
+	setDefault(&c.ConnectTimeout, time.Second)
+	setDefault(&c.FinalTimeout, 10*time.Second)
+	setDefault(&c.Conns, 1)
+	c.Params.Clients = c.processes()
+	c.Params = c.Params.WithDefaults()
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// processes is how many operations can be under way at once, but for those
+// that their clients lost patience with.
+func (c Config) processes() int {
+	if c.Rate > 0 {
+		return c.MaxInFlight
+	}
+	return c.Clients
+}
+
+// Bounds of what one driver can be asked to do.
+const (
+	maxProcesses = 100_000
+	maxRate      = 10_000_000 // operations a second
+)
+
+// Validate says everything that is impossible in the configuration. It wants
+// the defaults filled in. Whether there is a system and a workload of these
+// names is found out by Run.
+func (c Config) Validate() error {
+	var errs []error
+	require := func(holds bool, format string, args ...any) {
+		if !holds {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	require(c.System != "", "system is missing")
+	require(c.Workload != "", "workload is missing")
+	require(len(c.Nodes) > 0, "nodes is empty; at least one is needed")
+	seen := map[string]bool{}
+	for i, n := range c.Nodes {
+		require(n.Name != "", "nodes[%d] has no name", i)
+		require(n.Addr.IsValid(), "nodes[%d] (%s) has no address", i, n.Name)
+		require(!seen[n.Name], "nodes[%d]: there are two nodes called %q", i, n.Name)
+		seen[n.Name] = true
+	}
+	require(c.Clients >= 1 && c.Clients <= maxProcesses, "clients is %d; 1 to %d are possible", c.Clients, maxProcesses)
+	require(c.MaxInFlight >= 1 && c.MaxInFlight <= maxProcesses, "maxInFlight is %d; 1 to %d are possible", c.MaxInFlight, maxProcesses)
+	require(c.Rate >= 0 && c.Rate <= maxRate, "rate is %g operations/s; 0 (closed loop) to %d are possible", c.Rate, maxRate)
+	require(c.Arrival == Poisson || c.Arrival == Uniform, "arrival is %q; it is %q or %q", c.Arrival, Poisson, Uniform)
+	require(c.Duration >= 0, "duration is %v; it must not be below 0", c.Duration)
+	require(c.Patience > 0, "patience is %v; it must be above 0", c.Patience)
+	require(c.Timeout >= c.Patience, "timeout %v is below patience %v", c.Timeout, c.Patience)
+	require(c.ConnectTimeout > 0, "connectTimeout is %v; it must be above 0", c.ConnectTimeout)
+	require(c.FinalTimeout > 0, "finalTimeout is %v; it must be above 0", c.FinalTimeout)
+	require(c.Conns >= 1 && c.Conns <= 64, "conns is %d; 1 to 64 are possible", c.Conns)
+	if err := c.Params.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("params: %w", err))
+	}
+	return errors.Join(errs...)
+}

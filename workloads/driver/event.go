@@ -1,0 +1,77 @@
+package driver
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Names of events, in the order in which a run passes them.
+const (
+	EventReady     = "ready"      // the configuration is understood
+	EventLoadBegin = "load-begin" // clients start
+	EventStats     = "stats"      // once a second, as long as the driver runs
+	EventLoadEnd   = "load-end"   // every operation has ended, and all lines are written
+	EventFinal     = "final"      // the final reads begin
+	EventFinalDone = "final-done" // they have ended, and all lines are written
+	EventError     = "error"      // Error says what is wrong with the input or the run
+)
+
+// Event is one line of the driver's status stream.
+type Event struct {
+	Event string `json:"event"`
+	Time  int64  `json:"t"` // CLOCK_MONOTONIC, ns
+	// Counts of operations since the load began, final reads included.
+	Counts
+	// InFlight is how many operations are under way.
+	InFlight int `json:"inflight"`
+	// Latency is that of the load's OK operations so far: in "stats" and
+	// "load-end". In an open loop it counts from the moment the operation was
+	// due, so that an operation which had to wait for a free client shows the
+	// wait; in a closed loop, and in the history's times always, from its call.
+	Latency *Latency `json:"latency,omitempty"`
+	// Final tells how the final reads went: in "final-done".
+	Final *FinalCounts `json:"final,omitempty"`
+	Error string       `json:"error,omitempty"`
+}
+
+// Counts are operations by outcome.
+type Counts struct {
+	OK   int64 `json:"ok"`
+	Fail int64 `json:"fail"`
+	Info int64 `json:"info"`
+}
+
+// FinalCounts tell of the reads after the storm.
+type FinalCounts struct {
+	Wanted  int `json:"wanted"`  // reads of a key through a node
+	Missing int `json:"missing"` // those that never got an answer
+}
+
+// Latency holds quantiles, in milliseconds.
+type Latency struct {
+	Count int64   `json:"count"`
+	P50   float64 `json:"p50ms"`
+	P99   float64 `json:"p99ms"`
+	Max   float64 `json:"maxms"`
+}
+
+// status writes events, one line each.
+type status struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *status) emit(e Event) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode the event %q: %w", e.Event, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("report the event %q: %w", e.Event, err)
+	}
+	return nil
+}

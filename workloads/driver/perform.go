@@ -1,0 +1,76 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+
+	"squall/history"
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// maxErrorText bounds the text of an error in the history, in bytes.
+const maxErrorText = 200
+
+// newOp is the operation that an intent makes, but for its process.
+func newOp(node string, in workloads.Intent) history.Op {
+	return history.Op{Node: node, Func: in.Func, Key: in.Key, Value: in.Value, Expect: in.Expect}
+}
+
+// perform runs an operation, once, and fills in what came of it. The operation
+// is registered already.
+func perform(ctx context.Context, l *link, op *history.Op) {
+	conn, err := l.get(ctx)
+	if err != nil {
+		op.Return = l.clock.now()
+		op.Outcome, op.Error = history.Fail, errorText(ctx, err)
+		return
+	}
+	err = call(ctx, conn.client, op)
+	op.Return = l.clock.now()
+	if err == nil {
+		op.Outcome = history.OK
+		conn.answered(op.Return)
+		return
+	}
+	op.Result, op.Swapped = history.None, false
+	op.Error = errorText(ctx, err)
+	op.Outcome = history.Info
+	// A read changes nothing, so one that was not answered had no effect.
+	if op.Func == history.Read || systems.Certain(err) {
+		op.Outcome = history.Fail
+	}
+	l.failed(conn, err, op.Return)
+}
+
+func call(ctx context.Context, client systems.Client, op *history.Op) (err error) {
+	switch op.Func {
+	case history.Read:
+		op.Result, err = client.Read(ctx, op.Key)
+	case history.Write:
+		err = client.Write(ctx, op.Key, op.Value)
+	case history.CAS:
+		op.Swapped, op.Result, err = client.CAS(ctx, op.Key, op.Expect, op.Value)
+		if op.Swapped {
+			op.Result = history.None
+		}
+	case history.Delete:
+		err = client.Delete(ctx, op.Key)
+	default:
+		err = &systems.Error{Certain: true, Err: fmt.Errorf("the driver knows no operation %q", op.Func)}
+	}
+	return err
+}
+
+// errorText is what the history says of an error. When it was the driver that
+// gave up, its reason says more than "context canceled".
+func errorText(ctx context.Context, err error) string {
+	text := err.Error()
+	if cause := context.Cause(ctx); cause != nil {
+		text = cause.Error()
+	}
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText]
+	}
+	return text
+}

@@ -1,0 +1,254 @@
+package driver
+
+import (
+	"bytes"
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"squall/history"
+)
+
+func sortByCall(ops []history.Op) {
+	slices.SortFunc(ops, func(a, b history.Op) int { return cmp.Compare(a.Call, b.Call) })
+}
+
+// closed tells what is observed in the lines but not written in them.
+func closed(t testing.TB, lines []byte) (missing []string) {
+	written := map[string]bool{}
+	var observed []string
+	parseBatch(t, lines, func(op history.Op, open bool) {
+		if op.Value.Present {
+			written[op.Value.Data] = true
+		}
+		if !open && op.Result.Present {
+			observed = append(observed, op.Result.Data)
+		}
+		if !open && op.Swapped && op.Expect.Present {
+			observed = append(observed, op.Expect.Data)
+		}
+	})
+	for _, v := range observed {
+		if !written[v] {
+			missing = append(missing, v)
+		}
+	}
+	return missing
+}
+
+// stillRecorder is a recorder whose batches are cut by hand.
+func stillRecorder(w *batches) *recorder {
+	r := newRecorder(clock{start: time.Now()}, w)
+	close(r.quit)
+	<-r.done
+	return r
+}
+
+// clientStep is a client of a register in memory, advanced step by step:
+// register, take effect, record.
+type clientStep struct {
+	flight *flight
+	op     history.Op
+	stage  int
+}
+
+func (c *clientStep) advance(rec *recorder, now int64, register *history.Value, next func() history.Op) {
+	switch c.stage {
+	case 0:
+		c.op = next()
+		c.op.Call = now
+		rec.begin(c.flight, &c.op)
+	case 1:
+		switch c.op.Func {
+		case history.Read:
+			c.op.Result = *register
+		case history.Write:
+			*register = c.op.Value
+		case history.CAS:
+			if c.op.Swapped = *register == c.op.Expect; c.op.Swapped {
+				*register = c.op.Value
+			} else {
+				c.op.Result = *register
+			}
+		}
+	case 2:
+		c.op.Return, c.op.Outcome = now, history.OK
+		rec.end(c.flight, &c.op, c.op.Call)
+	}
+	c.stage = (c.stage + 1) % 3
+}
+
+// TestBatchesAreClosed advances clients in random order and cuts batches in
+// between: whatever was written up to any cut names every value it observed.
+func TestBatchesAreClosed(t *testing.T) {
+	neededOpen := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		var w batches
+		rec := stillRecorder(&w)
+		clients := make([]clientStep, 4)
+		for i := range clients {
+			clients[i].flight = rec.register()
+		}
+		var register history.Value
+		values := 0
+		for now := range int64(rapid.IntRange(1, 200).Draw(rt, "steps")) {
+			i := rapid.IntRange(0, len(clients)).Draw(rt, "who")
+			if i == len(clients) {
+				if err := rec.flush(); err != nil {
+					rt.Fatal(err)
+				}
+				continue
+			}
+			clients[i].advance(rec, now, &register, func() history.Op {
+				f := rapid.SampledFrom([]history.Func{history.Read, history.Write, history.CAS}).Draw(rt, "f")
+				op := history.Op{Process: int64(i), Node: "n1", Func: f, Key: "r0"}
+				if f != history.Read {
+					values++
+					op.Value = history.Some(strconv.Itoa(values))
+				}
+				if f == history.CAS {
+					op.Expect = register
+				}
+				return op
+			})
+		}
+		var all, ended []byte
+		for _, b := range w.writes {
+			all = append(all, b...)
+			if missing := closed(t, all); len(missing) > 0 {
+				rt.Fatalf("after a batch, observed but not written: %v\n%s", missing, all)
+			}
+			for line := range bytes.Lines(b) {
+				if !bytes.Contains(line, []byte(`"invoke"`)) {
+					ended = append(ended, line...)
+				}
+			}
+			if len(closed(t, ended)) > 0 {
+				neededOpen++
+			}
+		}
+	})
+	if neededOpen == 0 {
+		t.Error("no batch needed its open operations: this test could not have failed")
+	}
+}
+
+// TestBatchesAreClosedUnderConcurrency does the same with real goroutines and
+// the recorder's own timing.
+func TestBatchesAreClosedUnderConcurrency(t *testing.T) {
+	var w batches
+	c, err := newClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := newRecorder(c, &w)
+	var (
+		mu       sync.Mutex
+		register history.Value
+		clients  sync.WaitGroup
+	)
+	const perClient = 2000
+	for i := range 8 {
+		clients.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			step := clientStep{flight: rec.register()}
+			for n := range perClient {
+				for range 3 {
+					mu.Lock()
+					reg := register
+					mu.Unlock()
+					if step.stage == 1 {
+						mu.Lock()
+						step.advance(rec, c.now(), &register, nil)
+						mu.Unlock()
+						continue
+					}
+					step.advance(rec, c.now(), nil, func() history.Op {
+						op := history.Op{Process: int64(i), Node: "n1", Func: history.Read, Key: "r0"}
+						if rng.IntN(2) == 0 {
+							op.Func, op.Value, op.Expect = history.CAS, history.Some(strconv.Itoa(i*perClient+n)), reg
+						}
+						return op
+					})
+				}
+			}
+			rec.release(step.flight)
+		})
+	}
+	for range 50 {
+		if err := rec.flush(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	clients.Wait()
+	if err := rec.close(); err != nil {
+		t.Fatal(err)
+	}
+	// Prefixes of whole batches, without parsing the prefix again each time.
+	written, total := map[string]bool{}, 0
+	for n, b := range w.writes {
+		parseBatch(t, b, func(op history.Op, _ bool) { written[op.Value.Data] = true })
+		parseBatch(t, b, func(op history.Op, open bool) {
+			if open {
+				return
+			}
+			total++
+			if op.Result.Present && !written[op.Result.Data] {
+				t.Errorf("batch %d: %q was observed and not written so far", n, op.Result.Data)
+			}
+			if op.Swapped && op.Expect.Present && !written[op.Expect.Data] {
+				t.Errorf("batch %d: %q was replaced and not written so far", n, op.Expect.Data)
+			}
+		})
+	}
+	if total != 8*perClient {
+		t.Errorf("%d operations were written, %d ended", total, 8*perClient)
+	}
+}
+
+// TestSlowReaderHoldsOperationsBack: memory stays bounded when nobody takes
+// the history.
+func TestSlowReaderHoldsOperationsBack(t *testing.T) {
+	gate := make(chan struct{})
+	rec := newRecorder(clock{start: time.Now()}, writerFunc(func(p []byte) (int, error) {
+		<-gate
+		return len(p), nil
+	}))
+	f := rec.register()
+	op := history.Op{Node: "n1", Func: history.Write, Key: "r0", Value: history.Some(string(bytes.Repeat([]byte("x"), 1<<20))), Outcome: history.OK}
+	const writes = 3 * batchMax >> 20
+	ended := make(chan struct{}, writes)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range writes {
+			rec.begin(f, &op)
+			rec.end(f, &op, op.Call)
+			ended <- struct{}{}
+		}
+	}()
+	select {
+	case <-done:
+		t.Error("every operation ended although the reader took none")
+	case <-time.After(200 * time.Millisecond):
+		if n := len(ended); n > 2*batchMax>>20+2 {
+			t.Errorf("%d MB are held", n)
+		}
+	}
+	close(gate)
+	<-done
+	if err := rec.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

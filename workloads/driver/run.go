@@ -1,0 +1,310 @@
+// Package driver runs the clients of a test: it draws operations from a
+// workload's generator, runs them against the nodes of a system under test,
+// and streams the history of it back. It lives in a machine of its own, inside
+// the network of the cluster.
+//
+// # Protocol
+//
+// The first line of the driver's input is its [Config] as JSON; the load
+// begins at once. Each further line is a command:
+//
+//	stop   no operation begins any more; those under way go on to their end
+//	final  make the final reads; does "stop" first, and waits for the load's end
+//	quit   end
+//
+// The end of the input means quit. The history goes out as lines of
+// [history.AppendOp], in batches; what happens goes out as [Event] lines. An
+// event that tells of an end ("load-end", "final-done") comes after the last
+// line of what ended was written.
+package driver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// Commands.
+const (
+	CommandStop  = "stop"
+	CommandFinal = "final"
+	CommandQuit  = "quit"
+)
+
+// Streams are what the driver is connected to.
+type Streams struct {
+	Commands io.Reader // the configuration and the commands
+	Status   io.Writer // events
+	History  io.Writer // the lines of operations
+}
+
+// Catalogue finds systems and workloads by their names. The zero value knows
+// those of squall; tests put others in.
+type Catalogue struct {
+	System   func(name string) (systems.System, error)
+	Workload func(name string) (workloads.Workload, error)
+}
+
+// grace is how long operations under way may go on after "quit".
+const grace = 300 * time.Millisecond
+
+// maxLine is the longest line of input, in bytes.
+const maxLine = 4 << 20
+
+// Run is the driver's life. It returns when it was told to quit, when its
+// input ended, or when ctx did; and then nil, unless a part of the history
+// could not be written. Whatever ended before it returns is written. A
+// configuration that makes no sense is an error, and told as an event too.
+//
+// The goroutine that reads Commands ends when they do, which may be later.
+func Run(ctx context.Context, s Streams, cat Catalogue) error {
+	if cat.System == nil {
+		cat.System = systems.Find
+	}
+	if cat.Workload == nil {
+		cat.Workload = workloads.Find
+	}
+	d := &driver{status: status{w: s.Status}, finalDone: make(chan FinalCounts, 1)}
+	err := d.run(ctx, s, cat)
+	if err != nil {
+		// Best effort: when it was the status stream that broke, the exit
+		// code alone tells.
+		_ = d.status.emit(Event{Event: EventError, Time: d.clock.now(), Error: err.Error()})
+	}
+	return err
+}
+
+type driver struct {
+	cfg   Config
+	clock clock
+	rec   *recorder
+	gen   workloads.Generator
+	links [][]*link
+	load  *load
+
+	status      status
+	loadDone    <-chan struct{} // nil once its end was told
+	wantFinal   bool
+	finalDone   chan FinalCounts
+	finalsUnder bool
+}
+
+func (d *driver) run(ctx context.Context, s Streams, cat Catalogue) (err error) {
+	if d.clock, err = newClock(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := readLines(ctx, s.Commands)
+	if ok, err := d.configure(ctx, lines, cat); err != nil || !ok {
+		return err
+	}
+	if err := d.status.emit(Event{Event: EventReady, Time: d.clock.now()}); err != nil {
+		return err
+	}
+	d.rec = newRecorder(d.clock, s.History)
+	err = d.serve(ctx, lines)
+	return errors.Join(err, d.end(cancel))
+}
+
+// end lets operations under way end, for a moment, then cancels them, and
+// writes all that is left.
+func (d *driver) end(cancel context.CancelFunc) error {
+	d.load.stop()
+	patience := time.NewTimer(grace)
+	defer patience.Stop()
+	select {
+	case <-d.load.done:
+	case <-patience.C:
+		d.load.abort(errors.New("the driver ended"))
+		<-d.load.done
+	}
+	cancel()
+	if d.finalsUnder {
+		<-d.finalDone
+	}
+	for _, node := range d.links {
+		for _, l := range node {
+			l.close()
+		}
+	}
+	return d.rec.close()
+}
+
+// configure reads the first line and prepares everything. Without an error,
+// false means that there is nothing to do.
+func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue) (bool, error) {
+	var first line
+	select {
+	case <-ctx.Done():
+		return false, nil
+	case l, ok := <-lines:
+		if !ok {
+			return false, errors.New("read the configuration: the input ended before its first line")
+		}
+		first = l
+	}
+	if first.err != nil {
+		return false, fmt.Errorf("read the configuration: %w", first.err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(first.text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d.cfg); err != nil {
+		return false, fmt.Errorf("read the configuration, the first line of the input: %w", err)
+	}
+	d.cfg = d.cfg.WithDefaults()
+	if err := d.cfg.Validate(); err != nil {
+		return false, fmt.Errorf("configuration: %w", err)
+	}
+	sys, err := cat.System(d.cfg.System)
+	if err != nil {
+		return false, fmt.Errorf("configuration: %w", err)
+	}
+	work, err := cat.Workload(d.cfg.Workload)
+	if err != nil {
+		return false, fmt.Errorf("configuration: %w", err)
+	}
+	if d.gen, err = work.Generator(d.cfg.Seed, d.cfg.Params); err != nil {
+		return false, fmt.Errorf("configuration: workload %s: %w", work.Name(), err)
+	}
+	for _, node := range d.cfg.Nodes {
+		var conns []*link
+		for range d.cfg.Conns {
+			conns = append(conns, &link{
+				sys: sys, node: node, clock: d.clock,
+				timeout: d.cfg.ConnectTimeout, silence: 2 * d.cfg.Timeout,
+			})
+		}
+		d.links = append(d.links, conns)
+	}
+	return true, nil
+}
+
+// serve runs the load and obeys commands until it is time to end.
+func (d *driver) serve(ctx context.Context, lines <-chan line) error {
+	begin := d.status.emit(d.rec.event(EventLoadBegin))
+	d.load = beginLoad(ctx, d.cfg, d.clock, d.rec, d.gen, d.links)
+	if begin != nil {
+		return begin
+	}
+	d.loadDone = d.load.done
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case l, ok := <-lines:
+			if !ok {
+				return nil
+			}
+			var quit bool
+			if quit, err = d.command(l); quit {
+				return nil
+			}
+		case <-d.loadDone:
+			d.loadDone = nil
+			err = d.tellEnd(EventLoadEnd, nil)
+		case counts := <-d.finalDone:
+			d.finalsUnder = false
+			err = d.tellEnd(EventFinalDone, &counts)
+		case <-tick.C:
+			e := d.rec.event(EventStats)
+			e.Latency = d.rec.quantiles()
+			err = d.status.emit(e)
+		case <-d.rec.done:
+			err = d.rec.failure()
+		}
+		if err != nil {
+			return err
+		}
+		if err := d.maybeFinal(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// command obeys one line of input. quit means that it was the last.
+func (d *driver) command(l line) (quit bool, err error) {
+	if l.err != nil {
+		return false, fmt.Errorf("read commands: %w", l.err)
+	}
+	switch text := string(bytes.TrimSpace(l.text)); text {
+	case "":
+	case CommandStop:
+		d.load.stop()
+	case CommandFinal:
+		d.load.stop()
+		d.wantFinal = true
+	case CommandQuit:
+		return true, nil
+	default:
+		return false, d.status.emit(Event{Event: EventError, Time: d.clock.now(),
+			Error: fmt.Sprintf("unknown command %q; there is %s, %s and %s", text, CommandStop, CommandFinal, CommandQuit)})
+	}
+	return false, nil
+}
+
+// tellEnd reports the end of a phase when everything of it is written.
+func (d *driver) tellEnd(name string, final *FinalCounts) error {
+	if err := d.rec.flush(); err != nil {
+		return err
+	}
+	e := d.rec.event(name)
+	e.Final = final
+	if name == EventLoadEnd {
+		e.Latency = d.rec.quantiles()
+	}
+	return d.status.emit(e)
+}
+
+// maybeFinal begins the final reads when they are wanted and the load is over.
+func (d *driver) maybeFinal(ctx context.Context) error {
+	if !d.wantFinal || d.loadDone != nil || d.finalsUnder {
+		return nil
+	}
+	d.wantFinal, d.finalsUnder = false, true
+	f := newFinalReads(d.load, d.links, d.gen.FinalReads())
+	go func() { d.finalDone <- f.run(ctx) }()
+	return d.status.emit(d.rec.event(EventFinal))
+}
+
+// line is one line of input, or the error that ended it.
+type line struct {
+	text []byte
+	err  error
+}
+
+// readLines sends the lines of r until it ends, or until ctx does and another
+// line comes.
+func readLines(ctx context.Context, r io.Reader) <-chan line {
+	lines := make(chan line)
+	go func() {
+		defer close(lines)
+		scan := bufio.NewScanner(r)
+		scan.Buffer(nil, maxLine)
+		for more := true; more; {
+			var l line
+			if more = scan.Scan(); more {
+				l.text = bytes.Clone(scan.Bytes())
+			} else if l.err = scan.Err(); l.err == nil {
+				return
+			}
+			select {
+			case lines <- l:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}

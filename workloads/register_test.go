@@ -1,0 +1,301 @@
+package workloads
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"squall/history"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newRegister(t testing.TB, seed uint64, p Params) Generator {
+	t.Helper()
+	g, err := Register{}.Generator(seed, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// play runs clients in the given order against a perfect store, one operation
+// at a time, and returns what was done.
+func play(g Generator, order []int, readOnly func(i int) bool) []history.Op {
+	store := map[string]history.Value{}
+	streams := map[int]Stream{}
+	var ops []history.Op
+	for i, c := range order {
+		if streams[c] == nil {
+			streams[c] = g.Client(c)
+		}
+		in := streams[c].Next(readOnly(i))
+		op := history.Op{Process: int64(c), Func: in.Func, Key: in.Key, Value: in.Value, Expect: in.Expect,
+			Outcome: history.OK, Call: int64(2 * i), Return: int64(2*i + 1)}
+		switch in.Func {
+		case history.Read:
+			op.Result = store[in.Key]
+		case history.Write:
+			store[in.Key] = in.Value
+		case history.CAS:
+			if op.Swapped = store[in.Key] == in.Expect; op.Swapped {
+				store[in.Key] = in.Value
+			} else {
+				op.Result = store[in.Key]
+			}
+		}
+		g.Observe(&op)
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+func never(int) bool { return false }
+
+// TestSameSeedSameLoad: what clients do depends on the seed and on what they
+// saw, and on nothing else.
+func TestSameSeedSameLoad(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "seed")
+		p := Params{Clients: rapid.IntRange(1, 20).Draw(t, "clients"), OpsPerKey: rapid.IntRange(2, 50).Draw(t, "opsPerKey")}
+		order := rapid.SliceOfN(rapid.IntRange(0, p.Clients-1), 50, 500).Draw(t, "order")
+		mk := func(seed uint64) []history.Op {
+			g, err := Register{}.Generator(seed, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return play(g, order, never)
+		}
+		a := mk(seed)
+		if b := mk(seed); !slices.Equal(a, b) {
+			t.Fatal("the same seed made another load")
+		}
+		if b := mk(seed + 1); slices.Equal(a, b) {
+			t.Fatal("another seed made the same load")
+		}
+	})
+}
+
+// TestValuesAreUnique, decimal integers, and CASes name a value of their key.
+func TestValuesAreUnique(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := Params{Clients: rapid.IntRange(1, 20).Draw(t, "clients"), OpsPerKey: rapid.IntRange(2, 50).Draw(t, "opsPerKey")}
+		g, err := Register{}.Generator(rapid.Uint64().Draw(t, "seed"), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order := rapid.SliceOfN(rapid.IntRange(0, p.Clients-1), 50, 500).Draw(t, "order")
+		keyOf := map[string]string{}
+		for _, op := range play(g, order, never) {
+			if op.Func == history.CAS && op.Expect.Present && keyOf[op.Expect.Data] != op.Key {
+				t.Fatalf("a CAS on %s expects %q, a value of %q", op.Key, op.Expect.Data, keyOf[op.Expect.Data])
+			}
+			if !op.Value.Present {
+				if op.Func != history.Read {
+					t.Fatalf("a %s without a value", op.Func)
+				}
+				continue
+			}
+			if _, err := strconv.ParseInt(op.Value.Data, 10, 64); err != nil {
+				t.Fatal(err)
+			}
+			if other, twice := keyOf[op.Value.Data]; twice {
+				t.Fatalf("%s is written to %s and to %s", op.Value.Data, other, op.Key)
+			}
+			keyOf[op.Value.Data] = op.Key
+		}
+	})
+}
+
+// randomOrder interleaves clients.
+func randomOrder(clients, n int) []int {
+	rng := rand.New(rand.NewPCG(3, 4))
+	order := make([]int, n)
+	for i := range order {
+		order[i] = rng.IntN(clients)
+	}
+	return order
+}
+
+func TestMixAndSuccess(t *testing.T) {
+	const n = 50_000
+	counts, swapped := map[history.Func]int{}, 0
+	for _, op := range play(newRegister(t, 1, Params{}), randomOrder(10, n), never) {
+		counts[op.Func]++
+		if op.Swapped {
+			swapped++
+		}
+	}
+	for f, percent := range map[history.Func]int{history.Read: 50, history.Write: 30, history.CAS: 20} {
+		if got := 100 * counts[f] / n; got < percent-3 || got > percent+3 {
+			t.Errorf("%s: %d %%, want about %d %%", f, got, percent)
+		}
+	}
+	if swapped < counts[history.CAS]*9/10 {
+		t.Errorf("%d of %d CASes succeeded, with one client at a time", swapped, counts[history.CAS])
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	for _, op := range play(newRegister(t, 1, Params{}), randomOrder(10, 2000), func(i int) bool { return i >= 1000 })[1000:] {
+		if op.Func != history.Read {
+			t.Fatalf("asked for reads, got a %s", op.Func)
+		}
+	}
+}
+
+// TestKeysRotate: each key gets its share of operations and then only reads,
+// few at any one time, and no name is used twice.
+func TestKeysRotate(t *testing.T) {
+	p := Params{Keys: 3, OpsPerKey: 40}.WithDefaults()
+	ops := play(newRegister(t, 5, p), randomOrder(10, 20_000), never)
+	type span struct{ first, lastChange, changes, ops int }
+	spans := map[string]*span{}
+	for i, op := range ops {
+		s := spans[op.Key]
+		if s == nil {
+			s = &span{first: i}
+			spans[op.Key] = s
+		}
+		s.ops++
+		if op.Func != history.Read {
+			s.lastChange, s.changes = i, s.changes+1
+		}
+	}
+	lookedBack := 0
+	for key, s := range spans {
+		if s.changes > p.OpsPerKey {
+			t.Errorf("%s was changed %d times, at most %d operations are its share", key, s.changes, p.OpsPerKey)
+		}
+		if s.ops > 2*p.OpsPerKey {
+			t.Errorf("%s has %d operations: the history of a key must stay short", key, s.ops)
+		}
+		lookedBack += max(0, s.ops-p.OpsPerKey)
+		inUse := 0
+		for _, o := range spans {
+			if o.first <= s.lastChange && s.lastChange <= o.lastChange {
+				inUse++
+			}
+		}
+		if inUse > p.Keys {
+			t.Errorf("%d keys were in use at once", inUse)
+		}
+	}
+	if want := 20_000 / p.OpsPerKey; len(spans) < want*9/10 || len(spans) > want+p.Keys {
+		t.Errorf("%d keys were used, want about %d", len(spans), want)
+	}
+	if lookedBack < 20_000*2/100 {
+		t.Errorf("%d operations looked back at retired keys, want about 3 %%", lookedBack)
+	}
+}
+
+func TestFinalReads(t *testing.T) {
+	g := newRegister(t, 5, Params{Keys: 3, OpsPerKey: 40})
+	if reads := g.FinalReads(); len(reads) != 0 {
+		t.Errorf("nothing was written yet, and there are final reads %v", reads)
+	}
+	ops := play(g, randomOrder(10, 30_000), never)
+	reads := g.FinalReads()
+	if len(reads) != 3+retiredKept {
+		t.Errorf("%d keys are read at last, want 3 in use and %d before them", len(reads), retiredKept)
+	}
+	want := map[string]bool{} // the last keys that were changed
+	for i := len(ops) - 1; len(want) < 3; i-- {
+		if ops[i].Func != history.Read {
+			want[ops[i].Key] = true
+		}
+	}
+	seen := map[string]bool{}
+	for i, r := range reads {
+		if r.EveryNode != (i < 6) {
+			t.Errorf("read %d, of %s: every node is %v", i, r.Key, r.EveryNode)
+		}
+		if seen[r.Key] {
+			t.Errorf("%s is read twice", r.Key)
+		}
+		seen[r.Key] = true
+		if i < 6 {
+			delete(want, r.Key)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("keys in use that are not read through every node: %v", want)
+	}
+}
+
+// TestOldNews: an answer that was long on its way does not hide a newer one.
+func TestOldNews(t *testing.T) {
+	g := newRegister(t, 1, Params{Keys: 1, Mix: &Mix{Read: 1, CAS: 1000}}).(*register)
+	g.Observe(&history.Op{Func: history.Write, Key: "r0", Value: history.Some("7"), Outcome: history.OK, Call: 20})
+	g.Observe(&history.Op{Func: history.Read, Key: "r0", Result: history.Some("3"), Outcome: history.OK, Call: 10})
+	g.Observe(&history.Op{Func: history.Write, Key: "r0", Value: history.Some("8"), Outcome: history.Info, Call: 30})
+	g.Observe(&history.Op{Func: history.Write, Key: "r1", Value: history.Some("9"), Outcome: history.OK, Call: 30})
+	g.Observe(&history.Op{Func: history.Write, Key: "mine", Value: history.Some("9"), Outcome: history.OK, Call: 30})
+	if v := g.slots[0].seen; v != history.Some("7") {
+		t.Errorf("last seen is %+v, want 7", v)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	g := newRegister(t, 1, Params{Clients: 8, OpsPerKey: 20})
+	var clients sync.WaitGroup
+	var mu sync.Mutex
+	values := map[string]bool{}
+	for c := range 8 {
+		clients.Go(func() {
+			s := g.Client(c)
+			for i := range 3000 {
+				in := s.Next(false)
+				op := history.Op{Func: in.Func, Key: in.Key, Value: in.Value, Result: in.Expect, Outcome: history.OK, Call: int64(i)}
+				g.Observe(&op)
+				if in.Value.Present {
+					mu.Lock()
+					if values[in.Value.Data] {
+						t.Errorf("%s is written twice", in.Value.Data)
+					}
+					values[in.Value.Data] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	clients.Wait()
+	g.FinalReads()
+}
+
+func TestFind(t *testing.T) {
+	for _, w := range All() {
+		if got, err := Find(w.Name()); err != nil || got.Name() != w.Name() || w.Describe() == "" {
+			t.Errorf("Find(%q) = %v, %v", w.Name(), got, err)
+		}
+	}
+	if _, err := Find("bank"); err == nil || !strings.Contains(err.Error(), "register") {
+		t.Errorf("an unknown workload: %v; the error must name those there are", err)
+	}
+}
+
+func TestParamsValidate(t *testing.T) {
+	tests := map[string]Params{
+		"clients":   {Clients: -1},
+		"keys":      {Keys: -1},
+		"opsPerKey": {OpsPerKey: 1},
+		"lookBack":  {LookBack: 900},
+		"no reads":  {Mix: &Mix{Write: 1}},
+		"neither":   {Mix: &Mix{Read: 1}},
+		"weights":   {Mix: &Mix{Read: 1, Write: -1}},
+	}
+	for want, p := range tests {
+		if _, err := (Register{}).Generator(1, p); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want something about %q", p, err, want)
+		}
+	}
+	if err := (Params{}).WithDefaults().Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+}

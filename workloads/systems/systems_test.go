@@ -1,0 +1,214 @@
+package systems
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"squall/history"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func cluster() []Node {
+	return []Node{
+		{ID: 1, Name: "n1", Addr: netip.MustParseAddr("198.18.0.11")},
+		{ID: 2, Name: "n2", Addr: netip.MustParseAddr("198.18.0.12")},
+	}
+}
+
+func TestFind(t *testing.T) {
+	for _, s := range All() {
+		if got, err := Find(s.Name()); err != nil || got.Name() != s.Name() || s.Describe() == "" {
+			t.Errorf("Find(%q) = %v, %v", s.Name(), got, err)
+		}
+	}
+	if _, err := Find("oracle"); err == nil || !strings.Contains(err.Error(), "raftkv") {
+		t.Errorf("an unknown system: %v; the error must name those there are", err)
+	}
+}
+
+func TestRaftKVServer(t *testing.T) {
+	start, err := RaftKV{}.Server(cluster()[1], cluster(), Options{SnapshotEvery: 1000, Seed: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "/squall-node kv -id 2 -peers 1=198.18.0.11,2=198.18.0.12 -data /data -trace-fd 3 " +
+		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -seed 42"
+	if got := strings.Join(start.Argv, " "); got != want {
+		t.Errorf("argv\n%s, want\n%s", got, want)
+	}
+	start, err = RaftKV{}.Server(cluster()[0], cluster(), Options{Heartbeat: 10 * time.Millisecond, ElectionMin: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.Index(start.Argv, "-election-max"); start.Argv[i+1] != "200ms" || slices.Contains(start.Argv, "-seed") {
+		t.Errorf("argv %q", start.Argv)
+	}
+	for want, opt := range map[string]Options{
+		"longer than the heartbeat": {Heartbeat: time.Second},
+		"below the least":           {ElectionMin: time.Second, ElectionMax: time.Millisecond},
+		"snapshot-every":            {SnapshotEvery: -1},
+		"must be above zero":        {Heartbeat: -1},
+	} {
+		if _, err := (RaftKV{}).Server(cluster()[0], cluster(), opt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want %q", opt, err, want)
+		}
+	}
+	if _, err := (RaftKV{}).Server(Node{ID: 9, Name: "n9"}, cluster(), Options{}); err == nil {
+		t.Error("a node outside the cluster was started")
+	}
+}
+
+// scripted is a server that answers each request by its key: the body of the
+// answer, or "" to break the connection, or "-" to say nothing.
+func scripted(t *testing.T, answers map[string]string) Node {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if err := serveScript(conn, answers); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			t.Log("scripted server:", err)
+		}
+	}()
+	t.Cleanup(func() { ln.Close(); <-served })
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	return Node{ID: 1, Name: "n1", Addr: addr.Addr(), Port: addr.Port()}
+}
+
+func serveScript(conn net.Conn, answers map[string]string) error {
+	r := bufio.NewReader(conn)
+	hello := make([]byte, 8)
+	if _, err := io.ReadFull(r, hello); err != nil {
+		return err
+	}
+	if _, err := conn.Write(hello); err != nil { // same letters and version, 0: welcome
+		return err
+	}
+	for {
+		var length uint32
+		if err := binary.Read(r, binary.BigEndian, &length); err != nil {
+			return err
+		}
+		frame := make([]byte, length)
+		if _, err := io.ReadFull(r, frame); err != nil {
+			return err
+		}
+		id, body := frame[:8], frame[8:]
+		key := string(body[2 : 2+int(body[1])]) // short keys only
+		answer, ok := answers[key]
+		switch {
+		case !ok:
+			return fmt.Errorf("no answer for %q", key)
+		case answer == "":
+			return nil
+		case answer == "-":
+			continue
+		}
+		out := binary.BigEndian.AppendUint32(nil, uint32(8+len(answer)))
+		if _, err := conn.Write(append(append(out, id...), answer...)); err != nil {
+			return err
+		}
+	}
+}
+
+// The answers of the protocol that nodeimage/kv documents.
+const (
+	answerNone    = "\x01\x00"
+	answerSeven   = "\x01\x017"
+	answerFound8  = "\x02\x018"
+	answerFailed  = "\x03\x02no leader"
+	answerUnknown = "\x04\x08timeout"
+)
+
+func TestRaftKVClient(t *testing.T) {
+	node := scripted(t, map[string]string{
+		"none": answerNone, "seven": answerSeven, "eight": answerFound8,
+		"failed": answerFailed, "unknown": answerUnknown, "silent": "-", "break": "",
+	})
+	ctx := context.Background()
+	c, err := RaftKV{}.Dial(ctx, node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	some := history.Some
+	if v, err := c.Read(ctx, "none"); v != history.None || err != nil {
+		t.Errorf("read of an absent key: %+v, %v", v, err)
+	}
+	if v, err := c.Read(ctx, "seven"); v != some("7") || err != nil {
+		t.Errorf("read: %+v, %v", v, err)
+	}
+	if err := c.Write(ctx, "none", some("1")); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	if err := c.Delete(ctx, "none"); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if swapped, _, err := c.CAS(ctx, "none", history.None, some("1")); !swapped || err != nil {
+		t.Errorf("cas: %v, %v", swapped, err)
+	}
+	if swapped, found, err := c.CAS(ctx, "eight", some("7"), some("9")); swapped || found != some("8") || err != nil {
+		t.Errorf("cas that finds another value: %v, %+v, %v", swapped, found, err)
+	}
+	if _, _, err := c.CAS(ctx, "eight", some("7"), history.None); !Certain(err) {
+		t.Errorf("compare-and-delete: %v", err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	checkError(t, "refused", c.Write(ctx, "failed", some("1")), true, false)
+	checkError(t, "unknown", c.Write(ctx, "unknown", some("1")), false, false)
+	checkError(t, "out of time", c.Write(soon, "silent", some("1")), false, false)
+	checkError(t, "broken", c.Write(ctx, "break", some("1")), false, true)
+	checkError(t, "after it broke", c.Write(ctx, "none", some("1")), true, true)
+}
+
+func checkError(t *testing.T, what string, err error, certain, lost bool) {
+	t.Helper()
+	if err == nil || Certain(err) != certain || Lost(err) != lost {
+		t.Errorf("%s: %v, certain %v, lost %v; want certain %v, lost %v", what, err, Certain(err), Lost(err), certain, lost)
+	}
+}
+
+func TestRaftKVDialRefused(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	ln.Close()
+	_, err = RaftKV{}.Dial(context.Background(), Node{Name: "n1", Addr: addr.Addr(), Port: addr.Port()})
+	checkError(t, "refused", err, true, true)
+	if err.Error() != "connection refused" {
+		t.Errorf("error %q", err)
+	}
+}
+
+func TestUnknownErrorsAreUncertain(t *testing.T) {
+	if Certain(errors.New("odd")) || Lost(errors.New("odd")) || Certain(nil) {
+		t.Error("nothing is certain of an error that is not known")
+	}
+	if !Certain(fmt.Errorf("wrapped: %w", &Error{Certain: true, Err: io.EOF})) {
+		t.Error("a wrapped error lost its certainty")
+	}
+}

@@ -237,8 +237,8 @@ func TestScheduleKeepsItsPromises(t *testing.T) {
 		if !reflect.DeepEqual(plan, again) {
 			t.Fatal("the same seed gave two schedules")
 		}
-		if plan[0].Variant != "leader" {
-			t.Fatalf("the first fault is %s(%s): it does not hit the leader", plan[0].Fault, plan[0].Variant)
+		if plan[0].Fault != "partition" || plan[0].Variant != "leader" {
+			t.Fatalf("the first fault is %s(%s), not the first choice on the leader", plan[0].Fault, plan[0].Variant)
 		}
 		end := int64(0)
 		for _, p := range plan {

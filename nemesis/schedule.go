@@ -3,6 +3,7 @@ package nemesis
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -30,7 +31,8 @@ func DefaultPace() Pace {
 
 // Schedule draws the faults of a test that lasts for length. The same
 // arguments give the same schedule. The first fault hits the leader if any of
-// the choices can, so that even a short storm loses one.
+// the choices can, and is of the first one that can: even a short storm loses a
+// leader, in the way that its user named first.
 func Schedule(seed uint64, nodes []string, length time.Duration, choices []Choice, pace Pace) ([]Planned, error) {
 	for _, c := range choices {
 		if len(nodes) < c.Fault.MinNodes {
@@ -92,13 +94,14 @@ func (d *drawer) next() (Choice, Variant) {
 	return d.choices[i], d.variantOf(i)
 }
 
-// firstOnLeader deals a fault that is sure to hit the leader and nothing but it.
+// firstOnLeader deals the first of the choices, in the order in which they were
+// given, that hits the leader and nothing but it.
 func (d *drawer) firstOnLeader() (int, Variant, bool) {
 	d.deck = d.rng.Perm(len(d.choices))
-	for at, i := range d.deck {
-		for _, v := range d.choices[i].Variants {
+	for i, choice := range d.choices {
+		for _, v := range choice.Variants {
 			if v.Name == "leader" {
-				d.deck = append(d.deck[:at:at], d.deck[at+1:]...)
+				d.deck = slices.DeleteFunc(d.deck, func(j int) bool { return j == i })
 				return i, v, true
 			}
 		}

@@ -80,10 +80,11 @@ func addFile(h hash.Hash, root, file string) error {
 func sources(root, dir string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		name := d.Name()
 		switch {
-		case err != nil:
-			return err
 		case d.IsDir() && (name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")):
 			return fs.SkipDir
 		case d.IsDir() || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".patch"):

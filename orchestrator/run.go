@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"squall/history"
@@ -96,8 +97,8 @@ type run struct {
 	nodes     *nodes
 	loader    *loader
 	clock     clock
-	loadBegan time.Time
-	kept      bool // the machines are to be left as they are
+	loadBegan atomic.Int64 // clock.now(); 0: not yet
+	kept      bool         // the machines are to be left as they are
 
 	mu      sync.Mutex
 	failure error                   // the first thing that went wrong with the machines

@@ -243,6 +243,9 @@ func (r *run) startLoad(ctx context.Context) error {
 		System: t.System, Workload: t.Workload, Nodes: r.peers(), Seed: t.Seed,
 		Params:  workloads.Params{Keys: t.Keys, OpsPerKey: t.OpsPerKey},
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
+		// Shorter than an election, so that there are reads to answer wrongly
+		// while a leader that was cut off still believes that it leads.
+		Patience: min(time.Duration(t.ElectionMin)/2, time.Duration(t.OpTimeout)),
 	}
 	if err := r.loader.start(ctx, config); err != nil {
 		return err
@@ -252,7 +255,7 @@ func (r *run) startLoad(ctx context.Context) error {
 
 // underLoad lets the nemesis act until the time is over or the test stopped.
 func (r *run) underLoad(ctx context.Context) error {
-	r.loadBegan = time.Now()
+	r.loadBegan.Store(r.clock.now())
 	r.mark(history.MarkLoadBegin, "")
 	r.cfg.Progress.Phase("storm")
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.plan.Test.Time))
@@ -289,7 +292,11 @@ func (r *run) noticeFault(f history.Fault) {
 }
 
 func (r *run) loadStatus(s driver.Event) {
-	r.cfg.Progress.Load(LoadStats{Elapsed: time.Since(r.loadBegan), Total: time.Duration(r.plan.Test.Time),
+	began := r.loadBegan.Load()
+	if began == 0 {
+		return
+	}
+	r.cfg.Progress.Load(LoadStats{Elapsed: time.Duration(r.clock.now() - began), Total: time.Duration(r.plan.Test.Time),
 		OK: s.OK, Fail: s.Fail, Info: s.Info})
 }
 

@@ -20,15 +20,15 @@ const (
 // drawElections draws a lane for each node: when it led and in which term,
 // when it stood for election, when it was hurt; and under them when the
 // cluster had no leader and when the clients had no success.
-func drawElections(fig *figures, th theme, types typesetter) *sheet {
+func drawElections(fig *figures, th theme, st studio) *sheet {
 	nodes := fig.nodes
 	const foot, between = 40, vg.Length(12)
 	lanes := vg.Length(max(len(nodes), 1)+2) * laneHeight
-	probe := newSheet(10, th, types)
+	probe := newSheet(10, th, st)
 	legend := electionsLegend(fig)
 	_, _, rows := probe.flow(legend, sheetWidth-2*marginEdge)
 	head := 12 + sizeTitle + 6 + sizeText + 9 + legendRow*vg.Length(rows) + 4
-	s := newSheet(foot+lanes+between+bandTab+bandRows*bandRow+head, th, types)
+	s := newSheet(foot+lanes+between+bandTab+bandRows*bandRow+head, th, st)
 	a := newTimeAxis(fig.shown)
 
 	top := s.drawHead("Leaders and elections", electionsSubtitle(fig.elections), legend) - bandTab - bandRows*bandRow

@@ -84,7 +84,7 @@ type painter struct {
 	file  string // in the run directory
 	title string
 	alt   string // for those who cannot see it
-	paint func(*figures, theme, typesetter) *sheet
+	paint func(*figures, theme, studio) *sheet
 }
 
 func painters() []painter {
@@ -96,8 +96,8 @@ func painters() []painter {
 }
 
 // drawAll draws every figure in both themes.
-func drawAll(ctx context.Context, fig *figures) ([]figure, error) {
-	types := newTypesetter()
+func drawAll(ctx context.Context, fig *figures, dpi int) ([]figure, error) {
+	st := newStudio(dpi)
 	var out []figure
 	for _, p := range painters() {
 		out = append(out, figure{painter: p})
@@ -114,7 +114,7 @@ func drawAll(ctx context.Context, fig *figures) ([]figure, error) {
 					th, into = darkTheme(), &out[i].dark
 				}
 				var buf bytes.Buffer
-				if err := out[i].paint(fig, th, types).writePNG(&buf); err != nil {
+				if err := out[i].paint(fig, th, st).writePNG(&buf); err != nil {
 					return fmt.Errorf("%s: %w", out[i].file, err)
 				}
 				*into = buf.Bytes()

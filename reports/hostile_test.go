@@ -118,7 +118,14 @@ func TestHostile(t *testing.T) {
 				res.Elections.Losses[j].Cause, res.Elections.Losses[j].Node = evil, evil
 			}
 			res.History.Truncated = evil
-			_, html := write(t, in, res)
+			r := &run{dir: evil, results: res, history: &history.History{Header: in.Header},
+				plan: document{fields: map[string]any{"command": evil}, text: evil, trouble: evil},
+				env:  document{fields: map[string]any{evil: evil}, trouble: evil}}
+			var page strings.Builder
+			if err := render(&page, newPage(r, in, newFigures(in, res), nil)); err != nil {
+				t.Fatal(err)
+			}
+			html := page.String()
 			if s := strays(html); len(s) > 0 {
 				t.Errorf("the page holds %q", s)
 			}
@@ -127,6 +134,17 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Hostile names do not upset the figures either.
+func TestHostileFigures(t *testing.T) {
+	in := newStorm(5, 8, 2, 30*time.Millisecond, true)
+	for i, evil := range hostile {
+		in.Faults[i%len(in.Faults)].Name = evil
+		in.Ops[i].Func = history.Func(evil)
+		in.Header.Nodes[i%5] = evil + strings.Repeat("x", 200)
+	}
+	write(t, in, judged(in))
 }
 
 func TestPictureLink(t *testing.T) {

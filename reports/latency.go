@@ -65,8 +65,8 @@ func thin(dots []dot, a timeAxis, sc scale) []dot {
 
 // drawLatency draws every operation by when it returned and how long it took,
 // and the median and the 99th percentile of those that succeeded.
-func drawLatency(fig *figures, th theme, types typesetter) *sheet {
-	s := newSheet(430, th, types)
+func drawLatency(fig *figures, th theme, st studio) *sheet {
+	s := newSheet(430, th, st)
 	a := newTimeAxis(fig.shown)
 	p50 := stroke{color: th.ink, width: 1.6}
 	p99 := stroke{color: th.ink, width: 1.2, dashes: []vg.Length{4, 2}}

@@ -25,7 +25,10 @@ const ReportFile = "report.html"
 // written without figures and says why, and Write returns an error that names
 // the file and how to mend it. plan.json and env.json are shown as far as they
 // are there.
-func Write(ctx context.Context, dir string) error {
+func Write(ctx context.Context, dir string) error { return writeAt(ctx, dir, sheetDPI) }
+
+// writeAt is Write with figures of another resolution.
+func writeAt(ctx context.Context, dir string, dpi int) error {
 	r, err := readRun(dir)
 	if err != nil {
 		return err
@@ -34,7 +37,7 @@ func Write(ctx context.Context, dir string) error {
 	fig := newFigures(in, r.results)
 	var drawn []figure
 	if r.historyErr == nil {
-		if drawn, err = drawAll(ctx, fig); err != nil {
+		if drawn, err = drawAll(ctx, fig, dpi); err != nil {
 			return fmt.Errorf("draw the figures of %s: %w", dir, err)
 		}
 	}

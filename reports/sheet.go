@@ -29,11 +29,15 @@ const (
 	marginEdge = vg.Length(20)
 )
 
-// typesetter sets text; it may be shared by figures drawn at the same time.
-type typesetter struct{ handler text.Handler }
+// studio is what every figure is drawn with; figures may be drawn at the same
+// time.
+type studio struct {
+	text text.Handler
+	dpi  int // of the pictures
+}
 
-func newTypesetter() typesetter {
-	return typesetter{text.Plain{Fonts: font.NewCache(liberation.Collection())}}
+func newStudio(dpi int) studio {
+	return studio{text.Plain{Fonts: font.NewCache(liberation.Collection())}, dpi}
 }
 
 // sheet is a figure being drawn. Lengths are points, y grows upwards.
@@ -41,13 +45,13 @@ type sheet struct {
 	draw.Canvas
 	image  *vgimg.Canvas
 	theme  theme
-	types  typesetter
+	studio studio
 	height vg.Length
 }
 
-func newSheet(height vg.Length, th theme, types typesetter) *sheet {
-	img := vgimg.NewWith(vgimg.UseWH(sheetWidth, height), vgimg.UseDPI(sheetDPI), vgimg.UseBackgroundColor(th.paper))
-	return &sheet{Canvas: draw.New(img), image: img, theme: th, types: types, height: height}
+func newSheet(height vg.Length, th theme, st studio) *sheet {
+	img := vgimg.NewWith(vgimg.UseWH(sheetWidth, height), vgimg.UseDPI(st.dpi), vgimg.UseBackgroundColor(th.paper))
+	return &sheet{Canvas: draw.New(img), image: img, theme: th, studio: st, height: height}
 }
 
 func (s *sheet) writePNG(w io.Writer) error {
@@ -74,7 +78,7 @@ func (s *sheet) style(l lettering) text.Style {
 	if l.bold {
 		f.Weight = stdfont.WeightBold
 	}
-	st := text.Style{Color: l.color, Font: f, XAlign: l.x, YAlign: l.y, Handler: s.types.handler}
+	st := text.Style{Color: l.color, Font: f, XAlign: l.x, YAlign: l.y, Handler: s.studio.text}
 	if l.turned {
 		st.Rotation = math.Pi / 2
 	}

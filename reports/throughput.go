@@ -82,8 +82,8 @@ func funcsOf(series measure.Series) []history.Func {
 
 // drawThroughput draws operations per second by function, and under it, on the
 // same time axis, those that failed and those of unknown outcome.
-func drawThroughput(fig *figures, th theme, types typesetter) *sheet {
-	s := newSheet(430, th, types)
+func drawThroughput(fig *figures, th theme, st studio) *sheet {
+	s := newSheet(430, th, st)
 	series := fig.series
 	a := newTimeAxis(fig.shown)
 	funcs := funcsOf(series)

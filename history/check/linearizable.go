@@ -128,43 +128,27 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 	return ruling{why: f.why, searched: true}
 }
 
-// judgeAll decides about every key. No key may use up the time of the others:
-// first each gets a small share, then those that want more share what is left.
-// It returns an error when a key holds something that is no register.
+// judgeAll decides about every key. It returns an error when a key holds
+// something that is no register.
 func (j *judge) judgeAll(ctx context.Context, keys []*keyCase, limits Limits) error {
-	end := time.Now().Add(limits.Time)
-	share := max(limits.Time/20, min(limits.Time, time.Second))
-	round := func(keys []*keyCase, share time.Duration) {
-		eachOf(limits.Workers, len(keys), func(i int) {
-			k := keys[i]
-			now := time.Now()
-			deadline := now.Add(share)
-			if deadline.After(end) {
-				deadline = end
-			}
-			if ctx.Err() != nil {
-				k.ruling = ruling{why: stopCancelled}
-				return
-			}
-			reg, err := newRegister(k.ops)
-			if err != nil {
-				k.err = err
-				return
-			}
-			k.ruling = j.decide(reg, deadline)
-		})
-	}
-	round(keys, share)
-	var again []*keyCase
+	inRounds(len(keys), limits, func(i int, deadline time.Time) (again bool) {
+		k := keys[i]
+		if ctx.Err() != nil {
+			k.ruling = ruling{why: stopCancelled}
+			return false
+		}
+		var reg *register
+		if reg, k.err = newRegister(k.ops); k.err != nil {
+			return false
+		}
+		k.ruling = j.decide(reg, deadline)
+		return k.ruling.answer == undecided && k.ruling.why == stopTime
+	})
 	for _, k := range keys {
 		if k.err != nil {
 			return k.err
 		}
-		if k.ruling.answer == undecided && k.ruling.why == stopTime && share < limits.Time {
-			again = append(again, k)
-		}
 	}
-	round(again, limits.Time)
 	return nil
 }
 

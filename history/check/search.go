@@ -173,3 +173,26 @@ func eachOf(workers, n int, work func(i int)) {
 	}
 	wg.Wait()
 }
+
+// inRounds works on 0 … n−1 with a pool of workers under a time limit, so that
+// no single one uses up the time of the others: each first gets a small share
+// of it, and those that ask for more (again) then share what is left.
+func inRounds(n int, limits Limits, work func(i int, deadline time.Time) (again bool)) {
+	end := time.Now().Add(limits.Time)
+	share := min(limits.Time/4, max(limits.Time/50, time.Second))
+	more := make([]bool, n)
+	eachOf(limits.Workers, n, func(i int) {
+		deadline := time.Now().Add(share)
+		if deadline.After(end) {
+			deadline = end
+		}
+		more[i] = work(i, deadline)
+	})
+	var again []int
+	for i := range more {
+		if more[i] {
+			again = append(again, i)
+		}
+	}
+	eachOf(limits.Workers, len(again), func(i int) { work(again[i], end) })
+}

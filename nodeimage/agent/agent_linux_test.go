@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,216 +9,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"squall/nodeimage/agent/protocol"
 )
-
-// TestMain also is the go-between and the server that the tests run: the test
-// program runs itself.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "exec":
-			fmt.Fprintln(os.Stderr, Exec(os.Args[2:]))
-			os.Exit(127)
-		case "server":
-			server(os.Args[2:])
-		}
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// server does what its arguments say, one after the other.
-func server(args []string) {
-	trace := os.NewFile(3, "trace")
-	for _, arg := range args {
-		do, what, _ := strings.Cut(arg, "=")
-		n, _ := strconv.Atoi(what)
-		switch do {
-		case "say":
-			fmt.Println(what)
-		case "caps":
-			caps, _ := statusField("self", "CapPrm")
-			fmt.Println("caps", caps)
-		case "env":
-			fmt.Println(os.Environ())
-		case "trace": // so many KiB
-			for range n {
-				trace.Write(bytes.Repeat([]byte{'t'}, 1024))
-			}
-		case "log": // so many KiB
-			for range n {
-				os.Stdout.Write(bytes.Repeat([]byte{'l'}, 1024))
-			}
-		case "child": // one that outlives this and keeps its pipes
-			cmd := exec.Command("/proc/self/exe", "server", "sleep=30")
-			cmd.Stdout, cmd.ExtraFiles = os.Stdout, []*os.File{trace}
-			cmd.SysProcAttr = ownSession()
-			cmd.Start()
-			fmt.Println("child", cmd.Process.Pid)
-		case "sleep":
-			time.Sleep(time.Duration(n) * time.Second)
-		case "echo":
-			io.Copy(os.Stdout, os.Stdin)
-		case "hang":
-			select {}
-		case "panic":
-			panic(what)
-		case "exit":
-			os.Exit(n)
-		}
-	}
-	os.Exit(0)
-}
-
-// recorder keeps what an agent sends.
-type recorder struct {
-	mu     sync.Mutex
-	out    map[protocol.StreamID]*strings.Builder
-	order  []string // events, and the first of each run of stream pieces
-	events []protocol.Event
-	block  chan struct{} // if not nil, pieces of streams wait for it
-}
-
-func (r *recorder) Stream(id protocol.StreamID, boot int, data []byte) {
-	if r.block != nil {
-		<-r.block
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.out[id] == nil {
-		r.out[id] = new(strings.Builder)
-	}
-	r.out[id].Write(data)
-	r.note(fmt.Sprintf("%v %d", id, boot))
-}
-
-func (r *recorder) note(what string) {
-	if len(r.order) == 0 || r.order[len(r.order)-1] != what {
-		r.order = append(r.order, what)
-	}
-}
-
-func (r *recorder) Event(e protocol.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, e)
-	r.note(fmt.Sprintf("%s %d", e.Kind, e.Boot))
-}
-
-func (r *recorder) text(id protocol.StreamID) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.out[id] == nil {
-		return ""
-	}
-	return r.out[id].String()
-}
-
-func (r *recorder) event(kind string, boot int) (protocol.Event, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.events, func(e protocol.Event) bool { return e.Kind == kind && e.Boot == boot })
-	if i < 0 {
-		return protocol.Event{}, false
-	}
-	return r.events[i], true
-}
-
-// pipeConn is the client's side of two pipes.
-type pipeConn struct {
-	io.Reader
-	io.WriteCloser
-	closeRead func() error
-}
-
-func (p pipeConn) Close() error {
-	p.closeRead()
-	return p.WriteCloser.Close()
-}
-
-// harness is an agent in this process.
-type harness struct {
-	*protocol.Client
-	rec   *recorder
-	ended chan error
-	port  uint16
-}
-
-func newHarness(t *testing.T, rec *recorder) *harness {
-	t.Helper()
-	inR, inW := io.Pipe()
-	outR, outW := io.Pipe()
-	h := &harness{rec: rec, ended: make(chan error, 1), port: freePort(t)}
-	rec.out = make(map[protocol.StreamID]*strings.Builder)
-	go func() {
-		err := Run(context.Background(), Options{
-			In: inR, Out: outW, Log: t.Output(),
-			ProbePort: h.port,
-		})
-		outW.Close()
-		h.ended <- err
-	}()
-	h.Client = protocol.NewClient(pipeConn{outR, inW, outR.Close}, rec)
-	t.Cleanup(func() {
-		h.Close()
-		select {
-		case <-h.ended:
-		case <-time.After(10 * time.Second):
-			t.Error("the agent does not end")
-		}
-	})
-	return h
-}
-
-// freePort finds a port that is free for UDP and TCP, outside the range that
-// the system gives out by itself.
-func freePort(t *testing.T) uint16 {
-	t.Helper()
-	for port := 20000 + os.Getpid()%5000; port < 30000; port++ {
-		p, err := listenProbes(uint16(port))
-		if err == nil {
-			p.close()
-			return uint16(port)
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
-func (h *harness) run(t *testing.T, args ...string) protocol.ProcInfo {
-	t.Helper()
-	info, err := h.Start(t.Context(), protocol.StartSpec{Argv: append([]string{"/proc/self/exe", "server"}, args...)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info
-}
-
-func (h *harness) exit(t *testing.T, boot int) protocol.Event {
-	t.Helper()
-	var e protocol.Event
-	eventually(t, "the exit", func() (ok bool) { e, ok = h.rec.event(protocol.EventExit, boot); return ok })
-	return e
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("in vain waited for: %s", what)
-		}
-	}
-}
 
 func TestExitReasons(t *testing.T) {
 	h := newHarness(t, new(recorder))
@@ -384,31 +181,49 @@ func TestOutputBeforeExit(t *testing.T) {
 }
 
 // TestSlowReader: a reader that takes nothing for a while gets all of the
-// trace in the end, and a log that says how much of it is missing; meanwhile
-// the agent answers.
+// trace in the end, and a log that says how much of it is missing.
 func TestSlowReader(t *testing.T) {
 	rec := &recorder{block: make(chan struct{})}
 	h := newHarness(t, rec)
-	const kib = 24 << 10 // beyond what the client and the agent hold for the reader
-	h.run(t, fmt.Sprintf("log=%d", kib), fmt.Sprintf("trace=%d", kib))
-	// The reply overtakes the streams only as long as the client's own inbox
-	// has room; so this waits for none.
-	time.Sleep(300 * time.Millisecond)
+	const kib = 15 << 10 // beyond what the client and the agent hold for the reader
+	logger := h.run(t, fmt.Sprintf("log=%d", kib))
+	// The log holds nobody up: this server ends though nobody reads.
+	eventually(t, "the end of the server", func() bool {
+		st, err := readStat(fmt.Sprintf("/proc/%d/stat", logger.PID))
+		return err != nil || st.state == 'Z'
+	})
 	close(rec.block)
-	h.exit(t, 1)
+	h.exit(t, logger.Boot)
+	const note = "[squall: %d bytes of log left out]"
+	got, missing := 0, 0
+	for line := range strings.Lines(rec.text(protocol.StreamLog)) {
+		var n int
+		if _, err := fmt.Sscanf(line, note, &n); err == nil {
+			missing += n
+			continue
+		}
+		got += strings.Count(line, "l")
+	}
+	if got+missing != kib<<10 || missing == 0 {
+		t.Errorf("%d bytes of log and %d left out, want %d together", got, missing, kib<<10)
+	}
+}
+
+// TestTraceHoldsServerUp: the server waits for a reader of its trace, and none
+// of it is lost.
+func TestTraceHoldsServerUp(t *testing.T) {
+	rec := &recorder{block: make(chan struct{})}
+	h := newHarness(t, rec)
+	const kib = 11 << 10
+	tracer := h.run(t, fmt.Sprintf("trace=%d", kib))
+	time.Sleep(100 * time.Millisecond)
+	if st, err := readStat(fmt.Sprintf("/proc/%d/stat", tracer.PID)); err != nil || st.state == 'Z' {
+		t.Errorf("the server did not wait: %c, %v", st.state, err)
+	}
+	close(rec.block)
+	h.exit(t, tracer.Boot)
 	if got := len(rec.text(protocol.StreamTrace)); got != kib<<10 {
 		t.Errorf("%d bytes of trace, want %d", got, kib<<10)
-	}
-	log := rec.text(protocol.StreamLog)
-	missing := 0
-	for line := range strings.Lines(log) {
-		var n int
-		if _, err := fmt.Sscanf(line, "[squall: %d bytes of log left out]", &n); err == nil {
-			missing += n
-		}
-	}
-	if got := strings.Count(log, "l") - strings.Count(log, "[squall")*strings.Count("[squall: bytes of log left out]", "l"); got+missing != kib<<10 || missing == 0 {
-		t.Errorf("%d bytes of log and %d left out, want %d together", got, missing, kib<<10)
 	}
 }
 
@@ -458,15 +273,20 @@ func TestProbes(t *testing.T) {
 func TestProbesAreBounded(t *testing.T) {
 	p := new(prober)
 	a := netip.MustParseAddr("198.18.0.1")
-	for n := range uint64(2 * maxProbes) {
-		p.remember(n, a)
-		p.remember(n, a)
+	for n := range uint64(maxProbes) {
+		p.heard = append(p.heard, probe{nonce: n, from: a, at: time.Now()})
 	}
-	if len(p.heard) > maxProbes || len(p.heardFrom(2*maxProbes-1)) != 1 {
-		t.Errorf("%d probes are kept", len(p.heard))
+	const more = 100
+	for n := range uint64(more * 2) {
+		p.remember(maxProbes+n/2, a) // each twice
 	}
-	p.heard[0].at = time.Now().Add(-2 * probeMemory)
-	if old := p.heard[0].nonce; len(p.heardFrom(old)) != 0 {
+	if len(p.heard) > maxProbes || len(p.heardFrom(maxProbes+more-1)) != 1 || len(p.heardFrom(0)) != 0 {
+		t.Errorf("%d probes are kept, the first and the last of them %d and %d",
+			len(p.heard), p.heard[0].nonce, p.heard[len(p.heard)-1].nonce)
+	}
+	old := &p.heard[0]
+	old.at = time.Now().Add(-2 * probeMemory)
+	if nonce := old.nonce; len(p.heardFrom(nonce)) != 0 {
 		t.Error("an old probe is still heard")
 	}
 }
@@ -491,10 +311,7 @@ func TestEndOfInputKillsServer(t *testing.T) {
 	h := newHarness(t, new(recorder))
 	info := h.run(t, "hang")
 	h.Close()
-	if err := <-h.ended; err != nil {
-		t.Errorf("the agent ended with %v", err)
-	}
-	h.ended <- nil
+	h.ended <- <-h.ended // it may complain that nobody takes its output either
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", info.PID)); !os.IsNotExist(err) {
 		t.Errorf("pid %d outlives its agent: %v", info.PID, err)
 	}
@@ -521,7 +338,6 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", c.request, reply, err, c.want)
 		}
 	}
-	go io.Copy(io.Discard, outR)
 	inW.Write([]byte("this is not a frame"))
 	if err := <-ended; !errors.Is(err, protocol.ErrFrame) {
 		t.Errorf("the agent ended with %v, want ErrFrame", err)

@@ -16,9 +16,9 @@ import (
 const (
 	tableName = "squall"
 	chainName = "input"
-	// maxDropped bounds how many sources one machine drops. They all go to the
-	// kernel in one message.
-	maxDropped = 512
+	// maxDropped bounds how many sources one machine drops. The kernel answers
+	// for each rule, and all answers of a transaction must fit its buffer.
+	maxDropped = 128
 )
 
 func squallTable() *nftables.Table {

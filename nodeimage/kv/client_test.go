@@ -84,6 +84,7 @@ func TestNonsenseFromTheServerEndsTheConnection(t *testing.T) {
 // TestUnsentIsCertain fills the connection to a server that reads nothing and
 // then loses it: what the kernel never took whole cannot have had an effect.
 func TestUnsentIsCertain(t *testing.T) {
+	t.Parallel()
 	cut := make(chan struct{})
 	addr := scripted(t, func(conn net.Conn) { <-cut })
 	c := dialServer(t, addr, time.Minute)

@@ -143,6 +143,7 @@ func (c *cluster) sameState() {
 }
 
 func TestClusterServesOnEveryNode(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, nil)
 	c.leader()
 	for i, s := range c.servers {
@@ -249,6 +250,7 @@ func (c *cluster) checkTraces() {
 // every node, while leaders are stopped and started again. Whatever was
 // acknowledged before a read began, the read has to see.
 func TestReadsStayLinearizableAcrossFailover(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, func(cfg *Config) {
 		cfg.Heartbeat, cfg.ElectionMin, cfg.ElectionMax = 20*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond
 		cfg.SnapshotEvery, cfg.SnapshotKeep = 100, 20 // so that nodes that come back need a snapshot
@@ -329,6 +331,7 @@ func countUp(t *testing.T, addr, key string, acked *atomic.Int64, stop <-chan st
 }
 
 func TestStateSurvivesRestart(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 3, nil)
 	c.leader()
 	client := dialServer(t, c.servers[0].ClientAddr(), 10*time.Second)
@@ -353,6 +356,7 @@ func TestStateSurvivesRestart(t *testing.T) {
 }
 
 func TestStartRefuses(t *testing.T) {
+	t.Parallel()
 	taken := localListener(t)
 	defer taken.Close()
 	good := func() Config {

@@ -23,6 +23,7 @@ const (
 	CodeForwardLost Code = 10 // the same, between the node asked and the leader
 	CodeTooLarge    Code = 11 // the key or a value is beyond the limit
 	CodeCanceled    Code = 12 // the caller's context was cancelled
+	CodeLeaderMoved Code = 13 // it was forwarded, and meanwhile another node leads
 )
 
 func (c Code) String() string {
@@ -51,6 +52,8 @@ func (c Code) String() string {
 		return "too large"
 	case CodeCanceled:
 		return "cancelled"
+	case CodeLeaderMoved:
+		return "another node leads now"
 	}
 	return fmt.Sprintf("code %d", uint8(c))
 }

@@ -60,6 +60,14 @@ func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, deadline time.Time
 	return false
 }
 
+func (f *forwards) abandon(to raft.NodeID) {
+	if link := f.links[to]; link != nil {
+		if m := link.Load(); m != nil {
+			m.abandonAll(CodeLeaderMoved)
+		}
+	}
+}
+
 // relayed is the answer for a forwarded request that has ended.
 func relayed(c *call) response {
 	switch {

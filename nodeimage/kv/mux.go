@@ -156,6 +156,20 @@ func (m *mux) abandon(id uint64) bool {
 	return there
 }
 
+// abandonAll ends every request in flight; the connection stays.
+func (m *mux) abandonAll(code Code) {
+	m.out.mu.Lock()
+	lost := m.pending
+	if !m.ended {
+		m.pending = make(map[uint64]*call)
+	}
+	m.out.mu.Unlock()
+	for _, c := range lost {
+		c.err = &Error{Certain: c.op == OpGet, Code: code}
+		c.finish()
+	}
+}
+
 func (m *mux) readAnswers() error {
 	br := bufio.NewReaderSize(m.conn, muxBuffer)
 	for {

@@ -27,10 +27,13 @@ type forwarder interface {
 	// forward sends a request to a node and calls done once with the answer. It
 	// reports false, and done is never called, when the node cannot be reached.
 	forward(to raft.NodeID, op Op, raw []byte, deadline time.Time, done func(response)) bool
+	// abandon ends every request under way to a node with CodeLeaderMoved; an
+	// answer that still comes is too late.
+	abandon(to raft.NodeID)
 }
 
 // retryEvery is how often it is looked whether a waiting request has a leader
-// to go to.
+// to go to, and whether forwarded ones have lost theirs.
 const retryEvery = 10 * time.Millisecond
 
 // router decides where a request is carried out.
@@ -46,11 +49,10 @@ type router struct {
 	mu      sync.Mutex
 	waiting []*request
 	stopped bool
-	wake    chan struct{}
 }
 
 func newRouter(self raft.NodeID, node consensus, state reader, others forwarder, m *metrics) *router {
-	return &router{self: self, node: node, state: state, others: others, metrics: m, wake: make(chan struct{}, 1)}
+	return &router{self: self, node: node, state: state, others: others, metrics: m}
 }
 
 // route carries a request out, here or at the leader. It does not block.
@@ -130,7 +132,15 @@ func (r *router) pass(q *request, leader raft.NodeID) {
 	if !q.hand() {
 		return
 	}
-	sent := r.others.forward(leader, q.cmd.op, q.raw, q.arrived.Add(r.timeout), q.answer)
+	done := func(resp response) {
+		if resp.code == CodeLeaderMoved && q.cmd.op == OpGet {
+			q.takeBack() // it had no effect: the next leader may answer it
+			r.route(q)
+			return
+		}
+		q.answer(resp)
+	}
+	sent := r.others.forward(leader, q.cmd.op, q.raw, q.arrived.Add(r.timeout), done)
 	if !sent {
 		q.takeBack()
 		r.park(q, fmt.Sprintf("the leader n%d cannot be reached", leader))
@@ -155,31 +165,28 @@ func (r *router) park(q *request, why string) {
 	r.mu.Unlock()
 	if stopped {
 		q.answer(noEffect(CodeStopped, ""))
-		return
-	}
-	select {
-	case r.wake <- struct{}{}:
-	default:
 	}
 }
 
-// run looks after parked requests until stop is closed.
+// run looks after parked and forwarded requests until stop is closed.
 func (r *router) run(stop <-chan struct{}) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	ticker := time.NewTicker(retryEvery)
+	defer ticker.Stop()
+	var followed raft.NodeID // the leader that requests were last forwarded to
 	for {
 		select {
 		case <-stop:
 			r.failWaiting()
 			return
-		case <-r.wake:
+		case <-ticker.C:
 		}
-		timer.Reset(retryEvery)
-		select {
-		case <-stop:
-			r.failWaiting()
-			return
-		case <-timer.C:
+		// A leader that was cut off or paused keeps its requests for as long as
+		// TCP hopes. Once another leads, nobody needs to wait for that.
+		if leader, _ := r.node.Leader(); leader != 0 && leader != followed {
+			if followed != 0 && followed != r.self {
+				r.others.abandon(followed)
+			}
+			followed = leader
 		}
 		for _, q := range r.takeWaiting() {
 			r.route(q)

@@ -70,6 +70,7 @@ func useAll(t *testing.T, c *Client, key string) {
 }
 
 func TestLeaderAndForwarding(t *testing.T) {
+	t.Parallel()
 	leader, state := answering(1)
 	follower, _ := answering(1)
 	nodes := startFakes(t, []consensus{leader, follower}, []*Machine{state, nil}, func(c *Config) { c.LeaderWait = 5 * time.Second })
@@ -87,6 +88,7 @@ func TestLeaderAndForwarding(t *testing.T) {
 }
 
 func TestConsensusErrors(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		err     error
 		code    Code
@@ -188,7 +190,32 @@ func TestLeaderLostAfterForwarding(t *testing.T) {
 	wantError(t, <-results, CodeForwardLost, true)
 }
 
+// A leader that was cut off holds what was forwarded to it. When another node
+// leads, a read is answered by that one, and a write is given up at once.
+func TestForwardedRequestsDoNotOutlastTheirLeader(t *testing.T) {
+	t.Parallel()
+	old, held := silent(1)
+	next, state := answering(2)
+	follower, _ := answering(1)
+	next.setLeader(1)
+	nodes := startFakes(t, []consensus{old, next, follower}, []*Machine{nil, state, nil}, func(c *Config) { c.LeaderWait = 5 * time.Second })
+	c := dialServer(t, nodes[2].ClientAddr(), 60*time.Second)
+	read, write := make(chan error, 1), make(chan error, 1)
+	go func() { _, _, err := c.Get(context.Background(), "k"); read <- err }()
+	go func() { write <- c.Put(context.Background(), "k", "v") }()
+	for range 2 {
+		<-held // both have reached the old leader
+	}
+	next.setLeader(2)
+	follower.setLeader(2)
+	if err := <-read; err != nil {
+		t.Errorf("the read was not answered by the next leader: %v", err)
+	}
+	wantError(t, <-write, CodeLeaderMoved, false)
+}
+
 func TestRequestTimeout(t *testing.T) {
+	t.Parallel()
 	leader, held := silent(1)
 	follower, _ := answering(1)
 	nodes := startFakes(t, []consensus{leader, follower}, []*Machine{nil, nil}, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond })
@@ -334,6 +361,7 @@ func TestHelloOfStrangers(t *testing.T) {
 // TestSlowReader sends requests for big values and takes no answers: the server
 // has to stop reading before it holds them all, and to go on afterwards.
 func TestSlowReader(t *testing.T) {
+	t.Parallel()
 	node, state := answering(1)
 	nodes := startFakes(t, []consensus{node}, []*Machine{state}, nil)
 	state.Apply(1, appendCommand(nil, OpPut, "k", Value{}, strings.Repeat("v", MaxValue)))
@@ -373,6 +401,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestFloodWithoutReading leaves more answers lying than a server may keep.
 func TestFloodWithoutReading(t *testing.T) {
+	t.Parallel()
 	leader, held := silent(1)
 	state := NewMachine()
 	state.Apply(1, appendCommand(nil, OpPut, "k", Value{}, strings.Repeat("v", MaxValue)))

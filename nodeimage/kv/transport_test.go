@@ -107,6 +107,7 @@ func exchange(t *testing.T, from, to *peerEnd) {
 }
 
 func TestTransportReconnectsAfterRestart(t *testing.T) {
+	t.Parallel()
 	lnA, lnB := localListener(t), localListener(t)
 	peers := map[NodeID]string{1: lnA.Addr().String(), 2: lnB.Addr().String()}
 	a := startPeerEnd(t, 1, peers, lnA)
@@ -167,6 +168,7 @@ func blackHole(t *testing.T, hello bool) string {
 // TestSendNeverBlocks sends to a peer that reads nothing, for long after every
 // buffer is full.
 func TestSendNeverBlocks(t *testing.T) {
+	t.Parallel()
 	for _, hello := range []bool{false, true} {
 		ln := localListener(t)
 		a := startPeerEnd(t, 1, map[NodeID]string{1: ln.Addr().String(), 2: blackHole(t, hello)}, ln)
@@ -207,6 +209,7 @@ func TestSendNeverBlocks(t *testing.T) {
 
 // TestSilentConnectionIsDropped dials and never says anything after the hello.
 func TestSilentConnectionIsDropped(t *testing.T) {
+	t.Parallel()
 	ln := localListener(t)
 	peers := map[NodeID]string{1: ln.Addr().String(), 2: "127.0.0.1:1"}
 	startPeerEnd(t, 1, peers, ln)

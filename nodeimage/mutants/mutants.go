@@ -22,10 +22,7 @@ import (
 	"strings"
 )
 
-// The pattern takes in the Go files as well: one for patches alone would not
-// compile while there are none.
-//
-//go:embed *
+//go:embed *.patch
 var files embed.FS
 
 // Mutant is one known bug.

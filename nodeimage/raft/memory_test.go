@@ -133,3 +133,10 @@ func (s *memStorage) PurgeSnapshots(keep []uint64) error {
 	}
 	return nil
 }
+
+func writeBytes(p []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(p)
+		return err
+	}
+}

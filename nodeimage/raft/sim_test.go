@@ -24,6 +24,7 @@ type sim struct {
 	cut           map[[2]NodeID]bool // from, to
 	loss          float64
 	snapshotEvery uint64
+	electionMax   time.Duration
 	alter         func(m *Message) *Message // test-only: a transport that lies
 
 	failure string
@@ -55,7 +56,7 @@ func (h *simEvents) Pop() any {
 func newSim(seed uint64, size int, prepare func(*sim)) *sim {
 	s := &sim{
 		rng:   rand.New(rand.NewPCG(seed, 7)),
-		nodes: map[NodeID]*simNode{}, cut: map[[2]NodeID]bool{}, snapshotEvery: 40,
+		nodes: map[NodeID]*simNode{}, cut: map[[2]NodeID]bool{}, snapshotEvery: 40, electionMax: 300 * time.Millisecond,
 		promises: newPromises(), clients: clients{issued: map[uint64]*simOp{}},
 	}
 	for i := 1; i <= size; i++ {
@@ -321,8 +322,21 @@ func TestSimulationIsDeterministic(t *testing.T) {
 func TestSimulationCatches(t *testing.T) {
 	lies := map[string]func(*sim){
 		"a disk that forgets the vote": func(s *sim) {
+			// Elections that collide, and voters that crash right afterwards.
+			s.electionMax = 153 * time.Millisecond
 			for _, n := range s.nodes {
 				n.storage.forgetVote = true
+			}
+			s.alter = func(m *Message) *Message {
+				if n := s.nodes[m.From]; m.Type == MsgVoteReply && n.up {
+					s.after(0, func() { n.crash() })
+					s.after(time.Millisecond, func() {
+						if !n.up {
+							n.start()
+						}
+					})
+				}
+				return m
 			}
 		},
 		"a disk that ignores fsync": func(s *sim) {
@@ -370,10 +384,12 @@ func TestSimulationCatches(t *testing.T) {
 				return m
 			}
 		},
-		"heartbeats are answered by everybody for every round": func(s *sim) {
+		"a network that answers heartbeats by itself": func(s *sim) {
 			s.alter = func(m *Message) *Message {
-				if m.Type == MsgHeartbeatReply {
-					m.Context += 1000
+				if m.Type == MsgHeartbeat {
+					n, boot := s.nodes[m.From], s.nodes[m.From].boot
+					reply := &Message{Type: MsgHeartbeatReply, From: m.To, To: m.From, Term: m.Term, Context: m.Context}
+					s.after(time.Millisecond, func() { n.task(boot, receive{reply}) })
 				}
 				return m
 			}

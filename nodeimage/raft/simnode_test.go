@@ -76,7 +76,7 @@ func (n *simNode) start() {
 	n.writes, n.applies, n.stores = nil, nil, nil
 	cfg := Config{
 		ID: n.id, Members: n.s.members,
-		ElectionMin: 150 * time.Millisecond, ElectionMax: 300 * time.Millisecond, Heartbeat: 40 * time.Millisecond,
+		ElectionMin: 150 * time.Millisecond, ElectionMax: n.s.electionMax, Heartbeat: 40 * time.Millisecond,
 		MaxBatchBytes: 400, MaxInflight: 4, MaxPending: 50,
 		SnapshotEvery: n.s.snapshotEvery, SnapshotKeep: 10, SnapshotChunk: 1024,
 		Clock: simClock{n.s}, Rand: rand.New(rand.NewPCG(n.s.rng.Uint64(), uint64(n.id))),

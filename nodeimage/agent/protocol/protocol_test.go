@@ -149,8 +149,10 @@ func TestClientErrors(t *testing.T) {
 // order notes what it is given.
 type order struct{ got []string }
 
-func (o *order) Stream(id StreamID, _ int, data []byte) { o.got = append(o.got, id.String()+" "+string(data)) }
-func (o *order) Event(e Event)                          { o.got = append(o.got, e.Kind) }
+func (o *order) Stream(id StreamID, _ int, data []byte) {
+	o.got = append(o.got, id.String()+" "+string(data))
+}
+func (o *order) Event(e Event) { o.got = append(o.got, e.Kind) }
 
 // TestHandlerGetsAllBeforeDone: what came before the end is delivered, in
 // order, and Done says when.

@@ -1,0 +1,79 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"squall/history"
+)
+
+func TestActivity(t *testing.T) {
+	ops := func(n int, f history.Func) []history.Op {
+		return slices.Repeat([]history.Op{{Func: f, Outcome: history.OK}}, n)
+	}
+	base := func() *history.History {
+		h := &history.History{Ops: slices.Concat(ops(60, history.Read), ops(60, history.Write))}
+		for _, m := range []string{history.MarkLeader, history.MarkLoadBegin, history.MarkDone} {
+			h.Marks = append(h.Marks, history.Mark{Name: m})
+		}
+		return h
+	}
+	without := func(h *history.History, name string) {
+		h.Marks = slices.DeleteFunc(h.Marks, func(m history.Mark) bool { return m.Name == name })
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(h *history.History)
+		want   string // "": pass
+	}{
+		{"fine", func(*history.History) {}, ""},
+		{"marked", func(h *history.History) {
+			h.Marks = append(h.Marks, history.Mark{Name: history.MarkInvalid, Text: "the engine went away"})
+		}, "the engine went away"},
+		{"did not bite", func(h *history.History) {
+			h.Faults = []history.Fault{{ID: 4, Name: "partition", Variant: "halves", Phase: history.Inject, Err: "n1 still reaches n2"}}
+		}, "fault 4 (partition halves) did not take effect: n1 still reaches n2 (see"},
+		{"did not heal", func(h *history.History) {
+			h.Faults = []history.Fault{{ID: 4, Name: "kill", Variant: "one", Phase: history.Heal, Err: "n1 does not start"}}
+		}, "was not healed: n1 does not start"},
+		{"many faults", func(h *history.History) {
+			h.Faults = slices.Repeat([]history.Fault{{Name: "kill", Err: "x"}}, 10)
+		}, "and 7 more faults"},
+		{"no leader", func(h *history.History) { without(h, history.MarkLeader) }, "no leader was ever elected"},
+		{"leader only in the trace", func(h *history.History) {
+			without(h, history.MarkLeader)
+			h.Nodes = []history.NodeEvent{leads("n1", 1, 1)}
+		}, ""},
+		{"no load", func(h *history.History) { without(h, history.MarkLoadBegin) }, "the clients never started"},
+		{"too few", func(h *history.History) { h.Ops = h.Ops[:99] }, "only 99 operations succeeded, and it takes 100"},
+		{"info does not count", func(h *history.History) {
+			for i := range 21 {
+				h.Ops[i].Outcome = history.Info
+			}
+		}, "only 99 operations"},
+		{"no read", func(h *history.History) { h.Ops = ops(200, history.Write) }, "no read succeeded"},
+		{"no write", func(h *history.History) { h.Ops = slices.Concat(ops(200, history.Read), ops(9, history.CAS)) }, "no write succeeded"},
+		{"cas writes", func(h *history.History) {
+			h.Ops = append(ops(200, history.Read), history.Op{Func: history.CAS, Outcome: history.OK, Swapped: true})
+		}, ""},
+		{"stopped", func(h *history.History) { without(h, history.MarkDone) }, "ends before the test did"},
+		{"cut", func(h *history.History) { h.Info.Truncated = "the file ends within a frame" }, "the file ends within a frame"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := base()
+			tt.change(h)
+			res := Activity(0).Check(t.Context(), &Input{History: h})
+			want := Invalid
+			if tt.want == "" {
+				want = Pass
+			}
+			if res.Verdict != want || !strings.Contains(res.Summary, tt.want) {
+				t.Errorf("%s %q, want %s with %q", res.Verdict, res.Summary, want, tt.want)
+			}
+		})
+	}
+	if res := Activity(500).Check(t.Context(), &Input{History: base()}); res.Verdict != Invalid {
+		t.Errorf("with another minimum: %s", res.Verdict)
+	}
+}

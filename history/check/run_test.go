@@ -1,0 +1,181 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"squall/history"
+)
+
+// recordRun writes a history into a new run directory.
+func recordRun(t *testing.T, recs ...history.Record) string {
+	t.Helper()
+	dir := t.TempDir()
+	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "t", Nodes: []string{"n1", "n2"}})
+	must(t, err)
+	for _, r := range recs {
+		must(t, rec.Append(r))
+	}
+	must(t, rec.Close())
+	return dir
+}
+
+func mark(name string) history.Record { return history.Record{Mark: &history.Mark{Name: name}} }
+
+// goodRun is what a short test of a correct cluster leaves.
+func goodRun() []history.Record {
+	recs := []history.Record{mark(history.MarkUp), mark(history.MarkLeader), mark(history.MarkLoadBegin)}
+	ops := simulate(rand.New(rand.NewPCG(1, 2)), "r0", shape{n: 300, clients: 5, pending: 2})
+	for i := range ops {
+		recs = append(recs, history.Record{Op: &ops[i]})
+	}
+	for _, e := range []history.NodeEvent{
+		{Node: "n1", Boot: 1, Kind: history.EventVote, Time: 1, Term: 1, Vote: "n1"},
+		{Node: "n1", Boot: 1, Kind: history.EventRole, Time: 2, Term: 1, Role: history.RoleLeader},
+		{Node: "n1", Boot: 1, Kind: history.EventCommit, Time: 3, Index: 1, EntryTerm: 1, Hash: "aa"},
+		{Node: "n1", Boot: 1, Kind: history.EventState, Time: 4, Index: 1, Hash: "bb"},
+	} {
+		recs = append(recs, history.Record{Node: &e})
+	}
+	return append(recs, mark(history.MarkDone))
+}
+
+func allCheckers() []Checker {
+	return append([]Checker{Linearizable(), Activity(0)}, Invariants()...)
+}
+
+func TestRunVerdicts(t *testing.T) {
+	bad := badKey("bad")
+	staleRead := []history.Record{{Op: &bad[0]}, {Op: &bad[1]}}
+	noDone := goodRun()
+	noDone = noDone[:len(noDone)-1]
+	twoLeaders := history.Record{Node: &history.NodeEvent{Node: "n2", Boot: 1, Kind: history.EventRole, Time: 9, Term: 1, Role: history.RoleLeader}}
+	hard := hardKey("hard")
+	var undecidable []history.Record
+	for i := range hard {
+		undecidable = append(undecidable, history.Record{Op: &hard[i]})
+	}
+	for _, tt := range []struct {
+		name    string
+		recs    []history.Record
+		verdict Verdict
+		reasons []string // what each begins with
+	}{
+		{"pass", goodRun(), Pass, nil},
+		{"stale read", slices.Concat(goodRun(), staleRead), Violation, []string{"linearizable: "}},
+		{"invariant", append(goodRun(), twoLeaders), Violation, []string{"election-safety: two leaders in term 1: n1 and n2"}},
+		{"invalid", noDone, Invalid, []string{"activity: the history ends before"}},
+		{"unknown", slices.Concat(goodRun(), undecidable), Unknown, []string{"linearizable: 1 of 2 keys could not be decided (hard)"}},
+		{"violation before invalid", slices.Concat(noDone, staleRead), Violation, []string{"linearizable: ", "activity: "}},
+		{"invalid before unknown", slices.Concat(noDone, undecidable), Invalid, []string{"activity: ", "linearizable: "}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := recordRun(t, tt.recs...)
+			res, err := Run(t.Context(), dir, allCheckers(), Limits{Time: 1e8, Memory: 1 << 40})
+			must(t, err)
+			if res.Verdict != tt.verdict || len(res.Reasons) != len(tt.reasons) {
+				t.Fatalf("%s %q, want %s %q", res.Verdict, res.Reasons, tt.verdict, tt.reasons)
+			}
+			for i, want := range tt.reasons {
+				if !strings.HasPrefix(res.Reasons[i], want) {
+					t.Errorf("reason %q, want it to begin with %q", res.Reasons[i], want)
+				}
+			}
+			if len(res.Checks) != 6 || res.History.Records != int64(len(tt.recs)) || res.History.Bytes == 0 {
+				t.Errorf("%d checks, history %+v", len(res.Checks), res.History)
+			}
+			again, err := ReadResults(dir)
+			must(t, err)
+			// Through JSON, where empty and absent are the same.
+			a, _ := json.Marshal(res)
+			b, _ := json.Marshal(again)
+			if diff := cmp.Diff(string(a), string(b)); diff != "" {
+				t.Errorf("results.json (-returned +written):\n%s", diff)
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	if _, err := Run(t.Context(), t.TempDir(), allCheckers(), Limits{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no history: %v", err)
+	}
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, history.FileName), []byte("what?!"), 0o644))
+	if _, err := Run(t.Context(), dir, allCheckers(), Limits{}); err == nil {
+		t.Error("not a history: no error")
+	}
+	if _, err := ReadResults(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no results: %v", err)
+	}
+	for _, data := range []string{"{", `{"schemaVersion":99}`} {
+		must(t, os.WriteFile(filepath.Join(dir, ResultsName), []byte(data), 0o644))
+		if _, err := ReadResults(dir); err == nil {
+			t.Errorf("results %s: no error", data)
+		}
+	}
+}
+
+type panics struct{}
+
+func (panics) Name() string                         { return "panics" }
+func (panics) Check(context.Context, *Input) Result { panic("out of paper") }
+
+func TestRunGoesOn(t *testing.T) {
+	dir := recordRun(t, goodRun()...)
+	res, err := Run(t.Context(), dir, []Checker{panics{}, Linearizable()}, Limits{})
+	must(t, err)
+	if res.Verdict != Unknown || !strings.Contains(res.Checks[0].Summary, "out of paper") || res.Checks[1].Verdict != Pass {
+		t.Errorf("a checker that panics: %+v", res.Checks)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	res, err = Run(ctx, dir, allCheckers(), Limits{})
+	must(t, err)
+	if res.Verdict != Unknown || len(res.Reasons) != len(allCheckers()) {
+		t.Errorf("after an interruption: %s %q", res.Verdict, res.Reasons)
+	}
+	if res, err = Run(t.Context(), dir, nil, Limits{}); err != nil || res.Verdict != Unknown {
+		t.Errorf("without checkers: %+v, %v", res, err)
+	}
+}
+
+func TestRunOfCutHistory(t *testing.T) {
+	dir := recordRun(t, goodRun()...)
+	path := filepath.Join(dir, history.FileName)
+	data, err := os.ReadFile(path)
+	must(t, err)
+	// The header's frame, a whole frame of the run, and half a frame more.
+	must(t, os.WriteFile(path, append(data, data[:len(data)/2]...), 0o644))
+	res, err := Run(t.Context(), dir, allCheckers(), Limits{})
+	must(t, err)
+	if want := fmt.Sprintf("up to byte %d", len(data)); res.Verdict != Invalid || !strings.Contains(res.History.Truncated, want) {
+		t.Errorf("%s %q, truncated %q", res.Verdict, res.Reasons, res.History.Truncated)
+	}
+}
+
+func TestDefaultLimits(t *testing.T) {
+	l := Limits{}.withDefaults()
+	if l.Time != DefaultTime || l.Memory < 64<<20 || l.Memory > 8*gib || l.Workers < 1 {
+		t.Errorf("%+v", l)
+	}
+	if got := memAvailable([]byte("MemTotal: 10 kB\nMemAvailable:   2048 kB\n")); got != 2<<20 {
+		t.Errorf("memAvailable: %d", got)
+	}
+	if heapBytes() == 0 {
+		t.Error("the heap cannot be measured")
+	}
+}

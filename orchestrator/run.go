@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -87,11 +86,10 @@ type run struct {
 	cfg  Config
 	log  *slog.Logger
 
-	recorder *history.Recorder
-	logFile  *os.File
-	env      *environment
-	logs     []*os.File
-	started  time.Time
+	logFile *os.File
+	env     *environment
+	logs    []*os.File
+	started time.Time
 
 	cluster   Cluster
 	nodes     *nodes
@@ -100,11 +98,12 @@ type run struct {
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
 	kept      bool         // the machines are to be left as they are
 
-	mu      sync.Mutex
-	failure error                   // the first thing that went wrong with the machines
-	cancel  context.CancelCauseFunc // ends the storm, once it has begun
-	serving bool                    // a first leader was seen: from here on a crash is the server's own
-	closing bool                    // the machines are being taken down: their ends are no failures
+	mu       sync.Mutex
+	recorder *history.Recorder       // nil until the machines are there
+	failure  error                   // the first thing that went wrong with the machines
+	cancel   context.CancelCauseFunc // ends the storm, once it has begun
+	serving  bool                    // a first leader was seen: from here on a crash is the server's own
+	closing  bool                    // the machines are being taken down: their ends are no failures
 }
 
 func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
@@ -116,14 +115,31 @@ func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
 		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader()}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
-	r.recorder, err = history.Create(filepath.Join(dir, HistoryFile), history.Header{
-		Squall: cfg.Version, Test: plan.Test.Name, System: plan.Test.System, Workload: plan.Test.Workload,
-		Nodes: plan.Nodes, Seed: plan.Test.Seed, Mono: monotonic(), Wall: r.started.UTC(),
-	})
-	if err != nil {
-		return nil, errors.Join(err, logFile.Close())
-	}
 	return r, nil
+}
+
+// openHistory begins the history, when the machines are there and their clock
+// is known: its times count from here. A test that never got so far has one
+// that says why.
+func (r *run) openHistory() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.recorder != nil {
+		return nil
+	}
+	var err error
+	r.recorder, err = history.Create(filepath.Join(r.dir, HistoryFile), history.Header{
+		Squall: r.cfg.Version, Test: r.plan.Test.Name, System: r.plan.Test.System, Workload: r.plan.Test.Workload,
+		Nodes: r.plan.Nodes, Seed: r.plan.Test.Seed, Mono: r.clock.now(), Wall: time.Now().UTC(),
+	})
+	return err
+}
+
+// record is the history, nil before openHistory.
+func (r *run) record() *history.Recorder {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recorder
 }
 
 // fail notes the first failure of the machines and ends the storm.
@@ -152,7 +168,7 @@ func (r *run) stopped() bool {
 // mark records a moment of the test.
 func (r *run) mark(name, text string) {
 	m := history.Mark{Name: name, Time: r.clock.now(), Text: text}
-	if err := r.recorder.Append(history.Record{Mark: &m}); err != nil {
+	if err := r.record().Append(history.Record{Mark: &m}); err != nil {
 		r.fail(fmt.Errorf("record: %w", err))
 	}
 	r.log.Info("mark", "name", name, "text", text)
@@ -161,7 +177,7 @@ func (r *run) mark(name, text string) {
 
 // event takes what a node reports.
 func (r *run) event(e history.NodeEvent) {
-	if err := r.recorder.Append(history.Record{Node: &e}); err != nil {
+	if err := r.record().Append(history.Record{Node: &e}); err != nil {
 		r.fail(fmt.Errorf("record: %w", err))
 	}
 	if r.nodes.leaders.see(e) {
@@ -197,7 +213,11 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 	if failure == nil {
 		failure = stormErr
 	}
-	r.collect()
+	if err := r.openHistory(); err != nil {
+		r.log.Error("there will be no history", "err", err)
+		return
+	}
+	r.collect(ctx)
 	switch {
 	case ctx.Err() != nil:
 		r.mark(history.MarkInvalid, "interrupted before it was over")
@@ -209,7 +229,11 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 
 // close ends the recording. After it, nothing more can be recorded.
 func (r *run) close() error {
-	if err := r.recorder.Close(); err != nil {
+	recorder := r.record()
+	if recorder == nil {
+		return fmt.Errorf("no history could be written in %s; see %s there", r.dir, LogFile)
+	}
+	if err := recorder.Close(); err != nil {
 		return fmt.Errorf("close the history: %w", err)
 	}
 	return nil

@@ -113,6 +113,9 @@ func (r *run) bringUp(ctx context.Context) error {
 	if err := r.greet(ctx); err != nil {
 		return err
 	}
+	if err := r.openHistory(); err != nil {
+		return err
+	}
 	r.mark(history.MarkUp, fmt.Sprintf("%d machines", len(r.plan.Nodes)+1))
 	return nil
 }
@@ -148,7 +151,8 @@ func (r *run) connect() error {
 	}
 	l := r.loader
 	l.machine, l.sink, l.log = r.cluster.Machine(driverMachine), r, log
-	l.lines, l.status = r.recorder.AppendLines, r.loadStatus
+	l.lines = func(lines []byte) error { return r.record().AppendLines(lines) }
+	l.status = r.loadStatus
 	l.agent = protocol.NewClient(l.machine.Control(), l)
 	go r.watch(l.machine, l.agent)
 	return nil
@@ -261,7 +265,7 @@ func (r *run) underLoad(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.plan.Test.Time))
 	defer cancel()
 	done := make(chan error, 1)
-	storm := nemesis.Runner{Cluster: r.nodes, Recorder: r.recorder, Now: r.clock.now, Notice: r.noticeFault}
+	storm := nemesis.Runner{Cluster: r.nodes, Recorder: r.record(), Now: r.clock.now, Notice: r.noticeFault}
 	go func() { done <- storm.Run(ctx, r.plan.Schedule, r.clock.now()) }()
 	select {
 	case <-ctx.Done():
@@ -332,8 +336,11 @@ func (r *run) afterLoad(ctx context.Context) error {
 
 // collect ends the driver and the servers, so that everything they wrote is
 // taken. It does what it can: a machine that is lost has nothing to give.
-func (r *run) collect() {
-	ctx, cancel := context.WithTimeout(context.Background(), downTimeout)
+func (r *run) collect(ctx context.Context) {
+	if ctx.Err() != nil {
+		return // leaving at once
+	}
+	ctx, cancel := context.WithTimeout(ctx, downTimeout)
 	defer cancel()
 	var group errgroup.Group
 	if agent := r.loader.agent; agent != nil {

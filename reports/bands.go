@@ -21,7 +21,7 @@ const (
 	maxLabels = 32
 )
 
-// span is when a fault was in force; it lasts to the end when it was never
+// faultWindow is when a fault was in force; it lasts to the end when it was never
 // healed.
 func faultWindow(f measure.FaultRun, end int64) measure.Window {
 	w := measure.Window{Begin: f.Begin, End: end}

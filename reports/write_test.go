@@ -66,7 +66,6 @@ func TestGoldenPage(t *testing.T) {
 	dir, html := write(t, in, res)
 	html = strings.ReplaceAll(dataURLs.ReplaceAllString(html, "[PNG]"), dir, "DIR")
 	html = strings.ReplaceAll(html, styleSheet, "[CSS]\n")
-	// How long packing the file took, and to how much, is not this page's matter.
 	golden := filepath.Join("testdata", "violation.golden.html")
 	if *update {
 		if err := os.WriteFile(golden, []byte(html), 0o644); err != nil {

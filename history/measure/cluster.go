@@ -60,7 +60,7 @@ type cluster struct {
 	down, paused map[string]int
 	// doomed are the nodes that a kill in force names, down already or not.
 	doomed map[string]int
-	cuts         map[int][]history.Link // by fault ID
+	cuts   map[int][]history.Link // by fault ID
 }
 
 // unknown stands for a fault's ID where a node event came without a fault.

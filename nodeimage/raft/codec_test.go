@@ -86,6 +86,7 @@ func FuzzCore(f *testing.F) {
 		case 2:
 			s.lead()
 		}
+		b = b[:min(len(b), 1000)]
 		rng := rand.New(rand.NewPCG(1, 2))
 		for len(b) >= 7 && s.c.err == nil {
 			n := func(i int) uint64 { return uint64(b[i]) }

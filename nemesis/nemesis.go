@@ -30,6 +30,9 @@ type Node interface {
 	// Drop makes the machine drop every packet that comes from these nodes and
 	// from no others: it replaces what it dropped before.
 	Drop(ctx context.Context, from []string) error
+	// Dropped is what the kernel counted since then: packets dropped, by the
+	// node that they came from.
+	Dropped(ctx context.Context) (map[string]uint64, error)
 }
 
 // Process is a server's process as the kernel shows it.

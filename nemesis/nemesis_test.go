@@ -31,8 +31,8 @@ type fakeCluster struct {
 	leader string
 	// What goes wrong: leaky makes Drop do nothing, immortal makes Kill do
 	// nothing, and startFails fails that many starts.
-	leaky, immortal bool
-	startFails      int
+	leaky, immortal, uncounted bool // uncounted: packets vanish without a rule that drops them
+	startFails                 int
 }
 
 func newFake(n int) *fakeCluster {
@@ -119,6 +119,19 @@ func (n *fakeNode) Drop(_ context.Context, from []string) error {
 	return n.locked(func() error {
 		if !n.c.leaky {
 			n.dropped = from
+		}
+		return nil
+	})
+}
+
+func (n *fakeNode) Dropped(context.Context) (map[string]uint64, error) {
+	counts := map[string]uint64{}
+	return counts, n.locked(func() error {
+		for _, from := range n.dropped {
+			counts[from] = 3
+		}
+		if n.c.uncounted {
+			clear(counts)
 		}
 		return nil
 	})
@@ -332,6 +345,12 @@ func TestAFaultThatDoesNotBiteIsAnError(t *testing.T) {
 	faults, err := runFake(t, c, Planned{ID: 1, Fault: "partition", Variant: "one", ForMs: 1000, Order: nodeNames(5)})
 	if err == nil || faults[0].Err == "" || !strings.Contains(err.Error(), "still carries packets") {
 		t.Errorf("a partition that cuts nothing: %v, record %+v", err, faults[0])
+	}
+	c = newFake(5)
+	c.uncounted = true
+	if _, err := runFake(t, c, Planned{ID: 1, Fault: "partition", Variant: "one", ForMs: 1000, Order: nodeNames(5)}); err == nil ||
+		!strings.Contains(err.Error(), "counted no dropped packet") {
+		t.Errorf("silence without a dropped packet counts as a cut: %v", err)
 	}
 	c = newFake(5)
 	c.immortal = true

@@ -71,11 +71,17 @@ func verifyLinks(ctx context.Context, c Cluster, cut map[history.Link]bool) ([]s
 		}
 		leaks, deaf := compareLinks(c.Nodes(), reach, cut)
 		if len(leaks) == 0 && len(deaf) == 0 {
-			return linkProof(c.Nodes(), cut), nil
+			proof, complete, err := linkProof(ctx, c.Nodes(), cut)
+			if err != nil || complete {
+				return proof, err
+			}
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("after %v the links are not as they should be: %s", patience,
-				strings.Join(append(describe("still carries packets", leaks), describe("carries none", deaf)...), "; "))
+			wrong := append(describe("still carries packets", leaks), describe("carries none", deaf)...)
+			if len(wrong) == 0 {
+				wrong = []string{"the kernel has counted no dropped packet on some cut link"}
+			}
+			return nil, fmt.Errorf("after %v the links are not as they should be: %s", patience, strings.Join(wrong, "; "))
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -109,15 +115,31 @@ func pairs(nodes []Node) func(yield func(history.Link) bool) {
 	}
 }
 
-func linkProof(nodes []Node, cut map[history.Link]bool) []string {
+// linkProof says what was measured. It is complete when the kernel of every
+// node has dropped packets on each of its cut links: silence alone could be a
+// probe that is late.
+func linkProof(ctx context.Context, nodes []Node, cut map[history.Link]bool) (proof []string, complete bool, err error) {
 	all := len(nodes) * (len(nodes) - 1)
-	proof := []string{fmt.Sprintf("probes on all %d links: %d carry packets, %d do not", all, all-len(cut), len(cut))}
+	proof = []string{fmt.Sprintf("probes on all %d links: %d carry packets, %d do not", all, all-len(cut), len(cut))}
 	for _, node := range nodes {
-		if from := (grudge{cut: cut}).droppedBy(node.Name()); len(from) > 0 {
-			proof = append(proof, fmt.Sprintf("%s hears nothing of %s", node.Name(), strings.Join(from, ", ")))
+		from := (grudge{cut: cut}).droppedBy(node.Name())
+		if len(from) == 0 {
+			continue
 		}
+		counts, err := node.Dropped(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("ask %s what it dropped: %w", node.Name(), err)
+		}
+		words := make([]string, len(from))
+		for i, name := range from {
+			if counts[name] == 0 {
+				return nil, false, nil
+			}
+			words[i] = fmt.Sprintf("%s (%d dropped)", name, counts[name])
+		}
+		proof = append(proof, fmt.Sprintf("%s hears nothing of %s", node.Name(), strings.Join(words, ", ")))
 	}
-	return proof
+	return proof, true, nil
 }
 
 func describe(what string, links []history.Link) []string {

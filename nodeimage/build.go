@@ -102,7 +102,9 @@ func compile(ctx context.Context, opts BuildOptions, mutant *mutants.Mutant, pat
 	}
 	defer os.RemoveAll(tmp)
 	out := filepath.Join(tmp, "squall-node")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out}
+	// No -trimpath: it would have every package compiled once more that the
+	// build of squall itself has left in Go's cache.
+	args := []string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", out}
 	if mutant != nil {
 		overlay, err := mutant.Overlay(opts.Root, tmp)
 		if err != nil {

@@ -25,7 +25,7 @@ func sourceDirs() []string {
 }
 
 // keyVersion changes when the way of building does.
-const keyVersion = "squall-node build 1"
+const keyVersion = "squall-node build 2"
 
 // buildKey is a hash over everything that a build depends on. Every part goes
 // in with its name and its length, so that parts cannot flow into each other.

@@ -107,6 +107,23 @@ func (n *node) Drop(ctx context.Context, from []string) error {
 	return n.agent.Drop(ctx, addrs)
 }
 
+// Dropped is what the kernel counted of the packets that Drop named.
+func (n *node) Dropped(ctx context.Context) (map[string]uint64, error) {
+	rules, err := n.agent.Dropped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[string]uint64, len(rules))
+	for name, addr := range n.addrs {
+		for _, rule := range rules {
+			if rule.Addr == addr {
+				counts[name] = rule.Packets
+			}
+		}
+	}
+	return counts, nil
+}
+
 // stop ends the server politely at the end of a test.
 func (n *node) stop(ctx context.Context) error {
 	const grace = 2 * time.Second

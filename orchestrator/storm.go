@@ -100,7 +100,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	r.env.mark("built", time.Since(r.started))
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
 	r.cluster, err = r.cfg.Runtime.Up(ctx, ClusterSpec{
-		Run:      fmt.Sprintf("%s-%d", r.started.UTC().Format("150405"), r.plan.Test.Seed),
+		Run:      filepath.Base(r.dir),
 		Machines: append(append([]string(nil), r.plan.Nodes...), driverMachine),
 		Binary:   binary.Path, BinaryKey: binary.Key,
 	})
@@ -170,7 +170,7 @@ func (r *run) peers() []systems.Node {
 func (r *run) serverOptions() systems.Options {
 	t := r.plan.Test
 	return systems.Options{Heartbeat: time.Duration(t.Heartbeat), ElectionMin: time.Duration(t.ElectionMin),
-		ElectionMax: time.Duration(t.ElectionMax), SnapshotEvery: t.SnapshotEvery}
+		ElectionMax: time.Duration(t.ElectionMax), SnapshotEvery: t.SnapshotEvery, Seed: t.Seed}
 }
 
 func (r *run) openLog(machine string) (*os.File, error) {

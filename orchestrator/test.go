@@ -51,7 +51,7 @@ type Test struct {
 	Heartbeat     Duration `json:"heartbeat"`
 	ElectionMin   Duration `json:"electionMin"`
 	ElectionMax   Duration `json:"electionMax"`
-	SnapshotEvery int      `json:"snapshotEvery"` // log entries; 0: never
+	SnapshotEvery int      `json:"snapshotEvery"` // log entries
 
 	Out         string   `json:"out"`
 	Keep        string   `json:"keep"`
@@ -73,7 +73,7 @@ func DefaultTest() Test {
 		Nemesis: "partition,kill,pause", Clients: 10,
 		Keys: 5, OpsPerKey: 300, OpTimeout: Duration(5 * time.Second),
 		Heartbeat: Duration(50 * time.Millisecond), ElectionMin: Duration(300 * time.Millisecond),
-		ElectionMax: Duration(600 * time.Millisecond), SnapshotEvery: 10000,
+		ElectionMax: Duration(600 * time.Millisecond), SnapshotEvery: 2000,
 		Out: "runs", Keep: KeepNever,
 		CheckTime: Duration(2 * time.Minute), CheckMemory: 4096,
 	}
@@ -120,7 +120,7 @@ func Options() []Option {
 			func(t *Test) *Duration { return &t.ElectionMin }),
 		durationOption("election-max", 5*time.Millisecond, time.Minute, "… to election-max",
 			func(t *Test) *Duration { return &t.ElectionMax }),
-		intOption("snapshot-every", 0, math.MaxInt32, "log entries between two snapshots; 0: never",
+		intOption("snapshot-every", 10, math.MaxInt32, "log entries between two snapshots",
 			func(t *Test) *int { return &t.SnapshotEvery }),
 		durationOption("check-time", time.Second, 24*time.Hour, "time limit of the check",
 			func(t *Test) *Duration { return &t.CheckTime }),

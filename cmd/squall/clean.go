@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) cleanCommand() *cobra.Command {
-	var images bool
+	var options docker.CleanOptions
 	cmd := &cobra.Command{
 		Use:   "clean",
 		Short: "Remove what killed or kept runs left behind: containers, networks, volumes",
@@ -20,12 +20,13 @@ func (a *app) cleanCommand() *cobra.Command {
 				return err
 			}
 			defer runtime.Close()
-			report, err := runtime.Clean(cmd.Context(), docker.CleanOptions{Images: images})
+			report, err := runtime.Clean(cmd.Context(), options)
 			fmt.Fprintf(a.out, "removed %d containers, %d networks, %d volumes, %d images\n",
 				report.Containers, report.Networks, report.Volumes, report.Images)
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&images, "images", false, "remove the cached images too")
+	cmd.Flags().StringVar(&options.Run, "run", "", "only what this run left: the name of its run directory")
+	cmd.Flags().BoolVar(&options.Images, "images", false, "remove the cached images too")
 	return cmd
 }

@@ -75,7 +75,7 @@ func (a *app) examine(ctx context.Context) []need {
 	}
 	defer runtime.Close()
 	needs = append(needs, engine(ctx, runtime))
-	proof, err := orchestrator.SelfTest(ctx, runtime, build)
+	proof, err := orchestrator.SelfTest(ctx, runtime, a.build)
 	if err != nil {
 		return append(needs, need{"machines", false, err.Error(), "the engine's kernel needs nf_tables (modprobe nf_tables)"})
 	}

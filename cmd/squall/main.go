@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"squall/nodeimage"
 )
 
 // version is squall's own.
@@ -29,19 +31,25 @@ type app struct {
 	program     string // how squall was called, for commands that it prints
 	out, errOut io.Writer
 	signals     <-chan os.Signal
+	// build makes the node's binary: buildNode, but for tests.
+	build func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
 }
 
 // run is the whole program but for the process around it; it returns the exit
 // code.
 func run(ctx context.Context, args []string, signals <-chan os.Signal, out, errOut io.Writer) int {
-	a := &app{program: programName(args[0]), out: out, errOut: errOut, signals: signals}
+	a := &app{program: programName(args[0]), out: out, errOut: errOut, signals: signals, build: buildNode}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args[1:])
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(errOut, "squall: "+err.Error())
+		fmt.Fprintln(a.errOut, "squall: "+err.Error())
 	}
 	return exitCode(err)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -123,7 +124,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	defer release()
 	progress := newProgress(human)
 	outcome, err := orchestrator.Run(ctx, t, orchestrator.Config{
-		Version: version, Program: a.program, Runtime: runtime, Build: build, Log: log, Progress: progress, Stop: stop,
+		Version: version, Program: a.program, Runtime: runtime, Build: a.build, Log: log, Progress: progress, Stop: stop,
 	})
 	progress.end()
 	if errors.Is(err, errLeave) {
@@ -135,8 +136,8 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	return a.conclude(ctx, outcome, human, flags.json)
 }
 
-// build makes the node's binary out of the sources around the current folder.
-func build(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
+// buildNode makes the node's binary out of the sources around the current folder.
+func buildNode(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
 	root, err := nodeimage.FindRoot()
 	if err != nil {
 		return nodeimage.Binary{}, err
@@ -154,7 +155,8 @@ func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Wr
 	}
 	printVerdict(human, o.Results)
 	if o.Kept {
-		fmt.Fprintf(human, "The machines were kept, stopped, with their disks; `%s clean` removes them.\n", a.program)
+		fmt.Fprintf(human, "The machines were kept, stopped, with their disks; `%s clean --run %s` removes them.\n",
+			a.program, filepath.Base(o.Dir))
 	}
 	printEnd(human, o.Results, o.Dir, o.Plan.Command, reportErr == nil)
 	if reportErr != nil {

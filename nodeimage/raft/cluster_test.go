@@ -258,6 +258,89 @@ func TestStoppedNodeRefuses(t *testing.T) {
 	}
 }
 
+// failingLog is a log whose disk breaks on demand.
+type failingLog struct {
+	*wal.Log
+	fail chan struct{}
+}
+
+var errDisk = errors.New("no space left")
+
+func (l failingLog) Save(b raft.Batch) error {
+	select {
+	case <-l.fail:
+		return errDisk
+	default:
+		return l.Log.Save(b)
+	}
+}
+
+// nowhere is a transport to nobody.
+type nowhere struct{}
+
+func (nowhere) Send(raft.NodeID, *raft.Message) {}
+
+func TestFailingDiskStopsTheNode(t *testing.T) {
+	log, err := wal.Open(t.TempDir(), wal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	storage := failingLog{log, make(chan struct{})}
+	n, err := raft.Start(raft.Config{
+		ID: 1, Members: []raft.NodeID{1}, ElectionMin: 20 * time.Millisecond, ElectionMax: 40 * time.Millisecond,
+		Heartbeat: 5 * time.Millisecond, Clock: realClock{time.Now()}, Rand: rand.New(rand.NewPCG(1, 1)),
+		Transport: nowhere{}, Storage: storage, StateMachine: &counter{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Stop()
+	for n.Status().Role != raft.Leader {
+		time.Sleep(time.Millisecond)
+	}
+	close(storage.fail)
+	got := make(chan error, 1)
+	n.Propose(make([]byte, 8), func(_ any, err error) { got <- err })
+	if err := <-got; !errors.Is(err, raft.ErrUnknown) {
+		t.Errorf("proposal whose write failed: %v", err)
+	}
+	<-n.Failed()
+	if !errors.Is(n.Err(), errDisk) {
+		t.Errorf("Err: %v", n.Err())
+	}
+	if n.Status().Role != raft.Stopped {
+		t.Errorf("role %v", n.Status().Role)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	good := raft.Config{
+		ID: 1, Members: []raft.NodeID{1}, ElectionMin: 20 * time.Millisecond, ElectionMax: 40 * time.Millisecond,
+		Heartbeat: 5 * time.Millisecond, Clock: realClock{time.Now()}, Rand: rand.New(rand.NewPCG(1, 1)),
+		Transport: nowhere{}, StateMachine: &counter{},
+	}
+	for name, spoil := range map[string]func(*raft.Config){
+		"no storage":          func(*raft.Config) {},
+		"no id":               func(c *raft.Config) { c.ID = 0 },
+		"not a member":        func(c *raft.Config) { c.ID = 2 },
+		"a member twice":      func(c *raft.Config) { c.Members = []raft.NodeID{1, 2, 1} },
+		"member nobody":       func(c *raft.Config) { c.Members = []raft.NodeID{0, 1} },
+		"slow heartbeat":      func(c *raft.Config) { c.Heartbeat = time.Second },
+		"timeouts swapped":    func(c *raft.Config) { c.ElectionMax = time.Millisecond },
+		"no state machine":    func(c *raft.Config) { c.StateMachine = nil },
+		"no members at all":   func(c *raft.Config) { c.Members = nil },
+		"no heartbeat at all": func(c *raft.Config) { c.Heartbeat = 0 },
+	} {
+		cfg := good
+		spoil(&cfg)
+		if n, err := raft.Start(cfg); err == nil {
+			n.Stop()
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
 // TestConcurrentClients runs many proposers and readers at once, for -race.
 func TestConcurrentClients(t *testing.T) {
 	c := newCluster(t, 3, 100)

@@ -20,7 +20,6 @@ type memStorage struct {
 	// Test-only faults.
 	forgetVote bool // the vote is never stored
 	loseSaves  bool // an fsync that lies: nothing is stored
-	failSaves  error
 }
 
 type memSnapshot struct {
@@ -49,9 +48,6 @@ func (s *memStorage) newest() *memSnapshot {
 }
 
 func (s *memStorage) Save(b Batch) error {
-	if s.failSaves != nil {
-		return s.failSaves
-	}
 	if s.loseSaves {
 		return nil
 	}

@@ -157,3 +157,20 @@ func TestCrashBetweenSnapshotAndLog(t *testing.T) {
 		t.Error("a log that begins in the middle without a snapshot is accepted")
 	}
 }
+
+// TestInstallThatCameTooLate: while a snapshot is being stored, the log goes
+// past it.
+func TestInstallThatCameTooLate(t *testing.T) {
+	s := newScript(t, 3, HardState{Term: 2})
+	meta, data := snapshotOf(2, 1, 2)
+	s.chunk(meta, 0, data)
+	s.step(&Message{Type: MsgAppend, From: 2, Term: 2, Entries: entriesOf(0, 1, 1, 2), Commit: 3})
+	s.store()
+	s.want("commit", s.c.log.commit, 3)
+	s.want("log", s.terms(), []uint64{1, 1, 2})
+	for _, j := range s.applies {
+		if _, ok := j.(*restoreState); ok {
+			t.Error("the state machine is set back to the snapshot")
+		}
+	}
+}

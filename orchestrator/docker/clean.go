@@ -26,15 +26,20 @@ type Report struct {
 
 // CleanOptions says what more to remove.
 type CleanOptions struct {
-	Images bool // images too; the next run makes its own again
+	Run    string // only what this run left; "" is every run
+	Images bool   // images too; the next run makes its own again
 }
 
-// Clean removes every container, network and volume that any run on this
-// engine made, also those of runs that are under way.
+// Clean removes every container, network and volume that a run on this engine
+// made, or that any did, also one that is under way.
 func (r *Runtime) Clean(ctx context.Context, opts CleanOptions) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
 	defer cancel()
-	report, err := r.remove(ctx, Label)
+	label := Label
+	if opts.Run != "" {
+		label += "=" + opts.Run
+	}
+	report, err := r.remove(ctx, label)
 	if opts.Images {
 		var imagesErr error
 		report.Images, imagesErr = r.removeImages(ctx)

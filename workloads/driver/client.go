@@ -52,9 +52,11 @@ type runner struct {
 	state    atomic.Int64
 	finished atomic.Bool
 	leftCall int64 // the call time of the operation it was left with; the watcher's
-	// suspect is true while the node owes an answer: nothing but reads then.
-	// They find out what the node answers from when it wakes up, and do not
-	// pile up writes whose outcome nobody knows.
+	// suspect is true while the node owes the answer to an operation that may
+	// take effect: nothing but reads then. They find out what the node answers
+	// from when it wakes up, and do not pile up writes whose outcome nobody
+	// knows. A node that owes reads alone is still offered a write: one that
+	// acknowledges what it cannot keep shows itself by that.
 	suspect bool
 	failed  int // operations in a row that were not OK
 	op      history.Op
@@ -171,7 +173,7 @@ func (l *load) losePatience(c *client, now int64) *runner {
 	r.leftCall = call
 	c.renumber()
 	if !l.isStopped() {
-		l.start(c, true)
+		l.start(c, r.suspect || r.op.Func != history.Read)
 	}
 	return r
 }

@@ -41,8 +41,9 @@ type Config struct {
 	Duration time.Duration `json:"duration,omitempty"`
 
 	// Patience is how long a client waits for an answer before it goes on
-	// under a new process number, its operation still under way. From then on
-	// until a node answers again, the client only reads. Default 1 s.
+	// under a new process number, its operation still under way. If that one may
+	// take effect, the client only reads until the node answers again. Default
+	// 1 s.
 	//
 	// It finds stale reads: when a leader that was paused wakes up, it owes
 	// each of its clients several reads, called at different times, and those

@@ -58,7 +58,10 @@ func (RaftKV) Server(node Node, cluster []Node, opt Options) (Start, error) {
 		"-election-max", opt.ElectionMax.String(),
 	}
 	if opt.SnapshotEvery > 0 {
-		argv = append(argv, "-snapshot-every", strconv.Itoa(opt.SnapshotEvery))
+		// Few entries stay behind a snapshot, so that a node which was away for
+		// a while must have one installed.
+		argv = append(argv, "-snapshot-every", strconv.Itoa(opt.SnapshotEvery),
+			"-snapshot-keep", strconv.Itoa(opt.SnapshotEvery/4))
 	}
 	if opt.Seed != 0 {
 		// Nodes of one seed would stand for election all at the same moments.

@@ -45,7 +45,7 @@ func TestRaftKVServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "/squall-node kv -id 2 -peers 1=198.18.0.11,2=198.18.0.12 -data /data -trace-fd 3 " +
-		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -seed 42"
+		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -seed 42"
 	if got := strings.Join(start.Argv, " "); got != want {
 		t.Errorf("argv\n%s, want\n%s", got, want)
 	}

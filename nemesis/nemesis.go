@@ -22,7 +22,7 @@ type Node interface {
 	// Start starts the server again. A server that runs is left alone.
 	Start(ctx context.Context) error
 	// Pause stops every thread of the server with SIGSTOP; Resume continues
-	// it. Both are idempotent; neither can be done to a dead server.
+	// it. Both are idempotent, and leave a server that has ended alone.
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	// Process is the server's process as the kernel shows it.

@@ -99,10 +99,9 @@ func (n *fakeNode) Start(context.Context) error {
 
 func (n *fakeNode) setState(state string) error {
 	return n.locked(func() error {
-		if !n.proc.Running {
-			return errors.New("the server does not run")
+		if n.proc.Running {
+			n.proc.State = state
 		}
-		n.proc.State = state
 		return nil
 	})
 }
@@ -356,6 +355,16 @@ func TestAFaultThatDoesNotBiteIsAnError(t *testing.T) {
 	c.immortal = true
 	if _, err := runFake(t, c, Planned{ID: 1, Fault: "kill", Variant: "one", ForMs: 1000, Order: nodeNames(5)}); err == nil {
 		t.Error("a kill that kills nothing was accepted")
+	}
+}
+
+// A server that crashed before does not end the storm.
+func TestAPauseOfACrashedServerSaysSo(t *testing.T) {
+	c := newFake(5)
+	c.nodes[0].proc = Process{Exit: "exit status 2"}
+	faults, err := runFake(t, c, Planned{ID: 1, Fault: "pause", Variant: "one", ForMs: 1000, Order: nodeNames(5)})
+	if err != nil || !strings.Contains(faults[0].Proof[0], "had ended by itself: exit status 2") {
+		t.Errorf("%v, %+v", err, faults)
 	}
 }
 

@@ -43,14 +43,19 @@ func pause() Fault {
 		inject: onTargets(action{
 			do:   Node.Pause,
 			undo: Node.Resume,
-			hurt: func(p Process) (string, bool) {
-				return fmt.Sprintf("process %d is in state %s", p.PID, p.State), p.Running && p.State == "T"
-			},
-			well: func(p Process) (string, bool) {
-				return fmt.Sprintf("process %d is in state %s", p.PID, p.State), p.Running && p.State != "T"
-			},
+			// A server that has crashed can be neither paused nor resumed. It
+			// is no less away, and the check of crashes tells of it.
+			hurt: func(p Process) (string, bool) { return describeProcess(p), !p.Running || p.State == "T" },
+			well: func(p Process) (string, bool) { return describeProcess(p), !p.Running || p.State != "T" },
 		}),
 	}
+}
+
+func describeProcess(p Process) string {
+	if !p.Running {
+		return "no process: it had ended by itself: " + p.Exit
+	}
+	return fmt.Sprintf("process %d is in state %s", p.PID, p.State)
 }
 
 // action is a fault on a process: what to do to it, how to undo it, and what

@@ -86,11 +86,25 @@ func (n *node) doomOf(boot int) string {
 	return n.doomed[boot]
 }
 
-// Pause stops the server with SIGSTOP, Resume continues it.
-func (n *node) Pause(ctx context.Context) error { _, err := n.agent.Pause(ctx); return err }
+// Pause stops the server with SIGSTOP.
+func (n *node) Pause(ctx context.Context) error {
+	_, err := n.agent.Pause(ctx)
+	return unlessEnded(err)
+}
 
 // Resume continues a paused server.
-func (n *node) Resume(ctx context.Context) error { _, err := n.agent.Resume(ctx); return err }
+func (n *node) Resume(ctx context.Context) error {
+	_, err := n.agent.Resume(ctx)
+	return unlessEnded(err)
+}
+
+// unlessEnded lets a server that has crashed be, as nemesis.Node asks.
+func unlessEnded(err error) error {
+	if errors.Is(err, protocol.ErrNotRunning) {
+		return nil
+	}
+	return err
+}
 
 // Process is the server's process as the kernel shows it.
 func (n *node) Process(ctx context.Context) (nemesis.Process, error) {

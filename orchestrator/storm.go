@@ -4,19 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"squall/history"
 	"squall/nemesis"
-	"squall/nodeimage/agent/protocol"
 	"squall/workloads"
 	"squall/workloads/driver"
-	"squall/workloads/systems"
 )
 
 const (
@@ -84,134 +77,10 @@ func cause(ctx context.Context, err error) error {
 }
 
 // bringUp builds the binary, makes the machines and greets their agents.
-func (r *run) bringUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, upTimeout)
-	defer cancel()
-	r.cfg.Progress.Phase("building the node")
-	arch, err := r.cfg.Runtime.Arch(ctx)
-	if err != nil {
-		return err
-	}
-	binary, err := r.cfg.Build(ctx, arch, r.plan.Test.Mutant)
-	if err != nil {
-		return err
-	}
-	r.env.Binary = binary.Key
-	r.env.mark("built", time.Since(r.started))
-	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
-	r.cluster, err = r.cfg.Runtime.Up(ctx, ClusterSpec{
-		Run:      filepath.Base(r.dir),
-		Machines: append(append([]string(nil), r.plan.Nodes...), driverMachine),
-		Binary:   binary.Path, BinaryKey: binary.Key,
-	})
-	if err != nil {
-		return err
-	}
-	if err := r.connect(); err != nil {
-		return err
-	}
-	if err := r.greet(ctx); err != nil {
-		return err
-	}
-	if err := r.openHistory(); err != nil {
-		return err
-	}
-	r.mark(history.MarkUp, fmt.Sprintf("%d machines", len(r.plan.Nodes)+1))
-	return nil
-}
-
 // connect makes the agents' clients, each with a log file of its own.
-func (r *run) connect() error {
-	system, err := systems.Find(r.plan.Test.System)
-	if err != nil {
-		return err
-	}
-	peers := r.peers()
-	addrs := map[string]netip.Addr{}
-	for _, p := range peers {
-		addrs[p.Name] = p.Addr
-	}
-	for _, p := range peers {
-		start, err := system.Server(p, peers, r.serverOptions())
-		if err != nil {
-			return fmt.Errorf("prepare the server of %s: %w", p.Name, err)
-		}
-		log, err := r.openLog(p.Name)
-		if err != nil {
-			return err
-		}
-		n := &node{machine: r.cluster.Machine(p.Name), start: start, addrs: addrs, sink: r, log: log}
-		n.agent = protocol.NewClient(n.machine.Control(), n)
-		r.nodes.all = append(r.nodes.all, n)
-		go r.watch(n.machine, n.agent)
-	}
-	log, err := r.openLog(driverMachine)
-	if err != nil {
-		return err
-	}
-	l := r.loader
-	l.machine, l.sink, l.log = r.cluster.Machine(driverMachine), r, log
-	l.lines = func(lines []byte) error { return r.record().AppendLines(lines) }
-	l.status = r.loadStatus
-	l.agent = protocol.NewClient(l.machine.Control(), l)
-	go r.watch(l.machine, l.agent)
-	return nil
-}
-
 // peers are the nodes as a system under test addresses them.
-func (r *run) peers() []systems.Node {
-	var peers []systems.Node
-	for i, name := range r.plan.Nodes {
-		peers = append(peers, systems.Node{ID: i + 1, Name: name, Addr: r.cluster.Machine(name).Addr()})
-	}
-	return peers
-}
-
-func (r *run) serverOptions() systems.Options {
-	t := r.plan.Test
-	return systems.Options{Heartbeat: time.Duration(t.Heartbeat), ElectionMin: time.Duration(t.ElectionMin),
-		ElectionMax: time.Duration(t.ElectionMax), SnapshotEvery: t.SnapshotEvery, Seed: t.Seed}
-}
-
-func (r *run) openLog(machine string) (*os.File, error) {
-	folder := filepath.Join(r.dir, nodesDir, machine)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)
-	}
-	f, err := os.Create(filepath.Join(folder, "server.log"))
-	if err != nil {
-		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)
-	}
-	r.logs = append(r.logs, f)
-	return f, nil
-}
-
 // watch fails the test when a machine is lost.
-func (r *run) watch(m Machine, agent *protocol.Client) {
-	<-agent.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	why := m.Death(ctx)
-	if why == "" {
-		why = agent.Err().Error()
-	}
-	r.fail(fmt.Errorf("the machine %s was lost in the middle of the test: %s", m.Name(), why))
-}
-
 // greet waits until every agent answers, and learns the machines' clock.
-func (r *run) greet(ctx context.Context) error {
-	before := monotonic()
-	hello, err := r.loader.agent.Hello(ctx)
-	if err != nil {
-		return fmt.Errorf("greet the driver's machine: %w", err)
-	}
-	r.clock = newClock(before, hello.Mono, monotonic())
-	return r.nodes.each(ctx, func(ctx context.Context, _ int, n *node) error {
-		_, err := n.agent.Hello(ctx)
-		return err
-	})
-}
-
 // startServers starts the system under test and waits for its first leader.
 func (r *run) startServers(ctx context.Context) error {
 	r.cfg.Progress.Phase("waiting for a leader")
@@ -336,40 +205,6 @@ func (r *run) afterLoad(ctx context.Context) error {
 
 // collect ends the driver and the servers, so that everything they wrote is
 // taken. It does what it can: a machine that is lost has nothing to give.
-func (r *run) collect(ctx context.Context) {
-	if ctx.Err() != nil {
-		return // leaving at once
-	}
-	ctx, cancel := context.WithTimeout(ctx, downTimeout)
-	defer cancel()
-	var group errgroup.Group
-	if agent := r.loader.agent; agent != nil {
-		group.Go(func() error {
-			if _, err := agent.Terminate(ctx, 5*time.Second); err != nil {
-				return err
-			}
-			return r.loader.awaitExit(ctx)
-		})
-	}
-	for _, n := range r.nodes.all {
-		group.Go(func() error { return n.stop(ctx) })
-	}
-	if err := group.Wait(); err != nil {
-		r.log.Warn("collect", "err", err)
-	}
-}
-
 // down takes the machines away, unless they are to be kept. It is idempotent.
-func (r *run) down() {
-	if r.cluster == nil || r.kept {
-		return
-	}
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), downTimeout)
-	defer cancel()
-	if err := r.cluster.Down(ctx); err != nil {
-		r.log.Error("machines could not be removed; `squall clean` does", "err", err)
-	}
-	r.cluster = nil
-	r.env.mark("down", time.Since(begun))
-}
+// disconnect ends the talk with agents that are gone, and the logs that came
+// from them.

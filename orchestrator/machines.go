@@ -15,6 +15,7 @@ import (
 	"squall/workloads/systems"
 )
 
+// bringUp builds the binary, makes the machines and greets their agents.
 func (r *run) bringUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
@@ -51,6 +52,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	return nil
 }
 
+// connect makes the agents' clients, each with a log file of its own.
 func (r *run) connect() error {
 	system, err := systems.Find(r.plan.Test.System)
 	if err != nil {
@@ -88,6 +90,7 @@ func (r *run) connect() error {
 	return nil
 }
 
+// peers are the nodes as a system under test addresses them.
 func (r *run) peers() []systems.Node {
 	var peers []systems.Node
 	for i, name := range r.plan.Nodes {
@@ -115,6 +118,7 @@ func (r *run) openLog(machine string) (*os.File, error) {
 	return f, nil
 }
 
+// watch fails the test when a machine is lost.
 func (r *run) watch(m Machine, agent *protocol.Client) {
 	<-agent.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -126,6 +130,7 @@ func (r *run) watch(m Machine, agent *protocol.Client) {
 	r.fail(fmt.Errorf("the machine %s was lost in the middle of the test: %s", m.Name(), why))
 }
 
+// greet waits until every agent answers, and learns the machines' clock.
 func (r *run) greet(ctx context.Context) error {
 	before := monotonic()
 	hello, err := r.loader.agent.Hello(ctx)
@@ -139,6 +144,8 @@ func (r *run) greet(ctx context.Context) error {
 	})
 }
 
+// collect ends the driver and the servers, so that everything they wrote is
+// taken. It does what it can: a machine that is lost has nothing to give.
 func (r *run) collect(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // leaving at once
@@ -162,6 +169,7 @@ func (r *run) collect(ctx context.Context) {
 	}
 }
 
+// down takes the machines away, unless they are to be kept. It is idempotent.
 func (r *run) down() {
 	if r.cluster == nil || r.kept {
 		return
@@ -177,6 +185,8 @@ func (r *run) down() {
 	r.disconnect()
 }
 
+// disconnect ends the talk with agents that are gone, and the logs that came
+// from them.
 func (r *run) disconnect() {
 	if r.loader.agent != nil {
 		_ = r.loader.agent.Close()

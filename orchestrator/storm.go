@@ -76,11 +76,6 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// bringUp builds the binary, makes the machines and greets their agents.
-// connect makes the agents' clients, each with a log file of its own.
-// peers are the nodes as a system under test addresses them.
-// watch fails the test when a machine is lost.
-// greet waits until every agent answers, and learns the machines' clock.
 // startServers starts the system under test and waits for its first leader.
 func (r *run) startServers(ctx context.Context) error {
 	r.cfg.Progress.Phase("waiting for a leader")
@@ -202,9 +197,3 @@ func (r *run) afterLoad(ctx context.Context) error {
 	}
 	return r.loader.send(ctx, driver.CommandQuit)
 }
-
-// collect ends the driver and the servers, so that everything they wrote is
-// taken. It does what it can: a machine that is lost has nothing to give.
-// down takes the machines away, unless they are to be kept. It is idempotent.
-// disconnect ends the talk with agents that are gone, and the logs that came
-// from them.

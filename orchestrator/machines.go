@@ -17,9 +17,7 @@ import (
 
 // bringUp builds the binary, makes the machines and greets their agents.
 func (r *run) bringUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, upTimeout)
-	defer cancel()
-	r.cfg.Progress.Phase("building the node")
+	r.cfg.Progress.Phase("building the node") // takes as long as it takes
 	arch, err := r.cfg.Runtime.Arch(ctx)
 	if err != nil {
 		return err
@@ -30,6 +28,8 @@ func (r *run) bringUp(ctx context.Context) error {
 	}
 	r.env.Binary = binary.Key
 	r.env.mark("built", time.Since(r.started))
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
 	r.cluster, err = r.cfg.Runtime.Up(ctx, ClusterSpec{
 		Run:      filepath.Base(r.dir),
@@ -155,7 +155,8 @@ func (r *run) collect(ctx context.Context) {
 	var group errgroup.Group
 	if agent := r.loader.agent; agent != nil {
 		group.Go(func() error {
-			if _, err := agent.Terminate(ctx, 5*time.Second); err != nil {
+			state, err := agent.Terminate(ctx, 5*time.Second)
+			if err != nil || state.Boot == 0 { // it never ran
 				return err
 			}
 			return r.loader.awaitExit(ctx)

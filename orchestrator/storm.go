@@ -19,7 +19,7 @@ const (
 
 // How long the steps of a test may take before the test is invalid.
 const (
-	upTimeout     = 2 * time.Minute // the image's build included
+	upTimeout     = time.Minute
 	leaderTimeout = 20 * time.Second
 	driverTimeout = 20 * time.Second
 	finalTimeout  = 30 * time.Second

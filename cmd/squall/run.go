@@ -45,6 +45,7 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runTest(cmd.Context(), args, &flags) },
 	}
+	cmd.Flags().SortFlags = false // what matters most stands first
 	defaults := orchestrator.DefaultTest()
 	for _, option := range orchestrator.Options() {
 		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -221,6 +222,92 @@ func TestALostMachineMakesTheTestInvalid(t *testing.T) {
 	}
 	if results.Ops.OK == 0 {
 		t.Error("the history up to the loss is empty")
+	}
+}
+
+// An engine that is lost in the middle takes all its machines with it.
+func TestALostEngineMakesTheTestInvalid(t *testing.T) {
+	s := newStorm(t)
+	proxy := newEngineProxy(t)
+	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
+	done := make(chan int)
+	go func() { done <- s.run("run", "--time", "30s", "--nemesis", "none", "--nodes", "3") }()
+	s.await(t, "storm")
+	time.Sleep(time.Second)
+	proxy.close()
+	if code := <-done; code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	if results := s.results(t); results.Verdict != check.Invalid || results.Ops.OK == 0 {
+		t.Errorf("verdict %s, because %q, with %d operations", results.Verdict, results.Reasons, results.Ops.OK)
+	}
+	t.Setenv("DOCKER_HOST", "")
+	if left := leftovers(t, s.dir(t)); left.Containers != 4 || left.Networks != 1 {
+		t.Errorf("clean removed %+v, want the 4 containers and the network that could not be reached", left)
+	}
+}
+
+// engineProxy stands between squall and the engine, and can go away.
+type engineProxy struct {
+	path     string
+	listener net.Listener
+	mu       sync.Mutex
+	conns    []net.Conn
+}
+
+func newEngineProxy(t *testing.T) *engineProxy {
+	t.Helper()
+	const engine = "/var/run/docker.sock"
+	if _, err := os.Stat(engine); err != nil {
+		t.Skipf("the engine is not at %s: %v", engine, err)
+	}
+	p := &engineProxy{path: filepath.Join(t.TempDir(), "engine.sock")}
+	var err error
+	if p.listener, err = net.Listen("unix", p.path); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			near, err := p.listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("unix", engine)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, near, far)
+			p.mu.Unlock()
+			go func() { _, _ = io.Copy(near, far); near.Close() }()
+			go func() { _, _ = io.Copy(far, near); far.(*net.UnixConn).CloseWrite() }()
+		}
+	}()
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *engineProxy) close() {
+	p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+}
+
+func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
+	t.Parallel()
+	s := newStorm(t)
+	code := s.run("run", "--time", "5s", "--nodes", "3", "--nemesis", "none",
+		"--heartbeat", "10s", "--election-min", "50s", "--election-max", "60s")
+	if code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	s.nothingLeft(t)
+	if reasons := strings.Join(s.results(t).Reasons, "\n"); !strings.Contains(reasons, "no leader within 20s") {
+		t.Errorf("the reasons are %q", reasons)
 	}
 }
 

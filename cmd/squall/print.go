@@ -56,10 +56,10 @@ func seconds(ns int64) string { return fmt.Sprintf("%.6fs", time.Duration(ns).Se
 
 func printFigures(w io.Writer, r *check.Results) {
 	ops, el := r.Ops, r.Elections
-	fmt.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; %d faults\n",
+	fmt.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
 		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
 	if len(el.Losses) > 0 {
-		fmt.Fprintf(w, "  %d leaders elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
+		fmt.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
 			el.Count, len(el.Losses), float64(el.NoLeaderMedian), float64(el.NoLeaderMax), float64(el.UnavailableMedian), float64(el.UnavailableMax))
 	}
 }

@@ -21,8 +21,10 @@ const FileName = "history.jsonl.zst"
 const formatName = "squall-history"
 
 const (
-	// flushEvery bounds how long a record stays in this process alone.
-	flushEvery = 50 * time.Millisecond
+	// flushEvery bounds how long a single record stays in this process alone.
+	// Node events come by the thousand a second: a frame for each would make
+	// the file many times larger until it is packed.
+	flushEvery = 10 * time.Millisecond
 	// frameAt is how many bytes of lines make a frame without waiting longer.
 	// Larger frames take more room, not less: times and values do not repeat,
 	// and what does repeat is then farther away.
@@ -34,9 +36,9 @@ var ErrClosed = errors.New("the history is closed")
 
 // Recorder appends to a history. Its methods may be called concurrently.
 //
-// What is handed to it reaches the operating system within 50 ms at the latest
-// (at once with Flush), as a whole zstd frame that ends on a line boundary and
-// carries a checksum. So when this process is killed, the file reads back up to
+// What is handed to it reaches the operating system as a whole zstd frame that
+// ends on a line boundary and carries a checksum: batches of operations, faults
+// and marks before the call returns, other single records within 10 ms. So when this process is killed, the file reads back up to
 // there. It is not synced to disk while recording: a history is to survive the
 // tool, not the machine.
 //
@@ -120,6 +122,9 @@ func (r *Recorder) Append(rec Record) error {
 	if r.buf, err = AppendRecord(r.buf, rec); err != nil {
 		return err
 	}
+	if rec.Fault != nil || rec.Mark != nil {
+		return r.flush()
+	}
 	return r.flushIfLong()
 }
 
@@ -154,7 +159,7 @@ func (r *Recorder) AppendLines(lines []byte) error {
 		}
 		r.buf = append(append(r.buf, line...), '\n')
 	}
-	if err := r.flushIfLong(); err != nil {
+	if err := r.flush(); err != nil {
 		return err
 	}
 	if bad > 0 {

@@ -1,11 +1,14 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
@@ -34,7 +37,38 @@ func (r *Runtime) ensureImage(ctx context.Context, spec orchestrator.ClusterSpec
 	if err := r.importImage(ctx, ref, spec.Binary); err != nil {
 		return "", fmt.Errorf("making the image %s: %w", ref, err)
 	}
+	r.pruneImages(ctx)
 	return ref, nil
+}
+
+// Every change of the sources makes an image. The newest are kept, and those
+// made lately, which another squall may be about to use.
+const (
+	imagesKept   = 8
+	imageLateFor = time.Hour
+)
+
+// pruneImages removes images of old sources. It is no matter if it cannot:
+// what is in use stays, and `squall clean --images` removes the rest.
+func (r *Runtime) pruneImages(ctx context.Context) {
+	found, err := r.api.ImageList(ctx, image.ListOptions{Filters: byLabel(Label + "=" + imageLabelValue)})
+	if err != nil {
+		r.log.Debug("images cannot be listed", "err", err)
+		return
+	}
+	for _, old := range outdated(found, time.Now()) {
+		if _, err := r.api.ImageRemove(ctx, old.ID, image.RemoveOptions{PruneChildren: true}); err != nil {
+			r.log.Debug("an old image stays", "image", old.ID, "err", err)
+		}
+	}
+}
+
+// outdated is what may go of the images.
+func outdated(images []image.Summary, now time.Time) []image.Summary {
+	images = slices.SortedFunc(slices.Values(images), func(a, b image.Summary) int { return cmp.Compare(b.Created, a.Created) })
+	images = images[min(imagesKept, len(images)):]
+	late := now.Add(-imageLateFor).Unix()
+	return slices.DeleteFunc(images, func(i image.Summary) bool { return i.Created > late })
 }
 
 func (r *Runtime) importImage(ctx context.Context, ref, binary string) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -60,37 +61,42 @@ func (l *loader) send(ctx context.Context, line string) error {
 // await returns when the driver has reported event; an earlier end of the
 // driver is an error.
 func (l *loader) await(ctx context.Context, event string) error {
-	for {
-		l.mu.Lock()
-		seen, exited, notice := l.seen[event], l.exited, l.notice
-		l.mu.Unlock()
-		switch {
-		case seen:
-			return nil
-		case exited != "":
-			return fmt.Errorf("the driver ended before it reported %q: %s", event, exited)
+	err := l.until(ctx, func() (bool, error) {
+		if !l.seen[event] && l.exited != "" {
+			return false, errors.New("the driver ended: " + l.exited)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the driver has not reported %q: %w", event, context.Cause(ctx))
-		case <-notice:
-		}
+		return l.seen[event], nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the driver to report %q: %w", event, err)
 	}
+	return nil
 }
 
 // awaitExit returns when the driver has ended and everything that it wrote has
 // been taken.
 func (l *loader) awaitExit(ctx context.Context) error {
+	err := l.until(ctx, func() (bool, error) { return l.exited != "", nil })
+	if err != nil {
+		return fmt.Errorf("waiting for the driver to end: %w", err)
+	}
+	return nil
+}
+
+// until waits for something that holds, which is called with the lock held
+// whenever something has changed.
+func (l *loader) until(ctx context.Context, holds func() (bool, error)) error {
 	for {
 		l.mu.Lock()
-		exited, notice := l.exited, l.notice
+		done, err := holds()
+		notice := l.notice
 		l.mu.Unlock()
-		if exited != "" {
-			return nil
+		if done || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the driver does not end: %w", context.Cause(ctx))
+			return context.Cause(ctx)
 		case <-notice:
 		}
 	}

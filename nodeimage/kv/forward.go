@@ -60,8 +60,11 @@ func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, deadline time.Time
 	return false
 }
 
-func (f *forwards) abandon(to raft.NodeID) {
-	if link := f.links[to]; link != nil {
+func (f *forwards) abandonAllBut(leader raft.NodeID) {
+	for id, link := range f.links {
+		if id == leader {
+			continue
+		}
 		if m := link.Load(); m != nil {
 			m.abandonAll(CodeLeaderMoved)
 		}

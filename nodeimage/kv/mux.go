@@ -160,7 +160,7 @@ func (m *mux) abandon(id uint64) bool {
 func (m *mux) abandonAll(code Code) {
 	m.out.mu.Lock()
 	lost := m.pending
-	if !m.ended {
+	if len(lost) > 0 {
 		m.pending = make(map[uint64]*call)
 	}
 	m.out.mu.Unlock()

@@ -27,9 +27,9 @@ type forwarder interface {
 	// forward sends a request to a node and calls done once with the answer. It
 	// reports false, and done is never called, when the node cannot be reached.
 	forward(to raft.NodeID, op Op, raw []byte, deadline time.Time, done func(response)) bool
-	// abandon ends every request under way to a node with CodeLeaderMoved; an
-	// answer that still comes is too late.
-	abandon(to raft.NodeID)
+	// abandonAllBut ends every request under way to another node than leader
+	// with CodeLeaderMoved; an answer that still comes is too late.
+	abandonAllBut(leader raft.NodeID)
 }
 
 // retryEvery is how often it is looked whether a waiting request has a leader
@@ -172,7 +172,6 @@ func (r *router) park(q *request, why string) {
 func (r *router) run(stop <-chan struct{}) {
 	ticker := time.NewTicker(retryEvery)
 	defer ticker.Stop()
-	var followed raft.NodeID // the leader that requests were last forwarded to
 	for {
 		select {
 		case <-stop:
@@ -182,11 +181,8 @@ func (r *router) run(stop <-chan struct{}) {
 		}
 		// A leader that was cut off or paused keeps its requests for as long as
 		// TCP hopes. Once another leads, nobody needs to wait for that.
-		if leader, _ := r.node.Leader(); leader != 0 && leader != followed {
-			if followed != 0 && followed != r.self {
-				r.others.abandon(followed)
-			}
-			followed = leader
+		if leader, _ := r.node.Leader(); leader != 0 {
+			r.others.abandonAllBut(leader)
 		}
 		for _, q := range r.takeWaiting() {
 			r.route(q)

@@ -27,7 +27,7 @@ func StartStandalone(addr string) (*Standalone, error) {
 	}
 	node := &soloNode{state: NewMachine()}
 	m := &metrics{}
-	r := newRouter(soloID, node, node.state, nil, m)
+	r := newRouter(soloID, node, node.state, newForwards(soloID, nil), m)
 	r.timeout = DefaultRequestTimeout
 	f := newFrontend(r, m, slog.New(slog.DiscardHandler))
 	f.accept(ln, f.serveClient)

@@ -26,7 +26,7 @@ type Fault struct {
 type Variant struct {
 	Name string
 	Doc  string
-	// Leader is true when it is sure to hit the leader of the moment.
+	// Leader is true when it hits the leader of the moment, and nothing else.
 	Leader bool
 }
 

@@ -100,7 +100,7 @@ func (d *drawer) firstOnLeader() (int, Variant, bool) {
 	d.deck = d.rng.Perm(len(d.choices))
 	for i, choice := range d.choices {
 		for _, v := range choice.Variants {
-			if v.Name == "leader" {
+			if v.Leader {
 				d.deck = slices.DeleteFunc(d.deck, func(j int) bool { return j == i })
 				return i, v, true
 			}
@@ -115,7 +115,7 @@ func (d *drawer) variantOf(i int) Variant {
 	if len(d.variants[i]) == 0 {
 		deck := append([]Variant(nil), d.choices[i].Variants...)
 		for _, v := range d.choices[i].Variants {
-			if v.Name == "leader" && len(deck) > 1 {
+			if v.Leader && len(deck) > 1 {
 				deck = append(deck, v)
 			}
 		}

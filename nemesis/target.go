@@ -11,7 +11,7 @@ func targets() []Variant {
 		{Name: "one", Doc: "one node, at random"},
 		{Name: "minority", Doc: "the largest set of nodes that leaves a majority"},
 		{Name: "majority", Doc: "the smallest majority of the nodes"},
-		{Name: "all", Doc: "every node", Leader: true},
+		{Name: "all", Doc: "every node"},
 		{Name: "leader", Doc: "the leader of the moment", Leader: true},
 	}
 }

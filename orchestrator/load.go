@@ -9,6 +9,7 @@ import (
 	"io"
 	"sync"
 
+	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 	"squall/workloads/driver"
 )
@@ -43,7 +44,7 @@ func (l *loader) start(ctx context.Context, config driver.Config) error {
 	if err != nil {
 		return fmt.Errorf("write the driver's configuration: %w", err)
 	}
-	spec := protocol.StartSpec{Argv: []string{nodeBinary, "driver"}}
+	spec := protocol.StartSpec{Argv: []string{nodeimage.BinaryPath, "driver"}}
 	if _, err := l.agent.Start(ctx, spec); err != nil {
 		return fmt.Errorf("start the driver: %w", err)
 	}

@@ -128,7 +128,7 @@ func (r *run) openHistory() error {
 		return nil
 	}
 	var err error
-	r.recorder, err = history.Create(filepath.Join(r.dir, HistoryFile), history.Header{
+	r.recorder, err = history.Create(filepath.Join(r.dir, history.FileName), history.Header{
 		Squall: r.cfg.Version, Test: r.plan.Test.Name, System: r.plan.Test.System, Workload: r.plan.Test.Workload,
 		Nodes: r.plan.Nodes, Seed: r.plan.Test.Seed, Mono: r.clock.now(), Wall: time.Now().UTC(),
 	})

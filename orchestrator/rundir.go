@@ -14,16 +14,14 @@ import (
 	"squall/history/check"
 )
 
-// The files of a run directory.
+// The files of a run directory that the orchestrator writes; history, check
+// and reports name theirs.
 const (
-	PlanFile    = "plan.json"
-	EnvFile     = "env.json"
-	HistoryFile = "history.jsonl.zst"
-	ResultsFile = "results.json"
-	ReportFile  = "report.html"
-	LogFile     = "squall.log"
-	nodesDir    = "nodes"
-	latestLink  = "latest"
+	PlanFile   = "plan.json"
+	EnvFile    = "env.json"
+	LogFile    = "squall.log"
+	nodesDir   = "nodes"
+	latestLink = "latest"
 )
 
 // newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points

@@ -12,10 +12,7 @@ import (
 	"squall/workloads/driver"
 )
 
-const (
-	driverMachine = "driver"
-	nodeBinary    = "/squall-node" // in every machine
-)
+const driverMachine = "driver"
 
 // How long the steps of a test may take before the test is invalid.
 const (

@@ -10,6 +10,7 @@ import (
 
 	"squall/history/check"
 	"squall/orchestrator"
+	"squall/reports"
 )
 
 // printVerdict prints every check, and what shows a violation.
@@ -73,7 +74,7 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 		fmt.Fprintf(w, "         %s\n", firstLine(reason))
 	}
 	if reported {
-		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, orchestrator.ReportFile))
+		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))
 	}
 	if command != "" {
 		fmt.Fprintf(w, "repeat   %s\n", command)

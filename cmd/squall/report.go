@@ -25,7 +25,7 @@ func (a *app) reportCommand() *cobra.Command {
 			if err := reports.Write(cmd.Context(), dir); err != nil {
 				return err
 			}
-			fmt.Fprintln(a.out, filepath.Join(dir, orchestrator.ReportFile))
+			fmt.Fprintln(a.out, filepath.Join(dir, reports.ReportFile))
 			return nil
 		},
 	}

@@ -381,7 +381,7 @@ func TestSIGKILLLosesNothing(t *testing.T) {
 	}
 	_ = cmd.Wait() // says that it was killed
 	dir := s.dir(t)
-	h, err := history.Load(filepath.Join(dir, orchestrator.HistoryFile))
+	h, err := history.Load(filepath.Join(dir, history.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}

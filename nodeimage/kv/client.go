@@ -115,7 +115,7 @@ func (c *Client) do(ctx context.Context, op Op, key string, expect Value, value 
 		return response{}, &Error{Certain: true, Code: CodeTooLarge,
 			Text: fmt.Sprintf("a key has at most %d bytes, a value %d", MaxKey, MaxValue)}
 	}
-	buf, kerr := c.mux.begin(ctx)
+	buf, kerr := c.mux.begin(ctx, true)
 	if kerr != nil {
 		return response{}, kerr
 	}

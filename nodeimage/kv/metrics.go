@@ -99,7 +99,7 @@ func writeMetrics(w io.Writer, m *metrics, st raft.Status, keys, bytes int64) er
 		if role == st.Role {
 			is = 1
 		}
-		p.printf("squall_raft_role{role=%q} %d\n", roleName(role), is)
+		p.printf("squall_raft_role{role=%q} %d\n", role.String(), is)
 	}
 	p.gauge("squall_raft_first_index", "First log index still kept.", st.FirstIndex)
 	p.gauge("squall_raft_last_index", "Last log index.", st.LastIndex)

@@ -88,13 +88,13 @@ func (m *mux) close(why error) {
 }
 
 // begin makes room for a request and returns, with the mutex held, the buffer
-// to which the caller appends the request's body before it calls commit. With
-// a nil ctx it refuses when there is no room, otherwise it waits. On an error,
-// which is always certain, the mutex is not held.
-func (m *mux) begin(ctx context.Context) ([]byte, *Error) {
+// to which the caller appends the request's body before it calls commit. When
+// there is no room it waits, or else refuses. On an error, which is always
+// certain, the mutex is not held.
+func (m *mux) begin(ctx context.Context, wait bool) ([]byte, *Error) {
 	m.out.mu.Lock()
 	if m.out.pending() > muxMaxPending && m.out.err == nil {
-		if ctx == nil {
+		if !wait {
 			m.out.mu.Unlock()
 			return nil, &Error{Certain: true, Code: CodeBusy, Text: "too many bytes wait to be sent"}
 		}
@@ -108,7 +108,7 @@ func (m *mux) begin(ctx context.Context) ([]byte, *Error) {
 		}
 		stop()
 	}
-	if ctx != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		m.out.mu.Unlock()
 		return nil, contextError(ctx, true)
 	}
@@ -138,7 +138,7 @@ func (m *mux) commit(c *call, buf []byte) (id uint64) {
 
 // send sends an encoded command without waiting for room.
 func (m *mux) send(c *call, body []byte) *Error {
-	buf, err := m.begin(nil)
+	buf, err := m.begin(context.Background(), false)
 	if err != nil {
 		return err
 	}

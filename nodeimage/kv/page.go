@@ -42,7 +42,7 @@ func nodeName(id NodeID) string { return string(appendName(nil, id)) }
 func (s *Server) view() statusView {
 	st := s.node.Status()
 	v := statusView{
-		Node: nodeName(s.cfg.ID), Role: roleName(st.Role), Term: st.Term,
+		Node: nodeName(s.cfg.ID), Role: st.Role.String(), Term: st.Term,
 		FirstIndex: st.FirstIndex, LastIndex: st.LastIndex, CommitIndex: st.CommitIndex,
 		Applied: st.Applied, SnapshotIndex: st.SnapshotIndex,
 		Proposals: st.Proposals, Reads: st.Reads, Elections: st.Elections, TermsAsLeader: st.TermsAsLeader,

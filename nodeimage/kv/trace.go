@@ -10,21 +10,6 @@ import (
 	"squall/nodeimage/raft"
 )
 
-// roleName is a role's name in traces, metrics and logs.
-func roleName(r raft.Role) string {
-	switch r {
-	case raft.Follower:
-		return "follower"
-	case raft.Candidate:
-		return "candidate"
-	case raft.Leader:
-		return "leader"
-	case raft.Stopped:
-		return "stopped"
-	}
-	return "role " + strconv.Itoa(int(r))
-}
-
 // Tracer writes a Raft node's trace events as lines of JSON. Each event is one
 // write, made before Trace returns, so that whatever depends on the event cannot
 // be seen of a node that was killed before its event was written.
@@ -69,7 +54,7 @@ func appendEvent(b []byte, e *raft.Event) []byte {
 	b = appendUint(b, `,"term":`, e.Term)
 	if e.Kind == raft.EventRole {
 		b = append(b, `,"role":"`...)
-		b = append(b, roleName(e.Role)...)
+		b = append(b, e.Role.String()...)
 		b = append(b, '"')
 	}
 	b = appendNode(b, `,"leader":`, e.Leader)

@@ -123,7 +123,7 @@ func TestLeaderSendsSnapshotAndResends(t *testing.T) {
 	sent = s.store()
 	s.want("offset", sent[0].Offset, 32)
 	s.want("last", sent[0].Last, true)
-	sent = s.ack(2, 5) // the follower is even further than the snapshot
+	s.ack(2, 5) // the follower is even further than the snapshot
 	s.want("state", s.c.role.(*leader).follower(2).state, streaming)
 	s.want("next", s.c.role.(*leader).follower(2).next, 6)
 }

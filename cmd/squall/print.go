@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,11 +47,20 @@ func printWitness(w io.Writer, c check.Result) {
 	}
 	for i, e := range c.Events {
 		if i == 0 {
-			fmt.Fprintln(table, "    node\tboot\tevent\tterm\trole\tvote\tindex\tentry term\thash")
+			fmt.Fprintln(table, "    node\tboot\tevent\tterm\trole\tvote\tindex\tentry term\thash\treason")
 		}
-		fmt.Fprintf(table, "    %s\t%d\t%s\t%d\t%s\t%s\t%d\t%d\t%s\n", e.Node, e.Boot, e.Kind, e.Term, e.Role, e.Vote, e.Index, e.EntryTerm, e.Hash)
+		fmt.Fprintf(table, "    %s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Node, e.Boot, e.Kind, unlessZero(e.Term),
+			e.Role, e.Vote, unlessZero(e.Index), unlessZero(e.EntryTerm), e.Hash, firstLine(e.Reason))
 	}
 	table.Flush()
+}
+
+// unlessZero leaves out what an event does not tell.
+func unlessZero(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
 }
 
 func seconds(ns int64) string { return fmt.Sprintf("%.6fs", time.Duration(ns).Seconds()) }

@@ -32,9 +32,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
 	r.cluster, err = r.cfg.Runtime.Up(ctx, ClusterSpec{
-		Run:      filepath.Base(r.dir),
-		Machines: append(append([]string(nil), r.plan.Nodes...), driverMachine),
-		Binary:   binary.Path, BinaryKey: binary.Key,
+		Run: filepath.Base(r.dir), Machines: r.machineSpecs(), Binary: binary.Path, BinaryKey: binary.Key,
 	})
 	if err != nil {
 		return err
@@ -50,6 +48,16 @@ func (r *run) bringUp(ctx context.Context) error {
 	}
 	r.mark(history.MarkUp, fmt.Sprintf("%d machines", len(r.plan.Nodes)+1))
 	return nil
+}
+
+// machineSpecs are the nodes' machines, with the test's limits, and the driver's,
+// which has none.
+func (r *run) machineSpecs() []MachineSpec {
+	var specs []MachineSpec
+	for _, name := range r.plan.Nodes {
+		specs = append(specs, MachineSpec{Name: name, CPUs: r.plan.Test.CPUs, Memory: int64(r.plan.Test.Memory) << 20})
+	}
+	return append(specs, MachineSpec{Name: driverMachine})
 }
 
 // connect makes the agents' clients, each with a log file of its own.
@@ -170,9 +178,24 @@ func (r *run) collect(ctx context.Context) {
 	}
 }
 
-// down takes the machines away, unless they are to be kept. It is idempotent.
+// keep ends the machines but leaves their disks, and says where they are.
+func (r *run) keep() (where string, err error) {
+	if r.cluster == nil { // there never were any
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), downTimeout)
+	defer cancel()
+	if where, err = r.cluster.Keep(ctx); err != nil {
+		return "", fmt.Errorf("keep the machines: %w", err)
+	}
+	r.cluster = nil
+	r.disconnect()
+	return where, nil
+}
+
+// down takes the machines away. It is idempotent.
 func (r *run) down() {
-	if r.cluster == nil || r.kept {
+	if r.cluster == nil {
 		return
 	}
 	begun := time.Now()

@@ -34,8 +34,8 @@ type Outcome struct {
 	Dir         string
 	Plan        *Plan
 	Results     *check.Results
-	Interrupted bool // it was stopped early
-	Kept        bool // its machines were left as they are
+	Interrupted bool   // it was stopped early
+	Kept        string // where the machines' disks were left; "": they were removed
 }
 
 // Run carries out a test: it brings machines up, storms them, records, and has
@@ -75,8 +75,13 @@ func Run(ctx context.Context, t Test, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.kept = t.Keep == KeepAlways || t.Keep == KeepOnFail && results.Verdict != check.Pass
-	return &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped(), Kept: r.kept}, nil
+	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped()}
+	if t.Keep == KeepAlways || t.Keep == KeepOnFail && results.Verdict != check.Pass {
+		if outcome.Kept, err = r.keep(); err != nil {
+			r.log.Error("the machines are removed after all", "err", err)
+		}
+	}
+	return outcome, nil
 }
 
 // run is one test under way.
@@ -96,7 +101,6 @@ type run struct {
 	loader    *loader
 	clock     clock
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
-	kept      bool         // the machines are to be left as they are
 
 	mu       sync.Mutex
 	recorder *history.Recorder       // nil until the machines are there

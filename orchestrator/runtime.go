@@ -2,8 +2,11 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/netip"
+	"regexp"
 )
 
 // Runtime is a place that can run machines.
@@ -19,19 +22,30 @@ type Runtime interface {
 
 // ClusterSpec says what machines are wanted.
 type ClusterSpec struct {
-	Run      string   // the run's id, unique on this host; it goes into names and labels
-	Machines []string // machine names, e.g. n1 … n5 and driver
-	Binary   string   // path of the static squall-node binary to pack into the image
+	Run      string // the run's id, unique on this host; it goes into names and labels
+	Machines []MachineSpec
+	Binary   string // path of the static squall-node binary to run in the machines
 	// BinaryKey identifies the binary's content, so that an image made from it
 	// before is used again.
 	BinaryKey string
+}
+
+// MachineSpec is one machine that is wanted. A Runtime that cannot set a limit
+// refuses it by name; it never leaves one out.
+type MachineSpec struct {
+	Name   string  // e.g. n1 … n5 and driver
+	CPUs   float64 // processors' worth of time that it may use; 0: no limit
+	Memory int64   // bytes; 0: no limit
 }
 
 // Cluster is a set of running machines on a network of their own.
 type Cluster interface {
 	// Machine is the machine of that name, which must be one of the spec's.
 	Machine(name string) Machine
-	// Down removes the machines and the network. It is idempotent.
+	// Keep ends the machines but leaves their disks, and says where they are
+	// found. Down has nothing to do afterwards.
+	Keep(ctx context.Context) (where string, err error)
+	// Down removes the machines, their disks and the network. It is idempotent.
 	Down(ctx context.Context) error
 }
 
@@ -42,6 +56,61 @@ type Machine interface {
 	// Control is the attached stdin and stdout of process 1: the agent's
 	// protocol. It ends when the machine does.
 	Control() io.ReadWriteCloser
+	// Kill ends the machine as a power cut does: no process in it has a last
+	// word. It returns when that was done.
+	Kill(ctx context.Context) error
 	// Death says why the machine ended ("" while it runs), for error messages.
 	Death(ctx context.Context) string
+}
+
+// NetworkPool is what the networks of machines are taken out of: reserved for
+// benchmarks (RFC 2544), so that it meets no company's network or VPN.
+const NetworkPool = "198.18.0.0/15"
+
+// MaxMachines is how many machines a cluster can have: they fit a network of
+// 256 addresses.
+const MaxMachines = 240
+
+// firstHost is the last byte of the first machine's address.
+const firstHost = 10
+
+// MachineAddr is the address of the i-th machine (from 0) of a cluster whose
+// network is this one, of 256 addresses.
+func MachineAddr(network netip.Prefix, i int) netip.Addr {
+	a := network.Addr().As4()
+	a[3] = byte(firstHost + i)
+	return netip.AddrFrom4(a)
+}
+
+var (
+	runID       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
+	machineName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// Validate refuses what would make names that a kernel or an engine refuses
+// later, in worse words.
+func (s ClusterSpec) Validate() error {
+	if !runID.MatchString(s.Run) {
+		return fmt.Errorf("run id %q: letters, digits, dots, dashes and underscores are wanted, 100 at most", s.Run)
+	}
+	if n := len(s.Machines); n == 0 || n > MaxMachines {
+		return fmt.Errorf("%d machines: from 1 to %d are possible", n, MaxMachines)
+	}
+	seen := make(map[string]bool)
+	for _, m := range s.Machines {
+		if !machineName.MatchString(m.Name) {
+			return fmt.Errorf("machine name %q: lower-case letters, digits and dashes are wanted, 63 at most", m.Name)
+		}
+		if seen[m.Name] {
+			return fmt.Errorf("machine name %q is there twice", m.Name)
+		}
+		if m.CPUs < 0 || m.Memory < 0 {
+			return fmt.Errorf("machine %s: a limit is below zero", m.Name)
+		}
+		seen[m.Name] = true
+	}
+	if s.BinaryKey == "" {
+		return errors.New("the binary's key is missing")
+	}
+	return nil
 }

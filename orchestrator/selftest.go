@@ -28,7 +28,7 @@ func SelfTest(ctx context.Context, runtime Runtime,
 	}
 	begun := time.Now()
 	names := []string{"n1", "n2"}
-	cluster, err := runtime.Up(ctx, ClusterSpec{Run: fmt.Sprintf("doctor-%d", begun.UnixNano()), Machines: names,
+	cluster, err := runtime.Up(ctx, ClusterSpec{Run: fmt.Sprintf("doctor-%d", begun.UnixNano()), Machines: []MachineSpec{{Name: names[0]}, {Name: names[1]}},
 		Binary: binary.Path, BinaryKey: binary.Key})
 	if err != nil {
 		return "", err

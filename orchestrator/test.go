@@ -53,6 +53,9 @@ type Test struct {
 	ElectionMax   Duration `json:"electionMax"`
 	SnapshotEvery int      `json:"snapshotEvery"` // log entries
 
+	CPUs   float64 `json:"cpus"`   // of each node; 0: no limit
+	Memory int     `json:"memory"` // of each node, MiB; 0: no limit
+
 	Out         string   `json:"out"`
 	Keep        string   `json:"keep"`
 	CheckTime   Duration `json:"checkTime"`
@@ -122,6 +125,9 @@ func Options() []Option {
 			func(t *Test) *Duration { return &t.ElectionMax }),
 		intOption("snapshot-every", 10, math.MaxInt32, "log entries between two snapshots",
 			func(t *Test) *int { return &t.SnapshotEvery }),
+		{"cpus", "number", "processors' worth of time that each node may use, such as 0.5; 0: no limit", setCPUs,
+			func(t *Test) string { return strconv.FormatFloat(t.CPUs, 'g', -1, 64) }},
+		intOption("memory", 0, 1<<20, "memory of each node, MiB; 0: no limit", func(t *Test) *int { return &t.Memory }),
 		durationOption("check-time", time.Second, 24*time.Hour, "time limit of the check",
 			func(t *Test) *Duration { return &t.CheckTime }),
 		intOption("check-memory", 64, 1<<20, "memory limit of the check, MiB", func(t *Test) *int { return &t.CheckMemory }),
@@ -229,6 +235,18 @@ func setRate(t *Test, text string) error {
 		return fmt.Errorf("expected a number of operations per second from 0 to 1000000, found %q", text)
 	}
 	t.Rate = rate
+	return nil
+}
+
+// minCPUs is the least that the kernel's scheduler can be told.
+const minCPUs = 0.01
+
+func setCPUs(t *Test, text string) error {
+	cpus, err := strconv.ParseFloat(text, 64)
+	if err != nil || cpus != 0 && !(cpus >= minCPUs && cpus <= 1024) {
+		return fmt.Errorf("expected 0, or a number of processors from %v to 1024, found %q", minCPUs, text)
+	}
+	t.CPUs = cpus
 	return nil
 }
 

@@ -155,9 +155,9 @@ func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Wr
 		}
 	}
 	printVerdict(human, o.Results)
-	if o.Kept {
-		fmt.Fprintf(human, "The machines were kept, stopped, with their disks; `%s clean --run %s` removes them.\n",
-			a.program, filepath.Base(o.Dir))
+	if o.Kept != "" {
+		fmt.Fprintf(human, "The machines were kept, stopped, with their disks: %s; `%s clean --run %s` removes them.\n",
+			o.Kept, a.program, filepath.Base(o.Dir))
 	}
 	printEnd(human, o.Results, o.Dir, o.Plan.Command, reportErr == nil)
 	if reportErr != nil {

@@ -36,8 +36,8 @@ func BenchmarkUpDown(b *testing.B) {
 
 func greet(b *testing.B, c orchestrator.Cluster, s orchestrator.ClusterSpec) {
 	b.Helper()
-	for _, name := range s.Machines {
-		client, _ := command(b, c.Machine(name))
+	for _, m := range s.Machines {
+		client, _ := command(b, c.Machine(m.Name))
 		if _, err := client.Hello(b.Context()); err != nil {
 			b.Fatal(err)
 		}

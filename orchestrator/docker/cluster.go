@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ type cluster struct {
 // Up makes a network and the machines on it. On an error, which may be the end
 // of ctx, nothing is left behind.
 func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
-	if err := checkSpec(spec); err != nil {
+	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
 	c := &cluster{runtime: r, run: spec.Run, machines: make(map[string]*machine)}
@@ -40,32 +39,6 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 		return nil, errors.Join(err, c.Down(ctx))
 	}
 	return c, nil
-}
-
-// checkSpec refuses what would make names that the engine refuses later, in
-// worse words.
-func checkSpec(spec orchestrator.ClusterSpec) error {
-	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`).MatchString(spec.Run) {
-		return fmt.Errorf("run id %q: letters, digits, dots, dashes and underscores are wanted, 100 at most", spec.Run)
-	}
-	if n := len(spec.Machines); n == 0 || n > maxMachines {
-		return fmt.Errorf("%d machines: from 1 to %d are possible", n, maxMachines)
-	}
-	host := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	seen := make(map[string]bool)
-	for _, name := range spec.Machines {
-		if !host.MatchString(name) {
-			return fmt.Errorf("machine name %q: lower-case letters, digits and dashes are wanted, 63 at most", name)
-		}
-		if seen[name] {
-			return fmt.Errorf("machine name %q is there twice", name)
-		}
-		seen[name] = true
-	}
-	if spec.BinaryKey == "" {
-		return errors.New("the binary's key is missing")
-	}
-	return nil
 }
 
 func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
@@ -85,14 +58,14 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 		return err
 	}
 	ready := time.Now()
-	for i, name := range spec.Machines {
-		c.machines[name] = &machine{api: c.runtime.api, name: name, addr: hostAddr(subnet, i)}
+	for i, m := range spec.Machines {
+		c.machines[m.Name] = &machine{api: c.runtime.api, spec: m, addr: orchestrator.MachineAddr(subnet, i)}
 	}
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {
 		machines.Go(func() error {
 			if err := m.up(machinesCtx, c.run, image); err != nil {
-				return fmt.Errorf("machine %s: %w", m.name, err)
+				return fmt.Errorf("machine %s: %w", m.spec.Name, err)
 			}
 			return nil
 		})
@@ -115,7 +88,7 @@ func (m *machine) up(ctx context.Context, run, image string) error {
 	}
 	step, cancel := steady(ctx)
 	defer cancel()
-	created, err := m.api.ContainerCreate(step, config, host, net, nil, networkName(run)+"-"+m.name)
+	created, err := m.api.ContainerCreate(step, config, host, net, nil, networkName(run)+"-"+m.spec.Name)
 	if err != nil {
 		return fmt.Errorf("making the container: %w", err)
 	}
@@ -138,11 +111,11 @@ func (m *machine) up(ctx context.Context, run, image string) error {
 }
 
 func (m *machine) config(run, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
-	labels := map[string]string{Label: run, MachineLabel: m.name}
+	labels := map[string]string{Label: run, MachineLabel: m.spec.Name}
 	noInit := false
 	config := &container.Config{
 		Image:        image,
-		Hostname:     m.name,
+		Hostname:     m.spec.Name,
 		Labels:       labels,
 		OpenStdin:    true,
 		StdinOnce:    true, // the agent's stdin ends with this attachment
@@ -158,6 +131,7 @@ func (m *machine) config(run, image string) (*container.Config, *container.HostC
 		CapAdd:        []string{"NET_ADMIN"},
 		SecurityOpt:   []string{"no-new-privileges"},
 		Init:          &noInit, // the agent is process 1
+		Resources:     container.Resources{NanoCPUs: int64(m.spec.CPUs * 1e9), Memory: m.spec.Memory},
 		// Limits stay the engine's: one that may not raise them (rootless, or
 		// confined itself) would refuse to start the container, and a Go
 		// program takes its hard limit of open files by itself.
@@ -183,6 +157,17 @@ func (c *cluster) Machine(name string) orchestrator.Machine {
 		return nil
 	}
 	return m
+}
+
+// Keep ends the agents, and with them the containers, which keep their disks.
+func (c *cluster) Keep(context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.machines {
+		m.control.Close() // an agent whose stdin ends leaves
+	}
+	c.down = true
+	return "the containers " + networkName(c.run) + "-*", nil
 }
 
 // Down removes the machines, their disks and the network. It does so even when

@@ -53,7 +53,11 @@ func spec(t testing.TB, r *Runtime, machines ...string) orchestrator.ClusterSpec
 	}
 	run := "test-" + strings.ToLower(rand.Text()[:10])
 	t.Cleanup(func() { wantNothing(t, r, run) })
-	return orchestrator.ClusterSpec{Run: run, Machines: machines, Binary: bin.Path, BinaryKey: bin.Key}
+	specs := make([]orchestrator.MachineSpec, len(machines))
+	for i, name := range machines {
+		specs[i].Name = name
+	}
+	return orchestrator.ClusterSpec{Run: run, Machines: specs, Binary: bin.Path, BinaryKey: bin.Key}
 }
 
 // wantNothing fails the test when anything of a run is left.

@@ -11,6 +11,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
+
+	"squall/orchestrator"
 )
 
 // deathDelay is how long the engine may take to notice a death whose effect,
@@ -23,20 +25,28 @@ const lastLines = 10
 // machine is one container.
 type machine struct {
 	api     *client.Client
-	name    string
+	spec    orchestrator.MachineSpec
 	addr    netip.Addr
 	id      string
 	control *control
 }
 
 // Name is the machine's name, which also is its host name.
-func (m *machine) Name() string { return m.name }
+func (m *machine) Name() string { return m.spec.Name }
 
 // Addr is its address in the cluster's network.
 func (m *machine) Addr() netip.Addr { return m.addr }
 
 // Control is stdin and stdout of process 1.
 func (m *machine) Control() io.ReadWriteCloser { return m.control }
+
+// Kill ends the container.
+func (m *machine) Kill(ctx context.Context) error {
+	if err := m.api.ContainerKill(ctx, m.id, "KILL"); err != nil {
+		return fmt.Errorf("killing the container of %s: %w", m.spec.Name, err)
+	}
+	return nil
+}
 
 // Death says how the container ended, with the last lines of its stderr.
 func (m *machine) Death(ctx context.Context) string {

@@ -8,35 +8,23 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
+
+	"squall/orchestrator"
 )
 
 const (
-	// networkPool is what networks are taken out of: 198.18.0.0/15, reserved
-	// for benchmarks (RFC 2544), so that it meets no company's network or VPN.
-	networkPool = "198.18.0.0/15"
-	poolNets    = 512 // networks of /24 in it
+	poolNets = 512 // networks of /24 in the pool
 	// networkTries is how many of them are tried. Others' networks in the pool
 	// are left out before; what is tried in vain is what appeared meanwhile,
 	// or what the engine hides from us.
 	networkTries = 64
-	// firstHost is the last byte of the first machine's address.
-	firstHost = 10
-	// maxMachines fit a network of /24.
-	maxMachines = 240
 )
 
 // poolNet is the i-th network of the pool.
 func poolNet(i int) netip.Prefix {
-	base := netip.MustParsePrefix(networkPool).Addr().As4()
+	base := netip.MustParsePrefix(orchestrator.NetworkPool).Addr().As4()
 	i %= poolNets
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{base[0], base[1] + byte(i>>8), byte(i), 0}), 24)
-}
-
-// hostAddr is the address of the i-th machine in a network of the pool.
-func hostAddr(net netip.Prefix, i int) netip.Addr {
-	a := net.Addr().As4()
-	a[3] = byte(firstHost + i)
-	return netip.AddrFrom4(a)
 }
 
 // createNetwork makes the run's own network, with a subnet that no other has.
@@ -69,7 +57,7 @@ func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, 
 		r.log.Debug("the subnet is taken", "subnet", subnet, "err", err)
 	}
 	return netip.Prefix{}, fmt.Errorf("making the network %s: no free subnet in %s: "+
-		"remove what earlier runs left with squall clean, and networks of others there", networkName(run), networkPool)
+		"remove what earlier runs left with squall clean, and networks of others there", networkName(run), orchestrator.NetworkPool)
 }
 
 func (r *Runtime) createSubnet(ctx context.Context, run string, subnet netip.Prefix) error {

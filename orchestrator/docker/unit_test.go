@@ -78,7 +78,7 @@ func TestControl(t *testing.T) {
 }
 
 func TestPoolNets(t *testing.T) {
-	pool := netip.MustParsePrefix(networkPool)
+	pool := netip.MustParsePrefix(orchestrator.NetworkPool)
 	seen := make(map[netip.Prefix]bool)
 	for i := range 2 * poolNets {
 		n := poolNet(i)
@@ -90,30 +90,9 @@ func TestPoolNets(t *testing.T) {
 	if len(seen) != poolNets {
 		t.Errorf("%d different networks, want %d", len(seen), poolNets)
 	}
-	for _, i := range []int{0, maxMachines - 1} {
-		if n := poolNet(511); !n.Contains(hostAddr(n, i)) {
-			t.Errorf("machine %d has %v, outside %v", i, hostAddr(n, i), n)
-		}
-	}
-}
-
-func TestCheckSpec(t *testing.T) {
-	good := orchestrator.ClusterSpec{Run: "r1", Machines: []string{"n1", "driver"}, BinaryKey: "k"}
-	if err := checkSpec(good); err != nil {
-		t.Error(err)
-	}
-	for want, change := range map[string]func(*orchestrator.ClusterSpec){
-		"run id":           func(s *orchestrator.ClusterSpec) { s.Run = "a b" },
-		"0 machines":       func(s *orchestrator.ClusterSpec) { s.Machines = nil },
-		"241 machines":     func(s *orchestrator.ClusterSpec) { s.Machines = make([]string, 241) },
-		`"N1"`:             func(s *orchestrator.ClusterSpec) { s.Machines = []string{"N1"} },
-		`"n1" is there tw`: func(s *orchestrator.ClusterSpec) { s.Machines = []string{"n1", "n1"} },
-		"key":              func(s *orchestrator.ClusterSpec) { s.BinaryKey = "" },
-	} {
-		s := good
-		change(&s)
-		if err := checkSpec(s); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %s in it", err, want)
+	for _, i := range []int{0, orchestrator.MaxMachines - 1} {
+		if n := poolNet(511); !n.Contains(orchestrator.MachineAddr(n, i)) {
+			t.Errorf("machine %d has %v, outside %v", i, orchestrator.MachineAddr(n, i), n)
 		}
 	}
 }

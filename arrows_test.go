@@ -21,10 +21,11 @@ const module = "squall/"
 var arrows = map[string][]string{
 	"cmd/squall": {"orchestrator/...", "reports", "history", "history/check", "history/measure",
 		"workloads", "workloads/systems", "nemesis", "nodeimage", "nodeimage/mutants"},
-	"cmd/squall-node": {"nodeimage/agent", "nodeimage/kv", "workloads/driver"},
+	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis",
 		"workloads", "workloads/driver", "workloads/systems", "history", "history/check"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
+	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/hub/protocol"},
 	"nemesis":                  {"history"},
 	"workloads":                {"workloads/systems", "history", "history/check"},
 	"workloads/driver":         {"workloads", "workloads/systems", "history", "history/check"},
@@ -37,6 +38,8 @@ var arrows = map[string][]string{
 	"nodeimage/mutants":        {},
 	"nodeimage/agent":          {"nodeimage/agent/protocol"},
 	"nodeimage/agent/protocol": {},
+	"nodeimage/hub":            {"nodeimage/hub/protocol"},
+	"nodeimage/hub/protocol":   {},
 	"nodeimage/kv":             {"nodeimage/raft", "nodeimage/raft/wal"},
 	"nodeimage/raft":           {},
 	"nodeimage/raft/wal":       {"nodeimage/raft"},
@@ -44,9 +47,9 @@ var arrows = map[string][]string{
 
 // A test may reach one arrow further, to try its room against a real neighbour.
 var testArrows = map[string][]string{
-	"orchestrator/docker": {"nodeimage/agent"},
-	"workloads/driver":    {"nodeimage/kv"},
-	"nodeimage/raft":      {"nodeimage/raft/wal"},
+	"orchestrator":     {"orchestrator/docker", "orchestrator/local"}, // the table of tests that both pass
+	"workloads/driver": {"nodeimage/kv"},
+	"nodeimage/raft":   {"nodeimage/raft/wal"},
 }
 
 func TestArrows(t *testing.T) {

@@ -18,7 +18,9 @@ type environment struct {
 	Arch   string `json:"arch"`
 	CPUs   int    `json:"cpus"`
 	Host   string `json:"host"`
-	Binary string `json:"binary"` // key of squall-node's content
+	// Runtime is what ran the machines, in words.
+	Runtime string `json:"runtime"`
+	Binary  string `json:"binary"` // key of squall-node's content
 	// Seconds from the begin of the run to each step ("down" counts from its
 	// own begin).
 	Seconds map[string]float64 `json:"seconds"`

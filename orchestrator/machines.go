@@ -18,6 +18,7 @@ import (
 // bringUp builds the binary, makes the machines and greets their agents.
 func (r *run) bringUp(ctx context.Context) error {
 	r.cfg.Progress.Phase("building the node") // takes as long as it takes
+	r.env.Runtime = r.cfg.Runtime.Describe(ctx)
 	arch, err := r.cfg.Runtime.Arch(ctx)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 type Runtime interface {
 	// Name is "docker" or "local".
 	Name() string
+	// Describe says in one line, for people, what runs the machines and where.
+	Describe(ctx context.Context) string
 	// Arch is the processor architecture of its machines, by Go's names.
 	Arch(ctx context.Context) (string, error)
 	// Up makes a network and the machines on it, all of them running squall's

@@ -43,6 +43,7 @@ type Test struct {
 	Rate     float64  `json:"rate"` // operations per second in all; 0: closed loop
 	Seed     uint64   `json:"seed"` // 0: drawn when the plan is made
 	Mutant   string   `json:"mutant"`
+	Runtime  string   `json:"runtime"` // of the choices below; "" in old plans is docker
 
 	Keys      int      `json:"keys"`      // keys in use at a time
 	OpsPerKey int      `json:"opsPerKey"` // before a fresh key takes its place
@@ -62,6 +63,13 @@ type Test struct {
 	CheckMemory int      `json:"checkMemory"` // MiB
 }
 
+// The choices of Runtime: what makes the machines.
+const (
+	RuntimeAuto   = "auto" // Docker when its engine answers, else namespaces
+	RuntimeDocker = "docker"
+	RuntimeLocal  = "local"
+)
+
 // The choices of Keep: when the machines are left as they are after a test.
 const (
 	KeepNever  = "never"
@@ -73,7 +81,7 @@ const (
 func DefaultTest() Test {
 	return Test{
 		System: "raftkv", Nodes: 5, Time: Duration(30 * time.Second), Workload: "register",
-		Nemesis: "partition,kill,pause", Clients: 10,
+		Nemesis: "partition,kill,pause", Clients: 10, Runtime: RuntimeAuto,
 		Keys: 5, OpsPerKey: 300, OpTimeout: Duration(5 * time.Second),
 		Heartbeat: Duration(50 * time.Millisecond), ElectionMin: Duration(300 * time.Millisecond),
 		ElectionMax: Duration(600 * time.Millisecond), SnapshotEvery: 2000,
@@ -106,6 +114,9 @@ func Options() []Option {
 		{"seed", "whole number", "what schedule, generator and values are drawn from; 0: a new one", setSeed,
 			func(t *Test) string { return strconv.FormatUint(t.Seed, 10) }},
 		nameOption("system", systemNames(), "system under test", func(t *Test) *string { return &t.System }),
+		nameOption("runtime", []string{RuntimeAuto, RuntimeDocker, RuntimeLocal},
+			"what makes the machines: containers, or Linux namespaces; auto: Docker when its engine answers, else local",
+			func(t *Test) *string { return &t.Runtime }),
 		{"mutant", "name", "plant a known bug in the node (see: squall list mutants)", setMutant,
 			func(t *Test) string { return t.Mutant }},
 		textOption("name", "name of the test, and of its folder under out (default: system and workload)",

@@ -25,6 +25,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"agent", "process 1 of a machine, commanded over stdin and stdout", runAgent},
+		{"hub", "holds the machines of a cluster without Docker", runHub},
+		{"machine", "how a machine of a hub begins", runMachine},
 		{"exec", "give up all capabilities and become another program", runExec},
 		{"kv", "the replicated key-value server", runKV},
 		{"driver", "the clients: runs a workload against the cluster", runDriver},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,14 +15,16 @@ import (
 	"squall/nodeimage"
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
+	"squall/orchestrator/local"
 )
 
 // need is one thing that squall cannot do without.
 type need struct {
 	Name  string `json:"need"`
 	OK    bool   `json:"ok"`
-	Found string `json:"found"`          // what there is, or what went wrong
-	Mend  string `json:"mend,omitempty"` // what to do about it
+	Spare bool   `json:"spare,omitempty"` // a run can do without it, since another is there
+	Found string `json:"found"`           // what there is, or what went wrong
+	Mend  string `json:"mend,omitempty"`  // what to do about it
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -36,7 +39,7 @@ func (a *app) doctorCommand() *cobra.Command {
 				return err
 			}
 			for _, n := range needs {
-				if !n.OK {
+				if !n.OK && !n.Spare {
 					return &exitError{code: exitInvalid}
 				}
 			}
@@ -53,7 +56,10 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 	}
 	for _, n := range needs {
 		mark := "✓"
-		if !n.OK {
+		switch {
+		case !n.OK && n.Spare:
+			mark = "–"
+		case !n.OK:
 			mark = "✗"
 		}
 		fmt.Fprintf(a.out, "%s %-18s %s\n", mark, n.Name, strings.ReplaceAll(n.Found, "\n", "\n"+strings.Repeat(" ", 21)))
@@ -68,57 +74,98 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 func (a *app) examine(ctx context.Context) []need {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	needs := []need{goToolchain(ctx), sources(), runsFolder()}
+	return append([]need{goToolchain(ctx), sources(), runsFolder()}, a.examineRuntimes(ctx)...)
+}
+
+// examineRuntimes tries each runtime. One that works is enough: then what the
+// other lacks is no need.
+func (a *app) examineRuntimes(ctx context.Context) []need {
+	inDocker, here := a.examineDocker(ctx), a.examineLocal(ctx)
+	if allOK(here) {
+		spare(inDocker)
+	}
+	if allOK(inDocker) {
+		spare(here)
+	}
+	return append(inDocker, here...)
+}
+
+func allOK(needs []need) bool {
+	return !slices.ContainsFunc(needs, func(n need) bool { return !n.OK })
+}
+
+func spare(needs []need) {
+	for i := range needs {
+		needs[i].Spare = true
+	}
+}
+
+func (a *app) examineDocker(ctx context.Context) []need {
 	runtime, err := docker.New(ctx, docker.Options{})
 	if err != nil {
-		return append(needs, need{"Docker engine", false, err.Error(), "start Docker, or point DOCKER_HOST at an engine"})
+		return []need{{Name: "Docker engine", Found: err.Error(), Mend: "start Docker, or point DOCKER_HOST at an engine"}}
 	}
 	defer runtime.Close()
-	needs = append(needs, engine(ctx, runtime))
-	proof, err := orchestrator.SelfTest(ctx, runtime, a.build)
+	return []need{engine(ctx, runtime), a.tryMachines(ctx, runtime)}
+}
+
+func (a *app) examineLocal(ctx context.Context) []need {
+	runtime, err := local.New(local.Options{})
 	if err != nil {
-		return append(needs, need{"machines", false, err.Error(), "the engine's kernel needs nf_tables (modprobe nf_tables)"})
+		return []need{{Name: "namespaces", Found: err.Error()}}
 	}
-	return append(needs, need{"machines", true, proof, ""})
+	return []need{{Name: "namespaces", OK: true, Found: runtime.Describe(ctx)}, a.tryMachines(ctx, runtime)}
+}
+
+// tryMachines tries what every fault stands on.
+func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) need {
+	n := need{Name: runtime.Name() + " machines"}
+	var err error
+	if n.Found, err = orchestrator.SelfTest(ctx, runtime, a.build); err != nil {
+		n.Found, n.Mend = err.Error(), "where packet rules are what fails: sudo modprobe nf_tables"
+		return n
+	}
+	n.OK = true
+	return n
 }
 
 func goToolchain(ctx context.Context) need {
 	out, err := exec.CommandContext(ctx, "go", "version").Output()
 	if err != nil {
-		return need{"Go toolchain", false, err.Error(), "install Go 1.26 or newer and put it on PATH"}
+		return need{Name: "Go toolchain", Found: err.Error(), Mend: "install Go 1.26 or newer and put it on PATH"}
 	}
-	return need{"Go toolchain", true, strings.TrimPrefix(strings.TrimSpace(string(out)), "go version "), ""}
+	return need{Name: "Go toolchain", OK: true, Found: strings.TrimPrefix(strings.TrimSpace(string(out)), "go version ")}
 }
 
 func sources() need {
 	root, err := nodeimage.FindRoot()
 	if err != nil {
-		return need{"squall's sources", false, err.Error(), "run squall in a checkout of its repository"}
+		return need{Name: "squall's sources", Found: err.Error(), Mend: "run squall in a checkout of its repository"}
 	}
-	return need{"squall's sources", true, root, ""}
+	return need{Name: "squall's sources", OK: true, Found: root}
 }
 
 func runsFolder() need {
 	folder := orchestrator.DefaultTest().Out
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return need{"folder of runs", false, err.Error(), "choose a folder that can be written with --out"}
+		return need{Name: "folder of runs", Found: err.Error(), Mend: "choose a folder that can be written with --out"}
 	}
 	probe, err := os.CreateTemp(folder, ".doctor-")
 	if err != nil {
-		return need{"folder of runs", false, err.Error(), "choose a folder that can be written with --out"}
+		return need{Name: "folder of runs", Found: err.Error(), Mend: "choose a folder that can be written with --out"}
 	}
 	probe.Close()
 	os.Remove(probe.Name())
-	return need{"folder of runs", true, folder + " can be written", ""}
+	return need{Name: "folder of runs", OK: true, Found: folder + " can be written"}
 }
 
 func engine(ctx context.Context, runtime *docker.Runtime) need {
 	info, err := runtime.Info(ctx)
 	if err != nil {
-		return need{"Docker engine", false, err.Error(), "see whether `docker info` works"}
+		return need{Name: "Docker engine", Found: err.Error(), Mend: "see whether `docker info` works"}
 	}
 	found := fmt.Sprintf("%s (API %s) at %s: %s/%s, %s, kernel %s, cgroup v%s, %s, %d CPUs, answers in %v", info.Version,
 		info.APIVersion, info.Host, info.OSType, info.Arch, info.OS, info.Kernel, info.Cgroup, info.StorageDriver,
 		info.CPUs, info.Latency.Round(10*time.Microsecond))
-	return need{"Docker engine", info.OSType == "linux", found, "switch the engine to Linux containers"}
+	return need{Name: "Docker engine", OK: info.OSType == "linux", Found: found, Mend: "switch the engine to Linux containers"}
 }

@@ -14,7 +14,6 @@ import (
 	"squall/history/check"
 	"squall/nodeimage"
 	"squall/orchestrator"
-	"squall/orchestrator/docker"
 	"squall/reports"
 )
 
@@ -37,7 +36,7 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [TEST.yaml]",
 		Short: "Run one test: launch a cluster, storm it, check it, report",
-		Long: `Run one test: launch a Raft cluster in containers, put load on it while faults are injected, record
+		Long: `Run one test: launch a Raft cluster in containers (or, without Docker, in Linux namespaces), put load on it while faults are injected, record
 everything, check it, and write a report. A test file sets any of the flags below by name (nodes: 5);
 a flag goes over the file.
 
@@ -116,16 +115,17 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if flags.verbose {
 		log = slog.New(slog.NewTextHandler(a.errOut, nil))
 	}
-	runtime, err := docker.New(ctx, docker.Options{Logger: log})
+	runtime, err := openRuntime(ctx, t.Runtime, log)
 	if err != nil {
 		return &exitError{exitInvalid, err}
 	}
-	defer runtime.Close()
+	defer runtime.close()
+	fmt.Fprintln(human, runtime.line(ctx))
 	ctx, stop, release := a.interruptible(ctx, human)
 	defer release()
 	progress := newProgress(human)
 	outcome, err := orchestrator.Run(ctx, t, orchestrator.Config{
-		Version: version, Program: a.program, Runtime: runtime, Build: a.build, Log: log, Progress: progress, Stop: stop,
+		Version: version, Program: a.program, Runtime: runtime.Runtime, Build: a.build, Log: log, Progress: progress, Stop: stop,
 	})
 	progress.end()
 	if errors.Is(err, errLeave) {

@@ -94,3 +94,15 @@ func mend(err error) string {
 		return "install or start Docker (https://docs.docker.com/get-docker), or set DOCKER_HOST to where it is"
 	}
 }
+
+// Named reports whether something names an engine, or the default socket is
+// there: then one that does not answer is an error, and not a computer without
+// Docker.
+func Named() bool {
+	host, from, err := engineHost("")
+	if err != nil || from != "the default" {
+		return true
+	}
+	_, err = os.Stat(strings.TrimPrefix(host, "unix://"))
+	return err == nil
+}

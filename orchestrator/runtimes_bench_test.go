@@ -1,4 +1,4 @@
-package docker
+package orchestrator_test
 
 import (
 	"context"
@@ -10,15 +10,23 @@ import (
 	"squall/orchestrator"
 )
 
+// benchEach measures every runtime, one after the other.
+func benchEach(b *testing.B, bench func(b *testing.B, h host)) {
+	for name, open := range hosts() {
+		b.Run(name, func(b *testing.B) { bench(b, opened(b, open)) })
+	}
+}
+
 // BenchmarkUpDown is a cluster of five and its driver, the image being there
 // already: up until every agent has answered, and down.
-func BenchmarkUpDown(b *testing.B) {
-	r := engine(b)
+func BenchmarkUpDown(b *testing.B) { benchEach(b, upDown) }
+
+func upDown(b *testing.B, h host) {
 	var upTime, downTime time.Duration
 	for b.Loop() {
-		s := spec(b, r, "n1", "n2", "n3", "n4", "n5", "driver")
+		s := spec(b, h, "n1", "n2", "n3", "n4", "n5", "driver")
 		begin := time.Now()
-		c, err := r.Up(b.Context(), s)
+		c, err := h.Up(b.Context(), s)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -45,9 +53,10 @@ func greet(b *testing.B, c orchestrator.Cluster, s orchestrator.ClusterSpec) {
 }
 
 // BenchmarkCall is a call to an agent and its answer.
-func BenchmarkCall(b *testing.B) {
-	r := engine(b)
-	c, _ := command(b, up(b, r, spec(b, r, "n1")).Machine("n1"))
+func BenchmarkCall(b *testing.B) { benchEach(b, call) }
+
+func call(b *testing.B, h host) {
+	c, _ := command(b, up(b, h, spec(b, h, "n1")).Machine("n1"))
 	for b.Loop() {
 		if _, err := c.Clock(b.Context()); err != nil {
 			b.Fatal(err)
@@ -56,9 +65,10 @@ func BenchmarkCall(b *testing.B) {
 }
 
 // BenchmarkTrace is how fast a server's trace comes out of its container.
-func BenchmarkTrace(b *testing.B) {
-	r := engine(b)
-	c, out := command(b, up(b, r, spec(b, r, "n1")).Machine("n1"))
+func BenchmarkTrace(b *testing.B) { benchEach(b, wholeTrace) }
+
+func wholeTrace(b *testing.B, h host) {
+	c, out := command(b, up(b, h, spec(b, h, "n1")).Machine("n1"))
 	const mib = 128
 	b.SetBytes(mib << 20)
 	for b.Loop() {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"squall/orchestrator"
+	"squall/orchestrator/docker"
+	"squall/orchestrator/local"
+)
+
+// opened is a runtime that can be used, and why it is this one.
+type opened struct {
+	orchestrator.Runtime
+	why   string // one line
+	close func()
+}
+
+// openRuntime opens the runtime of that name. With auto that is Docker when
+// its engine answers, else local. An error says of each what is missing.
+func openRuntime(ctx context.Context, name string, log *slog.Logger) (opened, error) {
+	switch name {
+	case orchestrator.RuntimeDocker:
+		return openDocker(ctx, log)
+	case orchestrator.RuntimeLocal:
+		return openLocal(log)
+	}
+	inDocker, dockerErr := openDocker(ctx, log)
+	if dockerErr == nil {
+		return inDocker, nil
+	}
+	here, localErr := openLocal(log)
+	if localErr != nil {
+		return opened{}, fmt.Errorf("there is nothing to run machines with:\n  docker: %w\n  local: %w", dockerErr, localErr)
+	}
+	here.why = oneLine(dockerErr)
+	return here, nil
+}
+
+func openDocker(ctx context.Context, log *slog.Logger) (opened, error) {
+	r, err := docker.New(ctx, docker.Options{Logger: log})
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{r, "its engine answers", func() { r.Close() }}, nil
+}
+
+func openLocal(log *slog.Logger) (opened, error) {
+	r, err := local.New(local.Options{Logger: log})
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{r, "as asked for", func() {}}, nil
+}
+
+// String is the line that says what was chosen and why.
+func (o opened) line(ctx context.Context) string {
+	return fmt.Sprintf("runtime  %s (%s): %s", o.Name(), o.Describe(ctx), o.why)
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// cannotRun tells an error of a runtime that is not there.
+func cannotRun(err error) bool {
+	return errors.Is(err, docker.ErrNoEngine) || errors.Is(err, local.ErrCannot)
+}

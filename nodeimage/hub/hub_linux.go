@@ -1,0 +1,140 @@
+package hub
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"squall/nodeimage/hub/protocol"
+)
+
+// hub is the machines of one cluster.
+type hub struct {
+	config   protocol.Config
+	folder   protocol.Folder
+	lock     *os.File // held for as long as the hub lives
+	machines map[string]*machine
+
+	mu  sync.Mutex
+	out *json.Encoder
+}
+
+// Run is the hub. It returns when its machines and, unless they were to be
+// kept, their disks are gone.
+func Run(in io.Reader, out io.Writer) error {
+	h := &hub{out: json.NewEncoder(out), machines: map[string]*machine{}}
+	input := bufio.NewReader(in)
+	if err := readLine(input, &h.config); err != nil {
+		return fmt.Errorf("read what machines to make: %w", err)
+	}
+	h.folder = protocol.Folder(h.config.Folder)
+	if err := h.up(); err != nil {
+		err = errors.Join(err, h.down(false))
+		h.say(protocol.Event{Kind: protocol.EventFailed, Why: err.Error()})
+		return err
+	}
+	h.say(protocol.Event{Kind: protocol.EventUp})
+	keep := h.obey(input)
+	err := h.down(keep)
+	last := protocol.Event{Kind: protocol.EventDown}
+	if err != nil {
+		last.Why = err.Error()
+	}
+	h.say(last)
+	return err
+}
+
+func readLine(r *bufio.Reader, into any) error {
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(line, into)
+}
+
+// say sends an event. Nobody may be left to take it, which the end of the
+// input tells too.
+func (h *hub) say(e protocol.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_ = h.out.Encode(e)
+}
+
+// obey carries out commands until the last, or until the input ends, and
+// reports whether the disks are to be kept.
+func (h *hub) obey(input *bufio.Reader) (keep bool) {
+	for {
+		var c protocol.Command
+		if err := readLine(input, &c); err != nil {
+			return false
+		}
+		switch c.Verb {
+		case protocol.VerbKill:
+			if m := h.machines[c.Machine]; m != nil {
+				m.kill() // its end is an event of its own
+			}
+		case protocol.VerbKeep:
+			return true
+		case protocol.VerbDown:
+			return false
+		}
+	}
+}
+
+// up makes everything. What it made in vain, down takes away.
+func (h *hub) up() error {
+	lock, err := h.folder.Create(h.config.Machines)
+	h.lock = lock
+	if err != nil {
+		return err
+	}
+	// Nothing that is mounted from here on is seen outside.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making the mounts private: %w", err)
+	}
+	limits, err := makeLimits(h.folder, h.config)
+	if err != nil {
+		return err
+	}
+	bridge, err := makeBridge()
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(h.config.Machines))
+	var all sync.WaitGroup
+	for i, spec := range h.config.Machines {
+		m := &machine{spec: spec, done: make(chan struct{})}
+		h.machines[spec.Name] = m
+		all.Go(func() {
+			if err := h.boot(m, i, bridge, limits); err != nil {
+				errs[i] = fmt.Errorf("machine %s: %w", spec.Name, err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// down ends every machine and removes what is theirs.
+func (h *hub) down(keep bool) error {
+	for _, m := range h.machines {
+		m.kill()
+	}
+	for _, m := range h.machines {
+		<-m.done
+	}
+	switch {
+	case h.lock == nil: // the folder is not ours
+		return nil
+	case keep:
+		return h.folder.Keep()
+	default:
+		return h.folder.Remove()
+	}
+}

@@ -1,0 +1,64 @@
+// Package protocol is what the orchestrator and the hub of a local cluster
+// agree on: the messages between them, which file descriptors are whose, and
+// the folder of a run.
+//
+// Both directions are JSON, one value a line. The hub's stdin takes one Config
+// and then Commands; its stdout gives Events. When its stdin ends, the one who
+// commanded it is gone, and the hub takes everything down.
+package protocol
+
+import "net/netip"
+
+// Config is what the hub is to make.
+type Config struct {
+	// Folder is the run's own folder, which the hub makes and, in the end,
+	// removes. It must not be there yet.
+	Folder   string       `json:"folder"`
+	Run      string       `json:"run"`
+	Network  netip.Prefix `json:"network"` // of the machines' addresses
+	Machines []Machine    `json:"machines"`
+	// Where a machine sees squall-node and its disk.
+	BinaryPath string `json:"binaryPath"`
+	DataDir    string `json:"dataDir"`
+}
+
+// Machine is one machine to make. Its agent's stdin, stdout and stderr are
+// handed to the hub as file descriptors, see FirstFD.
+type Machine struct {
+	Name   string     `json:"name"` // also its host name
+	Addr   netip.Addr `json:"addr"`
+	CPUs   float64    `json:"cpus,omitempty"`   // processors' worth of time; 0: no limit
+	Memory int64      `json:"memory,omitempty"` // bytes; 0: no limit
+}
+
+// FirstFD is where the hub finds the stdin of the i-th machine's agent. Its
+// stdout and stderr follow.
+func FirstFD(i int) int { return 3 + 3*i }
+
+// Verbs of commands.
+const (
+	VerbKill = "kill" // end Machine, as a power cut does
+	VerbKeep = "keep" // end all machines, leave their disks, and exit
+	VerbDown = "down" // end all machines, remove everything, and exit
+)
+
+// Command asks the hub for something.
+type Command struct {
+	Verb    string `json:"verb"`
+	Machine string `json:"machine,omitempty"`
+}
+
+// Kinds of events.
+const (
+	EventUp     = "up"     // every machine's agent runs
+	EventFailed = "failed" // the machines cannot be made: Why; the hub exits
+	EventExit   = "exit"   // process 1 of Machine ended: Why
+	EventDown   = "down"   // the last event: what was asked for is done; Why if not all of it
+)
+
+// Event is something that happened.
+type Event struct {
+	Kind    string `json:"event"`
+	Machine string `json:"machine,omitempty"`
+	Why     string `json:"why,omitempty"`
+}

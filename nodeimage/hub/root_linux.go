@@ -1,0 +1,160 @@
+package hub
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"squall/nodeimage/hub/protocol"
+)
+
+// devices are what a program may expect in /dev.
+func devices() []string { return []string{"null", "zero", "full", "random", "urandom"} }
+
+// readOnly and hidden are the parts of /proc through which a process of uid 0
+// could change the host, or see more of it than its own machine.
+func readOnly() []string { return []string{"sys", "sysrq-trigger", "irq", "bus", "fs"} }
+
+func hidden() []string {
+	return []string{"kcore", "keys", "key-users", "timer_list", "latency_stats", "sched_debug", "kallsyms", "kmsg"}
+}
+
+// enterRoot builds the machine's file system and makes it the root: the
+// program, the data directory on the host's disk, /proc of its own processes,
+// /dev with what is harmless, and /tmp. Nothing else of the host is in it.
+func enterRoot(c insideConfig) error {
+	folder := protocol.Folder(c.Folder)
+	root := folder.Root()
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making the mounts private: %w", err)
+	}
+	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		return fmt.Errorf("mounting the machine's root: %w", err)
+	}
+	for dir, mode := range map[string]os.FileMode{"proc": 0o555, "dev": 0o755, "tmp": 0o1777 | os.ModeSticky, "etc": 0o755} {
+		if err := makeDir(filepath.Join(root, dir), mode); err != nil {
+			return err
+		}
+	}
+	if err := bindFile(c.Binary, filepath.Join(root, c.BinaryPath)); err != nil {
+		return err
+	}
+	if err := makeReadOnly(filepath.Join(root, c.BinaryPath)); err != nil {
+		return err
+	}
+	data := filepath.Join(root, c.DataDir)
+	if err := makeDir(data, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount(folder.Disk(c.Machine.Name), data, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mounting the disk: %w", err)
+	}
+	if err := mountDev(filepath.Join(root, "dev")); err != nil {
+		return err
+	}
+	if err := mountProc(filepath.Join(root, "proc")); err != nil {
+		return err
+	}
+	return turnRoot(root)
+}
+
+// makeDir does not leave the mode to the umask.
+func makeDir(path string, mode os.FileMode) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return fmt.Errorf("making the machine's file system: %w", err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return fmt.Errorf("making the machine's file system: %w", err)
+	}
+	return nil
+}
+
+func bindFile(from, to string) error {
+	f, err := os.Create(to)
+	if err != nil {
+		return fmt.Errorf("making the machine's file system: %w", err)
+	}
+	f.Close()
+	if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mounting %s: %w", from, err)
+	}
+	return nil
+}
+
+// makeReadOnly changes a mount that is there. In a user namespace its other
+// flags must be said again, or the kernel refuses: they are not ours to drop.
+func makeReadOnly(path string) error {
+	var at unix.Statfs_t
+	if err := unix.Statfs(path, &at); err != nil {
+		return fmt.Errorf("making %s read-only: %w", path, err)
+	}
+	const same = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME
+	flags := uintptr(at.Flags)&same | unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY
+	if err := unix.Mount("", path, "", flags, ""); err != nil {
+		return fmt.Errorf("making %s read-only: %w", path, err)
+	}
+	return nil
+}
+
+func mountDev(dev string) error {
+	for _, name := range devices() {
+		if err := bindFile(filepath.Join("/dev", name), filepath.Join(dev, name)); err != nil {
+			return err
+		}
+	}
+	links := map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+	for name, target := range links {
+		if err := os.Symlink(target, filepath.Join(dev, name)); err != nil {
+			return fmt.Errorf("making the machine's file system: %w", err)
+		}
+	}
+	return makeDir(filepath.Join(dev, "shm"), 0o1777|os.ModeSticky)
+}
+
+func mountProc(proc string) error {
+	if err := unix.Mount("proc", proc, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mounting the machine's /proc: %w", err)
+	}
+	for _, name := range readOnly() {
+		path := filepath.Join(proc, name)
+		if _, err := os.Lstat(path); err != nil {
+			continue // this kernel does not have it
+		}
+		if err := unix.Mount(path, path, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("guarding %s: %w", path, err)
+		}
+		if err := makeReadOnly(path); err != nil {
+			return err
+		}
+	}
+	for _, name := range hidden() {
+		path := filepath.Join(proc, name)
+		if _, err := os.Lstat(path); err != nil {
+			continue
+		}
+		if err := unix.Mount("/dev/null", path, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("hiding %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// turnRoot makes root the root of this process, and lets go of the old one:
+// both stand in the same place for a moment, the old one on top.
+func turnRoot(root string) error {
+	if err := unix.Chdir(root); err != nil {
+		return fmt.Errorf("entering the machine's root: %w", err)
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("entering the machine's root: %w", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("leaving the host's root: %w", err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return fmt.Errorf("entering the machine's root: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"squall/nodeimage"
+	"squall/nodeimage/hub/protocol"
+	"squall/orchestrator"
+)
+
+// How long the hub may take. All it does is quick, but the computer may be
+// busy, and a disk that fills up or hangs must not hold us for ever.
+const (
+	upTimeout   = 30 * time.Second
+	downTimeout = 20 * time.Second
+)
+
+// cluster is a hub and its machines.
+type cluster struct {
+	runtime  *Runtime
+	folder   protocol.Folder
+	hub      *hub
+	machines map[string]*machine
+}
+
+// network is that of every cluster: none sees another.
+func network() netip.Prefix {
+	return netip.PrefixFrom(netip.MustParsePrefix(orchestrator.NetworkPool).Addr(), 24)
+}
+
+// Up starts a hub, which makes the machines.
+func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	c := &cluster{runtime: r, folder: protocol.Folder(filepath.Join(r.folder, spec.Run)), machines: map[string]*machine{}}
+	config := protocol.Config{Folder: string(c.folder), Run: spec.Run, Network: network(),
+		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir}
+	for i, m := range spec.Machines {
+		config.Machines = append(config.Machines, protocol.Machine{Name: m.Name,
+			Addr: orchestrator.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory})
+	}
+	err := c.up(ctx, config, spec.Binary)
+	if err != nil {
+		err = fmt.Errorf("bringing the machines of run %s up: %w", spec.Run, explain(err, r.unprivileged))
+		return nil, errors.Join(err, c.Down(ctx))
+	}
+	r.log.Debug("machines up", "run", spec.Run, "took", time.Since(begin))
+	return c, nil
+}
+
+func (c *cluster) up(ctx context.Context, config protocol.Config, binary string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var err error
+	if c.hub, err = startHub(binary, config, c.machines, c.runtime.unprivileged); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	return c.hub.awaitUp(ctx)
+}
+
+// Machine is the machine of that name; nil for a name that is not the spec's.
+func (c *cluster) Machine(name string) orchestrator.Machine {
+	m, ok := c.machines[name]
+	if !ok {
+		return nil
+	}
+	return m
+}
+
+// Keep ends the machines and leaves their disks.
+func (c *cluster) Keep(ctx context.Context) (string, error) {
+	if err := c.end(ctx, protocol.VerbKeep); err != nil {
+		return "", fmt.Errorf("ending the machines of %s: %w", c.folder, err)
+	}
+	c.hub = nil
+	return filepath.Dir(c.folder.Disk("*")), nil
+}
+
+// Down removes the machines and their disks. It does so even when ctx has
+// ended already, and has a deadline of its own.
+func (c *cluster) Down(ctx context.Context) error {
+	if c.hub == nil {
+		return nil
+	}
+	begin := time.Now()
+	if err := c.end(ctx, protocol.VerbDown); err != nil {
+		return fmt.Errorf("taking the machines in %s down: %w (squall clean removes what is left)", c.folder, err)
+	}
+	c.hub = nil
+	c.runtime.log.Debug("machines down", "folder", c.folder, "took", time.Since(begin))
+	return nil
+}
+
+// end has the hub end everything. Where it cannot, the kernel does: when the
+// hub dies, so do the machines.
+func (c *cluster) end(ctx context.Context, verb string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), downTimeout)
+	defer cancel()
+	why := c.hub.leave(ctx, verb)
+	for _, m := range c.machines {
+		m.control.Close()
+	}
+	if why == nil {
+		return nil
+	}
+	c.runtime.log.Warn("the hub did not end as it should", "err", why)
+	if verb == protocol.VerbKeep {
+		return c.folder.Keep()
+	}
+	return c.folder.Remove()
+}

@@ -1,0 +1,119 @@
+// Package local runs machines without Docker: as processes in Linux
+// namespaces, held by a hub (see nodeimage/hub), with root or without. Nothing
+// is added to the host's network, and the kernel takes everything away with
+// the hub, which ends when squall does.
+//
+// The machines' disks are in a folder of the run's own, below the user's cache
+// directory: <cache>/squall/local/<run>.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"squall/nodeimage/hub/protocol"
+	"squall/orchestrator"
+)
+
+// ErrCannot says that machines cannot be made here without Docker.
+var ErrCannot = errors.New("machines without Docker cannot be made here")
+
+// Options of a Runtime. The zero value is right for most.
+type Options struct {
+	// Folder holds a folder for each run; "" is squall/local in the user's
+	// cache directory. It should be on a real disk.
+	Folder string
+	// Unprivileged makes machines as an unprivileged user has to, in a user
+	// namespace, also where that is not needed.
+	Unprivileged bool
+	Logger       *slog.Logger // nil logs nothing
+}
+
+// Runtime makes machines out of namespaces.
+type Runtime struct {
+	folder       string
+	unprivileged bool
+	log          *slog.Logger
+}
+
+var (
+	_ orchestrator.Runtime = (*Runtime)(nil)
+	_ orchestrator.Cluster = (*cluster)(nil)
+	_ orchestrator.Machine = (*machine)(nil)
+)
+
+// New tries whether this kernel lets this user make namespaces. If not, the
+// error wraps ErrCannot and says what is missing and how to mend it.
+func New(opts Options) (*Runtime, error) {
+	r := &Runtime{folder: opts.folder(), unprivileged: opts.Unprivileged || !mayByItself(), log: opts.Logger}
+	if err := tryNamespaces(r.unprivileged); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	return r, nil
+}
+
+// folder is below the cache directory, and where there is none, as in a
+// container from an empty image, in the directory of temporary files.
+func (o Options) folder() string {
+	if o.Folder != "" {
+		return o.Folder
+	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(cache, "squall", "local")
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("squall-%d", os.Getuid()), "local")
+}
+
+// Name is "local".
+func (r *Runtime) Name() string { return "local" }
+
+// Arch is the architecture of this computer.
+func (r *Runtime) Arch(context.Context) (string, error) { return runtime.GOARCH, nil }
+
+// Describe says how machines are made, and where their disks are.
+func (r *Runtime) Describe(context.Context) string {
+	return describe(r.unprivileged) + "; disks in " + r.folder
+}
+
+// Report says how much was removed.
+type Report struct {
+	Runs  int `json:"runs"`  // whose disks and control groups were removed
+	InUse int `json:"inUse"` // runs that are under way; they were left alone
+}
+
+// Clean removes the disks that were kept, and what hubs left that were killed:
+// of one run, or with "" of all. A run that is under way is left alone.
+func Clean(opts Options, run string) (Report, error) {
+	var report Report
+	entries, err := os.ReadDir(opts.folder())
+	if errors.Is(err, fs.ErrNotExist) {
+		return report, nil
+	}
+	if err != nil {
+		return report, fmt.Errorf("looking for what local runs left: %w", err)
+	}
+	for _, entry := range entries {
+		if run != "" && entry.Name() != run {
+			continue
+		}
+		folder := protocol.Folder(filepath.Join(opts.folder(), entry.Name()))
+		if folder.InUse() {
+			report.InUse++
+			continue
+		}
+		if err := folder.Remove(); err != nil {
+			return report, fmt.Errorf("cleaning up what local run %s left: %w", entry.Name(), err)
+		}
+		report.Runs++
+	}
+	return report, nil
+}

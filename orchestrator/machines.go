@@ -119,7 +119,7 @@ func (r *run) openLog(machine string) (*os.File, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)
 	}
-	f, err := os.Create(filepath.Join(folder, "server.log"))
+	f, err := os.Create(filepath.Join(folder, serverLog))
 	if err != nil {
 		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)
 	}

@@ -200,8 +200,8 @@ func (r *run) crashed(e history.NodeEvent) {
 	serving := r.serving
 	r.mu.Unlock()
 	if !serving {
-		r.fail(fmt.Errorf("the server of %s did not start: %s (its log: %s)", e.Node, e.Reason,
-			filepath.Join(r.dir, nodesDir, e.Node, "server.log")))
+		log := filepath.Join(r.dir, nodesDir, e.Node, serverLog)
+		r.fail(fmt.Errorf("the server of %s did not start: %s (its log: %s)%s", e.Node, e.Reason, log, lastLines(log)))
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	EnvFile    = "env.json"
 	LogFile    = "squall.log"
 	nodesDir   = "nodes"
+	serverLog  = "server.log" // of each node, in its folder
 	latestLink = "latest"
 )
 
@@ -135,4 +136,20 @@ func FindRun(out, name string) (string, error) {
 	}
 	return "", fmt.Errorf("there is no run %q: neither it nor %s holds a %s (squall list runs shows what there is)",
 		name, filepath.Join(out, name), PlanFile)
+}
+
+// lastLines are the end of a log, to be added to an error: each on a line of
+// its own, "" when there are none.
+func lastLines(path string) string {
+	const lines, bytes = 10, 4 << 10
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	end := strings.TrimSpace(strings.ToValidUTF8(string(text[max(0, len(text)-bytes):]), "?"))
+	if end == "" {
+		return ""
+	}
+	all := strings.Split(end, "\n")
+	return "; its last lines:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }

@@ -309,7 +309,7 @@ func ownRoot(t *testing.T, h host) {
 	if len(processes) != 2 || !slices.Contains(processes, "1") {
 		t.Errorf("the server sees the processes %q, want the agent, which is 1, and itself", processes)
 	}
-	if got := strings.Join(seen["open"], " "); !strings.Contains(got, "read-only file system") {
+	if got := strings.Join(seen["open"], " "); !strings.Contains(got, "read-only file system") && !strings.Contains(got, "permission denied") {
 		t.Errorf("a setting of the kernel can be opened for writing: %q", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,12 +34,14 @@ type app struct {
 	signals     <-chan os.Signal
 	// build makes the node's binary: buildNode, but for tests.
 	build func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
+	// open opens a runtime by name: openRuntime, but for tests.
+	open func(ctx context.Context, name string, log *slog.Logger) (opened, error)
 }
 
 // run is the whole program but for the process around it; it returns the exit
 // code.
 func run(ctx context.Context, args []string, signals <-chan os.Signal, out, errOut io.Writer) int {
-	a := &app{program: programName(args[0]), out: out, errOut: errOut, signals: signals, build: buildNode}
+	a := &app{program: programName(args[0]), out: out, errOut: errOut, signals: signals, build: buildNode, open: openRuntime}
 	return a.run(ctx, args)
 }
 

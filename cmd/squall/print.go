@@ -35,6 +35,17 @@ func firstLine(s string) string {
 	return line
 }
 
+// shortened is a reason without the rest of a very long one, such as all that
+// a compiler said.
+func shortened(reason string) string {
+	const most = 16
+	lines := strings.Split(reason, "\n")
+	if len(lines) > most {
+		lines = append(lines[:most], fmt.Sprintf("… %d more lines in %s", len(lines)-most, check.ResultsName))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // printWitness prints the few operations or events that show a violation.
 func printWitness(w io.Writer, c check.Result) {
 	fmt.Fprintf(w, "\n%s: %s\n", c.Name, c.Summary)
@@ -81,7 +92,7 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), strings.ToUpper(string(r.Verdict)))
 	for _, reason := range r.Reasons {
-		fmt.Fprintf(w, "         %s\n", firstLine(reason))
+		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(shortened(reason), "\n", "\n           "))
 	}
 	if reported {
 		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))

@@ -115,7 +115,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if flags.verbose {
 		log = slog.New(slog.NewTextHandler(a.errOut, nil))
 	}
-	runtime, err := openRuntime(ctx, t.Runtime, log)
+	runtime, err := a.open(ctx, t.Runtime, log)
 	if err != nil {
 		return &exitError{exitInvalid, err}
 	}

@@ -4,45 +4,53 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"squall/history"
 	"squall/history/check"
 	"squall/nodeimage"
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
+	"squall/orchestrator/local"
 )
 
-// These tests run whole storms in containers. Where there is no engine they
-// skip, except with CI=true.
-func needEngine(t *testing.T) {
+// These tests run whole storms, on every runtime that this computer offers.
+// Where one is missing its tests skip, except with CI=true.
+
+// onEach runs a test on every runtime.
+func onEach(t *testing.T, test func(t *testing.T, s *storm)) {
+	t.Helper()
+	for _, runtime := range []string{orchestrator.RuntimeDocker, orchestrator.RuntimeLocal} {
+		t.Run(runtime, func(t *testing.T) { test(t, newStorm(t, runtime)) })
+	}
+}
+
+func needRuntime(t *testing.T, name string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a storm takes half a minute")
 	}
-	runtime, err := docker.New(t.Context(), docker.Options{})
+	runtime, err := openRuntime(t.Context(), name, nil)
 	if err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI needs a Docker engine: %v", err)
+			t.Fatalf("CI needs both runtimes: %v", err)
 		}
-		t.Skipf("no Docker engine: %v", err)
+		t.Skip(err)
 	}
-	runtime.Close()
+	runtime.close()
 }
 
 // storm is one `squall run`, in this process.
 type storm struct {
 	app     *app
+	runtime string
 	out     string // folder of runs
 	text    *syncBuffer
 	signals chan os.Signal
@@ -65,11 +73,11 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-func newStorm(t *testing.T) *storm {
+func newStorm(t *testing.T, runtime string) *storm {
 	t.Helper()
-	needEngine(t)
-	s := &storm{out: t.TempDir(), text: &syncBuffer{}, signals: make(chan os.Signal, 2)}
-	s.app = &app{program: "squall", out: s.text, errOut: s.text, signals: s.signals, build: buildNode}
+	needRuntime(t, runtime)
+	s := &storm{runtime: runtime, out: t.TempDir(), text: &syncBuffer{}, signals: make(chan os.Signal, 2)}
+	s.app = &app{program: "squall", out: s.text, errOut: s.text, signals: s.signals, build: buildNode, open: openRuntime}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("squall said:\n%s", s.text)
@@ -80,6 +88,9 @@ func newStorm(t *testing.T) *storm {
 
 func (s *storm) run(args ...string) int {
 	all := append([]string{"squall", args[0], "--out", s.out}, args[1:]...)
+	if args[0] == "run" {
+		all = append(all, "--runtime", s.runtime)
+	}
 	return s.app.run(context.Background(), all)
 }
 
@@ -114,31 +125,48 @@ func (s *storm) await(t *testing.T, words string) {
 	t.Fatalf("squall never said %q:\n%s", words, s.text)
 }
 
-// nothingLeft fails when the engine still has anything of the newest run.
+// nothingLeft fails when anything of the newest run is still there.
 func (s *storm) nothingLeft(t *testing.T) {
 	t.Helper()
-	if left := leftovers(t, s.dir(t)); left != (docker.Report{}) {
-		t.Errorf("the run left something behind: %+v", left)
+	if left := s.leftovers(t); left != "" {
+		t.Errorf("the run left something behind: %s", left)
 	}
 }
 
-// leftovers removes what a run left, and says what it was.
-func leftovers(t *testing.T, dir string) docker.Report {
+// leftovers removes what the newest run left, and says what it was: "" is
+// nothing.
+func (s *storm) leftovers(t *testing.T) string {
 	t.Helper()
-	runtime, err := docker.New(t.Context(), docker.Options{})
+	run := filepath.Base(s.dir(t))
+	if s.runtime == orchestrator.RuntimeLocal {
+		report, err := local.Clean(local.Options{}, run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return unless(report == local.Report{}, report)
+	}
+	engine, err := docker.New(t.Context(), docker.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer runtime.Close()
-	report, err := runtime.Clean(t.Context(), docker.CleanOptions{Run: filepath.Base(dir)})
+	defer engine.Close()
+	report, err := engine.Clean(t.Context(), docker.CleanOptions{Run: run})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report
+	return unless(report == docker.Report{}, report)
 }
 
-func TestStormOverTheCorrectNodePasses(t *testing.T) {
-	s := newStorm(t)
+func unless(nothing bool, left any) string {
+	if nothing {
+		return ""
+	}
+	return fmt.Sprintf("%+v", left)
+}
+
+func TestStormOverTheCorrectNodePasses(t *testing.T) { onEach(t, correctNodePasses) }
+
+func correctNodePasses(t *testing.T, s *storm) {
 	if code := s.run("run", "--time", "14s", "--seed", "3"); code != exitPass {
 		t.Fatalf("exit code %d", code)
 	}
@@ -162,7 +190,7 @@ func TestStormOverTheCorrectNodePasses(t *testing.T) {
 		}
 	}
 	lines := strings.Split(strings.TrimSpace(s.text.String()), "\n")
-	for i, prefix := range []string{"verdict  ✓ PASS", "report   ", "repeat   squall run --time 14s --seed 3"} {
+	for i, prefix := range []string{"verdict  ✓ PASS", "report   ", "repeat   squall run --time 14s --seed 3 --runtime " + s.runtime} {
 		if line := lines[len(lines)-3+i]; !strings.HasPrefix(line, prefix) {
 			t.Errorf("line %q, want one that begins with %q", line, prefix)
 		}
@@ -181,224 +209,31 @@ func TestStormOverTheCorrectNodePasses(t *testing.T) {
 func TestMutantsAreCaught(t *testing.T) {
 	for _, mutant := range []string{"local-reads", "ack-before-quorum"} {
 		t.Run(mutant, func(t *testing.T) {
-			s := newStorm(t)
-			code := s.run("run", "--mutant", mutant, "--time", "16s", "--nemesis", "partition(leader)", "--seed", "1", "--json")
-			if code != exitViolation {
-				t.Fatalf("exit code %d, want %d", code, exitViolation)
-			}
-			s.nothingLeft(t)
-			for _, c := range s.results(t).Checks {
-				if c.Name != "linearizable" {
-					continue
+			onEach(t, func(t *testing.T, s *storm) {
+				code := s.run("run", "--mutant", mutant, "--time", "16s", "--nemesis", "partition(leader)", "--seed", "1", "--json")
+				if code != exitViolation {
+					t.Fatalf("exit code %d, want %d", code, exitViolation)
 				}
-				if c.Verdict != check.Violation || len(c.Witness) == 0 || len(c.Witness) > 8 {
-					t.Errorf("%s with %d operations to show it: %s", c.Verdict, len(c.Witness), c.Summary)
+				s.nothingLeft(t)
+				for _, c := range s.results(t).Checks {
+					if c.Name != "linearizable" {
+						continue
+					}
+					if c.Verdict != check.Violation || len(c.Witness) == 0 || len(c.Witness) > 8 {
+						t.Errorf("%s with %d operations to show it: %s", c.Verdict, len(c.Witness), c.Summary)
+					}
+					if _, err := os.Stat(filepath.Join(s.dir(t), c.Picture)); c.Picture == "" || err != nil {
+						t.Errorf("porcupine's picture %q: %v", c.Picture, err)
+					}
 				}
-				if _, err := os.Stat(filepath.Join(s.dir(t), c.Picture)); c.Picture == "" || err != nil {
-					t.Errorf("porcupine's picture %q: %v", c.Picture, err)
-				}
-			}
+			})
 		})
 	}
 }
 
-func TestALostMachineMakesTheTestInvalid(t *testing.T) {
-	s := newStorm(t)
-	done := make(chan int)
-	go func() { done <- s.run("run", "--time", "30s", "--nemesis", "none", "--nodes", "3") }()
-	s.await(t, "storm")
-	time.Sleep(2 * time.Second)
-	name := "squall-" + filepath.Base(s.dir(t)) + "-n2"
-	if out, err := exec.Command("docker", "kill", name).CombinedOutput(); err != nil {
-		t.Fatalf("docker kill: %v: %s", err, out)
-	}
-	if code := <-done; code != exitInvalid {
-		t.Errorf("exit code %d, want %d", code, exitInvalid)
-	}
-	s.nothingLeft(t)
-	results := s.results(t)
-	if results.Verdict != check.Invalid || !strings.Contains(strings.Join(results.Reasons, "\n"), "the machine n2 was lost") {
-		t.Errorf("verdict %s, because %q", results.Verdict, results.Reasons)
-	}
-	if results.Ops.OK == 0 {
-		t.Error("the history up to the loss is empty")
-	}
-}
-
-// An engine that is lost in the middle takes all its machines with it.
-func TestALostEngineMakesTheTestInvalid(t *testing.T) {
-	s := newStorm(t)
-	proxy := newEngineProxy(t)
-	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
-	done := make(chan int)
-	go func() { done <- s.run("run", "--time", "30s", "--nemesis", "none", "--nodes", "3") }()
-	s.await(t, "storm")
-	time.Sleep(time.Second)
-	proxy.close()
-	if code := <-done; code != exitInvalid {
-		t.Errorf("exit code %d, want %d", code, exitInvalid)
-	}
-	if results := s.results(t); results.Verdict != check.Invalid || results.Ops.OK == 0 {
-		t.Errorf("verdict %s, because %q, with %d operations", results.Verdict, results.Reasons, results.Ops.OK)
-	}
-	t.Setenv("DOCKER_HOST", "")
-	if left := leftovers(t, s.dir(t)); left.Containers != 4 || left.Networks != 1 {
-		t.Errorf("clean removed %+v, want the 4 containers and the network that could not be reached", left)
-	}
-}
-
-// engineProxy stands between squall and the engine, and can go away.
-type engineProxy struct {
-	path     string
-	listener net.Listener
-	mu       sync.Mutex
-	conns    []net.Conn
-}
-
-func newEngineProxy(t *testing.T) *engineProxy {
-	t.Helper()
-	const engine = "/var/run/docker.sock"
-	if _, err := os.Stat(engine); err != nil {
-		t.Skipf("the engine is not at %s: %v", engine, err)
-	}
-	p := &engineProxy{path: filepath.Join(t.TempDir(), "engine.sock")}
-	var err error
-	if p.listener, err = net.Listen("unix", p.path); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		for {
-			near, err := p.listener.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("unix", engine)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, near, far)
-			p.mu.Unlock()
-			go func() { _, _ = io.Copy(near, far); near.Close() }()
-			go func() { _, _ = io.Copy(far, near); far.(*net.UnixConn).CloseWrite() }()
-		}
-	}()
-	t.Cleanup(p.close)
-	return p
-}
-
-func (p *engineProxy) close() {
-	p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		c.Close()
-	}
-}
-
-func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
-	t.Parallel()
-	s := newStorm(t)
-	code := s.run("run", "--time", "5s", "--nodes", "3", "--nemesis", "none",
-		"--heartbeat", "10s", "--election-min", "50s", "--election-max", "60s")
-	if code != exitInvalid {
-		t.Errorf("exit code %d, want %d", code, exitInvalid)
-	}
-	s.nothingLeft(t)
-	if reasons := strings.Join(s.results(t).Reasons, "\n"); !strings.Contains(reasons, "no leader within 20s") {
-		t.Errorf("the reasons are %q", reasons)
-	}
-}
-
-func TestANodeThatCannotRunMakesTheTestInvalid(t *testing.T) {
-	s := newStorm(t)
-	s.app.build = func(context.Context, string, string) (nodeimage.Binary, error) {
-		path := filepath.Join(t.TempDir(), "squall-node")
-		err := os.WriteFile(path, []byte("not a program"), 0o755)
-		return nodeimage.Binary{Path: path, Key: "test-not-a-program"}, err
-	}
-	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
-		t.Errorf("exit code %d, want %d", code, exitInvalid)
-	}
-	s.nothingLeft(t)
-	s.app.build = func(context.Context, string, string) (nodeimage.Binary, error) {
-		return nodeimage.Binary{}, errors.New("kv.go:7: syntax error")
-	}
-	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
-		t.Errorf("exit code %d, want %d", code, exitInvalid)
-	}
-	if reasons := s.results(t).Reasons; !strings.Contains(strings.Join(reasons, "\n"), "kv.go:7: syntax error") {
-		t.Errorf("the reasons do not name the build's error: %q", reasons)
-	}
-}
-
-func TestInterrupts(t *testing.T) {
-	s := newStorm(t)
-	done := make(chan int)
-	go func() { done <- s.run("run", "--time", "5m", "--seed", "9", "--nodes", "3") }()
-	s.await(t, "fault 1")
-	s.signals <- os.Interrupt
-	if code := <-done; code != exitInterrupted {
-		t.Errorf("exit code %d after one Ctrl-C, want %d", code, exitInterrupted)
-	}
-	s.nothingLeft(t)
-	if results := s.results(t); results.Verdict != check.Pass || results.Faults[0].Healed == 0 {
-		t.Errorf("verdict %s (%q), first fault %+v", results.Verdict, results.Reasons, results.Faults[0])
-	}
-
-	s.text.mu.Lock()
-	s.text.buf.Reset()
-	s.text.mu.Unlock()
-	go func() { done <- s.run("run", "--time", "5m", "--seed", "9", "--nodes", "3") }()
-	s.await(t, "fault 1")
-	s.signals <- os.Interrupt
-	s.signals <- os.Interrupt
-	if code := <-done; code != exitInterrupted {
-		t.Errorf("exit code %d after two, want %d", code, exitInterrupted)
-	}
-	s.nothingLeft(t)
-}
-
-// After SIGKILL of squall itself the history reads back whole, and clean
-// removes what is left.
-func TestSIGKILLLosesNothing(t *testing.T) {
-	s := newStorm(t)
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Args = []string{"squall", "run", "--out", s.out, "--time", "5m", "--nodes", "3", "--nemesis", "none"}
-	cmd.Stdout, cmd.Stderr = s.text, s.text
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.await(t, "ok (")
-	time.Sleep(3 * time.Second)
-	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // says that it was killed
-	dir := s.dir(t)
-	h, err := history.Load(filepath.Join(dir, history.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(h.Ops) < 500 || h.Ops[len(h.Ops)-1].Call-h.Mono < 2e9 {
-		t.Errorf("only %d operations survived, the last of them %v after the begin", len(h.Ops), time.Duration(h.Ops[len(h.Ops)-1].Call-h.Mono))
-	}
-	if code := s.run("check"); code != exitInvalid { // the test has no end
-		t.Errorf("check of a killed run: exit code %d, want %d", code, exitInvalid)
-	}
-	if code := s.app.run(context.Background(), []string{"squall", "clean", "--run", filepath.Base(dir)}); code != exitPass {
-		t.Errorf("clean: exit code %d", code)
-	}
-	s.nothingLeft(t)
-}
-
 func TestDoctorFindsEverything(t *testing.T) {
-	needEngine(t)
+	needRuntime(t, orchestrator.RuntimeDocker)
+	needRuntime(t, orchestrator.RuntimeLocal)
 	t.Chdir(t.TempDir()) // its folder of runs goes there
 	var out bytes.Buffer
 	root, err := nodeimage.FindRoot()
@@ -418,7 +253,9 @@ func TestDoctorFindsEverything(t *testing.T) {
 			t.Errorf("%s: %s", n.Name, n.Found)
 		}
 	}
-	if last := needs[len(needs)-1]; last.Name != "machines" || !strings.Contains(last.Found, "n2 dropped n1's packets") {
-		t.Errorf("the machines were not tried: %+v", last)
+	for _, name := range []string{"docker machines", "local machines"} {
+		if !slices.ContainsFunc(needs, func(n need) bool { return n.Name == name && strings.Contains(n.Found, "n2 dropped n1's packets") }) {
+			t.Errorf("the %s were not tried: %+v", name, needs)
+		}
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"squall/history"
 )
 
-// Crashes returns the checker "no-crash": no server ends by itself while the
-// test runs. What squall killed or stopped does not count.
+// Crashes returns the checker "no-crash": no server ends by itself once there
+// was a first leader. What squall killed or stopped does not count. A server
+// that never got so far makes the test invalid, which is not decided here.
 func Crashes() Checker { return crashes{} }
 
 type crashes struct{}
@@ -20,13 +21,17 @@ func (crashes) Name() string { return "no-crash" }
 
 // Check implements Checker.
 func (crashes) Check(_ context.Context, in *Input) Result {
+	serving, ok := servingSince(in.Marks)
+	if !ok {
+		return Result{Verdict: Unknown, Summary: "there never was a leader, so no server was at work"}
+	}
 	starts := 0
 	var ended []history.NodeEvent
 	for _, e := range in.Nodes {
 		switch {
 		case e.Kind == history.EventStart:
 			starts++
-		case e.Kind == history.EventExit && e.Reason != history.ReasonKilled && e.Reason != history.ReasonStopped:
+		case e.Kind == history.EventExit && e.Time >= serving && e.Reason != history.ReasonKilled && e.Reason != history.ReasonStopped:
 			ended = append(ended, e)
 		}
 	}
@@ -40,4 +45,14 @@ func (crashes) Check(_ context.Context, in *Input) Result {
 			first.Node, first.Reason, first.Node, len(ended)),
 		Events: ended[:min(len(ended), 4)],
 	}
+}
+
+// servingSince is when the first leader was seen.
+func servingSince(marks []history.Mark) (int64, bool) {
+	for _, m := range marks {
+		if m.Name == history.MarkLeader {
+			return m.Time, true
+		}
+	}
+	return 0, false
 }

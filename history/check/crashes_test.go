@@ -9,7 +9,7 @@ import (
 
 func TestCrashes(t *testing.T) {
 	exit := func(node, reason string) history.NodeEvent {
-		return history.NodeEvent{Node: node, Boot: 1, Kind: history.EventExit, Reason: reason}
+		return history.NodeEvent{Node: node, Boot: 1, Kind: history.EventExit, Time: 20, Reason: reason}
 	}
 	fine := []history.NodeEvent{{Node: "n1", Kind: history.EventStart}, exit("n1", history.ReasonKilled), exit("n2", history.ReasonStopped)}
 	for _, tc := range []struct {
@@ -21,12 +21,18 @@ func TestCrashes(t *testing.T) {
 		{"killed and stopped by squall", fine, Pass, "none of 1 started"},
 		{"a panic", append(fine[:3:3], exit("n3", "exit status 2: panic: index out of range")), Violation, "n3 ended by itself (exit status 2: panic"},
 		{"the kernel's OOM killer", append(fine[:3:3], exit("n3", "signal: killed")), Violation, "signal: killed"},
+		{"before there was a leader", append(fine[:3:3], history.NodeEvent{Node: "n3", Kind: history.EventExit, Time: 5, Reason: "exit status 1"}), Pass, "none"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			res := Crashes().Check(t.Context(), &Input{History: &history.History{Nodes: tc.events}})
+			res := Crashes().Check(t.Context(), &Input{History: &history.History{Nodes: tc.events,
+				Marks: []history.Mark{{Name: history.MarkLeader, Time: 10}}}})
 			if res.Verdict != tc.want || !strings.Contains(res.Summary, tc.says) {
 				t.Errorf("%s: %s; want %s with %q", res.Verdict, res.Summary, tc.want, tc.says)
 			}
 		})
+	}
+	res := Crashes().Check(t.Context(), &Input{History: &history.History{Nodes: []history.NodeEvent{exit("n1", "exit status 1")}}})
+	if res.Verdict != Unknown {
+		t.Errorf("without a leader: %s, want %s", res.Verdict, Unknown)
 	}
 }

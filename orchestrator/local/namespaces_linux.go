@@ -115,6 +115,8 @@ func reason(text string, read func(string) (int, bool), unprivileged bool) strin
 	switch {
 	case says(unix.ENOSPC) && is("user.max_user_namespaces", 0):
 		return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000"
+	case says(unix.ENOSPC, unix.EDQUOT):
+		return "the disk is full: make room on it, or set XDG_CACHE_HOME to a directory on another"
 	case !says(unix.EPERM, unix.EACCES):
 		return kernelLacks(text)
 	case unprivileged && is("kernel.unprivileged_userns_clone", 0):

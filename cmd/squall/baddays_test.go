@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/nodeimage"
+	"squall/orchestrator"
+)
+
+func TestALostMachineMakesTheTestInvalid(t *testing.T) { onEach(t, lostMachine) }
+
+func lostMachine(t *testing.T, s *storm) {
+	var cluster orchestrator.Cluster
+	s.app.open = func(ctx context.Context, name string, log *slog.Logger) (opened, error) {
+		o, err := openRuntime(ctx, name, log)
+		o.Runtime = &observed{o.Runtime, &cluster}
+		return o, err
+	}
+	done := make(chan int)
+	go func() { done <- s.run("run", "--time", "30s", "--nemesis", "none", "--nodes", "3") }()
+	s.await(t, "storm")
+	time.Sleep(2 * time.Second)
+	if err := cluster.Machine("n2").Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-done; code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	s.nothingLeft(t)
+	results := s.results(t)
+	if results.Verdict != check.Invalid || !strings.Contains(strings.Join(results.Reasons, "\n"), "the machine n2 was lost") {
+		t.Errorf("verdict %s, because %q", results.Verdict, results.Reasons)
+	}
+	if results.Ops.OK == 0 {
+		t.Error("the history up to the loss is empty")
+	}
+}
+
+// observed is a runtime whose cluster a test may reach for.
+type observed struct {
+	orchestrator.Runtime
+	cluster *orchestrator.Cluster
+}
+
+func (o *observed) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+	c, err := o.Runtime.Up(ctx, spec)
+	*o.cluster = c
+	return c, err
+}
+
+// An engine that is lost in the middle takes all its machines with it.
+func TestALostEngineMakesTheTestInvalid(t *testing.T) {
+	s := newStorm(t, orchestrator.RuntimeDocker)
+	proxy := newEngineProxy(t)
+	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
+	done := make(chan int)
+	go func() { done <- s.run("run", "--time", "30s", "--nemesis", "none", "--nodes", "3") }()
+	s.await(t, "storm")
+	time.Sleep(time.Second)
+	proxy.close()
+	if code := <-done; code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	if results := s.results(t); results.Verdict != check.Invalid || results.Ops.OK == 0 {
+		t.Errorf("verdict %s, because %q, with %d operations", results.Verdict, results.Reasons, results.Ops.OK)
+	}
+	t.Setenv("DOCKER_HOST", "")
+	if left := s.leftovers(t); !strings.Contains(left, "Containers:4 Networks:1") {
+		t.Errorf("clean removed %s, want the 4 containers and the network that could not be reached", left)
+	}
+}
+
+// engineProxy stands between squall and the engine, and can go away.
+type engineProxy struct {
+	path     string
+	listener net.Listener
+	mu       sync.Mutex
+	conns    []net.Conn
+}
+
+func newEngineProxy(t *testing.T) *engineProxy {
+	t.Helper()
+	const engine = "/var/run/docker.sock"
+	if _, err := os.Stat(engine); err != nil {
+		t.Skipf("the engine is not at %s: %v", engine, err)
+	}
+	p := &engineProxy{path: filepath.Join(t.TempDir(), "engine.sock")}
+	var err error
+	if p.listener, err = net.Listen("unix", p.path); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			near, err := p.listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("unix", engine)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, near, far)
+			p.mu.Unlock()
+			go func() { _, _ = io.Copy(near, far); near.Close() }()
+			go func() { _, _ = io.Copy(far, near); far.(*net.UnixConn).CloseWrite() }()
+		}
+	}()
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *engineProxy) close() {
+	p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+}
+
+func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
+	t.Parallel()
+	s := newStorm(t, orchestrator.RuntimeDocker)
+	code := s.run("run", "--time", "5s", "--nodes", "3", "--nemesis", "none",
+		"--heartbeat", "10s", "--election-min", "50s", "--election-max", "60s")
+	if code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	s.nothingLeft(t)
+	if reasons := strings.Join(s.results(t).Reasons, "\n"); !strings.Contains(reasons, "no leader within 20s") {
+		t.Errorf("the reasons are %q", reasons)
+	}
+}
+
+func TestANodeThatCannotRunMakesTheTestInvalid(t *testing.T) { onEach(t, nodeThatCannotRun) }
+
+func nodeThatCannotRun(t *testing.T, s *storm) {
+	s.app.build = func(context.Context, string, string) (nodeimage.Binary, error) {
+		path := filepath.Join(t.TempDir(), "squall-node")
+		err := os.WriteFile(path, []byte("not a program"), 0o755)
+		return nodeimage.Binary{Path: path, Key: "test-not-a-program"}, err
+	}
+	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	s.nothingLeft(t)
+	if reasons := strings.Join(s.results(t).Reasons, "\n"); !strings.Contains(reasons, "exec format error") {
+		t.Errorf("the reasons do not say that it is no program: %q", reasons)
+	}
+	s.app.build = func(context.Context, string, string) (nodeimage.Binary, error) {
+		return nodeimage.Binary{}, errors.New("kv.go:7: syntax error")
+	}
+	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	if reasons := s.results(t).Reasons; !strings.Contains(strings.Join(reasons, "\n"), "kv.go:7: syntax error") {
+		t.Errorf("the reasons do not name the build's error: %q", reasons)
+	}
+}
+
+// A server that ends at once has its last lines in the error.
+func TestAServerThatDoesNotStart(t *testing.T) { onEach(t, serverThatDoesNotStart) }
+
+func serverThatDoesNotStart(t *testing.T, s *storm) {
+	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) { return brokenNode(t, ctx, arch) }
+	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
+		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	}
+	s.nothingLeft(t)
+	reasons := strings.Join(s.results(t).Reasons, "\n")
+	for _, want := range []string{"did not start", "exit status 1", "reading the log", "entry 7 is damaged"} {
+		if !strings.Contains(reasons, want) || !strings.Contains(s.text.String(), want) {
+			t.Errorf("%q is not in the reasons, or was not printed: %s", want, reasons)
+		}
+	}
+}
+
+// brokenNode builds a squall-node whose server says two lines and ends.
+func brokenNode(t *testing.T, ctx context.Context, arch string) (nodeimage.Binary, error) {
+	t.Helper()
+	root, err := nodeimage.FindRoot()
+	if err != nil {
+		return nodeimage.Binary{}, err
+	}
+	dir := t.TempDir()
+	source, overlay, out := filepath.Join(dir, "kv.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "squall-node")
+	const text = "package main\n\nimport (\n\t\"errors\"\n\t\"fmt\"\n\t\"os\"\n)\n\nfunc runKV([]string) error {\n" +
+		"\tfmt.Fprintln(os.Stderr, \"reading the log\")\n\treturn errors.New(\"entry 7 is damaged\")\n}\n"
+	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+		return nodeimage.Binary{}, err
+	}
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "cmd/squall-node/kv.go"): source}})
+	if err != nil {
+		return nodeimage.Binary{}, err
+	}
+	if err := os.WriteFile(overlay, replace, 0o644); err != nil {
+		return nodeimage.Binary{}, err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay", overlay, "-o", out, "./cmd/squall-node")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	if said, err := build.CombinedOutput(); err != nil {
+		return nodeimage.Binary{}, fmt.Errorf("%w: %s", err, said)
+	}
+	return nodeimage.Binary{Path: out, Key: fmt.Sprintf("test-broken-%d", os.Getpid())}, nil
+}
+
+func TestInterrupts(t *testing.T) { onEach(t, interrupts) }
+
+func interrupts(t *testing.T, s *storm) {
+	done := make(chan int)
+	go func() { done <- s.run("run", "--time", "5m", "--seed", "9", "--nodes", "3") }()
+	s.await(t, "fault 1")
+	s.signals <- os.Interrupt
+	if code := <-done; code != exitInterrupted {
+		t.Errorf("exit code %d after one Ctrl-C, want %d", code, exitInterrupted)
+	}
+	s.nothingLeft(t)
+	if results := s.results(t); results.Verdict != check.Pass || results.Faults[0].Healed == 0 {
+		t.Errorf("verdict %s (%q), first fault %+v", results.Verdict, results.Reasons, results.Faults[0])
+	}
+
+	s.text.mu.Lock()
+	s.text.buf.Reset()
+	s.text.mu.Unlock()
+	go func() { done <- s.run("run", "--time", "5m", "--seed", "9", "--nodes", "3") }()
+	s.await(t, "fault 1")
+	s.signals <- os.Interrupt
+	s.signals <- os.Interrupt
+	if code := <-done; code != exitInterrupted {
+		t.Errorf("exit code %d after two, want %d", code, exitInterrupted)
+	}
+	s.nothingLeft(t)
+}
+
+// After SIGKILL of squall itself the history reads back whole, and clean
+// removes what is left.
+func TestSIGKILLLosesNothing(t *testing.T) { onEach(t, sigkillLosesNothing) }
+
+func sigkillLosesNothing(t *testing.T, s *storm) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Args = []string{"squall", "run", "--out", s.out, "--time", "5m", "--nodes", "3", "--nemesis", "none", "--runtime", s.runtime}
+	cmd.Stdout, cmd.Stderr = s.text, s.text
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "ok (")
+	time.Sleep(3 * time.Second)
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // says that it was killed
+	dir := s.dir(t)
+	h, err := history.Load(filepath.Join(dir, history.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(h.Ops) < 500 || h.Ops[len(h.Ops)-1].Call-h.Mono < 2e9 {
+		t.Errorf("only %d operations survived, the last of them %v after the begin", len(h.Ops), time.Duration(h.Ops[len(h.Ops)-1].Call-h.Mono))
+	}
+	if code := s.run("check"); code != exitInvalid { // the test has no end
+		t.Errorf("check of a killed run: exit code %d, want %d", code, exitInvalid)
+	}
+	if code := s.app.run(context.Background(), []string{"squall", "clean", "--run", filepath.Base(dir)}); code != exitPass {
+		t.Errorf("clean: exit code %d", code)
+	}
+	s.nothingLeft(t)
+}

@@ -1,0 +1,73 @@
+package hub
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tree makes files below a new directory, which it returns.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o444); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestFindPlaceInVersion1(t *testing.T) {
+	mountinfo := `31 30 0:28 / /cg/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct
+34 30 0:31 /docker/abc /cg/memory rw,relatime - cgroup cgroup rw,memory
+40 30 0:37 / /cg/unified rw,relatime - cgroup2 cgroup2 rw
+`
+	cgroup := "4:memory:/docker/abc/inner\n1:cpu,cpuacct:/user.slice\n0::/user.slice\n"
+	for controller, want := range map[string]string{"cpu": "/cg/cpu/user.slice", "memory": "/cg/memory/inner"} {
+		place, err := findPlace(controller, mountinfo, cgroup)
+		if err != nil || place.unified || place.parent != want {
+			t.Errorf("%s: %+v, %v, want %s", controller, place, err, want)
+		}
+	}
+	if _, err := findPlace("pids", mountinfo, cgroup); err == nil || !strings.Contains(err.Error(), "pids") {
+		t.Errorf("a controller that is not mounted: %v", err)
+	}
+}
+
+// In version 2 a group with processes passes nothing on; one above it may.
+func TestFindPlaceInVersion2(t *testing.T) {
+	root := tree(t, map[string]string{
+		"cgroup.controllers":                           "cpu memory pids\n",
+		"cgroup.subtree_control":                       "cpu memory pids\n",
+		"user/cgroup.controllers":                      "cpu memory pids\n",
+		"user/cgroup.subtree_control":                  "memory pids\n",
+		"user/session/cgroup.controllers":              "memory pids\n",
+		"user/session/cgroup.subtree_control":          "\n",
+		"user/session/terminal/cgroup.controllers":     "\n",
+		"user/session/terminal/cgroup.subtree_control": "\n",
+	})
+	mountinfo := "30 1 0:27 / " + root + " rw - cgroup2 cgroup2 rw\n"
+	const cgroup = "0::/user/session/terminal\n"
+	place, err := findPlace("memory", mountinfo, cgroup)
+	if want := filepath.Join(root, "user"); err != nil || !place.unified || place.parent != want {
+		t.Errorf("memory: %+v, %v, want %s", place, err, want)
+	}
+	if _, err := findPlace("cpuset", mountinfo, cgroup); err == nil {
+		t.Error("a controller that nobody has was found")
+	}
+}
+
+func TestLimitsAreRefusedByName(t *testing.T) {
+	err := refusal("memory", os.ErrPermission)
+	for _, want := range []string{"memory: a limit cannot be set here", "permission denied", "--memory"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -130,25 +131,41 @@ func (r *run) openLog(machine string) (*os.File, error) {
 // watch fails the test when a machine is lost.
 func (r *run) watch(m Machine, agent *protocol.Client) {
 	<-agent.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	r.fail(fmt.Errorf("the machine %s was lost in the middle of the test: %s", m.Name(), death(m, agent)))
+}
+
+// death says why a machine whose agent is gone has ended.
+func death(m Machine, agent *protocol.Client) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
-	why := m.Death(ctx)
-	if why == "" {
-		why = agent.Err().Error()
+	if why := m.Death(ctx); why != "" {
+		return why
 	}
-	r.fail(fmt.Errorf("the machine %s was lost in the middle of the test: %s", m.Name(), why))
+	return agent.Err().Error()
+}
+
+// greetOne waits until an agent answers.
+func greetOne(ctx context.Context, m Machine, agent *protocol.Client) (protocol.Hello, error) {
+	hello, err := agent.Hello(ctx)
+	if errors.Is(err, protocol.ErrAgentGone) {
+		return hello, fmt.Errorf("the machine %s ended before its agent answered: %s", m.Name(), death(m, agent))
+	}
+	if err != nil {
+		return hello, fmt.Errorf("greet the machine %s: %w", m.Name(), err)
+	}
+	return hello, nil
 }
 
 // greet waits until every agent answers, and learns the machines' clock.
 func (r *run) greet(ctx context.Context) error {
 	before := monotonic()
-	hello, err := r.loader.agent.Hello(ctx)
+	hello, err := greetOne(ctx, r.loader.machine, r.loader.agent)
 	if err != nil {
-		return fmt.Errorf("greet the driver's machine: %w", err)
+		return err
 	}
 	r.clock = newClock(before, hello.Mono, monotonic())
 	return r.nodes.each(ctx, func(ctx context.Context, _ int, n *node) error {
-		_, err := n.agent.Hello(ctx)
+		_, err := greetOne(ctx, n.machine, n.agent)
 		return err
 	})
 }

@@ -44,7 +44,7 @@ func SelfTest(ctx context.Context, runtime Runtime,
 		return "", err
 	}
 	if err := pair.all[1].Drop(ctx, []string{"n1"}); err != nil {
-		return "", fmt.Errorf("drop packets: %w", err)
+		return "", fmt.Errorf("drop packets: %w (where the kernel lacks nf_tables: sudo modprobe nf_tables)", err)
 	}
 	if err := expectReach(ctx, pair, false); err != nil {
 		return "", err

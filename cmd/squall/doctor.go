@@ -122,7 +122,7 @@ func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) nee
 	n := need{Name: runtime.Name() + " machines"}
 	var err error
 	if n.Found, err = orchestrator.SelfTest(ctx, runtime, a.build); err != nil {
-		n.Found, n.Mend = err.Error(), "where packet rules are what fails: sudo modprobe nf_tables"
+		n.Found = err.Error()
 		return n
 	}
 	n.OK = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -33,6 +34,19 @@ func printVerdict(w io.Writer, r *check.Results) {
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
+}
+
+// decisive leaves out what the checks could not decide for want of a test: the
+// table of checks shows it, and the reason for that is the one to read.
+func decisive(r *check.Results) []string {
+	if r.Verdict != check.Invalid {
+		return r.Reasons
+	}
+	return slices.DeleteFunc(slices.Clone(r.Reasons), func(reason string) bool {
+		return slices.ContainsFunc(r.Checks, func(c check.Result) bool {
+			return c.Verdict == check.Unknown && strings.HasPrefix(reason, c.Name+": ")
+		})
+	})
 }
 
 // shortened is a reason without the rest of a very long one, such as all that
@@ -91,7 +105,7 @@ func printFigures(w io.Writer, r *check.Results) {
 func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool) {
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), strings.ToUpper(string(r.Verdict)))
-	for _, reason := range r.Reasons {
+	for _, reason := range decisive(r) {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(shortened(reason), "\n", "\n           "))
 	}
 	if reported {

@@ -113,6 +113,8 @@ func reason(text string, read func(string) (int, bool), unprivileged bool) strin
 		return false
 	}
 	switch {
+	case strings.Contains(text, "a limit cannot be set"): // and why was said
+		return ""
 	case says(unix.ENOSPC) && is("user.max_user_namespaces", 0):
 		return "user namespaces are switched off: sudo sysctl user.max_user_namespaces=10000"
 	case says(unix.ENOSPC, unix.EDQUOT):
@@ -123,7 +125,7 @@ func reason(text string, read func(string) (int, bool), unprivileged bool) strin
 		return "unprivileged user namespaces are switched off: sudo sysctl kernel.unprivileged_userns_clone=1"
 	case unprivileged && is("kernel.apparmor_restrict_unprivileged_userns", 1):
 		return "AppArmor restricts unprivileged user namespaces: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
-	case strings.Contains(text, "/proc"):
+	case strings.Contains(text, "mounting the machine's /proc"):
 		return "parts of /proc are covered here, as in a container: run this container with --cap-add SYS_ADMIN --cap-add NET_ADMIN, squall in it as root"
 	case !unprivileged:
 		return "a security module forbids it, as in a container: run this container with --security-opt apparmor=unconfined"

@@ -44,6 +44,7 @@ func TestReason(t *testing.T) {
 		{"making the cluster's bridge: operation not supported", nil, false, "sudo modprobe bridge"},
 		{"plugging it into the bridge: operation not supported", nil, false, "sudo modprobe veth"},
 		{"making the run's folder: no space left on device", map[string]int{"user.max_user_namespaces": 96364}, false, "XDG_CACHE_HOME"},
+		{"memory: a limit cannot be set here: mkdir /sys/fs/cgroup/memory/squall: permission denied", nil, true, ""},
 		{"machine n1: exit status 3", nil, false, ""},
 	} {
 		read := func(name string) (int, bool) { n, ok := c.switches[name]; return n, ok }

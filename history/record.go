@@ -173,11 +173,21 @@ type Mark struct {
 	Name string `json:"mark"`
 	Time int64  `json:"t"`
 	Text string `json:"text,omitempty"`
+	// Clock is what a comparison of clocks found, only in a MarkClock.
+	Clock *Clock `json:"clock,omitempty"`
+}
+
+// Clock is how squall's own clock stands to that of the machines, by which all
+// times in a history are given.
+type Clock struct {
+	Offset int64 `json:"offset"` // the machines' clock less squall's, ns
+	Error  int64 `json:"error"`  // ns that Offset may be wrong by; 0: it is one clock
 }
 
 // Names of marks, in the order in which a test passes them.
 const (
 	MarkUp         = "up"          // every machine answers
+	MarkClock      = "clock"       // squall's clock was compared with the machines': Clock
 	MarkLeader     = "leader"      // a first leader was seen
 	MarkLoadBegin  = "load-begin"  // clients start
 	MarkLoadEnd    = "load-end"    // clients stop

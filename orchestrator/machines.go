@@ -48,6 +48,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	if err := r.openHistory(); err != nil {
 		return err
 	}
+	r.markClock(r.clock)
 	r.mark(history.MarkUp, fmt.Sprintf("%d machines", len(r.plan.Nodes)+1))
 	return nil
 }
@@ -158,12 +159,13 @@ func greetOne(ctx context.Context, m Machine, agent *protocol.Client) (protocol.
 
 // greet waits until every agent answers, and learns the machines' clock.
 func (r *run) greet(ctx context.Context) error {
-	before := monotonic()
 	hello, err := greetOne(ctx, r.loader.machine, r.loader.agent)
 	if err != nil {
 		return err
 	}
-	r.clock = newClock(before, hello.Mono, monotonic())
+	if r.clock, err = compareClocks(ctx, r.loader.agent, hello.BootID != "" && hello.BootID == bootID()); err != nil {
+		return err
+	}
 	return r.nodes.each(ctx, func(ctx context.Context, _ int, n *node) error {
 		_, err := greetOne(ctx, n.machine, n.agent)
 		return err

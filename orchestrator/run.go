@@ -172,18 +172,20 @@ func (r *run) stopped() bool {
 // mark records a moment of the test.
 func (r *run) mark(name, text string) {
 	m := history.Mark{Name: name, Time: r.clock.now(), Text: text}
-	if err := r.record().Append(history.Record{Mark: &m}); err != nil {
-		r.fail(fmt.Errorf("record: %w", err))
-	}
+	r.append(history.Record{Mark: &m})
 	r.log.Info("mark", "name", name, "text", text)
 	r.env.mark(name, time.Since(r.started))
 }
 
-// event takes what a node reports.
-func (r *run) event(e history.NodeEvent) {
-	if err := r.record().Append(history.Record{Node: &e}); err != nil {
+func (r *run) append(rec history.Record) {
+	if err := r.record().Append(rec); err != nil {
 		r.fail(fmt.Errorf("record: %w", err))
 	}
+}
+
+// event takes what a node reports.
+func (r *run) event(e history.NodeEvent) {
+	r.append(history.Record{Node: &e})
 	if r.nodes.leaders.see(e) {
 		r.cfg.Progress.Leader(e.Node, e.Term)
 	}
@@ -221,6 +223,7 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 		r.log.Error("there will be no history", "err", err)
 		return
 	}
+	r.compareClocksAgain(ctx)
 	r.collect(ctx)
 	switch {
 	case ctx.Err() != nil:

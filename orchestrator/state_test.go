@@ -93,12 +93,3 @@ func TestRunDirectories(t *testing.T) {
 		t.Errorf("a damaged plan: %v", err)
 	}
 }
-
-func TestClock(t *testing.T) {
-	if c := newClock(100e9, 100e9+50, 100e9+100); c.offset != 0 {
-		t.Errorf("one clock got the offset %d", c.offset)
-	}
-	if c := newClock(100e9, 7e9, 100e9+100); c.offset != 7e9-100e9-50 {
-		t.Errorf("another clock got the offset %d", c.offset)
-	}
-}

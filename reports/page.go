@@ -170,8 +170,21 @@ func factsOf(r *run, in measure.Input) []fact {
 		facts = append(facts, fact{"Began", h.Wall.UTC().Format("2 January 2006, 15:04:05 UTC")},
 			fact{"Took", durationOf(in)})
 	}
+	facts = append(facts, fact{"Runtime", r.env.get("runtime")}, fact{"Clocks", clockText(r.results.Clocks)})
 	facts = append(facts, fact{"Seed", seed}, fact{"squall", cmp.Or(h.Squall, r.plan.get("squall"))})
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
+}
+
+// clockText says how exact the times are that were not taken by the machines.
+func clockText(c measure.Clocks) string {
+	switch {
+	case c.Compared == 0:
+		return ""
+	case c.One:
+		return "one: the machines and squall share it"
+	}
+	return fmt.Sprintf("two: faults and marks were mapped onto the machines’ clock to within ±%s; operations and elections are by that clock alone",
+		millisText(measure.Millis(float64(c.ErrorNs)/1e6)))
 }
 
 // durationOf is how long a test took, of which how much was load.

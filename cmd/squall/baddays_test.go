@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -286,4 +287,44 @@ func sigkillLosesNothing(t *testing.T, s *storm) {
 		t.Errorf("clean: exit code %d", code)
 	}
 	s.nothingLeft(t)
+}
+
+// The engine of another host has a clock of its own. A time namespace around
+// squall makes it so here.
+func TestClocksOfAnotherHost(t *testing.T) {
+	s := newStorm(t, orchestrator.RuntimeDocker)
+	const apart = 100_000 // seconds
+	shifted := []string{"--time", "--monotonic", strconv.Itoa(apart)}
+	if out, err := exec.Command("unshare", append(shifted, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no time namespace can be made here: %v: %s", err, out)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shifted = append(shifted, "--", "bash", "-c", `exec -a squall "$@"`, "bash", exe,
+		"run", "--out", s.out, "--time", "10s", "--nodes", "3", "--nemesis", "kill(leader)", "--runtime", s.runtime, "--seed", "2")
+	cmd := exec.Command("unshare", shifted...)
+	cmd.Stdout, cmd.Stderr = s.text, s.text
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	results := s.results(t)
+	c := results.Clocks
+	if c.One || c.Compared != 2 || c.ErrorNs <= 0 || c.ErrorNs > int64(time.Second) {
+		t.Errorf("clocks: %+v, want two, compared twice, and a small error", c)
+	}
+	if off := c.OffsetNs + apart*1e9; max(off, -off) > c.ErrorNs {
+		t.Errorf("the clocks are %v apart, want -%d s ± %v", time.Duration(c.OffsetNs), apart, time.Duration(c.ErrorNs))
+	}
+	for _, f := range results.Faults { // by squall's clock …
+		for _, l := range results.Elections.Losses { // … and by the machines'
+			if late := l.At - f.Begin; late < -c.ErrorNs || late > int64(time.Second) {
+				t.Errorf("the leader was lost %v after it was killed", time.Duration(late))
+			}
+		}
+	}
+	if len(results.Faults) != 1 || len(results.Elections.Losses) != 1 {
+		t.Errorf("%d faults, %d losses, want one of each", len(results.Faults), len(results.Elections.Losses))
+	}
 }

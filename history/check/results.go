@@ -62,4 +62,6 @@ type Results struct {
 	Faults        []measure.FaultRun `json:"faults"`
 	// History says what was read: records, bytes, and whether the file was cut.
 	History measure.HistoryInfo `json:"history"`
+	// Clocks says how exact the times are.
+	Clocks measure.Clocks `json:"clocks"`
 }

@@ -16,6 +16,7 @@ type Summary struct {
 	Ops       Ops
 	Elections Elections
 	Faults    []FaultRun
+	Clocks    Clocks
 }
 
 // Summarize derives the figures of a history. Times in the result are
@@ -26,5 +27,6 @@ func Summarize(in Input) Summary {
 		Ops:       countOps(in),
 		Elections: elections(in),
 		Faults:    joinFaults(in),
+		Clocks:    clocks(in),
 	}
 }

@@ -224,5 +224,6 @@ func hello() (protocol.Hello, error) {
 		Mono:         mono(),
 		Capabilities: names,
 		Hostname:     host,
+		BootID:       bootID(),
 	}, nil
 }

@@ -23,6 +23,15 @@ func mono() int64 {
 	return ts.Nano()
 }
 
+// bootID identifies the running kernel; "" where /proc does not tell.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
 // stat is what the agent wants of /proc/PID/stat.
 type stat struct {
 	state byte // R, S, D, T, Z …

@@ -84,6 +84,7 @@ type Hello struct {
 	Mono         int64    `json:"mono"`    // CLOCK_MONOTONIC of the machine, ns
 	Capabilities []string `json:"caps"`    // its effective ones, like NET_ADMIN; sorted
 	Hostname     string   `json:"hostname"`
+	BootID       string   `json:"bootId"` // of the kernel, which has one clock
 }
 
 // StartSpec says what server to run.

@@ -38,15 +38,20 @@ func newLoader() *loader {
 
 var _ protocol.Handler = (*loader)(nil)
 
-// start starts the driver and hands it its configuration.
-func (l *loader) start(ctx context.Context, config driver.Config) error {
-	text, err := json.Marshal(config)
-	if err != nil {
-		return fmt.Errorf("write the driver's configuration: %w", err)
-	}
+// start starts the driver, which then waits for its configuration.
+func (l *loader) start(ctx context.Context) error {
 	spec := protocol.StartSpec{Argv: []string{nodeimage.BinaryPath, "driver"}}
 	if _, err := l.agent.Start(ctx, spec); err != nil {
 		return fmt.Errorf("start the driver: %w", err)
+	}
+	return nil
+}
+
+// configure tells the driver what to do, which it does at once.
+func (l *loader) configure(ctx context.Context, config driver.Config) error {
+	text, err := json.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("write the driver's configuration: %w", err)
 	}
 	return l.send(ctx, string(text))
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"squall/history"
 	"squall/nemesis"
 	"squall/workloads"
@@ -73,11 +75,16 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// startServers starts the system under test and waits for its first leader.
+// startServers starts the system under test, and the driver beside it, and
+// waits for a first leader.
 func (r *run) startServers(ctx context.Context) error {
 	r.cfg.Progress.Phase("waiting for a leader")
-	err := r.nodes.each(ctx, func(ctx context.Context, _ int, n *node) error { return n.Start(ctx) })
-	if err != nil {
+	group, starting := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.loader.start(starting) })
+	group.Go(func() error {
+		return r.nodes.each(starting, func(ctx context.Context, _ int, n *node) error { return n.Start(ctx) })
+	})
+	if err := group.Wait(); err != nil {
 		return fmt.Errorf("start the servers: %w", err)
 	}
 	if err := r.awaitLeader(ctx, "after the servers' start"); err != nil {
@@ -99,7 +106,7 @@ func (r *run) awaitLeader(ctx context.Context, when string) error {
 	return ctx.Err()
 }
 
-// startLoad starts the driver and waits until its clients run.
+// startLoad tells the driver what to do and waits until its clients run.
 func (r *run) startLoad(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, driverTimeout)
 	defer cancel()
@@ -112,7 +119,7 @@ func (r *run) startLoad(ctx context.Context) error {
 		// while a leader that was cut off still believes that it leads.
 		Patience: min(time.Duration(t.ElectionMin)/2, time.Duration(t.OpTimeout)),
 	}
-	if err := r.loader.start(ctx, config); err != nil {
+	if err := r.loader.configure(ctx, config); err != nil {
 		return err
 	}
 	return r.loader.await(ctx, driver.EventLoadBegin)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,9 +140,11 @@ func (p *engineProxy) close() {
 
 func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
 	t.Parallel()
-	s := newStorm(t, orchestrator.RuntimeDocker)
-	code := s.run("run", "--time", "5s", "--nodes", "3", "--nemesis", "none",
-		"--heartbeat", "10s", "--election-min", "50s", "--election-max", "60s")
+	s := newStorm(t, orchestrator.RuntimeLocal)
+	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
+		return otherServer(t, ctx, arch, `_, err := os.Stdin.Read(make([]byte, 1)); return err`)
+	}
+	code := s.run("run", "--time", "5s", "--nodes", "3", "--nemesis", "none")
 	if code != exitInvalid {
 		t.Errorf("exit code %d, want %d", code, exitInvalid)
 	}
@@ -181,7 +184,9 @@ func nodeThatCannotRun(t *testing.T, s *storm) {
 func TestAServerThatDoesNotStart(t *testing.T) { onEach(t, serverThatDoesNotStart) }
 
 func serverThatDoesNotStart(t *testing.T, s *storm) {
-	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) { return brokenNode(t, ctx, arch) }
+	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
+		return otherServer(t, ctx, arch, `fmt.Fprintln(os.Stderr, "reading the log"); return errors.New("entry 7 is damaged")`)
+	}
 	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
 		t.Errorf("exit code %d, want %d", code, exitInvalid)
 	}
@@ -194,8 +199,8 @@ func serverThatDoesNotStart(t *testing.T, s *storm) {
 	}
 }
 
-// brokenNode builds a squall-node whose server says two lines and ends.
-func brokenNode(t *testing.T, ctx context.Context, arch string) (nodeimage.Binary, error) {
+// otherServer builds a squall-node whose server is this code instead.
+func otherServer(t *testing.T, ctx context.Context, arch, code string) (nodeimage.Binary, error) {
 	t.Helper()
 	root, err := nodeimage.FindRoot()
 	if err != nil {
@@ -203,8 +208,8 @@ func brokenNode(t *testing.T, ctx context.Context, arch string) (nodeimage.Binar
 	}
 	dir := t.TempDir()
 	source, overlay, out := filepath.Join(dir, "kv.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "squall-node")
-	const text = "package main\n\nimport (\n\t\"errors\"\n\t\"fmt\"\n\t\"os\"\n)\n\nfunc runKV([]string) error {\n" +
-		"\tfmt.Fprintln(os.Stderr, \"reading the log\")\n\treturn errors.New(\"entry 7 is damaged\")\n}\n"
+	text := "package main\n\nimport (\n\t\"errors\"\n\t\"fmt\"\n\t\"os\"\n)\n\nvar _, _, _ = errors.New, fmt.Print, os.Exit\n\n" +
+		"func runKV([]string) error { " + code + " }\n"
 	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
 		return nodeimage.Binary{}, err
 	}
@@ -220,7 +225,7 @@ func brokenNode(t *testing.T, ctx context.Context, arch string) (nodeimage.Binar
 	if said, err := build.CombinedOutput(); err != nil {
 		return nodeimage.Binary{}, fmt.Errorf("%w: %s", err, said)
 	}
-	return nodeimage.Binary{Path: out, Key: fmt.Sprintf("test-broken-%d", os.Getpid())}, nil
+	return nodeimage.Binary{Path: out, Key: fmt.Sprintf("test-%s-%d", strings.ToLower(rand.Text()[:6]), os.Getpid())}, nil
 }
 
 func TestInterrupts(t *testing.T) { onEach(t, interrupts) }

@@ -1,11 +1,6 @@
 package orchestrator
 
-import (
-	"fmt"
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // clock is the machines' CLOCK_MONOTONIC as seen from here. Machines on this
 // host share ours; those in a virtual machine (Docker Desktop) have their own,
@@ -13,15 +8,6 @@ import (
 type clock struct{ offset int64 }
 
 func (c clock) now() int64 { return monotonic() + c.offset }
-
-// monotonic is this process's CLOCK_MONOTONIC in nanoseconds.
-func monotonic() int64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(fmt.Sprintf("CLOCK_MONOTONIC cannot be read: %v", err)) // every kernel has it
-	}
-	return ts.Nano()
-}
 
 // newClock compares our clock with a machine's: theirs was read at some moment
 // between before and after. Within that error the clocks count as one.

@@ -68,7 +68,7 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 func (a *app) examine(ctx context.Context) []need {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	needs := []need{goToolchain(ctx), sources(), runsFolder()}
+	needs := append(nodeNeeds(ctx), runsFolder())
 	runtime, err := docker.New(ctx, docker.Options{})
 	if err != nil {
 		return append(needs, need{"Docker engine", false, err.Error(), "start Docker, or point DOCKER_HOST at an engine"})

@@ -21,6 +21,7 @@ const module = "squall"
 var arrows = map[string][]string{
 	"cmd/squall": {".", "orchestrator/...", "reports", "history", "history/check", "history/measure",
 		"workloads", "workloads/systems", "nemesis", "nodeimage", "nodeimage/mutants"},
+	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis",
 		"workloads", "workloads/driver", "workloads/systems", "history", "history/check"},

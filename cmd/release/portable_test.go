@@ -18,9 +18,12 @@ import (
 )
 
 // TestCompilesForEveryTarget checks the types of squall as each target sees it.
-// That finds whatever is not there on a system, and takes a second where
+// That finds whatever is not there on a system, and takes seconds where
 // building all packages for a target takes most of a minute.
 func TestCompilesForEveryTarget(t *testing.T) {
+	if raced {
+		t.Skip("the race detector makes minutes of it")
+	}
 	root, err := nodeimage.FindRoot()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/nodeimage/carried"
 	"squall/nodeimage/mutants"
 )
 
@@ -21,10 +22,10 @@ const nodePackage = "./cmd/squall-node"
 // BuildOptions says what to build. The zero value is the correct node for this
 // computer's processor.
 type BuildOptions struct {
-	Root     string // of the module; "" is FindRoot
+	Root     string // of the sources to build from; "" is the carried node, or else FindRoot
 	Arch     string // GOARCH of the machines; "" is that of this program
 	Mutant   string // name of a mutant to build instead of the correct node
-	CacheDir string // "" is squall's directory in os.UserCacheDir
+	CacheDir string // "" is squall's directory among the user's caches
 }
 
 // Binary is a static squall-node for Linux.
@@ -35,13 +36,30 @@ type Binary struct {
 	Key string
 }
 
-// Build returns a squall-node. If one was built from the same sources before,
-// it is taken from the cache and nothing is run. Several may build at once.
+// Build returns a squall-node: the one that this squall carries, where it
+// carries any and neither sources nor a mutant are asked for, and otherwise one
+// built from sources. If there was the same before, it is taken from the cache
+// and nothing is run. Several may build at once.
 func Build(ctx context.Context, opts BuildOptions) (Binary, error) {
-	opts, err := opts.withDefaults()
-	if err != nil {
-		return Binary{}, err
+	return buildOr(ctx, opts, carried.Embedded())
+}
+
+// buildOr is Build for a squall that carries those nodes.
+func buildOr(ctx context.Context, opts BuildOptions, nodes carried.Nodes) (Binary, error) {
+	carries := len(nodes.Platforms()) > 0 && opts.Root == ""
+	if carries && opts.Mutant == "" {
+		return unpack(opts, nodes)
 	}
+	bin, err := compiled(ctx, opts)
+	if err != nil && carries && (errors.Is(err, errNoSources) || errors.Is(err, exec.ErrNotFound)) {
+		return Binary{}, fmt.Errorf("planting the bug %s needs Go and a checkout of squall's repository, "+
+			"for it is built into the node; without --mutant this squall needs neither: %w", opts.Mutant, err)
+	}
+	return bin, err
+}
+
+// compiled is a node built from sources, now or before.
+func compiled(ctx context.Context, opts BuildOptions) (Binary, error) {
 	var mutant *mutants.Mutant
 	if opts.Mutant != "" {
 		m, err := mutants.Find(opts.Mutant)
@@ -50,18 +68,20 @@ func Build(ctx context.Context, opts BuildOptions) (Binary, error) {
 		}
 		mutant = &m
 	}
+	opts, err := opts.withSources()
+	if err != nil {
+		return Binary{}, err
+	}
 	key, err := buildKey(opts, mutant)
 	if err != nil {
 		return Binary{}, fmt.Errorf("looking at the node's sources: %w", err)
 	}
 	bin := Binary{Path: filepath.Join(opts.CacheDir, "squall-node-"+key), Key: key}
-	if _, err := os.Stat(bin.Path); err == nil {
-		now := time.Now()
-		os.Chtimes(bin.Path, now, now) // so that prune sees that it is in use
+	if cached(bin.Path, 0) {
 		return bin, nil
 	}
 	if err := os.MkdirAll(opts.CacheDir, 0o755); err != nil {
-		return Binary{}, fmt.Errorf("making the cache for built nodes: %w", err)
+		return Binary{}, cacheError(opts.CacheDir, err)
 	}
 	if err := compile(ctx, opts, mutant, bin.Path); err != nil {
 		return Binary{}, err
@@ -71,6 +91,20 @@ func Build(ctx context.Context, opts BuildOptions) (Binary, error) {
 }
 
 func (o BuildOptions) withDefaults() (BuildOptions, error) {
+	if o.Arch == "" {
+		o.Arch = runtime.GOARCH
+	}
+	if o.CacheDir == "" {
+		var err error
+		if o.CacheDir, err = CacheDir(); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// withSources are the options with all that a build from sources needs.
+func (o BuildOptions) withSources() (BuildOptions, error) {
 	var err error
 	if o.Root == "" {
 		if o.Root, err = FindRoot(); err != nil {
@@ -80,17 +114,7 @@ func (o BuildOptions) withDefaults() (BuildOptions, error) {
 	if o.Root, err = filepath.Abs(o.Root); err != nil {
 		return o, err
 	}
-	if o.Arch == "" {
-		o.Arch = runtime.GOARCH
-	}
-	if o.CacheDir == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return o, fmt.Errorf("finding a place for built nodes: %w (set XDG_CACHE_HOME)", err)
-		}
-		o.CacheDir = filepath.Join(dir, "squall")
-	}
-	return o, nil
+	return o.withDefaults()
 }
 
 // compile builds into a directory of its own first: whoever finds a binary at
@@ -98,7 +122,7 @@ func (o BuildOptions) withDefaults() (BuildOptions, error) {
 func compile(ctx context.Context, opts BuildOptions, mutant *mutants.Mutant, path string) error {
 	tmp, err := os.MkdirTemp(opts.CacheDir, "build-*")
 	if err != nil {
-		return fmt.Errorf("making room to build in: %w", err)
+		return cacheError(opts.CacheDir, err)
 	}
 	defer os.RemoveAll(tmp)
 	out := filepath.Join(tmp, "squall-node")
@@ -115,14 +139,14 @@ func compile(ctx context.Context, opts BuildOptions, mutant *mutants.Mutant, pat
 	cmd := exec.CommandContext(ctx, "go", append(args, nodePackage)...)
 	cmd.Dir = opts.Root
 	// Without cgo the program is static and runs in an empty file system.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+opts.Arch, "GOWORK=off")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+opts.Arch, "GOWORK=off")
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
 		return buildError(ctx, opts, err, output.String())
 	}
 	if err := os.Rename(out, path); err != nil {
-		return fmt.Errorf("keeping the built node: %w", err)
+		return cacheError(path, err)
 	}
 	return nil
 }

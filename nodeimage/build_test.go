@@ -240,10 +240,12 @@ func TestFindRoot(t *testing.T) {
 		t.Errorf("from inside: %s, %v, want %s", got, err, root)
 	}
 	other := t.TempDir()
-	write(t, other, "go.mod", "module other\n")
 	t.Chdir(other)
-	if got, err := FindRoot(); err != nil || isModule(filepath.Join(got, "go.mod")) != nil {
-		t.Errorf("from elsewhere: %s, %v, want the sources of this test", got, err)
+	for _, module := range []string{"other", modulePath} { // the second only has the name
+		write(t, other, "go.mod", "module "+module+"\n")
+		if got, err := FindRoot(); err != nil || got == other || isModule(filepath.Join(got, "go.mod")) != nil {
+			t.Errorf("from the module %s elsewhere: %s, %v, want the sources of this test", module, got, err)
+		}
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // modulePath is the module whose sources are looked for.
 const modulePath = "squall"
 
+// errNoSources is what FindRoot's error is.
+var errNoSources = errors.New("squall's own sources, from which it builds its nodes, are not here")
+
 // FindRoot finds the root directory of squall's own sources: the module that
 // the current directory is in, or else the one that this program was compiled
 // from.
@@ -29,14 +32,17 @@ func FindRoot() (string, error) {
 			return root, nil
 		}
 	}
-	return "", fmt.Errorf("squall's own sources, from which it builds its nodes, are not in %s or above: "+
-		"run it inside a clone of its repository", strings.Join(starts, " or "))
+	return "", fmt.Errorf("%w: they are not in %s or above; run it inside a clone of its repository",
+		errNoSources, strings.Join(starts, " or "))
 }
 
 func rootAbove(dir string) (string, bool) {
 	for {
 		if isModule(filepath.Join(dir, "go.mod")) == nil {
-			return dir, true
+			// Another module may have the name; it has no node to build.
+			if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(nodePackage))); err == nil {
+				return dir, true
+			}
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {

@@ -49,18 +49,27 @@ func newRunDir(p *Plan, now time.Time) (string, error) {
 	return dir, pointLatest(p.Test.Out, dir)
 }
 
-// pointLatest replaces the link in one step, so that it never dangles.
+// pointLatest replaces the link in one step, so that it never dangles. Where
+// no link can be made (Windows asks for a right, some file systems have none)
+// there is none: an old one would point at the wrong run, and FindRun does
+// without.
 func pointLatest(out, dir string) error {
 	target, err := filepath.Rel(out, dir)
 	if err != nil {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
 	temp := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()))
+	link := filepath.Join(out, latestLink)
 	_ = os.Remove(temp)
 	if err := os.Symlink(target, temp); err != nil {
-		return fmt.Errorf("point %s at the run: %w", latestLink, err)
+		_ = os.Remove(link)
+		return nil
 	}
-	if err := os.Rename(temp, filepath.Join(out, latestLink)); err != nil {
+	if os.Rename(temp, link) == nil {
+		return nil
+	}
+	_ = os.Remove(link) // Windows does not rename over a link to a folder
+	if err := os.Rename(temp, link); err != nil {
 		_ = os.Remove(temp)
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
@@ -111,7 +120,8 @@ func ListRuns(out string) ([]RunInfo, error) {
 }
 
 // FindRun resolves what a user may call a run: a path, "latest" (or nothing),
-// or the number that `squall list runs` shows (1 is the newest).
+// or the number that `squall list runs` shows (1 is the newest). Where there is
+// no link, the newest is the latest.
 func FindRun(out, name string) (string, error) {
 	if name == "" {
 		name = latestLink
@@ -124,8 +134,7 @@ func FindRun(out, name string) (string, error) {
 			return dir, nil
 		}
 	}
-	var number int
-	if _, err := fmt.Sscanf(name, "%d", &number); err == nil && number > 0 {
+	if number := runNumber(name); number > 0 {
 		runs, err := ListRuns(out)
 		if err != nil {
 			return "", err
@@ -152,4 +161,16 @@ func lastLines(path string) string {
 	}
 	all := strings.Split(end, "\n")
 	return "; its last lines:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// runNumber is the place of a run in the list, or 0 where name is no number.
+func runNumber(name string) int {
+	if name == latestLink {
+		return 1
+	}
+	var number int
+	if _, err := fmt.Sscanf(name, "%d", &number); err != nil {
+		return 0
+	}
+	return number
 }

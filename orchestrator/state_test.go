@@ -2,6 +2,9 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,5 +94,59 @@ func TestRunDirectories(t *testing.T) {
 	}
 	if _, err := ReadPlan(first); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged plan: %v", err)
+	}
+}
+
+// TestLatestWithoutALink: where links cannot be made, the newest run is the
+// latest.
+func TestLatestWithoutALink(t *testing.T) {
+	out := t.TempDir()
+	test := DefaultTest()
+	test.Out = out
+	plan, err := NewPlan(test, "v", "squall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var newest string
+	for _, second := range []int{8, 9, 5} {
+		dir, err := newRunDir(plan, time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second == 9 {
+			newest = dir
+		}
+	}
+	if err := os.Remove(filepath.Join(out, latestLink)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", latestLink} {
+		if got, err := FindRun(out, name); err != nil || got != newest {
+			t.Errorf("FindRun(%q) = %s, %v; want %s", name, got, err, newest)
+		}
+	}
+	if got, err := FindRun(t.TempDir(), latestLink); err == nil {
+		t.Errorf("FindRun where there is no run = %s", got)
+	}
+}
+
+// TestLatestCannotBeMade: a file system or a system without links costs the
+// link and nothing else, and leaves none that points at another run.
+func TestLatestCannotBeMade(t *testing.T) {
+	out := t.TempDir()
+	link := filepath.Join(out, latestLink)
+	if err := os.Symlink("an/older/run", link); err != nil {
+		t.Skipf("no links here: %v", err)
+	}
+	// What cannot be removed stands where the new link would be made.
+	blocked := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()), "x")
+	if err := os.MkdirAll(blocked, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := pointLatest(out, filepath.Join(out, "test", "run")); err != nil {
+		t.Errorf("the run failed for want of a link: %v", err)
+	}
+	if _, err := os.Lstat(link); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the link to an older run was left (%v)", err)
 	}
 }

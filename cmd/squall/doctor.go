@@ -74,7 +74,7 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 func (a *app) examine(ctx context.Context) []need {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	return append([]need{goToolchain(ctx), sources(), runsFolder()}, a.examineRuntimes(ctx)...)
+	return slices.Concat(nodeNeeds(ctx), []need{runsFolder()}, a.examineRuntimes(ctx))
 }
 
 // examineRuntimes tries each runtime. One that works is enough: then what the

@@ -15,11 +15,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"squall"
 	"squall/nodeimage"
 )
 
-// version is squall's own.
-const version = "0.1.0"
+const version = squall.Version
 
 func main() {
 	signals := make(chan os.Signal, 2)

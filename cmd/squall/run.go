@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/history/check"
-	"squall/nodeimage"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -135,15 +134,6 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 		return err
 	}
 	return a.conclude(ctx, outcome, human, flags.json)
-}
-
-// buildNode makes the node's binary out of the sources around the current folder.
-func buildNode(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
-	root, err := nodeimage.FindRoot()
-	if err != nil {
-		return nodeimage.Binary{}, err
-	}
-	return nodeimage.Build(ctx, nodeimage.BuildOptions{Root: root, Arch: arch, Mutant: mutant})
 }
 
 // conclude writes the report and prints the end of a run.

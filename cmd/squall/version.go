@@ -11,10 +11,13 @@ import (
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, and the nodes that this squall carries",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(a.out, "squall %s%s %s %s/%s\n", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if platforms := carriedPlatforms(); platforms != "" && err == nil {
+				_, err = fmt.Fprintf(a.out, "carries squall-node for %s\n", platforms)
+			}
 			return err
 		},
 	}

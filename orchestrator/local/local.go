@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"squall/nodeimage"
 	"squall/nodeimage/hub/protocol"
 	"squall/orchestrator"
 )
@@ -51,7 +52,11 @@ var (
 // New tries whether this kernel lets this user make namespaces. If not, the
 // error wraps ErrCannot and says what is missing and how to mend it.
 func New(opts Options) (*Runtime, error) {
-	r := &Runtime{folder: opts.folder(), unprivileged: opts.Unprivileged || !mayByItself(), log: opts.Logger}
+	folder, err := opts.folder()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	r := &Runtime{folder: folder, unprivileged: opts.Unprivileged || !mayByItself(), log: opts.Logger}
 	if err := tryNamespaces(r.unprivileged); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
@@ -61,16 +66,13 @@ func New(opts Options) (*Runtime, error) {
 	return r, nil
 }
 
-// folder is below the cache directory, and where there is none, as in a
-// container from an empty image, in the directory of temporary files.
-func (o Options) folder() string {
+// folder is where the runs' folders are.
+func (o Options) folder() (string, error) {
 	if o.Folder != "" {
-		return o.Folder
+		return o.Folder, nil
 	}
-	if cache, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(cache, "squall", "local")
-	}
-	return filepath.Join(os.TempDir(), fmt.Sprintf("squall-%d", os.Getuid()), "local")
+	cache, err := nodeimage.CacheDir()
+	return filepath.Join(cache, "local"), err
 }
 
 // Name is "local".
@@ -94,7 +96,11 @@ type Report struct {
 // of one run, or with "" of all. A run that is under way is left alone.
 func Clean(opts Options, run string) (Report, error) {
 	var report Report
-	entries, err := os.ReadDir(opts.folder())
+	all, err := opts.folder()
+	if err != nil {
+		return report, err
+	}
+	entries, err := os.ReadDir(all)
 	if errors.Is(err, fs.ErrNotExist) {
 		return report, nil
 	}
@@ -105,7 +111,7 @@ func Clean(opts Options, run string) (Report, error) {
 		if run != "" && entry.Name() != run {
 			continue
 		}
-		folder := protocol.Folder(filepath.Join(opts.folder(), entry.Name()))
+		folder := protocol.Folder(filepath.Join(all, entry.Name()))
 		if folder.InUse() {
 			report.InUse++
 			continue

@@ -1,11 +1,6 @@
 package driver
 
-import (
-	"fmt"
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // clock reads CLOCK_MONOTONIC. The first reading comes from the system; from
 // there Go's own monotonic clock, which is the same one, counts on: that way
@@ -16,11 +11,11 @@ type clock struct {
 }
 
 func newClock() (clock, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return clock{}, fmt.Errorf("read CLOCK_MONOTONIC: %w", err)
+	base, err := monotonic()
+	if err != nil {
+		return clock{}, err
 	}
-	return clock{base: ts.Nano(), start: time.Now()}, nil
+	return clock{base: base, start: time.Now()}, nil
 }
 
 // now is in nanoseconds.

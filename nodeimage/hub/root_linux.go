@@ -141,19 +141,39 @@ func mountProc(proc string) error {
 	return nil
 }
 
-// turnRoot makes root the root of this process, and lets go of the old one:
-// both stand in the same place for a moment, the old one on top.
+// turnRoot makes root the root of this process, and lets go of the old one.
 func turnRoot(root string) error {
 	if err := unix.Chdir(root); err != nil {
 		return fmt.Errorf("entering the machine's root: %w", err)
 	}
-	if err := unix.PivotRoot(".", "."); err != nil {
+	// Both stand in the same place for a moment, the old one on top.
+	switch err := unix.PivotRoot(".", "."); err {
+	case nil:
+		if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("leaving the host's root: %w", err)
+		}
+	case unix.EPERM, unix.EINVAL:
+		// Docker's default filter of system calls knows no right to pivot_root,
+		// and an initial ramfs cannot be pivoted away.
+		if err := coverRoot(root); err != nil {
+			return err
+		}
+	default:
 		return fmt.Errorf("entering the machine's root: %w", err)
 	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("leaving the host's root: %w", err)
-	}
 	if err := unix.Chdir("/"); err != nil {
+		return fmt.Errorf("entering the machine's root: %w", err)
+	}
+	return nil
+}
+
+// coverRoot moves the new root over the old one and goes there. The old one
+// stays mounted below, where a process without capabilities cannot get to.
+func coverRoot(root string) error {
+	if err := unix.Mount(root, "/", "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("covering the host's root: %w", err)
+	}
+	if err := unix.Chroot("."); err != nil {
 		return fmt.Errorf("entering the machine's root: %w", err)
 	}
 	return nil

@@ -67,6 +67,38 @@ func TestRelease(t *testing.T) {
 	t.Run("is summed up", func(t *testing.T) { checkSums(t, outs[0]) })
 	t.Run("tells what it is made of", func(t *testing.T) { checkBOM(t, filepath.Join(outs[0], bomFile)) })
 	t.Run("runs alone", func(t *testing.T) { runAlone(t, programIn(t, outs[0])) })
+	t.Run("runs in a container", func(t *testing.T) { runInContainer(t, outs[0], "squall:1.2.3") })
+}
+
+// runInContainer loads the image and has it make machines in its container,
+// with no more rights than the README says.
+func runInContainer(t *testing.T, out, image string) {
+	docker := func(args ...string) (string, error) {
+		said, err := exec.Command("docker", args...).CombinedOutput()
+		return string(said), err
+	}
+	if said, err := docker("version"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("CI needs Docker: %v: %s", err, said)
+		}
+		t.Skipf("no Docker: %v", err)
+	}
+	archives, err := filepath.Glob(filepath.Join(out, "*.tar"))
+	if err != nil || len(archives) != 1 {
+		t.Fatalf("images %v, %v", archives, err)
+	}
+	if said, err := docker("load", "-i", archives[0]); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	t.Cleanup(func() { _, _ = docker("rmi", image) })
+	rights := []string{"run", "--rm", "--network", "none", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"}
+	said, err := docker(append(rights, image, "doctor")...)
+	if err != nil || !strings.Contains(said, "✓ local machines") {
+		t.Errorf("squall doctor in its container: %v\n%s", err, said)
+	}
+	if said, err := docker("run", "--rm", "--network", "none", image, "doctor"); err == nil || !strings.Contains(said, "--cap-add SYS_ADMIN") {
+		t.Errorf("squall doctor without the rights: %v\n%s", err, said)
+	}
 }
 
 func programIn(t *testing.T, out string) string {

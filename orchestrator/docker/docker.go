@@ -105,7 +105,7 @@ func meet(ctx context.Context, addr address, api *client.Client, limit time.Dura
 	defer cancel()
 	ping, err := api.Ping(limited)
 	if err != nil {
-		return notReached(ctx, addr, limit, err)
+		return notReached(ctx, addr, api, limit, err)
 	}
 	api.NegotiateAPIVersionPing(ping)
 	return checkEngine(addr, api, ping)

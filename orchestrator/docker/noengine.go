@@ -32,20 +32,25 @@ func noAnswer(a address, what string, cause error) error {
 }
 
 // notReached explains why the first request to an engine failed.
-func notReached(ctx context.Context, a address, limit time.Duration, err error) error {
+func notReached(ctx context.Context, a address, api *client.Client, limit time.Duration, err error) error {
 	switch {
 	case ctx.Err() != nil: // the caller's own
 		return noAnswer(a, ctx.Err().Error(), ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded):
 		return noAnswer(a, fmt.Sprintf("it did not answer within %v: is it hung, or far? (%s)", limit, a.restart()), err)
 	case a.isSSH():
+		if !strings.Contains(err.Error(), sshWordsMark) { // the client has put words of its own in their place
+			if words := lastWords(ctx, api, limit); words != nil && strings.Contains(words.Error(), sshWordsMark) {
+				err = words
+			}
+		}
 		return noAnswer(a, explainSSH(a, err), err)
 	}
 	err = a.cause(ctx, err)
 	what := err.Error()
 	// The library puts the request's address first, which has been named.
 	if i := strings.LastIndex(what, `_ping": `); i >= 0 {
-		what = what[i+len(`_ping": `):]
+		what = strings.TrimPrefix(what[i+len(`_ping": `):], "readLoopPeekFailLocked: ")
 	}
 	return noAnswer(a, what+": "+mend(err), err)
 }
@@ -93,6 +98,8 @@ func mend(err error) string {
 		return "this user may not use it: join the group docker (sudo usermod -aG docker $USER, and log in again)"
 	case has("without TLS", "HTTP request to an HTTPS server"):
 		return "it speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem"
+	case has("EOF", "closed idle connection", "reset by peer", "broken pipe"):
+		return "it hung up: give the port where the engine is, and if that speaks TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
 	case has("HTTP response to HTTPS client", "does not look like a TLS handshake"):
 		return "it speaks no TLS: unset DOCKER_TLS_VERIFY and DOCKER_TLS, or give the port where it does"
 	case has("remote error: tls"):
@@ -115,11 +122,14 @@ func explainSSH(a address, err error) string {
 	return fmt.Sprintf("ssh says: %s: %s", words, a.mendSSH(words))
 }
 
+// sshWordsMark is before ssh's words in the library's errors.
+const sshWordsMark = "stderr="
+
 // sshWords are what ssh wrote on stderr, as one line. The library tells them
 // last, after the whole command line and a guess of its own.
 func sshWords(err error) string {
 	words := err.Error()
-	if _, stderr, ok := strings.Cut(words, "stderr="); ok && strings.TrimSpace(stderr) != "" {
+	if _, stderr, ok := strings.Cut(words, sshWordsMark); ok && strings.TrimSpace(stderr) != "" {
 		words = stderr
 	}
 	lines := strings.FieldsFunc(words, func(r rune) bool { return r == '\n' || r == '\r' })

@@ -6,12 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	dcontext "github.com/docker/cli/cli/context"
 	dockercontext "github.com/docker/cli/cli/context/docker"
 	"github.com/docker/cli/cli/context/store"
 	"github.com/docker/docker/client"
-
-	"github.com/containerd/errdefs"
 )
 
 // contextAddress reads the docker command's context of that name, with its TLS

@@ -18,7 +18,7 @@ const driverMachine = "driver"
 
 // How long the steps of a test may take before the test is invalid.
 const (
-	upTimeout     = time.Minute
+	upTimeout     = 3 * time.Minute // an image may have a long way to the engine
 	leaderTimeout = 20 * time.Second
 	driverTimeout = 20 * time.Second
 	finalTimeout  = 30 * time.Second

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -56,14 +55,9 @@ func openLocal(log *slog.Logger) (opened, error) {
 	return opened{r, "as asked for", func() {}}, nil
 }
 
-// String is the line that says what was chosen and why.
+// line says what was chosen and why.
 func (o opened) line(ctx context.Context) string {
 	return fmt.Sprintf("runtime  %s (%s): %s", o.Name(), o.Describe(ctx), o.why)
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-// cannotRun tells an error of a runtime that is not there.
-func cannotRun(err error) bool {
-	return errors.Is(err, docker.ErrNoEngine) || errors.Is(err, local.ErrCannot)
-}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -33,19 +34,24 @@ type CleanOptions struct {
 // Clean removes every container, network and volume that a run on this engine
 // made, or that any did, also one that is under way.
 func (r *Runtime) Clean(ctx context.Context, opts CleanOptions) (Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
-	defer cancel()
 	label := Label
 	if opts.Run != "" {
 		label += "=" + opts.Run
 	}
-	report, err := r.remove(ctx, label)
-	if opts.Images {
-		var imagesErr error
-		report.Images, imagesErr = r.removeImages(ctx)
-		err = errors.Join(err, imagesErr)
-	}
-	if err != nil {
+	var report Report
+	err := r.within(ctx, r.limits.clean, "removing everything", func(ctx context.Context) (err error) {
+		report, err = r.remove(ctx, label)
+		if opts.Images && !isSilent(err) {
+			var imagesErr error
+			report.Images, imagesErr = r.removeImages(ctx)
+			err = errors.Join(err, imagesErr)
+		}
+		return err
+	})
+	switch {
+	case isSilent(err):
+		return report, fmt.Errorf("cleaning up: %w; when it answers again, squall clean removes what is left", err)
+	case err != nil:
 		return report, fmt.Errorf("cleaning up: %w", err)
 	}
 	return report, nil
@@ -67,7 +73,7 @@ func (r *Runtime) remove(ctx context.Context, label string) (Report, error) {
 }
 
 func (r *Runtime) removeContainers(ctx context.Context, label string) (int, error) {
-	list := func() ([]string, error) {
+	list := func(ctx context.Context) ([]string, error) {
 		found, err := r.api.ContainerList(ctx, container.ListOptions{All: true, Filters: byLabel(label)})
 		var ids []string
 		for _, c := range found {
@@ -75,13 +81,13 @@ func (r *Runtime) removeContainers(ctx context.Context, label string) (int, erro
 		}
 		return ids, err
 	}
-	return removeAll(ctx, "containers", list, func(id string) error {
+	return r.removeAll(ctx, "containers", list, func(ctx context.Context, id string) error {
 		return r.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	})
 }
 
 func (r *Runtime) removeNetworks(ctx context.Context, label string) (int, error) {
-	list := func() ([]string, error) {
+	list := func(ctx context.Context) ([]string, error) {
 		found, err := r.api.NetworkList(ctx, network.ListOptions{Filters: byLabel(label)})
 		var ids []string
 		for _, n := range found {
@@ -89,11 +95,13 @@ func (r *Runtime) removeNetworks(ctx context.Context, label string) (int, error)
 		}
 		return ids, err
 	}
-	return removeAll(ctx, "networks", list, func(id string) error { return r.api.NetworkRemove(ctx, id) })
+	return r.removeAll(ctx, "networks", list, func(ctx context.Context, id string) error {
+		return r.api.NetworkRemove(ctx, id)
+	})
 }
 
 func (r *Runtime) removeVolumes(ctx context.Context, label string) (int, error) {
-	list := func() ([]string, error) {
+	list := func(ctx context.Context) ([]string, error) {
 		found, err := r.api.VolumeList(ctx, volume.ListOptions{Filters: byLabel(label)})
 		var names []string
 		for _, v := range found.Volumes {
@@ -101,11 +109,13 @@ func (r *Runtime) removeVolumes(ctx context.Context, label string) (int, error) 
 		}
 		return names, err
 	}
-	return removeAll(ctx, "volumes", list, func(name string) error { return r.api.VolumeRemove(ctx, name, true) })
+	return r.removeAll(ctx, "volumes", list, func(ctx context.Context, name string) error {
+		return r.api.VolumeRemove(ctx, name, true)
+	})
 }
 
 func (r *Runtime) removeImages(ctx context.Context) (int, error) {
-	list := func() ([]string, error) {
+	list := func(ctx context.Context) ([]string, error) {
 		found, err := r.api.ImageList(ctx, image.ListOptions{Filters: byLabel(Label + "=" + imageLabelValue)})
 		var ids []string
 		for _, i := range found {
@@ -113,7 +123,7 @@ func (r *Runtime) removeImages(ctx context.Context) (int, error) {
 		}
 		return ids, err
 	}
-	return removeAll(ctx, "images", list, func(id string) error {
+	return r.removeAll(ctx, "images", list, func(ctx context.Context, id string) error {
 		_, err := r.api.ImageRemove(ctx, id, image.RemoveOptions{Force: true, PruneChildren: true})
 		return err
 	})
@@ -126,44 +136,58 @@ func byLabel(label string) filters.Args { return filters.NewArgs(filters.Arg("la
 const (
 	removeRounds = 20
 	removePause  = 100 * time.Millisecond
+	// removeAtOnce leaves each enough of the engine that it is removed in time.
+	removeAtOnce = 16
 )
 
-// removeAll removes what list finds, all at once, until it finds nothing.
-func removeAll(ctx context.Context, what string, list func() ([]string, error), remove func(id string) error) (int, error) {
-	removed := make(map[string]bool)
+// removeAll removes what list finds, until it finds nothing, and counts.
+func (r *Runtime) removeAll(ctx context.Context, what string, list func(context.Context) ([]string, error),
+	remove func(ctx context.Context, id string) error) (int, error) {
+	removed := 0
 	var last error
 	for round := range removeRounds {
 		if round > 0 {
 			select {
 			case <-time.After(removePause):
 			case <-ctx.Done():
-				return len(removed), fmt.Errorf("removing %s: %w", what, errors.Join(ctx.Err(), last))
+				return removed, fmt.Errorf("%w (%w)", last, ctx.Err())
 			}
 		}
-		ids, err := list()
+		var ids []string
+		err := r.ask(ctx, "listing "+what, func(ctx context.Context) (err error) {
+			ids, err = list(ctx)
+			return err
+		})
 		if err != nil {
-			return len(removed), fmt.Errorf("listing %s: %w", what, err)
+			return removed, err
 		}
-		if len(ids) == 0 {
-			return len(removed), nil
-		}
-		var group errgroup.Group
-		for _, id := range ids {
-			removed[id] = true
-			group.Go(func() error {
-				if err := remove(id); err != nil && !errdefs.IsNotFound(err) {
-					return err
-				}
-				return nil
-			})
-		}
-		if last = group.Wait(); last == nil {
-			return len(removed), nil
-		} else if !mayPass(last) {
-			return len(removed), fmt.Errorf("removing %s: %w", what, last)
+		var n int
+		n, last = r.removeEach(ctx, what, ids, remove)
+		removed += n
+		if last == nil || !mayPass(last) {
+			return removed, last
 		}
 	}
-	return len(removed), fmt.Errorf("removing %s: %w", what, last)
+	return removed, last
+}
+
+// removeEach removes many at once; one that is gone already counts.
+func (r *Runtime) removeEach(ctx context.Context, what string, ids []string, remove func(ctx context.Context, id string) error) (int, error) {
+	var removed atomic.Int64
+	var group errgroup.Group
+	group.SetLimit(removeAtOnce)
+	for _, id := range ids {
+		group.Go(func() error {
+			err := r.within(ctx, r.limits.step, "removing "+what, func(ctx context.Context) error { return remove(ctx, id) })
+			if err != nil && !errdefs.IsNotFound(err) {
+				return err
+			}
+			removed.Add(1)
+			return nil
+		})
+	}
+	err := group.Wait()
+	return int(removed.Load()), err
 }
 
 // mayPass tells an error of an engine that is busy from one that stays.

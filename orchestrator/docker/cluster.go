@@ -2,12 +2,12 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
@@ -36,13 +36,19 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 	c := &cluster{runtime: r, run: spec.Run, machines: make(map[string]*machine)}
 	if err := c.up(ctx, spec); err != nil {
 		err = fmt.Errorf("bringing the machines of run %s up: %w", spec.Run, err)
-		return nil, errors.Join(err, c.Down(ctx))
+		if downErr := c.Down(ctx); downErr != nil {
+			err = fmt.Errorf("%w; %w", err, downErr)
+		}
+		return nil, err
 	}
 	return c, nil
 }
 
 func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	begin := time.Now()
+	if err := c.runtime.checkLimits(ctx, spec.Machines); err != nil {
+		return err
+	}
 	var image string
 	var subnet netip.Prefix
 	first, firstCtx := errgroup.WithContext(ctx)
@@ -59,7 +65,7 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	}
 	ready := time.Now()
 	for i, m := range spec.Machines {
-		c.machines[m.Name] = &machine{api: c.runtime.api, spec: m, addr: orchestrator.MachineAddr(subnet, i)}
+		c.machines[m.Name] = &machine{runtime: c.runtime, spec: m, addr: orchestrator.MachineAddr(subnet, i)}
 	}
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {
@@ -86,28 +92,61 @@ func (m *machine) up(ctx context.Context, run, image string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	step, cancel := steady(ctx)
-	defer cancel()
-	created, err := m.api.ContainerCreate(step, config, host, net, nil, networkName(run)+"-"+m.spec.Name)
-	if err != nil {
-		return fmt.Errorf("making the container: %w", err)
-	}
-	m.id = created.ID
-	// This one is called off with ctx, not with step: the connection stays.
-	attached, err := m.api.ContainerAttach(ctx, m.id, container.AttachOptions{
-		Stream: true, Stdin: true, Stdout: true, Stderr: true,
+	var created container.CreateResponse
+	err := m.runtime.step(ctx, "making the container of "+m.spec.Name, func(ctx context.Context) (err error) {
+		created, err = m.runtime.api.ContainerCreate(ctx, config, host, net, nil, networkName(run)+"-"+m.spec.Name)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("attaching to the container: %w", err)
+		return err
 	}
-	m.control = newControl(attached.Conn, attached.Reader)
+	m.id = created.ID
+	if err := m.runtime.limitLost(m.spec, created.Warnings); err != nil {
+		return err
+	}
+	if err := m.attach(ctx); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := m.api.ContainerStart(step, m.id, container.StartOptions{}); err != nil {
-		return fmt.Errorf("starting the container: %w", err)
-	}
-	return nil
+	return m.runtime.step(ctx, "starting the container of "+m.spec.Name, func(ctx context.Context) error {
+		return m.runtime.api.ContainerStart(ctx, m.id, container.StartOptions{})
+	})
+}
+
+// attach takes hold of stdin and stdout of process 1, which is not there yet.
+func (m *machine) attach(ctx context.Context) error {
+	r := m.runtime
+	return r.within(ctx, r.limits.step, "attaching to the container of "+m.spec.Name, func(ctx context.Context) error {
+		type answer struct {
+			types.HijackedResponse
+			err error
+		}
+		came := make(chan answer, 1)
+		go func() {
+			attached, err := r.api.ContainerAttach(ctx, m.id, container.AttachOptions{
+				Stream: true, Stdin: true, Stdout: true, Stderr: true,
+			})
+			came <- answer{attached, err}
+		}()
+		select {
+		case a := <-came:
+			if a.err == nil {
+				m.control = newControl(a.Conn, a.Reader)
+			}
+			return a.err
+		case <-ctx.Done():
+			// The client heeds no end of a context while it waits for the
+			// engine's answer. One that comes late is not wanted any more.
+			go func() {
+				if late := <-came; late.err == nil {
+					late.Close()
+				}
+			}()
+			return ctx.Err()
+		}
+	})
 }
 
 func (m *machine) config(run, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
@@ -131,8 +170,8 @@ func (m *machine) config(run, image string) (*container.Config, *container.HostC
 		CapAdd:        []string{"NET_ADMIN"},
 		SecurityOpt:   []string{"no-new-privileges"},
 		Init:          &noInit, // the agent is process 1
-		Resources:     container.Resources{NanoCPUs: int64(m.spec.CPUs * 1e9), Memory: m.spec.Memory},
-		// Limits stay the engine's: one that may not raise them (rootless, or
+		Resources:     resources(m.spec),
+		// Ulimits stay the engine's: one that may not raise them (rootless, or
 		// confined itself) would refuse to start the container, and a Go
 		// program takes its hard limit of open files by itself.
 		// A volume is a directory of the host's own disk; the container's file
@@ -178,10 +217,13 @@ func (c *cluster) Down(ctx context.Context) error {
 	if c.down {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
-	defer cancel()
+	r := c.runtime
 	begin := time.Now()
-	removed, err := c.runtime.remove(ctx, Label+"="+c.run)
+	var removed Report
+	err := r.within(context.WithoutCancel(ctx), r.limits.clean, "removing everything", func(ctx context.Context) (err error) {
+		removed, err = r.remove(ctx, Label+"="+c.run)
+		return err
+	})
 	for _, m := range c.machines {
 		if m.control != nil {
 			m.control.Close()
@@ -191,6 +233,6 @@ func (c *cluster) Down(ctx context.Context) error {
 		return fmt.Errorf("taking the machines of run %s down: %w (squall clean removes what is left)", c.run, err)
 	}
 	c.down = true
-	c.runtime.log.Debug("machines down", "run", c.run, "containers", removed.Containers, "took", time.Since(begin))
+	r.log.Debug("machines down", "run", c.run, "containers", removed.Containers, "took", time.Since(begin))
 	return nil
 }

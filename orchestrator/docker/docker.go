@@ -11,7 +11,6 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -30,16 +29,12 @@ const (
 	imageLabelValue = "image"
 )
 
-// How long the engine may take, so that nothing waits for ever. They are
-// generous: an engine under load may take seconds to start a container.
-const (
-	pingTimeout  = 10 * time.Second
-	stepTimeout  = 60 * time.Second
-	cleanTimeout = 60 * time.Second
+var (
+	// ErrNoEngine says that no Docker engine answers.
+	ErrNoEngine = errors.New("no Docker engine answers")
+	// ErrTooOld says that an engine answers, but an old one.
+	ErrTooOld = errors.New("the Docker engine is too old")
 )
-
-// ErrNoEngine says that no Docker engine answers.
-var ErrNoEngine = errors.New("no Docker engine answers")
 
 // Options of a Runtime. The zero value is right for most.
 type Options struct {
@@ -47,13 +42,28 @@ type Options struct {
 	// itself, else the docker command's current context, else the default.
 	Host   string
 	Logger *slog.Logger // nil logs nothing
+	// PingTimeout is how long the engine may take to answer at first. 0 is 5
+	// seconds, or 15 for one that is reached by ssh, which has to log in.
+	PingTimeout time.Duration
+}
+
+func (o Options) pingTimeout(a address) time.Duration {
+	switch {
+	case o.PingTimeout > 0:
+		return o.PingTimeout
+	case a.isSSH():
+		return 15 * time.Second
+	default:
+		return 5 * time.Second
+	}
 }
 
 // Runtime makes machines out of containers.
 type Runtime struct {
-	api  *client.Client
-	host string
-	log  *slog.Logger
+	api    *client.Client
+	addr   address
+	log    *slog.Logger
+	limits limits
 
 	// importing keeps several Ups from making the same image at once.
 	importing sync.Mutex
@@ -65,28 +75,40 @@ var (
 	_ orchestrator.Machine = (*machine)(nil)
 )
 
-// New connects to the engine. If none answers, the error wraps ErrNoEngine and
-// says what was tried and how to mend it.
+// New connects to the engine that the docker command would use. If none
+// answers, the error wraps ErrNoEngine and says what was tried and how to mend
+// it; one that is too old is ErrTooOld.
 func New(ctx context.Context, opts Options) (*Runtime, error) {
-	host, from, err := engineHost(opts.Host)
+	addr, err := engineAddress(opts.Host)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoEngine, err)
+		return nil, noAddress(err)
 	}
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithHost(host), client.WithAPIVersionNegotiation())
+	limit := opts.pingTimeout(addr)
+	api, err := addr.client(limit)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s (%s): %w", ErrNoEngine, host, from, err)
+		return nil, noAnswer(addr, err.Error(), err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if _, err := api.Ping(ctx); err != nil {
+	if err := meet(ctx, addr, api, limit); err != nil {
 		api.Close()
-		return nil, fmt.Errorf("%w at %s (%s): %w: %s", ErrNoEngine, host, from, err, mend(err))
+		return nil, err
 	}
 	log := opts.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{api: api, host: host, log: log}, nil
+	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits()}, nil
+}
+
+// meet is the first request, which tells what the engine is.
+func meet(ctx context.Context, addr address, api *client.Client, limit time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ping, err := api.Ping(limited)
+	if err != nil {
+		return notReached(ctx, addr, api, limit, err)
+	}
+	api.NegotiateAPIVersionPing(ping)
+	return checkEngine(addr, api, ping)
 }
 
 // Name is "docker".
@@ -94,10 +116,3 @@ func (r *Runtime) Name() string { return "docker" }
 
 // Close gives up the connections to the engine.
 func (r *Runtime) Close() error { return r.api.Close() }
-
-// steady is a context for a step that must not be cut in half: were the
-// request called off, the engine might still do what it asked for, unseen by a
-// clean-up that ran already. It has its own deadline instead.
-func steady(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
-}

@@ -5,9 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -26,16 +26,22 @@ func (r *Runtime) ensureImage(ctx context.Context, spec orchestrator.ClusterSpec
 	ref := imageRepo + ":" + spec.BinaryKey
 	r.importing.Lock()
 	defer r.importing.Unlock()
-	_, err := r.api.ImageInspect(ctx, ref)
+	err := r.ask(ctx, "looking for the image "+ref, func(ctx context.Context) error {
+		_, err := r.api.ImageInspect(ctx, ref)
+		return err
+	})
 	if err == nil {
 		return ref, nil
 	}
 	if !errdefs.IsNotFound(err) {
-		return "", fmt.Errorf("looking for the image %s: %w", ref, err)
+		return "", err
 	}
 	r.log.Debug("making the image", "image", ref)
-	if err := r.importImage(ctx, ref, spec.Binary); err != nil {
-		return "", fmt.Errorf("making the image %s: %w", ref, err)
+	err = r.within(ctx, r.limits.image, "making the image "+ref, func(ctx context.Context) error {
+		return r.importImage(ctx, ref, spec.Binary)
+	})
+	if err != nil {
+		return "", err
 	}
 	r.pruneImages(ctx)
 	return ref, nil
@@ -51,15 +57,20 @@ const (
 // pruneImages removes images of old sources. It is no matter if it cannot:
 // what is in use stays, and `squall clean --images` removes the rest.
 func (r *Runtime) pruneImages(ctx context.Context) {
-	found, err := r.api.ImageList(ctx, image.ListOptions{Filters: byLabel(Label + "=" + imageLabelValue)})
-	if err != nil {
-		r.log.Debug("images cannot be listed", "err", err)
-		return
-	}
-	for _, old := range outdated(found, time.Now()) {
-		if _, err := r.api.ImageRemove(ctx, old.ID, image.RemoveOptions{PruneChildren: true}); err != nil {
-			r.log.Debug("an old image stays", "image", old.ID, "err", err)
+	err := r.ask(ctx, "removing images of old sources", func(ctx context.Context) error {
+		found, err := r.api.ImageList(ctx, image.ListOptions{Filters: byLabel(Label + "=" + imageLabelValue)})
+		if err != nil {
+			return err
 		}
+		for _, old := range outdated(found, time.Now()) {
+			if _, err := r.api.ImageRemove(ctx, old.ID, image.RemoveOptions{PruneChildren: true}); err != nil {
+				r.log.Debug("an old image stays", "image", old.ID, "err", err)
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		r.log.Debug("images of old sources stay", "err", err)
 	}
 }
 
@@ -79,6 +90,20 @@ func (r *Runtime) importImage(ctx context.Context, ref, binary string) error {
 	rootFS, w := io.Pipe()
 	go func() { w.CloseWithError(nodeimage.RootFS(w, binary)) }()
 	defer rootFS.Close() // which also ends the writer, should the engine not read it all
+	// An engine that takes no more is hung, however long a far one may need.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var hung atomic.Bool
+	sent := watch(rootFS, r.limits.step, func() { hung.Store(true); stop() })
+	defer sent.Close()
+	err = r.sendImage(ctx, ref, sent, entrypoint)
+	if err != nil && hung.Load() {
+		return r.silent(r.limits.step, "making the image "+ref)
+	}
+	return err
+}
+
+func (r *Runtime) sendImage(ctx context.Context, ref string, rootFS io.Reader, entrypoint []byte) error {
 	answer, err := r.api.ImageImport(ctx, image.ImportSource{Source: rootFS, SourceName: "-"}, ref, image.ImportOptions{
 		Changes: []string{
 			"ENTRYPOINT " + string(entrypoint),

@@ -10,7 +10,6 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/client"
 
 	"squall/orchestrator"
 )
@@ -24,7 +23,7 @@ const lastLines = 10
 
 // machine is one container.
 type machine struct {
-	api     *client.Client
+	runtime *Runtime
 	spec    orchestrator.MachineSpec
 	addr    netip.Addr
 	id      string
@@ -42,10 +41,10 @@ func (m *machine) Control() io.ReadWriteCloser { return m.control }
 
 // Kill ends the container.
 func (m *machine) Kill(ctx context.Context) error {
-	if err := m.api.ContainerKill(ctx, m.id, "KILL"); err != nil {
-		return fmt.Errorf("killing the container of %s: %w", m.spec.Name, err)
-	}
-	return nil
+	r := m.runtime
+	return r.within(ctx, r.limits.step, "killing the container of "+m.spec.Name, func(ctx context.Context) error {
+		return r.api.ContainerKill(ctx, m.id, "KILL")
+	})
 }
 
 // Death says how the container ended, with the last lines of its stderr.
@@ -53,18 +52,22 @@ func (m *machine) Death(ctx context.Context) string {
 	if m.control.ended() {
 		wait, cancel := context.WithTimeout(ctx, deathDelay)
 		defer cancel()
-		done, failed := m.api.ContainerWait(wait, m.id, container.WaitConditionNotRunning)
+		done, failed := m.runtime.api.ContainerWait(wait, m.id, container.WaitConditionNotRunning)
 		select {
 		case <-done:
 		case <-failed: // inspecting will say why
 		}
 	}
-	info, err := m.api.ContainerInspect(ctx, m.id)
+	var info container.InspectResponse
+	err := m.runtime.ask(ctx, "inspecting the container of "+m.spec.Name, func(ctx context.Context) (err error) {
+		info, err = m.runtime.api.ContainerInspect(ctx, m.id)
+		return err
+	})
 	switch {
 	case errdefs.IsNotFound(err):
 		return m.withLastWords("its container was removed")
 	case err != nil:
-		return fmt.Sprintf("its container cannot be inspected: %v", err)
+		return fmt.Sprintf("why is not known: %v", err)
 	case info.State.Running:
 		return ""
 	}

@@ -52,7 +52,7 @@ func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, 
 			return subnet, nil
 		}
 		if !strings.Contains(strings.ToLower(err.Error()), "overlap") {
-			return netip.Prefix{}, fmt.Errorf("making the network %s: %w", networkName(run), err)
+			return netip.Prefix{}, err
 		}
 		r.log.Debug("the subnet is taken", "subnet", subnet, "err", err)
 	}
@@ -61,21 +61,25 @@ func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, 
 }
 
 func (r *Runtime) createSubnet(ctx context.Context, run string, subnet netip.Prefix) error {
-	ctx, cancel := steady(ctx)
-	defer cancel()
-	_, err := r.api.NetworkCreate(ctx, networkName(run), network.CreateOptions{
-		Driver:   "bridge",
-		Internal: true,
-		IPAM:     &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
-		Labels:   map[string]string{Label: run},
+	return r.step(ctx, "making the network "+networkName(run), func(ctx context.Context) error {
+		_, err := r.api.NetworkCreate(ctx, networkName(run), network.CreateOptions{
+			Driver:   "bridge",
+			Internal: true,
+			IPAM:     &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
+			Labels:   map[string]string{Label: run},
+		})
+		return err
 	})
-	return err
 }
 
 func (r *Runtime) takenSubnets(ctx context.Context) ([]netip.Prefix, error) {
-	networks, err := r.api.NetworkList(ctx, network.ListOptions{})
+	var networks []network.Summary
+	err := r.ask(ctx, "listing networks", func(ctx context.Context) (err error) {
+		networks, err = r.api.NetworkList(ctx, network.ListOptions{})
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("listing networks: %w", err)
+		return nil, err
 	}
 	var taken []netip.Prefix
 	for _, n := range networks {

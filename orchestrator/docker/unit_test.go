@@ -2,16 +2,10 @@ package docker
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -94,68 +88,6 @@ func TestPoolNets(t *testing.T) {
 		if n := poolNet(511); !n.Contains(orchestrator.MachineAddr(n, i)) {
 			t.Errorf("machine %d has %v, outside %v", i, orchestrator.MachineAddr(n, i), n)
 		}
-	}
-}
-
-func TestEngineHost(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("DOCKER_CONFIG", dir)
-	t.Setenv("DOCKER_HOST", "")
-	t.Setenv("DOCKER_CONTEXT", "")
-	check := func(when, given, wantHost, wantErr string) {
-		t.Helper()
-		host, _, err := engineHost(given)
-		if host != wantHost || (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
-			t.Errorf("%s: %q, %v, want %q, %q", when, host, err, wantHost, wantErr)
-		}
-	}
-	put := func(name, text string) {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	check("nothing set", "", "unix:///var/run/docker.sock", "")
-	put("config.json", `{"currentContext":"desktop-linux"}`)
-	check("a context without files", "", "", `context "desktop-linux"`)
-	id := sha256.Sum256([]byte("desktop-linux"))
-	put("contexts/meta/"+hex.EncodeToString(id[:])+"/meta.json", `{"Endpoints":{"docker":{"Host":"unix:///home/me/.docker/run/docker.sock"}}}`)
-	check("a context", "", "unix:///home/me/.docker/run/docker.sock", "")
-	t.Setenv("DOCKER_CONTEXT", "default")
-	check("the default context", "", "unix:///var/run/docker.sock", "")
-	t.Setenv("DOCKER_HOST", "tcp://10.0.0.1:2375")
-	check("DOCKER_HOST", "", "tcp://10.0.0.1:2375", "")
-	check("as given", "unix:///x", "unix:///x", "")
-	check("by ssh", "ssh://me@there", "", "by ssh")
-	t.Setenv("DOCKER_HOST", "")
-	t.Setenv("DOCKER_CONTEXT", "")
-	put("config.json", "{")
-	check("bad configuration", "", "", "config.json")
-}
-
-func TestNoEngine(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "none.sock")
-	_, err := New(context.Background(), Options{Host: "unix://" + socket})
-	if !errors.Is(err, ErrNoEngine) || !strings.Contains(err.Error(), socket) || !strings.Contains(err.Error(), "DOCKER_HOST") {
-		t.Errorf("got %v, want ErrNoEngine, the address and what to do", err)
-	}
-	// One that accepts and says nothing must not hold us for ever.
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "mute.sock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		if c, err := l.Accept(); err == nil {
-			cancel()
-			defer c.Close()
-			io.Copy(io.Discard, c)
-		}
-	}()
-	if _, err := New(ctx, Options{Host: "unix://" + l.Addr().String()}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want the context's error", err)
 	}
 }
 

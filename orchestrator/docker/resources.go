@@ -1,0 +1,122 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/versions"
+
+	"squall/orchestrator"
+)
+
+const minCPUs = 0.01 // what an engine can still measure out
+
+// minMemory is the least that an engine of that API version grants: what it
+// needs itself to start a container.
+func minMemory(apiVersion string) int64 {
+	if versions.LessThan(apiVersion, "1.41") {
+		return 4 << 20
+	}
+	return 6 << 20
+}
+
+func resources(m orchestrator.MachineSpec) container.Resources {
+	return container.Resources{NanoCPUs: int64(math.Round(m.CPUs * 1e9)), Memory: m.Memory}
+}
+
+// checkLimits refuses limits that the engine would not set, before anything is
+// made: some engines leave them out with no more than a warning.
+func (r *Runtime) checkLimits(ctx context.Context, machines []orchestrator.MachineSpec) error {
+	limited := func(m orchestrator.MachineSpec) bool { return m.CPUs > 0 || m.Memory > 0 }
+	if !slices.ContainsFunc(machines, limited) {
+		return nil
+	}
+	var info system.Info
+	err := r.ask(ctx, "asking what it can limit", func(ctx context.Context) (err error) {
+		info, err = r.api.Info(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range machines {
+		if err := r.checkCPUs(m, info); err != nil {
+			return err
+		}
+		if err := r.checkMemory(m, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) checkCPUs(m orchestrator.MachineSpec, info system.Info) error {
+	switch {
+	case m.CPUs == 0:
+		return nil
+	case !info.CPUCfsQuota || !info.CPUCfsPeriod || info.CgroupDriver == "none":
+		return r.cannotLimit("cpus", "processors' time", "the cgroup controller cpu", info)
+	case m.CPUs < minCPUs:
+		return fmt.Errorf("cpus: %v of %s is too little: %v is the least", m.CPUs, m.Name, minCPUs)
+	case info.NCPU > 0 && m.CPUs > float64(info.NCPU):
+		return fmt.Errorf("cpus: %v of %s is too much: the engine at %s has %d: take that or less, or leave the limit out",
+			m.CPUs, m.Name, r.addr.Host, info.NCPU)
+	}
+	return nil
+}
+
+func (r *Runtime) checkMemory(m orchestrator.MachineSpec, info system.Info) error {
+	least := minMemory(r.api.ClientVersion())
+	switch {
+	case m.Memory == 0:
+		return nil
+	case !info.MemoryLimit || info.CgroupDriver == "none":
+		return r.cannotLimit("memory", "memory", "the cgroup controller memory", info)
+	case m.Memory < least:
+		return fmt.Errorf("memory: %d bytes of %s are too few: the engine at %s grants %d MiB or more",
+			m.Memory, m.Name, r.addr.Host, least>>20)
+	}
+	return nil
+}
+
+func (r *Runtime) cannotLimit(limit, what, controller string, info system.Info) error {
+	why := fmt.Sprintf("its kernel has no %s, or does not let it be used", strings.TrimPrefix(controller, "the "))
+	mend := "have the kernel mount it (cgroup v2 does), or leave the limit out"
+	if slices.Contains(info.SecurityOptions, "name=rootless") {
+		why = fmt.Sprintf("it is rootless and was not given %s", controller)
+		mend = "run the engine under systemd with cgroup v2 and delegate the controller to its user " +
+			"(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources), or leave the limit out"
+	}
+	if info.CgroupVersion != "" {
+		why += fmt.Sprintf(" (cgroup v%s, driver %s)", info.CgroupVersion, info.CgroupDriver)
+	}
+	return fmt.Errorf("%s: the engine at %s cannot limit %s: %s: %s", limit, r.addr.Host, what, why, mend)
+}
+
+// limitLost finds among an engine's warnings that it left out a limit of the
+// machine.
+func (r *Runtime) limitLost(m orchestrator.MachineSpec, warnings []string) error {
+	for _, w := range warnings {
+		text := strings.ToLower(w)
+		if !strings.Contains(text, "discarded") && !strings.Contains(text, "ignored") {
+			continue
+		}
+		lost := ""
+		switch all := strings.Contains(text, "resource limits"); {
+		case m.CPUs > 0 && (all || strings.Contains(text, "cpu")):
+			lost = "cpus"
+		case m.Memory > 0 && (all || strings.Contains(text, "memory")):
+			lost = "memory"
+		default:
+			continue
+		}
+		return fmt.Errorf("%s: the engine at %s left out this limit: %s: take another engine, or leave the limit out",
+			lost, r.addr.Host, strings.TrimSpace(w))
+	}
+	return nil
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,17 +62,17 @@ func tryNamespaces(unprivileged bool) error {
 	if !errors.Is(err, unix.ENOENT) {
 		return explain(fmt.Errorf("making namespaces: %w", err), unprivileged)
 	}
-	return missingDevices()
+	return missingDevices("/dev")
 }
 
 // missingDevices looks for what every machine's /dev is made of.
-func missingDevices() error {
+func missingDevices(dev string) error {
 	for _, d := range []struct {
 		name         string
 		major, minor uint32
 	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}} {
 		var at unix.Stat_t
-		path := "/dev/" + d.name
+		path := filepath.Join(dev, d.name)
 		if err := unix.Stat(path, &at); err != nil || at.Mode&unix.S_IFMT != unix.S_IFCHR || at.Rdev != unix.Mkdev(d.major, d.minor) {
 			return fmt.Errorf("%s is missing: sudo mknod -m 666 %s c %d %d", path, path, d.major, d.minor)
 		}

@@ -76,3 +76,17 @@ func TestNamespacesSwitchedOff(t *testing.T) {
 		t.Errorf("got %v, want the command that switches them on", err)
 	}
 }
+
+func TestMissingDevices(t *testing.T) {
+	if err := missingDevices("/dev"); err != nil {
+		t.Error(err)
+	}
+	dev := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dev, "null"), nil, 0o666); err != nil { // what a careless redirection leaves
+		t.Fatal(err)
+	}
+	want := "sudo mknod -m 666 " + filepath.Join(dev, "null") + " c 1 3"
+	if err := missingDevices(dev); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}

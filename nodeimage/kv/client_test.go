@@ -85,8 +85,10 @@ func TestNonsenseFromTheServerEndsTheConnection(t *testing.T) {
 // then loses it: what the kernel never took whole cannot have had an effect.
 func TestUnsentIsCertain(t *testing.T) {
 	t.Parallel()
-	cut := make(chan struct{})
-	addr := scripted(t, func(conn net.Conn) { <-cut })
+	cutOff := make(chan struct{})
+	cut := sync.OnceFunc(func() { close(cutOff) })
+	addr := scripted(t, func(conn net.Conn) { <-cutOff })
+	t.Cleanup(cut) // also when the test fails, or the server would wait for ever
 	c := dialServer(t, addr, time.Minute)
 	const puts = 60 // 60 MiB: more than kernel buffers hold
 	errs := make(chan error, puts)
@@ -94,16 +96,26 @@ func TestUnsentIsCertain(t *testing.T) {
 	for range puts {
 		go func() { errs <- c.Put(context.Background(), "k", value) }()
 	}
-	full := func() bool {
+	pending := func() int {
 		c.mux.out.mu.Lock()
 		defer c.mux.out.mu.Unlock()
-		return c.mux.out.pending() > muxMaxPending
+		return c.mux.out.pending()
+	}
+	// The kernel's buffers grow while they fill: full is what stays so.
+	full := func() bool {
+		before := pending()
+		for range 20 {
+			if time.Sleep(5 * time.Millisecond); before <= muxMaxPending || pending() != before {
+				return false
+			}
+		}
+		return true
 	}
 	eventually(t, "the buffers are full", full)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	wantError(t, c.Put(ctx, "k", "v"), CodeTimeout, true) // it never found room
-	close(cut)
+	cut()
 	counts := map[Code]int{}
 	for range puts {
 		err := (<-errs).(*Error)

@@ -2,11 +2,13 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"regexp"
+	"strings"
 )
 
 // Runtime is a place that can run machines.
@@ -24,7 +26,7 @@ type Runtime interface {
 
 // ClusterSpec says what machines are wanted.
 type ClusterSpec struct {
-	Run      string // the run's id, unique on this host; it goes into names and labels
+	Run      string // the run's name; it goes into names and labels
 	Machines []MachineSpec
 	Binary   string // path of the static squall-node binary to run in the machines
 	// BinaryKey identifies the binary's content, so that an image made from it
@@ -39,6 +41,10 @@ type MachineSpec struct {
 	CPUs   float64 // processors' worth of time that it may use; 0: no limit
 	Memory int64   // bytes; 0: no limit
 }
+
+// ClusterID is an id for a cluster of that run, which no other has: two squalls
+// may begin a run of one name in the same second, in two folders.
+func ClusterID(run string) string { return run + "." + strings.ToLower(rand.Text()[:8]) }
 
 // Cluster is a set of running machines on a network of their own.
 type Cluster interface {

@@ -118,7 +118,12 @@ func (h *hub) up() error {
 		})
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err // as a rule they all say the same
+		}
+	}
+	return nil
 }
 
 // down ends every machine and removes what is theirs.

@@ -71,7 +71,7 @@ func makeLimits(folder protocol.Folder, config protocol.Config) (*limits, error)
 		if len(limited) == 0 {
 			continue
 		}
-		if err := l.make(s, limited, folder, "squall-"+config.Run, &noted); err != nil {
+		if err := l.make(s, limited, folder, "squall-"+config.Cluster, &noted); err != nil {
 			return nil, refusal(s.name, err)
 		}
 	}

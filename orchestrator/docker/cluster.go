@@ -20,7 +20,7 @@ import (
 // cluster is a run's containers and network.
 type cluster struct {
 	runtime  *Runtime
-	run      string
+	run, id  string
 	machines map[string]*machine
 
 	mu   sync.Mutex
@@ -33,7 +33,7 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	c := &cluster{runtime: r, run: spec.Run, machines: make(map[string]*machine)}
+	c := &cluster{runtime: r, run: spec.Run, id: orchestrator.ClusterID(spec.Run), machines: make(map[string]*machine)}
 	if err := c.up(ctx, spec); err != nil {
 		err = fmt.Errorf("bringing the machines of run %s up: %w", spec.Run, err)
 		if downErr := c.Down(ctx); downErr != nil {
@@ -42,6 +42,11 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 		return nil, err
 	}
 	return c, nil
+}
+
+// labels are on everything that is the cluster's.
+func (c *cluster) labels() map[string]string {
+	return map[string]string{Label: c.run, ClusterLabel: c.id}
 }
 
 func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
@@ -57,7 +62,7 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 		return err
 	})
 	first.Go(func() (err error) {
-		subnet, err = c.runtime.createNetwork(firstCtx, spec.Run)
+		subnet, err = c.createNetwork(firstCtx)
 		return err
 	})
 	if err := first.Wait(); err != nil {
@@ -70,7 +75,7 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {
 		machines.Go(func() error {
-			if err := m.up(machinesCtx, c.run, image); err != nil {
+			if err := m.up(machinesCtx, c, image); err != nil {
 				return fmt.Errorf("machine %s: %w", m.spec.Name, err)
 			}
 			return nil
@@ -87,14 +92,14 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 
 // up makes the container, attaches to it and starts it, in that order: what
 // process 1 says first is not lost.
-func (m *machine) up(ctx context.Context, run, image string) error {
-	config, host, net := m.config(run, image)
+func (m *machine) up(ctx context.Context, c *cluster, image string) error {
+	config, host, net := m.config(c, image)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	var created container.CreateResponse
 	err := m.runtime.step(ctx, "making the container of "+m.spec.Name, func(ctx context.Context) (err error) {
-		created, err = m.runtime.api.ContainerCreate(ctx, config, host, net, nil, networkName(run)+"-"+m.spec.Name)
+		created, err = m.runtime.api.ContainerCreate(ctx, config, host, net, nil, networkName(c.id)+"-"+m.spec.Name)
 		return err
 	})
 	if err != nil {
@@ -149,8 +154,9 @@ func (m *machine) attach(ctx context.Context) error {
 	})
 }
 
-func (m *machine) config(run, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
-	labels := map[string]string{Label: run, MachineLabel: m.spec.Name}
+func (m *machine) config(c *cluster, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
+	labels := c.labels()
+	labels[MachineLabel] = m.spec.Name
 	noInit := false
 	config := &container.Config{
 		Image:        image,
@@ -163,7 +169,7 @@ func (m *machine) config(run, image string) (*container.Config, *container.HostC
 		AttachStderr: true,
 	}
 	host := &container.HostConfig{
-		NetworkMode:   container.NetworkMode(networkName(run)),
+		NetworkMode:   container.NetworkMode(networkName(c.id)),
 		LogConfig:     container.LogConfig{Type: "none"}, // stdout is a protocol, and much
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		CapDrop:       []string{"ALL"},
@@ -184,7 +190,7 @@ func (m *machine) config(run, image string) (*container.Config, *container.HostC
 		}},
 	}
 	net := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-		networkName(run): {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: m.addr.String()}},
+		networkName(c.id): {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: m.addr.String()}},
 	}}
 	return config, host, net
 }
@@ -206,7 +212,7 @@ func (c *cluster) Keep(context.Context) (string, error) {
 		m.control.Close() // an agent whose stdin ends leaves
 	}
 	c.down = true
-	return "the containers " + networkName(c.run) + "-*", nil
+	return "the containers " + networkName(c.id) + "-*", nil
 }
 
 // Down removes the machines, their disks and the network. It does so even when
@@ -221,7 +227,7 @@ func (c *cluster) Down(ctx context.Context) error {
 	begin := time.Now()
 	var removed Report
 	err := r.within(context.WithoutCancel(ctx), r.limits.clean, "removing everything", func(ctx context.Context) (err error) {
-		removed, err = r.remove(ctx, Label+"="+c.run)
+		removed, err = r.remove(ctx, ClusterLabel+"="+c.id)
 		return err
 	})
 	for _, m := range c.machines {

@@ -5,7 +5,7 @@
 // namespace, and no other.
 //
 // Everything it makes bears the label "squall": containers, volumes and
-// networks with the run's id as its value, images with "image".
+// networks with the run's name as its value, images with "image".
 package docker
 
 import (
@@ -23,6 +23,9 @@ import (
 const (
 	// Label is on everything that this package makes.
 	Label = "squall"
+	// ClusterLabel is on what Label is on, but for images; its value is the
+	// cluster's id, which is unique where a run's name is not.
+	ClusterLabel = "squall.cluster"
 	// MachineLabel is on containers; its value is the machine's name.
 	MachineLabel = "squall.machine"
 

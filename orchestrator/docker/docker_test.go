@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"go.uber.org/goleak"
@@ -105,28 +108,44 @@ type deaf struct{}
 func (deaf) Stream(protocol.StreamID, int, []byte) {}
 func (deaf) Event(protocol.Event)                  {}
 
-func TestUpThatFailsLeavesNothing(t *testing.T) {
+// TestStartThatFailsLeavesNothing has containers that can be made and not
+// started: their image is without a program.
+func TestStartThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	r := engine(t)
-	t.Run("a name is taken", func(t *testing.T) {
-		taken := spec(t, r, "n2")
-		up(t, r, taken)
-		// The second run would have to make a container of the same name. It
-		// has the same id, so what is left of it is left of the first.
-		s := spec(t, r, "n1", "n2")
-		blocker := networkName(s.Run) + "-n2"
-		other, err := r.api.ContainerCreate(t.Context(), &container.Config{
-			Image: imageRepo + ":" + s.BinaryKey, Labels: map[string]string{Label: taken.Run},
-		}, nil, nil, nil, blocker)
-		if err != nil {
-			t.Fatal(err)
+	s := spec(t, r, "n1", "n2")
+	s.BinaryKey = s.Run
+	var rootFS bytes.Buffer
+	if err := tar.NewWriter(&rootFS).Close(); err != nil {
+		t.Fatal(err)
+	}
+	ref := imageRepo + ":" + s.BinaryKey
+	if err := r.sendImage(t.Context(), ref, &rootFS, []byte(`["/nowhere"]`)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := r.api.ImageRemove(context.Background(), ref, image.RemoveOptions{}); err != nil {
+			t.Error(err)
 		}
-		defer r.api.ContainerRemove(context.Background(), other.ID, container.RemoveOptions{Force: true})
-		if c, err := r.Up(t.Context(), s); err == nil || !strings.Contains(err.Error(), "machine n2") {
-			t.Errorf("got %v, %v, want an error that names the machine", c, err)
-		}
-		wantNothing(t, r, s.Run)
 	})
+	if c, err := r.Up(t.Context(), s); err == nil || !strings.Contains(err.Error(), "machine n") || !strings.Contains(err.Error(), "/nowhere") {
+		t.Errorf("got %v, %v, want an error that names a machine and the program", c, err)
+	}
+	wantNothing(t, r, s.Run)
+}
+
+// TestSameRunTwice has two clusters of one run's name. Each is removed by itself.
+func TestSameRunTwice(t *testing.T) {
+	t.Parallel()
+	r := engine(t)
+	s := spec(t, r, "n1")
+	first, second := up(t, r, s), up(t, r, s)
+	if err := first.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command(t, second.Machine("n1")).Hello(t.Context()); err != nil {
+		t.Errorf("the second went with the first: %v", err)
+	}
 }
 
 func TestClean(t *testing.T) {

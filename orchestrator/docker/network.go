@@ -27,16 +27,17 @@ func poolNet(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{base[0], base[1] + byte(i>>8), byte(i), 0}), 24)
 }
 
-// createNetwork makes the run's own network, with a subnet that no other has.
+// createNetwork makes the cluster's own network, with a subnet that no other has.
 // It is internal: nothing in it reaches the world, nor the world it.
-func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, error) {
+func (c *cluster) createNetwork(ctx context.Context) (netip.Prefix, error) {
+	r := c.runtime
 	taken, err := r.takenSubnets(ctx)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
 	// Runs that start at the same time begin at different places.
 	h := fnv.New32a()
-	h.Write([]byte(run))
+	h.Write([]byte(c.id))
 	start := int(h.Sum32() % poolNets)
 	tries := 0
 	for i := range poolNets {
@@ -47,7 +48,7 @@ func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, 
 		if tries++; tries > networkTries {
 			break
 		}
-		err := r.createSubnet(ctx, run, subnet)
+		err := c.createSubnet(ctx, subnet)
 		if err == nil {
 			return subnet, nil
 		}
@@ -57,16 +58,17 @@ func (r *Runtime) createNetwork(ctx context.Context, run string) (netip.Prefix, 
 		r.log.Debug("the subnet is taken", "subnet", subnet, "err", err)
 	}
 	return netip.Prefix{}, fmt.Errorf("making the network %s: no free subnet in %s: "+
-		"remove what earlier runs left with squall clean, and networks of others there", networkName(run), orchestrator.NetworkPool)
+		"remove what earlier runs left with squall clean, and networks of others there", networkName(c.id), orchestrator.NetworkPool)
 }
 
-func (r *Runtime) createSubnet(ctx context.Context, run string, subnet netip.Prefix) error {
-	return r.step(ctx, "making the network "+networkName(run), func(ctx context.Context) error {
-		_, err := r.api.NetworkCreate(ctx, networkName(run), network.CreateOptions{
+func (c *cluster) createSubnet(ctx context.Context, subnet netip.Prefix) error {
+	r := c.runtime
+	return r.step(ctx, "making the network "+networkName(c.id), func(ctx context.Context) error {
+		_, err := r.api.NetworkCreate(ctx, networkName(c.id), network.CreateOptions{
 			Driver:   "bridge",
 			Internal: true,
 			IPAM:     &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
-			Labels:   map[string]string{Label: run},
+			Labels:   c.labels(),
 		})
 		return err
 	})
@@ -101,4 +103,4 @@ func overlapsAny(p netip.Prefix, others []netip.Prefix) bool {
 	return false
 }
 
-func networkName(run string) string { return "squall-" + run }
+func networkName(id string) string { return "squall-" + id }

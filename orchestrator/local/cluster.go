@@ -39,8 +39,9 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 		return nil, err
 	}
 	begin := time.Now()
-	c := &cluster{runtime: r, folder: protocol.Folder(filepath.Join(r.folder, spec.Run)), machines: map[string]*machine{}}
-	config := protocol.Config{Folder: string(c.folder), Run: spec.Run, Network: network(),
+	id := orchestrator.ClusterID(spec.Run)
+	c := &cluster{runtime: r, folder: protocol.Folder(filepath.Join(r.folder, id)), machines: map[string]*machine{}}
+	config := protocol.Config{Folder: string(c.folder), Cluster: id, Network: network(),
 		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir}
 	for i, m := range spec.Machines {
 		config.Machines = append(config.Machines, protocol.Machine{Name: m.Name,

@@ -48,10 +48,8 @@ func startHub(binary string, config protocol.Config, machines map[string]*machin
 		}
 		return nil, err
 	}
-	i := 0
-	for _, spec := range config.Machines {
+	for i, spec := range config.Machines {
 		go machines[spec.Name].keepWords(stderrs[i])
-		i++
 	}
 	return h, nil
 }
@@ -105,7 +103,8 @@ func (h *hub) start(config protocol.Config) error {
 		return fmt.Errorf("starting the hub of the machines: %w", err)
 	}
 	go h.listen(stdout)
-	return h.tell(config) // one that cannot be told has died, which listen notices
+	_ = h.tell(config) // one that cannot be told has died, which listen notices
+	return nil
 }
 
 // listen takes the hub's events until it ends.

@@ -4,7 +4,7 @@
 // the hub, which ends when squall does.
 //
 // The machines' disks are in a folder of the run's own, below the user's cache
-// directory: <cache>/squall/local/<run>.
+// directory: <cache>/squall/local/<run>.<id>.
 package local
 
 import (
@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"squall/nodeimage"
 	"squall/nodeimage/hub/protocol"
@@ -108,7 +109,7 @@ func Clean(opts Options, run string) (Report, error) {
 		return report, fmt.Errorf("looking for what local runs left: %w", err)
 	}
 	for _, entry := range entries {
-		if run != "" && entry.Name() != run {
+		if run != "" && !strings.HasPrefix(entry.Name(), run+".") { // see orchestrator.ClusterID
 			continue
 		}
 		folder := protocol.Folder(filepath.Join(all, entry.Name()))

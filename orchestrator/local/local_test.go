@@ -91,28 +91,55 @@ func TestLostHub(t *testing.T) {
 	if left := entries(t, r.folder); len(left) > 0 {
 		t.Errorf("%q are left", left)
 	}
-	if groups, _ := filepath.Glob("/sys/fs/cgroup/*/squall-" + s.Run); len(groups) > 0 {
+	if groups, _ := filepath.Glob("/sys/fs/cgroup/*/squall-" + s.Run + "*"); len(groups) > 0 {
 		t.Errorf("%q are left", groups)
 	}
 }
 
-// A run of the same id must not take the first one's disks away.
+// Two runs may have one name. Neither takes the other's disks away, nor does
+// cleaning while they are under way.
 func TestSameRunTwice(t *testing.T) {
 	r := open(t)
 	s := spec(t, "n1")
-	first, err := r.Up(t.Context(), s)
-	if err != nil {
+	var both []*cluster
+	for range 2 {
+		c, err := r.Up(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Down(context.Background()) }()
+		both = append(both, c.(*cluster))
+	}
+	if report, err := Clean(Options{Folder: r.folder}, s.Run); err != nil || report != (Report{InUse: 2}) {
+		t.Errorf("cleaned %+v, %v, want both left alone", report, err)
+	}
+	if err := both[0].Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = first.Down(context.Background()) }()
-	if _, err := r.Up(t.Context(), s); err == nil || !strings.Contains(err.Error(), "file exists") {
-		t.Errorf("the second: %v, want an error", err)
+	if _, err := os.Stat(both[1].folder.Disk("n1")); err != nil {
+		t.Errorf("the second one's disk: %v", err)
 	}
-	if report, err := Clean(Options{Folder: r.folder}, s.Run); err != nil || report != (Report{InUse: 1}) {
-		t.Errorf("cleaned %+v, %v, want the run left alone", report, err)
+}
+
+// A folder that is there already is somebody's: it is left as it is.
+func TestFolderThatIsTaken(t *testing.T) {
+	r := open(t)
+	s := spec(t, "n1")
+	folder := protocol.Folder(filepath.Join(r.folder, "taken"))
+	if err := os.MkdirAll(folder.Disk("n1"), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(protocol.Folder(filepath.Join(r.folder, s.Run)).Disk("n1")); err != nil {
-		t.Errorf("the first one's disk: %v", err)
+	config := protocol.Config{Folder: string(folder), Cluster: "taken", Network: network(),
+		Machines: []protocol.Machine{{Name: "n1", Addr: orchestrator.MachineAddr(network(), 0)}}}
+	c := &cluster{runtime: r, folder: folder, machines: map[string]*machine{}}
+	if err := c.up(t.Context(), config, s.Binary); err == nil || !strings.Contains(err.Error(), "file exists") {
+		t.Errorf("got %v, want an error", err)
+	}
+	if err := c.Down(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(folder.Disk("n1")); err != nil {
+		t.Errorf("the disk that was there: %v", err)
 	}
 }
 

@@ -11,10 +11,10 @@ import "net/netip"
 
 // Config is what the hub is to make.
 type Config struct {
-	// Folder is the run's own folder, which the hub makes and, in the end,
+	// Folder is the cluster's own folder, which the hub makes and, in the end,
 	// removes. It must not be there yet.
 	Folder   string       `json:"folder"`
-	Run      string       `json:"run"`
+	Cluster  string       `json:"cluster"` // its id, unique on this host
 	Network  netip.Prefix `json:"network"` // of the machines' addresses
 	Machines []Machine    `json:"machines"`
 	// Where a machine sees squall-node and its disk.

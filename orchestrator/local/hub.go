@@ -54,18 +54,15 @@ func startHub(binary string, config protocol.Config, machines map[string]*machin
 	return h, nil
 }
 
-// connect makes the pipes to the machines' agents. The hub finds its ends
-// where the protocol says.
+// connect makes the pipes to the machines' agents. The hub finds its ends in
+// this order, as protocol.FirstFD says.
 func (h *hub) connect(config protocol.Config) (theirs, stderrs []*os.File, err error) {
-	for i, spec := range config.Machines {
+	for _, spec := range config.Machines {
 		var in, out, stderr pipe
 		if err := errors.Join(in.open(), out.open(), stderr.open()); err != nil {
 			return theirs, stderrs, fmt.Errorf("making pipes to the machine %s: %w", spec.Name, err)
 		}
 		enlarge(out.w)
-		if first := 3 + len(theirs); first != protocol.FirstFD(i) {
-			return theirs, stderrs, fmt.Errorf("the pipes of machine %s would be at %d, not at %d", spec.Name, first, protocol.FirstFD(i))
-		}
 		theirs = append(theirs, in.r, out.w, stderr.w)
 		stderrs = append(stderrs, stderr.r)
 		h.machines[spec.Name] = &machine{name: spec.Name, addr: spec.Addr, hub: h,

@@ -83,9 +83,13 @@ func TestLeaderAndForwarding(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if n := nodes[1].metrics.forwarded.Load(); n == 0 || n != nodes[0].metrics.fromNodes.Load() {
-		t.Errorf("%d requests forwarded, %d answered for others", n, nodes[0].metrics.fromNodes.Load())
+	if nodes[1].metrics.forwarded.Load() == 0 {
+		t.Error("nothing was forwarded")
 	}
+	// An answer may be there before the request is counted.
+	eventually(t, "as many requests forwarded as answered for others", func() bool {
+		return nodes[1].metrics.forwarded.Load() == nodes[0].metrics.fromNodes.Load()
+	})
 }
 
 func TestConsensusErrors(t *testing.T) {
@@ -406,7 +410,9 @@ func TestFloodWithoutReading(t *testing.T) {
 	leader, held := silent(1)
 	state := NewMachine()
 	state.Apply(1, appendCommand(nil, OpPut, "k", Value{}, strings.Repeat("v", MaxValue)))
-	nodes := startFakes(t, []consensus{leader}, []*Machine{state}, nil)
+	// On a busy computer it takes long to have all of them; none is to expire.
+	patient := func(c *Config) { c.RequestTimeout = 5 * time.Minute }
+	nodes := startFakes(t, []consensus{leader}, []*Machine{state}, patient)
 	conn := rawConn(t, nodes[0].ClientAddr())
 	const requests = sessionMaxBacklog/MaxValue + 50
 	var frames []byte

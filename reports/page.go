@@ -183,7 +183,7 @@ func clockText(c measure.Clocks) string {
 	case c.One:
 		return "one: the machines and squall share it"
 	}
-	return fmt.Sprintf("two: faults and marks were mapped onto the machines’ clock to within ±%s; operations and elections are by that clock alone",
+	return fmt.Sprintf("two: faults are within ±%s of the machines’ clock, by which operations and elections are timed",
 		millisText(measure.Millis(float64(c.ErrorNs)/1e6)))
 }
 

@@ -35,8 +35,8 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [TEST.yaml]",
 		Short: "Run one test: launch a cluster, storm it, check it, report",
-		Long: `Run one test: launch a Raft cluster in containers (or, without Docker, in Linux namespaces), put load on it while faults are injected, record
-everything, check it, and write a report. A test file sets any of the flags below by name (nodes: 5);
+		Long: `Run one test: launch a Raft cluster in containers or, without Docker, in Linux namespaces; put load on it while faults
+are injected, record everything, check it, and write a report. A test file sets any of the flags below by name (nodes: 5);
 a flag goes over the file.
 
 The first Ctrl-C heals the cluster, collects, checks and reports; the second leaves at once.`,

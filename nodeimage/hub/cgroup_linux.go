@@ -34,7 +34,7 @@ func findPlace(controller, mountinfo, cgroup string) (groupPlace, error) {
 	// Groups can be made where the controller is passed on to children: in this
 	// process's own group if it is lucky, or else in one above.
 	for dir := filepath.Join(h.mount, h.own); ; dir = filepath.Dir(dir) {
-		if passedOn(dir, controller) && writable(dir) {
+		if passesOn(dir, controller) && writable(dir) {
 			return groupPlace{parent: dir, unified: true}, nil
 		}
 		if dir == h.mount || len(dir) < len(h.mount) {
@@ -85,17 +85,18 @@ func below(root, group string) string {
 	return "."
 }
 
-// passedOn reports whether children of a group of version 2 have a controller.
-// Where they do not yet, but may, they will.
-func passedOn(dir, controller string) bool {
-	control := filepath.Join(dir, "cgroup.subtree_control")
-	if listed(control, controller) {
-		return true
-	}
-	if !listed(filepath.Join(dir, "cgroup.controllers"), controller) {
-		return false
-	}
-	return os.WriteFile(control, []byte("+"+controller), 0) == nil && listed(control, controller)
+// subtreeControl is the file that says what a group of version 2 passes on.
+const subtreeControl = "cgroup.subtree_control"
+
+// passesOn reports whether children of a group of version 2 have a controller.
+// That of a group that is not ours is not to be changed: it would stay so.
+func passesOn(dir, controller string) bool {
+	return listed(filepath.Join(dir, subtreeControl), controller)
+}
+
+// passOn lets children of a group of ours have a controller.
+func passOn(dir, controller string) error {
+	return put(dir, subtreeControl, "+"+controller)
 }
 
 func listed(file, word string) bool {

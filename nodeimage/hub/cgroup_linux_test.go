@@ -58,6 +58,10 @@ func TestFindPlaceInVersion2(t *testing.T) {
 	if want := filepath.Join(root, "user"); err != nil || !place.unified || place.parent != want {
 		t.Errorf("memory: %+v, %v, want %s", place, err, want)
 	}
+	// The search leaves groups of others as they are.
+	if text, err := os.ReadFile(filepath.Join(root, "user/session/cgroup.subtree_control")); err != nil || string(text) != "\n" {
+		t.Errorf("another's group was changed: %q, %v", text, err)
+	}
 	if _, err := findPlace("cpuset", mountinfo, cgroup); err == nil {
 		t.Error("a controller that nobody has was found")
 	}

@@ -102,8 +102,10 @@ func (l *limits) make(s setting, machines []protocol.Machine, folder protocol.Fo
 	if err := os.MkdirAll(all, 0o755); err != nil {
 		return err
 	}
-	if place.unified && !passedOn(all, s.controller) {
-		return fmt.Errorf("the control group %s does not pass the controller %s on", all, s.controller)
+	if place.unified {
+		if err := passOn(all, s.controller); err != nil {
+			return err
+		}
 	}
 	for _, m := range machines {
 		group := filepath.Join(all, m.Name)

@@ -155,20 +155,28 @@ func dropOneWay(t *testing.T, h host) {
 func TestLostMachine(t *testing.T) { onEach(t, lostMachine) }
 
 func lostMachine(t *testing.T, h host) {
-	m := up(t, h, spec(t, h, "n1")).Machine("n1")
-	c, _ := command(t, m)
-	if _, err := c.Hello(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Kill(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	<-c.Done()
-	if _, err := c.Clock(t.Context()); !errors.Is(err, protocol.ErrAgentGone) {
-		t.Errorf("a call to a lost machine: %v, want ErrAgentGone", err)
-	}
-	if death := m.Death(t.Context()); !strings.Contains(death, "killed") {
-		t.Errorf("death: %q, want that it was killed", death)
+	names := []string{"n1", "n2", "n3", "n4"}
+	cl := up(t, h, spec(t, h, names...))
+	for _, name := range names { // the end of each is noticed while the others live
+		m := cl.Machine(name)
+		c, _ := command(t, m)
+		if _, err := c.Hello(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Kill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-c.Done():
+		case <-time.After(15 * time.Second):
+			t.Fatalf("the end of %s goes unnoticed", name)
+		}
+		if _, err := c.Clock(t.Context()); !errors.Is(err, protocol.ErrAgentGone) {
+			t.Errorf("a call to a lost machine: %v, want ErrAgentGone", err)
+		}
+		if death := m.Death(t.Context()); !strings.Contains(death, "killed") {
+			t.Errorf("death: %q, want that it was killed", death)
+		}
 	}
 }
 
@@ -182,7 +190,14 @@ func agentLeavesWithStdin(t *testing.T, h host) {
 		t.Fatal(err)
 	}
 	c.Close()
-	eventually(t, "the machine's end", func() bool { return endedWell(m.Death(t.Context())) })
+	var death string
+	eventually(t, "the machine's end", func() bool {
+		death = m.Death(t.Context())
+		return death != ""
+	})
+	if !endedWell(death) {
+		t.Errorf("death: %q, want one with status 0", death)
+	}
 }
 
 // TestTraceIsWhole lets a server write much more trace than anything on the

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"squall/nodeimage/agent/protocol"
@@ -40,7 +41,7 @@ type agent struct {
 }
 
 // Run is the agent. It returns nil when it was asked to shut down and when its
-// input ended, after the server is dead; and an error when it cannot work, or
+// input ended or nobody takes its output, after the server is dead; and an error when it cannot work, or
 // ctx ended.
 func Run(ctx context.Context, opts Options) error {
 	opts = opts.withDefaults()
@@ -92,10 +93,16 @@ func (a *agent) run(ctx context.Context) error {
 	// A read or write of a file that blocks cannot be called off, except by
 	// the end of this process, which follows.
 	atMost(leaveTimeout, inOut.Wait)
-	if err == nil && !errors.Is(cause, errShutdown) && !errors.Is(cause, io.EOF) {
+	if err == nil && !endsWell(cause) {
 		err = cause
 	}
 	return err
+}
+
+// endsWell reports whether an agent had nothing more to do. That nobody takes
+// its output any more may be seen before the end of its input.
+func endsWell(cause error) bool {
+	return errors.Is(cause, errShutdown) || errors.Is(cause, io.EOF) || errors.Is(cause, syscall.EPIPE)
 }
 
 // atMost calls f and waits for it, but not for longer than this.

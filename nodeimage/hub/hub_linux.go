@@ -106,6 +106,7 @@ func (h *hub) up() error {
 	if err != nil {
 		return err
 	}
+	guardFiles(len(h.config.Machines))
 	errs := make([]error, len(h.config.Machines))
 	var all sync.WaitGroup
 	for i, spec := range h.config.Machines {

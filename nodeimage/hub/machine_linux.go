@@ -86,10 +86,17 @@ func agentFiles(i int) ([]*os.File, error) {
 		if _, err := f.Stat(); err != nil {
 			return nil, fmt.Errorf("file descriptor %d, which is to be the agent's, is not open: %w", fd, err)
 		}
-		unix.CloseOnExec(fd) // the other machines' children must not hold it
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// guardFiles keeps every agent's files from the other machines, which begin at
+// the same time: held by another, they would not end with their own.
+func guardFiles(machines int) {
+	for fd := protocol.FirstFD(0); fd < protocol.FirstFD(machines); fd++ {
+		unix.CloseOnExec(fd)
+	}
 }
 
 func closeAll(files ...*os.File) {

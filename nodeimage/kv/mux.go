@@ -159,10 +159,12 @@ func (m *mux) abandon(id uint64) bool {
 // abandonAll ends every request in flight; the connection stays.
 func (m *mux) abandonAll(code Code) {
 	m.out.mu.Lock()
-	lost := m.pending
-	if len(lost) > 0 {
-		m.pending = make(map[uint64]*call)
+	if len(m.pending) == 0 { // most often; the map stays in use, so it must not be looked at below
+		m.out.mu.Unlock()
+		return
 	}
+	lost := m.pending
+	m.pending = make(map[uint64]*call)
 	m.out.mu.Unlock()
 	for _, c := range lost {
 		c.err = &Error{Certain: c.op == OpGet, Code: code}

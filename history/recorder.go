@@ -134,15 +134,11 @@ func (r *Recorder) Append(rec Record) error {
 // the error names the first that was bad and how many were. A missing newline
 // after the last line is added.
 func (r *Recorder) AppendLines(lines []byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err != nil {
-		return r.err
-	}
 	var (
 		p     parser
 		first error
 		bad   int
+		good  = make([]byte, 0, len(lines)+1)
 	)
 	for n := 1; len(lines) > 0; n++ {
 		line, rest, _ := bytes.Cut(lines, []byte{'\n'})
@@ -157,15 +153,26 @@ func (r *Recorder) AppendLines(lines []byte) error {
 			}
 			continue
 		}
-		r.buf = append(append(r.buf, line...), '\n')
+		good = append(append(good, line...), '\n')
 	}
-	if err := r.flush(); err != nil {
+	if err := r.appendLines(good); err != nil {
 		return err
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d bad lines were left out of the history, the first at %w", bad, first)
 	}
 	return nil
+}
+
+// appendLines records whole lines.
+func (r *Recorder) appendLines(lines []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
+	}
+	r.buf = append(r.buf, lines...)
+	return r.flush()
 }
 
 func (r *Recorder) flushIfLong() error {

@@ -128,6 +128,14 @@ func (a *agent) readRequests(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the orchestrator's requests ended: %w", err)
 		}
+		if kind == protocol.KindCredit {
+			frames, err := protocol.ParseCredit(payload)
+			if err != nil {
+				return err
+			}
+			a.out.credit(frames)
+			continue
+		}
 		if kind != protocol.KindRequest {
 			return fmt.Errorf("%w: kind %d is not a request", protocol.ErrFrame, kind)
 		}

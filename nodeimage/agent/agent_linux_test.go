@@ -220,6 +220,15 @@ func TestTraceHoldsServerUp(t *testing.T) {
 	if st, err := readStat(fmt.Sprintf("/proc/%d/stat", tracer.PID)); err != nil || st.state == 'Z' {
 		t.Errorf("the server did not wait: %c, %v", st.state, err)
 	}
+	// A fault must not wait for a reader that is behind.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := h.Pause(ctx); err != nil {
+		t.Errorf("pause while nobody reads: %v", err)
+	}
+	if _, err := h.Resume(ctx); err != nil {
+		t.Errorf("resume while nobody reads: %v", err)
+	}
 	close(rec.block)
 	h.exit(t, tracer.Boot)
 	if got := len(rec.text(protocol.StreamTrace)); got != kib<<10 {

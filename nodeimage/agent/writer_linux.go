@@ -21,8 +21,9 @@ const maxBatch = 64 << 10
 
 var errWriterClosed = errors.New("the agent is shutting down")
 
-// frameWriter writes frames, replies before all others. One goroutine (run)
-// writes; any may push.
+// frameWriter writes frames, replies before all others, and streams and events
+// as far as the other side has room for them. One goroutine (run) writes; any
+// may push.
 type frameWriter struct {
 	out io.Writer
 
@@ -31,6 +32,7 @@ type frameWriter struct {
 	replies [][]byte
 	stream  []queued // streams and events, in order
 	backlog map[protocol.StreamID]int
+	room    int  // how many frames of stream the other side takes
 	busy    bool // frames are out of the queues but not yet written
 	err     error
 }
@@ -41,7 +43,7 @@ type queued struct {
 }
 
 func newFrameWriter(out io.Writer) *frameWriter {
-	w := &frameWriter{out: out, backlog: make(map[protocol.StreamID]int)}
+	w := &frameWriter{out: out, backlog: make(map[protocol.StreamID]int), room: protocol.Window}
 	w.changed = sync.NewCond(&w.mu)
 	return w
 }
@@ -60,6 +62,14 @@ func (w *frameWriter) event(frame []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stream = append(w.stream, queued{frame: frame})
+	w.changed.Broadcast()
+}
+
+// credit lets so many frames more of streams and events be written.
+func (w *frameWriter) credit(frames int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.room += frames
 	w.changed.Broadcast()
 }
 
@@ -142,13 +152,13 @@ func (w *frameWriter) run() error {
 }
 
 // take waits for frames and moves what to write next to batch: all replies, or
-// else streams and events.
+// else streams and events. Neighbours of one stream become one frame.
 func (w *frameWriter) take(batch []byte) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.busy = false
 	w.changed.Broadcast()
-	for w.err == nil && len(w.replies)+len(w.stream) == 0 {
+	for w.err == nil && len(w.replies) == 0 && (len(w.stream) == 0 || w.room == 0) {
 		w.changed.Wait()
 	}
 	if w.err != nil {
@@ -162,10 +172,23 @@ func (w *frameWriter) take(batch []byte) ([]byte, error) {
 		w.replies = nil
 		return batch, nil
 	}
-	n := 0
+	n, last := 0, -1 // last is where a stream's frame begins in batch
 	for n < len(w.stream) && (n == 0 || len(batch)+len(w.stream[n].frame) <= maxBatch) {
 		q := w.stream[n]
-		batch = append(batch, q.frame...)
+		joined := false
+		if q.id != 0 && last >= 0 {
+			batch, joined = protocol.JoinStream(batch, last, q.frame)
+		}
+		if !joined {
+			if w.room == 0 {
+				break
+			}
+			w.room--
+			if last = -1; q.id != 0 {
+				last = len(batch)
+			}
+			batch = append(batch, q.frame...)
+		}
 		if q.id != 0 {
 			w.backlog[q.id] -= len(q.frame)
 		}

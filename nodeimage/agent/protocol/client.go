@@ -17,14 +17,14 @@ var ErrAgentGone = errors.New("the machine's agent is gone")
 // errClosed is why the agent is gone when it was Client.Close.
 var errClosed = errors.New("closed by this side")
 
-// inboxFrames is how many frames of streams and events may wait for the
-// handler: 8 MiB at most. Beyond that the agent has to wait, replies too.
-const inboxFrames = 8 << 20 / MaxChunk
+// creditAt is after how many frames that the handler has had the agent is given
+// credit for them.
+const creditAt = Window / 4
 
 // Handler takes what a machine sends unasked. Its methods are called one at a
 // time, in the order in which the agent sent, and never after Client.Done. A
-// slow handler slows the server down, because no trace is thrown away. A
-// handler must not wait for a call to the same Client.
+// slow handler slows the server down, because no trace is thrown away; calls it
+// does not slow down.
 type Handler interface {
 	// Stream takes a piece of a server process's output. Pieces end anywhere,
 	// not only after whole lines. The data is the handler's to keep.
@@ -67,7 +67,7 @@ func NewClient(conn io.ReadWriteCloser, h Handler) *Client {
 		conn:    conn,
 		handler: h,
 		out:     make(chan []byte),
-		inbox:   make(chan delivery, inboxFrames),
+		inbox:   make(chan delivery, Window),
 		closed:  make(chan struct{}),
 		gone:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -162,9 +162,12 @@ func (c *Client) take(kind Kind, payload []byte) error {
 	}
 	select {
 	case c.inbox <- d:
+		return nil
 	case <-c.closed:
+		return nil
+	default:
+		return fmt.Errorf("%w: the agent sent more than %d frames of streams and events without credit", ErrFrame, Window)
 	}
-	return nil
 }
 
 // deliver hands a reply to its call. A call that gave up has left nothing
@@ -194,6 +197,7 @@ func (c *Client) writeLoop() {
 }
 
 func (c *Client) handleLoop() {
+	handled := 0
 	for d := range c.inbox {
 		select {
 		case <-c.closed:
@@ -205,6 +209,18 @@ func (c *Client) handleLoop() {
 		} else {
 			c.handler.Stream(d.id, d.boot, d.data)
 		}
+		if handled++; handled == creditAt {
+			c.credit(handled)
+			handled = 0
+		}
+	}
+}
+
+// credit lets the agent send so many frames more.
+func (c *Client) credit(frames int) {
+	select {
+	case c.out <- AppendCredit(nil, frames):
+	case <-c.gone:
 	}
 }
 

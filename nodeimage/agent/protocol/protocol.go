@@ -8,16 +8,22 @@
 //	kind    u8
 //	payload length-1 bytes
 //
-// Requests go to the agent; replies, streams and events come from it. A
-// request, a reply and an event are JSON; a stream frame is the stream's id
-// (u8), the boot of the process that wrote it (u32, big endian) and its bytes.
+// Requests and credit go to the agent; replies, streams and events come from it.
+// A request, a reply and an event are JSON; a stream frame is the stream's id
+// (u8), the boot of the process that wrote it (u32, big endian) and its bytes;
+// credit is a number of frames (u32, big endian).
 //
 // Replies overtake streams and events, so that a machine that writes a lot can
 // still be commanded. Streams and events keep their order: everything that a
 // process wrote comes before the event of its exit.
+//
+// Of streams and events the agent sends Window frames unasked. The other side
+// gives credit for as many more as its handler has dealt with. So it always
+// has room for what comes, and a reply never waits for a slow handler.
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,13 +33,16 @@ import (
 const (
 	// Version is the version of the protocol. Client.Hello refuses an agent
 	// that speaks another one.
-	Version = 1
+	Version = 2
 	// ProbePort is the UDP and TCP port on which every agent answers probes.
 	ProbePort = 4199
 	// MaxFrame bounds a frame's length field: kind and payload, in bytes.
 	MaxFrame = 1 << 20
 	// MaxChunk is the most bytes of a stream that one frame carries.
 	MaxChunk = 64 << 10
+	// Window is how many frames of streams and events may be on their way to
+	// the handler: 8 MiB at most.
+	Window = 8 << 20 / MaxChunk
 	// StreamOverhead is what a stream frame holds before the stream's bytes:
 	// the frame's length and kind, the stream's id and the boot.
 	StreamOverhead = frameHeader + streamHeader
@@ -51,9 +60,10 @@ const (
 	KindReply
 	KindStream
 	KindEvent
+	KindCredit
 )
 
-func (k Kind) valid() bool { return k >= KindRequest && k <= KindEvent }
+func (k Kind) valid() bool { return k >= KindRequest && k <= KindCredit }
 
 // StreamID says which output of the server a stream is.
 type StreamID uint8
@@ -122,6 +132,38 @@ func PutStreamHead(buf []byte, id StreamID, boot int) {
 	buf[4] = byte(KindStream)
 	buf[5] = byte(id)
 	binary.BigEndian.PutUint32(buf[6:], uint32(boot))
+}
+
+// JoinStream appends the bytes of a whole stream frame to the one that begins
+// at last and ends with dst, when the two are of one stream and boot and fit one
+// frame. It reports whether it did.
+func JoinStream(dst []byte, last int, frame []byte) ([]byte, bool) {
+	data := frame[StreamOverhead:]
+	if len(dst)-last+len(data) > StreamOverhead+MaxChunk || !bytes.Equal(dst[last+4:last+StreamOverhead], frame[4:StreamOverhead]) {
+		return dst, false
+	}
+	dst = append(dst, data...)
+	binary.BigEndian.PutUint32(dst[last:], uint32(len(dst)-last-4))
+	return dst, true
+}
+
+// AppendCredit appends a frame that gives credit for so many frames.
+func AppendCredit(dst []byte, frames int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 1+4)
+	dst = append(dst, byte(KindCredit))
+	return binary.BigEndian.AppendUint32(dst, uint32(frames))
+}
+
+// ParseCredit is for how many frames the payload of a credit frame gives credit.
+func ParseCredit(payload []byte) (frames int, err error) {
+	if len(payload) != 4 {
+		return 0, fmt.Errorf("%w: credit of %d bytes", ErrFrame, len(payload))
+	}
+	n := binary.BigEndian.Uint32(payload)
+	if n > Window {
+		return 0, fmt.Errorf("%w: credit for %d frames, at most %d are on their way", ErrFrame, n, Window)
+	}
+	return int(n), nil
 }
 
 // parseStream takes the payload of a stream frame apart.

@@ -73,6 +73,93 @@ func TestStreamFrame(t *testing.T) {
 	}
 }
 
+func TestJoinStream(t *testing.T) {
+	frame := func(id StreamID, boot int, text string) []byte {
+		f := append(make([]byte, StreamOverhead), text...)
+		PutStreamHead(f, id, boot)
+		return f
+	}
+	first := append([]byte("before"), frame(StreamTrace, 1, "one ")...)
+	both, ok := JoinStream(first, len("before"), frame(StreamTrace, 1, "two"))
+	if !ok || string(both) != "before"+string(frame(StreamTrace, 1, "one two")) {
+		t.Errorf("joined %t to %q", ok, both)
+	}
+	for name, other := range map[string][]byte{
+		"another stream": frame(StreamLog, 1, "two"),
+		"another boot":   frame(StreamTrace, 2, "two"),
+		"too long":       frame(StreamTrace, 1, strings.Repeat("2", MaxChunk-3)),
+	} {
+		if got, ok := JoinStream(first, len("before"), other); ok || !bytes.Equal(got, first) {
+			t.Errorf("%s was joined", name)
+		}
+	}
+	if _, ok := JoinStream(first, len("before"), frame(StreamTrace, 1, strings.Repeat("2", MaxChunk-4))); !ok {
+		t.Error("what just fits was not joined")
+	}
+}
+
+func TestCredit(t *testing.T) {
+	kind, payload, err := ReadFrame(bytes.NewReader(AppendCredit(nil, 7)))
+	if n, parseErr := ParseCredit(payload); kind != KindCredit || n != 7 || err != nil || parseErr != nil {
+		t.Errorf("kind %d, %d frames, %v, %v", kind, n, err, parseErr)
+	}
+	for _, bad := range [][]byte{nil, {1}, {0xff, 0, 0, 0}} {
+		if _, err := ParseCredit(bad); !errors.Is(err, ErrFrame) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+// TestWindow: an agent that sends more than it has credit for is refused, one
+// that waits for credit gets through with any number of frames.
+func TestWindow(t *testing.T) {
+	event, _ := AppendFrame(nil, KindEvent, []byte(`{"kind":"exit"}`))
+	t.Run("beyond it", func(t *testing.T) {
+		here, there := net.Pipe()
+		s := stuck{let: make(chan struct{})}
+		c := NewClient(here, s)
+		for range Window + 2 { // one of them is with the handler
+			there.Write(event)
+		}
+		<-c.gone
+		close(s.let)
+		<-c.Done()
+		if err := c.Err(); !errors.Is(err, ErrFrame) || !strings.Contains(err.Error(), "credit") {
+			t.Errorf("the connection ended with %v", err)
+		}
+	})
+	t.Run("within it", func(t *testing.T) {
+		here, there := net.Pipe()
+		o := new(order)
+		c := NewClient(here, o)
+		room := make(chan int, 100)
+		go func() {
+			defer close(room)
+			for {
+				_, payload, err := ReadFrame(there)
+				if err != nil {
+					return
+				}
+				n, _ := ParseCredit(payload)
+				room <- n
+			}
+		}()
+		left := Window
+		for range 10 * Window {
+			for left == 0 {
+				left += <-room
+			}
+			there.Write(event)
+			left--
+		}
+		there.Close()
+		<-c.Done()
+		if len(o.got) != 10*Window {
+			t.Errorf("%d events came, want %d", len(o.got), 10*Window)
+		}
+	})
+}
+
 // discard is a Handler that wants nothing.
 type discard struct{}
 
@@ -204,6 +291,7 @@ func TestClientRefusesGarbage(t *testing.T) {
 		"bad event":     "\x00\x00\x00\x02\x04{",
 		"short stream":  "\x00\x00\x00\x02\x03x",
 		"not an answer": "\x00\x00\x00\x03\x01{}",
+		"credit":        "\x00\x00\x00\x05\x05\x00\x00\x00\x01",
 	} {
 		t.Run(name, func(t *testing.T) {
 			here, there := net.Pipe()

@@ -107,17 +107,45 @@ type Link struct {
 // Fault is one step (injection or heal) of one fault.
 type Fault struct {
 	// Name comes first, because the first key of a line says what it holds.
-	Name    string   `json:"fault"` // "partition", "kill", "pause"
-	ID      int      `json:"id"`    // the same in the injection and in the heal
-	Variant string   `json:"variant"`
-	Phase   Phase    `json:"phase"`
-	Targets []string `json:"targets"` // nodes that are hurt, sorted
-	Cut     []Link   `json:"cut,omitempty"`
-	Detail  string   `json:"detail,omitempty"` // for people: "n2 | n1 n3 n4 n5"
-	Begin   int64    `json:"t"`                // when the command was given, ns
-	End     int64    `json:"end"`              // when it was verified from inside, ns
-	Proof   []string `json:"proof,omitempty"`  // what was measured from inside
-	Err     string   `json:"err,omitempty"`    // set when it did not take effect
+	Name    string    `json:"fault"`            // "partition", "delay", "kill"
+	Kind    FaultKind `json:"kind,omitempty"`   // what it acts on; "" in histories of before
+	ID      int       `json:"id"`               // the same in the injection and in the heal
+	Variant string    `json:"variant"`          // whom it hits
+	Params  string    `json:"params,omitempty"` // "delay=50ms, jitter=10ms"
+	Phase   Phase     `json:"phase"`
+	Targets []string  `json:"targets"` // nodes that are hurt, sorted
+	Cut     []Link    `json:"cut,omitempty"`
+	Detail  string    `json:"detail,omitempty"` // for people: "n2 | n1 n3 n4 n5"
+	Begin   int64     `json:"t"`                // when the command was given, ns
+	End     int64     `json:"end"`              // when it was verified from inside, ns
+	Proof   []string  `json:"proof,omitempty"`  // what was measured from inside, for people
+	// Measured are the figures of the proof.
+	Measured []Measure `json:"measured,omitempty"`
+	Err      string    `json:"err,omitempty"` // set when it did not take effect
+}
+
+// FaultKind is what a fault acts on.
+type FaultKind string
+
+// The kinds of faults.
+const (
+	KindPartition  FaultKind = "partition"  // links are cut
+	KindPackets    FaultKind = "packets"    // packets are late, lost, doubled, damaged
+	KindProcess    FaultKind = "process"    // server processes end or stand still
+	KindMachine    FaultKind = "machine"    // machines go down, or are short of something
+	KindClock      FaultKind = "clock"      // servers see a wrong time
+	KindMembership FaultKind = "membership" // who belongs to the cluster changes
+)
+
+// Measure is a figure that was measured from inside the machines, to prove that
+// a fault bites or that it is gone.
+type Measure struct {
+	What  string  `json:"what"`            // "round trip", "lost", "clock offset"
+	Where string  `json:"where,omitempty"` // a node, or a link: "n1→n2"
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit,omitempty"` // "ms", "%", "CPUs", "B/s"
+	// Want is what it takes: "≥ 45". It holds, or else the fault has an error.
+	Want string `json:"want,omitempty"`
 }
 
 // Kinds of node events. Those of the first group are written by the Raft node

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"squall/history"
+	"squall/nemesis"
 )
 
 // leaderView follows the nodes' events and knows who leads: the node that was
@@ -13,6 +14,9 @@ type leaderView struct {
 	mu      sync.Mutex
 	node    string
 	term    uint64
+	last    string // the node that led last, be it gone or not
+	old     string // the one that led before it
+	stood   string // the node that stood for election last
 	changed chan struct{} // closed and replaced at every change
 }
 
@@ -25,7 +29,12 @@ func (v *leaderView) see(e history.NodeEvent) (elected bool) {
 	switch {
 	case e.Kind == history.EventRole && e.Role == history.RoleLeader && e.Term >= v.term:
 		elected = v.node != e.Node || v.term != e.Term
+		if v.last != e.Node {
+			v.old, v.last = v.last, e.Node
+		}
 		v.set(e.Node, e.Term)
+	case e.Kind == history.EventRole && e.Role == history.RoleCandidate && e.Node != v.node:
+		v.stood = e.Node
 	case e.Node == v.node && (e.Kind == history.EventRole && e.Role != history.RoleLeader || e.Kind == history.EventExit):
 		v.set("", v.term)
 	}
@@ -42,6 +51,17 @@ func (v *leaderView) leader() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.node
+}
+
+// roles are who plays which role now.
+func (v *leaderView) roles() nemesis.Roles {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	roles := nemesis.Roles{Leader: v.node, OldLeader: v.old, Candidate: v.stood}
+	if v.node == "" { // who led last is the old one, until there is a new one
+		roles.OldLeader = v.last
+	}
+	return roles
 }
 
 // wait returns when there is a leader, or with ctx's error.

@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"squall/nemesis"
+	"squall/nemesis/faults"
 )
 
-// PlanVersion is the schema version of plan.json.
-const PlanVersion = 1
+// PlanVersion is the schema version of plan.json. Version 1, in which faults had
+// no parameters, can still be read, but not be replayed.
+const PlanVersion = 2
 
 // Plan is a test with everything drawn that the seed decides. It is written to
 // plan.json before anything starts.
@@ -37,17 +40,58 @@ func NewPlan(t Test, version, program string) (*Plan, error) {
 	if t.Name == "" {
 		t.Name = DefaultName(t)
 	}
-	choices, err := nemesis.Parse(t.Nemesis)
+	planned, err := t.drawFaults(t.Seed)
 	if err != nil {
 		return nil, err
 	}
-	nodes := NodeNames(t.Nodes)
-	schedule, err := nemesis.Schedule(t.Seed, nodes, time.Duration(t.Time), choices, nemesis.DefaultPace())
-	if err != nil {
-		return nil, err
+	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: NodeNames(t.Nodes),
+		Schedule: planned, Command: commandFor(program, t)}, nil
+}
+
+// ReplayPlan is a plan that injects the faults of another one again, at the same
+// offsets and into the same nodes. t is the other's test, or what was changed of
+// it; path is where the other one is.
+func ReplayPlan(old *Plan, t Test, version, program, path string) (*Plan, error) {
+	if old.SchemaVersion < PlanVersion {
+		return nil, fmt.Errorf("%s has schema version %d and cannot be replayed: its faults are not those of this squall; "+
+			"repeat the run by its command instead: %s", path, old.SchemaVersion, old.Command)
 	}
-	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: nodes,
-		Schedule: schedule, Command: commandFor(program, t)}, nil
+	catalogue := faults.All()
+	for _, p := range old.Schedule {
+		fault, ok := nemesis.Find(catalogue, p.Fault)
+		if !ok {
+			return nil, fmt.Errorf("%s: fault %d is %q, which this squall has not", path, p.ID, p.Fault)
+		}
+		if err := checkPlanned(fault, p, old.Nodes, time.Duration(t.Time)); err != nil {
+			return nil, fmt.Errorf("%s: fault %d: %w", path, p.ID, err)
+		}
+	}
+	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: old.Nodes, Schedule: old.Schedule,
+		Command: program + " run --plan " + quote(path)}, nil
+}
+
+// checkPlanned refuses what nobody has drawn: plans can be edited.
+func checkPlanned(fault nemesis.Fault, p nemesis.Planned, nodes []string, length time.Duration) error {
+	if _, ok := fault.Variant(p.Variant); !ok && len(p.Nodes) == 0 {
+		return fmt.Errorf("%s has no variant %q", p.Fault, p.Variant)
+	}
+	for _, param := range fault.Params {
+		if _, err := param.Canon(p.Params[param.Name]); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(p.Order)), slices.Sorted(slices.Values(nodes))) {
+		return fmt.Errorf("its order is of %v, and the nodes are %v", p.Order, nodes)
+	}
+	for _, node := range p.Nodes {
+		if !slices.Contains(nodes, node) {
+			return fmt.Errorf("there is no node %s; there are %v", node, nodes)
+		}
+	}
+	if p.AtMs < 0 || p.ForMs <= 0 || p.AtMs+p.ForMs > length.Milliseconds() {
+		return fmt.Errorf("it lasts from %d to %d ms, and the load ends after %v", p.AtMs, p.AtMs+p.ForMs, length)
+	}
+	return nil
 }
 
 // DefaultName is what a test is called that was given no name.
@@ -96,8 +140,10 @@ func quote(s string) string {
 }
 
 // ReadPlan reads the plan of a run directory.
-func ReadPlan(dir string) (*Plan, error) {
-	path := filepath.Join(dir, PlanFile)
+func ReadPlan(dir string) (*Plan, error) { return ReadPlanFile(filepath.Join(dir, PlanFile)) }
+
+// ReadPlanFile reads a plan.
+func ReadPlanFile(path string) (*Plan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the plan: %w", err)
@@ -106,8 +152,8 @@ func ReadPlan(dir string) (*Plan, error) {
 	if err := json.Unmarshal(text, &p); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", path, err)
 	}
-	if p.SchemaVersion != PlanVersion {
-		return nil, fmt.Errorf("%s has schema version %d; this squall reads %d", path, p.SchemaVersion, PlanVersion)
+	if p.SchemaVersion < 1 || p.SchemaVersion > PlanVersion {
+		return nil, fmt.Errorf("%s has schema version %d; this squall reads 1 to %d", path, p.SchemaVersion, PlanVersion)
 	}
 	return &p, nil
 }

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -12,13 +13,13 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/nemesis"
 	"squall/nodeimage"
 )
 
 // Config is what a run needs beside its test.
 type Config struct {
 	Version string // of squall
-	Program string // how squall was called, for the command that repeats the run
 	Runtime Runtime
 	// Build makes the node's binary for an architecture; mutant is the bug to
 	// plant, or "".
@@ -38,15 +39,11 @@ type Outcome struct {
 	Kept        string // where the machines' disks were left; "": they were removed
 }
 
-// Run carries out a test: it brings machines up, storms them, records, and has
+// Run carries out a plan: it brings machines up, storms them, records, and has
 // the history checked. What goes wrong with machines is not an error of Run
 // but a verdict, invalid. An error means that there is no verdict at all.
 // When ctx ends, everything is torn down at once and ctx's error returned.
-func Run(ctx context.Context, t Test, cfg Config) (*Outcome, error) {
-	plan, err := NewPlan(t, cfg.Version, cfg.Program)
-	if err != nil {
-		return nil, err
-	}
+func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	dir, err := newRunDir(plan, time.Now())
 	if err != nil {
 		return nil, err
@@ -58,13 +55,20 @@ func Run(ctx context.Context, t Test, cfg Config) (*Outcome, error) {
 	}
 	r.finish(ctx, r.storm(ctx))
 	defer r.down() // whatever happens below
+	var unmet *needError
+	if errors.As(r.failed(), &unmet) { // no test was run: there is nothing to check
+		return nil, errors.Join(unmet, r.close())
+	}
+	if err := r.writePlan(); err != nil {
+		return nil, err
+	}
 	if err := r.close(); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("interrupted; the history up to now is in %s: %w", dir, context.Cause(ctx))
 	}
-	if t.Keep == KeepNever {
+	if plan.Test.Keep == KeepNever {
 		r.down()
 	}
 	if err := r.env.write(dir); err != nil {
@@ -76,7 +80,7 @@ func Run(ctx context.Context, t Test, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped()}
-	if t.Keep == KeepAlways || t.Keep == KeepOnFail && results.Verdict != check.Pass {
+	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && results.Verdict != check.Pass {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)
 		}
@@ -158,6 +162,32 @@ func (r *run) fail(err error) {
 	if r.cancel != nil {
 		r.cancel(err)
 	}
+}
+
+// failed is what fail noted, nil while nothing failed.
+func (r *run) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failure
+}
+
+// noteRoles puts who played the roles when a fault began into the plan, so that
+// a replay hits the same nodes.
+func (r *run) noteRoles(p nemesis.Planned) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.plan.Schedule {
+		if r.plan.Schedule[i].ID == p.ID {
+			r.plan.Schedule[i].Roles = p.Roles
+		}
+	}
+}
+
+// writePlan writes the plan again, with what noteRoles noted.
+func (r *run) writePlan() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plan.write(r.dir)
 }
 
 func (r *run) stopped() bool {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"squall/nemesis"
+	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/workloads"
 	"squall/workloads/systems"
@@ -38,12 +38,20 @@ type Test struct {
 	Nodes    int      `json:"nodes"`
 	Time     Duration `json:"time"` // how long the clients put load on the cluster
 	Workload string   `json:"workload"`
-	Nemesis  string   `json:"nemesis"`
+	Nemesis  string   `json:"nemesis"` // faults and mixes to draw from
 	Clients  int      `json:"clients"`
 	Rate     float64  `json:"rate"` // operations per second in all; 0: closed loop
 	Seed     uint64   `json:"seed"` // 0: drawn when the plan is made
 	Mutant   string   `json:"mutant"`
 	Runtime  string   `json:"runtime"` // of the choices below; "" in old plans is docker
+
+	// How the faults are laid out; the zero values leave it to the mix.
+	Schedule string `json:"schedule,omitempty"` // steps, in place of drawing
+	Hold     string `json:"hold,omitempty"`
+	Gap      string `json:"gap,omitempty"`
+	Overlap  int    `json:"overlap,omitempty"`
+	Limit    string `json:"limit,omitempty"`
+	Swarm    bool   `json:"swarm,omitempty"`
 
 	Keys      int      `json:"keys"`      // keys in use at a time
 	OpsPerKey int      `json:"opsPerKey"` // before a fresh key takes its place
@@ -106,8 +114,8 @@ func Options() []Option {
 		durationOption("time", time.Second, 24*time.Hour, "how long clients put load on the cluster",
 			func(t *Test) *Duration { return &t.Time }),
 		nameOption("workload", workloadNames(), "what clients do, and what must then hold", func(t *Test) *string { return &t.Workload }),
-		{"nemesis", "list of faults", `faults to draw from: a list such as "partition,kill(leader),pause", or "none"`, setNemesis,
-			func(t *Test) string { return t.Nemesis }},
+		{"nemesis", "list of faults", `faults and mixes to draw from, such as "storm", "partition,kill(leader)*3,delay(50ms±10ms)" or "none" (see: squall list faults)`,
+			setNemesis, func(t *Test) string { return t.Nemesis }},
 		intOption("clients", 1, 1000, "client processes", func(t *Test) *int { return &t.Clients }),
 		{"rate", "number", "operations per second in all (open loop); 0: each client sends its next when the last is answered", setRate,
 			func(t *Test) string { return strconv.FormatFloat(t.Rate, 'g', -1, 64) }},
@@ -119,6 +127,15 @@ func Options() []Option {
 			func(t *Test) *string { return &t.Runtime }),
 		{"mutant", "name", "plant a known bug in the node (see: squall list mutants)", setMutant,
 			func(t *Test) string { return t.Mutant }},
+		{"schedule", "steps", `faults at set times, in place of drawing: "at 3s for 2s: kill(leader); after 1s for 2s: pause"`,
+			setSchedule, func(t *Test) string { return t.Schedule }},
+		distOption("hold", `how long a fault holds: "2s", "2s-5s" or "exp(3s)" (default: as the mix says)`, func(t *Test) *string { return &t.Hold }),
+		distOption("gap", `how long it is quiet between two faults, likewise`, func(t *Test) *string { return &t.Gap }),
+		intOption("overlap", 0, schedule.MaxOverlap, "faults that may be in force at once (0: as the mix says)", func(t *Test) *int { return &t.Overlap }),
+		{"limit", "anything|majority", "what must stay whole: nothing, or a majority of the nodes (default: as the mix says)", setLimit,
+			func(t *Test) string { return t.Limit }},
+		{"swarm", "true|false", "draw a random subset of the faults, with random weights, for each seed", setSwarm,
+			func(t *Test) string { return strconv.FormatBool(t.Swarm) }},
 		textOption("name", "name of the test, and of its folder under out (default: system and workload)",
 			func(t *Test) *string { return &t.Name }),
 		textOption("out", "folder that run directories are made in", func(t *Test) *string { return &t.Out }),
@@ -165,12 +182,8 @@ func (t *Test) Validate() error {
 	if t.Heartbeat*2 > t.ElectionMin {
 		return &FieldError{"heartbeat", fmt.Errorf("must be at most half of election-min, which is %v", time.Duration(t.ElectionMin))}
 	}
-	choices, err := nemesis.Parse(t.Nemesis)
-	if err != nil {
-		return &FieldError{"nemesis", err}
-	}
-	if _, err := nemesis.Schedule(1, NodeNames(t.Nodes), time.Duration(t.Time), choices, nemesis.DefaultPace()); err != nil {
-		return &FieldError{"nemesis", fmt.Errorf(`%w (give it more, or say "none")`, err)}
+	if _, err := t.drawFaults(1); err != nil {
+		return err
 	}
 	return nil
 }
@@ -230,14 +243,6 @@ func textOption(name, usage string, field func(*Test) *string) Option {
 		*field(t) = text
 		return nil
 	}, func(t *Test) string { return *field(t) }}
-}
-
-func setNemesis(t *Test, text string) error {
-	if _, err := nemesis.Parse(text); err != nil {
-		return err
-	}
-	t.Nemesis = text
-	return nil
 }
 
 func setRate(t *Test, text string) error {

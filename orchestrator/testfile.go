@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"squall/nemesis/schedule"
 )
 
 // FileErrors are all the mistakes found in a test file, in the order of the
@@ -37,6 +39,8 @@ func (e *FileErrors) Error() string {
 type TestFile struct {
 	name string
 	at   map[string]*yaml.Node // by option, its value
+	// items are those of a value that is a list.
+	items map[string][]*yaml.Node
 }
 
 // ReadTestFile reads a YAML test file over the settings in t. Every mistake in
@@ -50,7 +54,7 @@ func ReadTestFile(path string, t *Test) (*TestFile, error) {
 }
 
 func parseTestFile(name string, text []byte, t *Test) (*TestFile, error) {
-	file := &TestFile{name: name, at: map[string]*yaml.Node{}}
+	file := &TestFile{name: name, at: map[string]*yaml.Node{}, items: map[string][]*yaml.Node{}}
 	var doc yaml.Node
 	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); errors.Is(err, io.EOF) {
 		return file, nil // an empty file: every default
@@ -87,32 +91,64 @@ func (f *TestFile) setting(key, value *yaml.Node, t *Test) *FileError {
 		return &FileError{key.Line, key.Column, fmt.Sprintf("%s is set twice; first in line %d", option.Name, f.at[option.Name].Line)}
 	}
 	f.at[option.Name] = value
-	text, err := scalar(option, value)
-	if err == nil {
-		err = option.Set(t, text)
+	text, bad := f.text(option, value)
+	if bad != nil {
+		return bad
 	}
-	if err != nil {
-		return &FileError{value.Line, value.Column, option.Name + ": " + err.Error()}
+	if err := option.Set(t, text); err != nil {
+		node := f.culprit(option.Name, err)
+		return &FileError{node.Line, node.Column, option.Name + ": " + err.Error()}
 	}
 	return nil
 }
 
-// scalar is the text of a value; a list of faults is joined by commas.
-func scalar(option Option, value *yaml.Node) (string, error) {
-	if value.Kind == yaml.SequenceNode && option.Name == "nemesis" {
+// lists are the settings that may be written as lists, and what separates their
+// items on the command line.
+var lists = map[string]struct{ separator, pair string }{
+	"nemesis":  {",", "*"},  // - kill(leader): 3
+	"schedule": {"; ", ": "}, // - at 3s for 2s: kill(leader)
+}
+
+// text is a value as it would be written on the command line.
+func (f *TestFile) text(option Option, value *yaml.Node) (string, *FileError) {
+	list, isList := lists[option.Name]
+	if value.Kind == yaml.SequenceNode && isList {
 		var items []string
 		for _, item := range value.Content {
-			if item.Kind != yaml.ScalarNode {
-				return "", fmt.Errorf("line %d: expected the name of a fault, found %s", item.Line, kindName(item))
+			text, ok := itemText(item, list.pair)
+			if !ok {
+				return "", &FileError{item.Line, item.Column, fmt.Sprintf("%s: expected a fault, found %s", option.Name, kindName(item))}
 			}
-			items = append(items, item.Value)
+			items = append(items, text)
 		}
-		return strings.Join(items, ","), nil
+		f.items[option.Name] = value.Content
+		return strings.Join(items, list.separator), nil
 	}
 	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
-		return "", fmt.Errorf("expected a %s, found %s", option.Type, kindName(value))
+		return "", &FileError{value.Line, value.Column, fmt.Sprintf("%s: expected a %s, found %s", option.Name, option.Type, kindName(value))}
 	}
 	return value.Value, nil
+}
+
+// itemText is an item of a list: a word, or `name: value`.
+func itemText(item *yaml.Node, pair string) (string, bool) {
+	if item.Kind == yaml.ScalarNode {
+		return item.Value, true
+	}
+	if item.Kind == yaml.MappingNode && len(item.Content) == 2 && item.Content[1].Kind == yaml.ScalarNode {
+		return item.Content[0].Value + pair + item.Content[1].Value, true
+	}
+	return "", false
+}
+
+// culprit is the node that a mistake in a setting is in: the item of a list if
+// the error says which, else the whole value.
+func (f *TestFile) culprit(option string, err error) *yaml.Node {
+	var item *schedule.ItemError
+	if errors.As(err, &item) && item.Item < len(f.items[option]) {
+		return f.items[option][item.Item]
+	}
+	return f.at[option]
 }
 
 // Place puts the file, line and column before an error about one setting, if
@@ -122,7 +158,7 @@ func (f *TestFile) Place(err error) error {
 	if f == nil || !errors.As(err, &field) || f.at[field.Option] == nil {
 		return err
 	}
-	node := f.at[field.Option]
+	node := f.culprit(field.Option, err)
 	return f.fail([]FileError{{node.Line, node.Column, err.Error()}})
 }
 

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"image/color"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/text"
@@ -41,7 +42,7 @@ func (s *sheet) drawBands(a timeAxis, faults []measure.FaultRun, y0, y1 vg.Lengt
 			continue // what did not take effect has no band
 		}
 		x0, x1 := a.x(w.Begin), max(a.x(w.End), a.x(w.Begin)+1)
-		c := bandColor(f.Name)
+		c := bandColor(f.Class())
 		s.fill(x0, y0, x1, y1, withAlpha(c, s.theme.band))
 		if x1-x0 > 8 { // else the lines would be all that is seen
 			s.line(x0, y0, x0, y1, 0.7, withAlpha(edge(c), 200))
@@ -58,7 +59,7 @@ func (s *sheet) drawBandHeads(a timeAxis, faults []measure.FaultRun, y vg.Length
 		if !f.Verified || w.End < a.Begin || w.Begin > a.End {
 			continue
 		}
-		x0, c := a.x(w.Begin), bandColor(f.Name)
+		x0, c := a.x(w.Begin), bandColor(f.Class())
 		x1 := max(a.x(w.End), x0+1)
 		s.fill(x0, y, x1, y+bandTab, c)
 		s.frame(x0, y, x1, y+bandTab, 0.6, edge(c))
@@ -143,15 +144,13 @@ func bandLabels(f measure.FaultRun) []string {
 	return labels
 }
 
-// faultKinds are the kinds that occurred, in order of appearance.
-func faultKinds(faults []measure.FaultRun) []string {
-	var kinds []string
-	seen := map[string]bool{}
+// faultClasses are the classes that occurred, in order of appearance.
+func faultClasses(faults []measure.FaultRun) []measure.FaultClass {
+	var classes []measure.FaultClass
 	for _, f := range faults {
-		if f.Verified && !seen[f.Name] {
-			seen[f.Name] = true
-			kinds = append(kinds, f.Name)
+		if c := f.Class(); f.Verified && !slices.Contains(classes, c) {
+			classes = append(classes, c)
 		}
 	}
-	return kinds
+	return classes
 }

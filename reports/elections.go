@@ -62,7 +62,7 @@ func electionsSubtitle(e measure.Elections) string {
 }
 
 func electionsLegend(fig *figures) []legendEntry {
-	box := func(label string, fault string, h hatching) legendEntry {
+	box := func(label string, fault measure.FaultClass, h hatching) legendEntry {
 		return legendEntry{label, func(s *sheet, x, y vg.Length) {
 			s.hatch(x, y, x+swatchWidth, y+swatchHeight, bandColor(fault), h)
 		}}
@@ -74,8 +74,8 @@ func electionsLegend(fig *figures) []legendEntry {
 				size: sizeSmall, bold: true, color: s.theme.onLeader, x: text.XCenter, y: text.YCenter})
 		}},
 		{"candidate", func(s *sheet, x, y vg.Length) { s.drawCandidate(x+swatchWidth/2, y+swatchHeight/2-1, 9) }},
-		box("killed", "kill", hatchCross), box("paused", "pause", hatchUpright),
-		box("cut off from a majority", "partition", hatchSlant),
+		box("killed", measure.ClassKill, hatchCross), box("paused", measure.ClassPause, hatchUpright),
+		box("cut off from a majority", measure.ClassPartition, hatchSlant),
 	}
 	if len(fig.elections.Losses) > 0 {
 		legend = append(legend, plainLegend("no leader", func(t theme) color.NRGBA { return t.noLeader }),
@@ -102,12 +102,12 @@ func (s *sheet) drawNodeLane(fig *figures, a timeAxis, node string, y vg.Length)
 		if o.Node != node || o.End < a.Begin || o.Begin > a.End {
 			continue
 		}
-		fault, h := "kill", hatchCross
+		fault, h := measure.ClassKill, hatchCross
 		switch o.Cause {
 		case measure.CausePaused:
-			fault, h = "pause", hatchUpright
+			fault, h = measure.ClassPause, hatchUpright
 		case measure.CauseCutOff:
-			fault, h = "partition", hatchSlant
+			fault, h = measure.ClassPartition, hatchSlant
 		}
 		x0 := a.x(o.Begin)
 		s.hatch(x0, y-laneBar/2+2, max(a.x(o.End), x0+1.5), y+laneBar/2-2, bandColor(fault), h)

@@ -23,9 +23,9 @@ const (
 // bandLegend explains the colours of the faults.
 func bandLegend(faults []measure.FaultRun) []legendEntry {
 	var entries []legendEntry
-	for _, kind := range faultKinds(faults) {
-		entries = append(entries, legendEntry{kind, func(s *sheet, x, y vg.Length) {
-			c := bandColor(kind)
+	for _, class := range faultClasses(faults) {
+		entries = append(entries, legendEntry{string(class), func(s *sheet, x, y vg.Length) {
+			c := bandColor(class)
 			s.fill(x, y, x+swatchWidth, y+swatchHeight, c)
 			s.frame(x, y, x+swatchWidth, y+swatchHeight, 0.7, edge(c))
 		}})

@@ -69,6 +69,8 @@ type faultRow struct {
 	Lasted, Err                            string
 	Verified, Healed                       bool
 	Bite, Mend                             string // how long it took to take effect, and to heal
+	Params                                 string
+	Figures                                []string // what shows how hard it hit
 	Proof, HealProof                       []string
 }
 
@@ -259,7 +261,7 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 	var rows []faultRow
 	for _, f := range faults {
 		row := faultRow{
-			ID: f.ID, Kind: kindClass(f.Name), Name: strings.TrimSpace(f.Name + " " + f.Variant),
+			ID: f.ID, Kind: string(f.Class()), Name: strings.TrimSpace(f.Name + " " + f.Variant), Params: f.Params, Figures: headlines(f.Measured),
 			Targets: strings.Join(f.Targets, ", "), Detail: f.Detail, At: seconds(f.Begin), Err: f.Err,
 			Verified: f.Verified, Healed: f.Healed > 0, Proof: f.Proof, HealProof: f.HealProof,
 		}
@@ -276,15 +278,6 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// kindClass is the class in the style sheet of a kind of fault.
-func kindClass(name string) string {
-	switch name {
-	case "kill", "pause", "partition":
-		return name
-	}
-	return "other"
 }
 
 func historyFacts(r *run) []fact {

@@ -4,6 +4,7 @@ import (
 	"image/color"
 
 	"squall/history"
+	"squall/history/measure"
 )
 
 // theme is the colours of one figure, for a light page or a dark one.
@@ -60,18 +61,8 @@ func darkTheme() theme {
 	}
 }
 
-// bandColor is the colour of a kind of fault; the three first are Jepsen's.
-func bandColor(fault string) color.NRGBA {
-	switch fault {
-	case "kill":
-		return rgb(0xe9a4a0)
-	case "pause":
-		return rgb(0xa0b1e9)
-	case "partition":
-		return rgb(0xe9dca0)
-	}
-	return rgb(0xb9c4b0)
-}
+// bandColor is the colour of a class of faults.
+func bandColor(c measure.FaultClass) color.NRGBA { return rgb(c.Color()) }
 
 // edge is a band's colour, strong enough for a thin line on either theme.
 func edge(c color.NRGBA) color.NRGBA {

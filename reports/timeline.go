@@ -209,7 +209,7 @@ func (t *timeline) placeBands(faults []measure.FaultRun, s squeeze) {
 		if w.End > last {
 			x1 = tlWidth - tlRight
 		}
-		b := band{X: x0, W: max(x1-x0, 2), LabelX: max(x0, free) + 4, Kind: kindClass(f.Name)}
+		b := band{X: x0, W: max(x1-x0, 2), LabelX: max(x0, free) + 4, Kind: string(f.Class())}
 		label := clipRunes(bandLabels(f)[0], 40)
 		if end := b.LabelX + int(float64(utf8.RuneCountInString(label))*tlLetter); end < tlWidth && b.LabelX < x1 {
 			b.Label, free = label, end

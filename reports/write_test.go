@@ -138,7 +138,7 @@ func TestFigures(t *testing.T) {
 		if len(got) < 50 || got[th.paper] == 0 {
 			t.Errorf("%s: %d colours: is it blank?", p.file, len(got))
 		}
-		for _, fault := range []string{"kill", "pause", "partition"} {
+		for _, fault := range []measure.FaultClass{"kill", "pause", "partition"} {
 			c := bandColor(fault)
 			if got[c] < 100 {
 				t.Errorf("%s: the head of a %s has %d pixels", p.file, fault, got[c])

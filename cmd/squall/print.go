@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"squall/history/check"
+	"squall/nemesis"
+	"squall/nemesis/faults"
+	"squall/nemesis/schedule"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -128,19 +131,27 @@ func symbol(v check.Verdict) string {
 	return "!"
 }
 
-// printPlan prints a plan as a table of faults.
+// printPlan prints a plan as a time line and a table of faults.
 func printPlan(w io.Writer, p *orchestrator.Plan) {
 	t := p.Test
 	fmt.Fprintf(w, "%s: %d nodes of %s, workload %s for %v, seed %d\n", t.Name, t.Nodes, t.System, t.Workload, time.Duration(t.Time), t.Seed)
 	if t.Mutant != "" {
 		fmt.Fprintf(w, "with the planted bug %s\n", t.Mutant)
 	}
+	if len(p.Schedule) == 0 {
+		fmt.Fprintf(w, "\nno faults\n\nrepeat   %s\n", p.Command)
+		return
+	}
+	fmt.Fprintln(w)
+	schedule.Timeline(w, p.Schedule, time.Duration(t.Time), 110)
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  #\tbegins\theals\tfault\tnodes in the drawn order")
+	fmt.Fprintln(table, "   #\tbegins\theals\tfault\tparameters\tnodes in the drawn order")
+	catalogue := faults.All()
 	for _, f := range p.Schedule {
-		fmt.Fprintf(table, "  %d\t%.2fs\t%.2fs\t%s(%s)\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
-			f.Fault, f.Variant, strings.Join(f.Order, " "))
+		fault, _ := nemesis.Find(catalogue, f.Fault)
+		fmt.Fprintf(table, "%4d\t%.2fs\t%.2fs\t%s\t%s\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
+			f.Name(), fault.String(f.Params), strings.Join(f.Order, " "))
 	}
 	table.Flush()
 	fmt.Fprintf(w, "\nrepeat   %s\n", p.Command)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,7 @@ import (
 // runFlags are the flags of `squall run` that are no settings of the test.
 type runFlags struct {
 	settings []setting // in the order given
+	plan     string
 	dryRun   bool
 	json     bool
 	verbose  bool
@@ -49,7 +52,9 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)},
 			option.Name, option.Usage)
 	}
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "print the plan, every fault with its time, and stop there")
+	cmd.Flags().Lookup("swarm").NoOptDefVal = "true"
+	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, into the same nodes")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "draw the plan as a time line, every fault with its time, and stop there")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
 	return cmd
@@ -76,35 +81,84 @@ func (f *settingFlag) Set(text string) error {
 	return nil
 }
 
-// resolve makes the test out of the defaults, the file and the flags.
-func (f *runFlags) resolve(args []string) (orchestrator.Test, error) {
+// resolve makes the plan out of the defaults, the file and the flags, or of an
+// old plan and the flags.
+func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, error) {
+	if f.plan != "" {
+		return f.replay(args, program)
+	}
 	t := orchestrator.DefaultTest()
 	var file *orchestrator.TestFile
 	if len(args) == 1 {
 		var err error
 		if file, err = orchestrator.ReadTestFile(args[0], &t); err != nil {
-			return t, usageError(err)
+			return nil, usageError(err)
 		}
 	}
+	if err := f.apply(&t, file); err != nil {
+		return nil, err
+	}
+	if err := t.Validate(); err != nil {
+		return nil, usageError(file.Place(err))
+	}
+	plan, err := orchestrator.NewPlan(t, version, program)
+	if err != nil {
+		return nil, usageError(file.Place(err))
+	}
+	return plan, nil
+}
+
+// apply sets what the flags say over what the file says.
+func (f *runFlags) apply(t *orchestrator.Test, file *orchestrator.TestFile) error {
 	for _, s := range f.settings {
-		if err := s.option.Set(&t, s.text); err != nil {
-			return t, usageError(fmt.Errorf("--%s: %w", s.option.Name, err))
+		if err := s.option.Set(t, s.text); err != nil {
+			return usageError(fmt.Errorf("--%s: %w", s.option.Name, err))
 		}
 		file.Override(s.option.Name)
 	}
-	if err := t.Validate(); err != nil {
-		return t, usageError(file.Place(err))
+	return nil
+}
+
+// planned are the settings that a plan has decided.
+var planned = []string{"nodes", "time", "seed", "system", "nemesis", "schedule", "hold", "gap", "overlap", "limit", "swarm"}
+
+// replay makes a plan of an old one. Other flags may change what the plan does
+// not depend on, such as where it runs.
+func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, error) {
+	if len(args) > 0 {
+		return nil, usageError(fmt.Errorf("--plan holds the whole test: leave %s out", args[0]))
 	}
-	return t, nil
+	for _, s := range f.settings {
+		if slices.Contains(planned, s.option.Name) {
+			return nil, usageError(fmt.Errorf("--%s: the plan has decided that; leave out one of the two", s.option.Name))
+		}
+	}
+	path := f.plan
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, orchestrator.PlanFile)
+	}
+	old, err := orchestrator.ReadPlanFile(path)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	t := old.Test
+	if err := f.apply(&t, nil); err != nil {
+		return nil, err
+	}
+	plan, err := orchestrator.ReplayPlan(old, t, version, program, path)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return plan, nil
 }
 
 func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error {
-	t, err := flags.resolve(args)
+	plan, err := flags.resolve(args, a.program)
 	if err != nil {
 		return err
 	}
 	if flags.dryRun {
-		return a.dryRun(t, flags.json)
+		return a.dryRun(plan, flags.json)
 	}
 	human := a.out // --json keeps stdout for the results
 	if flags.json {
@@ -114,7 +168,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if flags.verbose {
 		log = slog.New(slog.NewTextHandler(a.errOut, nil))
 	}
-	runtime, err := a.open(ctx, t.Runtime, log)
+	runtime, err := a.open(ctx, plan.Test.Runtime, log)
 	if err != nil {
 		return &exitError{exitInvalid, err}
 	}
@@ -123,8 +177,8 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	ctx, stop, release := a.interruptible(ctx, human)
 	defer release()
 	progress := newProgress(human)
-	outcome, err := orchestrator.Run(ctx, t, orchestrator.Config{
-		Version: version, Program: a.program, Runtime: runtime.Runtime, Build: a.build, Log: log, Progress: progress, Stop: stop,
+	outcome, err := orchestrator.Run(ctx, plan, orchestrator.Config{
+		Version: version, Runtime: runtime.Runtime, Build: a.build, Log: log, Progress: progress, Stop: stop,
 	})
 	progress.end()
 	if errors.Is(err, errLeave) {
@@ -181,11 +235,7 @@ func printJSON(w io.Writer, v any) error {
 	return encoder.Encode(v)
 }
 
-func (a *app) dryRun(t orchestrator.Test, asJSON bool) error {
-	plan, err := orchestrator.NewPlan(t, version, a.program)
-	if err != nil {
-		return usageError(err)
-	}
+func (a *app) dryRun(plan *orchestrator.Plan, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.out, plan)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"squall/history"
+	"squall/history/measure"
 )
 
 // picture draws the operations of a witness, with the faults at that time, as
@@ -129,24 +130,11 @@ func faultBands(in *Input, from, to int64) []porcupine.Annotation {
 			Description:     text,
 			Details:         strings.TrimSpace(text + " " + f.Detail),
 			TextColor:       "#000000",
-			BackgroundColor: faultColour(f.Name),
+			BackgroundColor: fmt.Sprintf("#%06X", measure.ClassOf(f.Name, f.Kind).Color()),
 		})
 	}
 	slices.SortStableFunc(bands, func(a, b porcupine.Annotation) int { return cmp.Compare(a.Start, b.Start) })
 	return bands
-}
-
-// faultColour is Jepsen's palette.
-func faultColour(name string) string {
-	switch name {
-	case "kill":
-		return "#E9A4A0"
-	case "pause":
-		return "#A0B1E9"
-	case "partition":
-		return "#E9DCA0"
-	}
-	return "#DDDDDD"
 }
 
 // fileName makes of a key, which may hold anything, a part of a file's name

@@ -19,7 +19,7 @@ func joinFaults(in Input) []FaultRun {
 			k = len(runs)
 			byID[f.ID] = k
 			runs = append(runs, FaultRun{
-				ID: f.ID, Name: f.Name, Variant: f.Variant,
+				ID: f.ID, Name: f.Name, Kind: f.Kind, Variant: f.Variant, Params: f.Params,
 				Targets: f.Targets, Detail: f.Detail,
 			})
 		}
@@ -33,10 +33,10 @@ func joinFaults(in Input) []FaultRun {
 		case history.Inject:
 			r.Begin, r.Bitten = began, verified
 			r.Verified = verified > 0
-			r.Proof = append(r.Proof, f.Proof...)
+			r.Proof, r.Measured = append(r.Proof, f.Proof...), append(r.Measured, f.Measured...)
 		case history.Heal:
 			r.HealAt, r.Healed = began, verified
-			r.HealProof = append(r.HealProof, f.Proof...)
+			r.HealProof, r.HealMeasured = append(r.HealProof, f.Proof...), append(r.HealMeasured, f.Measured...)
 		}
 	}
 	slices.SortStableFunc(runs, func(a, b FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })

@@ -3,6 +3,8 @@
 // leader, and what the clients felt of it. It judges nothing.
 package measure
 
+import "squall/history"
+
 // Millis is a duration in milliseconds.
 type Millis float64
 
@@ -79,20 +81,25 @@ type Elections struct {
 
 // FaultRun is one fault from its injection to its heal; ns since the start.
 type FaultRun struct {
-	ID       int      `json:"id"`
-	Name     string   `json:"fault"`
-	Variant  string   `json:"variant"`
-	Targets  []string `json:"targets"`
-	Detail   string   `json:"detail,omitempty"`
-	Begin    int64    `json:"begin"`    // command to inject
-	Bitten   int64    `json:"bitten"`   // verified from inside; 0: never
-	HealAt   int64    `json:"healAt"`   // command to heal; 0: never healed
-	Healed   int64    `json:"healed"`   // verified; 0: never
-	Verified bool     `json:"verified"` // the injection was verified
-	Proof    []string `json:"proof,omitempty"`
+	ID       int               `json:"id"`
+	Name     string            `json:"fault"`
+	Kind     history.FaultKind `json:"kind,omitempty"`
+	Variant  string            `json:"variant"`
+	Params   string            `json:"params,omitempty"`
+	Targets  []string          `json:"targets"`
+	Detail   string            `json:"detail,omitempty"`
+	Begin    int64             `json:"begin"`    // command to inject
+	Bitten   int64             `json:"bitten"`   // verified from inside; 0: never
+	HealAt   int64             `json:"healAt"`   // command to heal; 0: never healed
+	Healed   int64             `json:"healed"`   // verified; 0: never
+	Verified bool              `json:"verified"` // the injection was verified
+	Proof    []string          `json:"proof,omitempty"`
 	// HealProof is what was measured from inside after the heal.
 	HealProof []string `json:"healProof,omitempty"`
-	Err       string   `json:"err,omitempty"`
+	// Measured are the figures of the proof, HealMeasured those of the heal's.
+	Measured     []history.Measure `json:"measured,omitempty"`
+	HealMeasured []history.Measure `json:"healMeasured,omitempty"`
+	Err          string            `json:"err,omitempty"`
 }
 
 // HistoryInfo says what was read.

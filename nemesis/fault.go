@@ -1,0 +1,140 @@
+package nemesis
+
+import (
+	"context"
+
+	"squall/history"
+)
+
+// Fault is one entry of the catalogue. It is a value that holds no state:
+// what one injection of it did is in its Hit.
+type Fault struct {
+	Name     string
+	Kind     history.FaultKind
+	Doc      string
+	Params   []Param
+	Variants []Variant // whom it can hit
+	Needs    []Need
+	Holds    []Resource // what no other fault may hold at the same time
+	// MinNodes is the smallest cluster in which the fault means anything.
+	MinNodes int
+
+	// Inject begins the fault and proves that it bites. It says in the Hit whom
+	// it hit and what it measured.
+	Inject func(ctx context.Context, h *Hit) error
+	// Sustain, where a fault is more than one stroke, goes on with it until ctx
+	// ends. Its error, except that of ctx, is the fault's.
+	Sustain func(ctx context.Context, h *Hit) error
+	// Undo ends the fault and proves that it is gone. It is idempotent, and
+	// works whatever Inject and Sustain came to.
+	Undo func(ctx context.Context, h *Hit) error
+	// Check refuses parameters that are each in order but make no sense
+	// together. It may be nil.
+	Check func(a Args) error
+}
+
+// Variant is one way of choosing whom a fault hits.
+type Variant struct {
+	Name string
+	Doc  string
+	// Leader is true when it hits the leader of the moment, and nothing else.
+	Leader bool
+	// Majority says whether, with n nodes, a majority stays that is whole and
+	// connected; nil means always.
+	Majority func(n int) bool
+}
+
+// KeepsMajority reports whether a variant leaves a majority of n nodes whole.
+func (v Variant) KeepsMajority(n int) bool { return v.Majority == nil || v.Majority(n) }
+
+// Resource is something of a cluster that two faults at once must not both act
+// on: neither could prove that it bites, or is gone.
+type Resource string
+
+// The resources.
+const (
+	HoldLinks   Resource = "links"     // which links carry packets
+	HoldPackets Resource = "packets"   // what links do to packets
+	HoldServers Resource = "servers"   // server processes
+	HoldCPU     Resource = "processor" // the machines' shares of processors
+	HoldMemory  Resource = "memory"    // the machines' memory
+	HoldClocks  Resource = "clocks"    // the servers' clocks
+	HoldMembers Resource = "members"   // who belongs to the cluster
+)
+
+// Need is something that a fault asks of the place where it is injected.
+type Need string
+
+// The needs.
+const (
+	NeedCut        Need = "net-cut"         // packet rules in the machines' network namespaces
+	NeedReject     Need = "net-reject"      // rules that answer with a reset
+	NeedShape      Need = "net-shape"       // the kernel's netem, or packets queued to the agent
+	NeedRaw        Need = "net-raw"         // raw sockets, to send a packet twice
+	NeedCPU        Need = "cpu-limit"       // control groups for processors
+	NeedMemory     Need = "memory-limit"    // control groups for memory
+	NeedRestart    Need = "machine-restart" // machines that can be switched off and on
+	NeedClock      Need = "clock-bend"      // a system whose clock squall can bend
+	NeedMembership Need = "membership"      // a system whose members squall can change
+)
+
+// Doc says what a need is, for people.
+func (n Need) Doc() string {
+	switch n {
+	case NeedCut:
+		return "nftables and NET_ADMIN in the machine's own network namespace"
+	case NeedReject:
+		return "nftables with nft_reject"
+	case NeedShape:
+		return "the kernel's netem, or NFQUEUE (xt_NFQUEUE and nft_compat)"
+	case NeedRaw:
+		return "NET_RAW in the machine's own network namespace"
+	case NeedCPU:
+		return "a control group with the controller cpu"
+	case NeedMemory:
+		return "a control group with the controller memory"
+	case NeedRestart:
+		return "a runtime that can start a machine again"
+	case NeedClock:
+		return "a system under test that runs its timers on squall's clock"
+	case NeedMembership:
+		return "a system under test whose members squall can change"
+	}
+	return string(n)
+}
+
+// OfSystem reports whether it is the system under test that meets the need, and
+// not the place where its machines run.
+func (n Need) OfSystem() bool { return n == NeedClock || n == NeedMembership }
+
+// Variant finds a variant by its name.
+func (f Fault) Variant(name string) (Variant, bool) {
+	for _, v := range f.Variants {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return Variant{}, false
+}
+
+// Param finds a parameter by its name.
+func (f Fault) Param(name string) (Param, bool) {
+	for _, p := range f.Params {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+// ConflictsWith reports whether two faults must not be in force at once.
+func (f Fault) ConflictsWith(other Fault) bool {
+	for _, a := range f.Holds {
+		for _, b := range other.Holds {
+			if a == b {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,23 @@
+package faults
+
+import (
+	"errors"
+
+	"squall/nemesis"
+)
+
+var errTooLittle = errors.New("an offset of less than 10ms, ahead or behind, cannot be told from none")
+
+// clockBack sets clocks back, by a jump: deadlines that were near are far again.
+func clockBack() nemesis.Fault {
+	return bending{
+		name: "clock-back",
+		doc:  "servers' clocks jump back",
+		params: []nemesis.Param{
+			{Name: "by", Kind: nemesis.Duration, Default: "500ms", Draw: []string{"200ms", "500ms", "2s"}, Min: "10ms", Max: "24h",
+				Doc: "how far back"},
+		},
+		bend:  func(h *nemesis.Hit) nemesis.Bend { return nemesis.Bend{Offset: -h.Args.Duration("by")} },
+		shown: func(a nemesis.Args) clockClaim { return clockClaim{offset: -a.Duration("by"), rate: 1} },
+	}.fault()
+}

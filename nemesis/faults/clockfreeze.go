@@ -1,0 +1,13 @@
+package faults
+
+import "squall/nemesis"
+
+// clockFreeze stops clocks: nothing that waits for a time ever happens.
+func clockFreeze() nemesis.Fault {
+	return bending{
+		name:  "clock-freeze",
+		doc:   "servers' clocks stand still",
+		bend:  func(*nemesis.Hit) nemesis.Bend { return nemesis.Bend{Frozen: true} },
+		shown: func(nemesis.Args) clockClaim { return clockClaim{rate: 0, drifts: true} },
+	}.fault()
+}

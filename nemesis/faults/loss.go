@@ -1,0 +1,29 @@
+package faults
+
+import (
+	"time"
+
+	"squall/nemesis"
+)
+
+// loss loses packets, each by a throw of its own.
+func loss() nemesis.Fault {
+	return shaping{
+		name: "loss",
+		doc:  "packets are lost at random",
+		params: []nemesis.Param{
+			{Name: "share", Kind: nemesis.Share, Default: "10%", Draw: []string{"5%", "10%", "20%", "30%"}, Min: "0.1%", Max: "100%",
+				Doc: "how many are lost"},
+		},
+		of:   func(a nemesis.Args) nemesis.Shaping { return nemesis.Shaping{Loss: a.Float("share")} },
+		flow: manyDatagrams,
+		claims: func(a nemesis.Args, n int) []claim {
+			return []claim{share("lost", a.Float("share"), n, lost)}
+		},
+	}.fault()
+}
+
+// manyDatagrams are so many that a share of some percent can be seen of them.
+func manyDatagrams(nemesis.Args) flowPlan {
+	return flowPlan{count: 150, interval: time.Millisecond, size: 64}
+}

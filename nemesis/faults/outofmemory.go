@@ -1,0 +1,124 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"squall/history"
+	"squall/nemesis"
+)
+
+// outOfMemory has machines run out of memory: the kernel kills the server, at a
+// moment that nobody chose.
+func outOfMemory() nemesis.Fault {
+	return nemesis.Fault{
+		Name: "out-of-memory",
+		Kind: history.KindMachine,
+		Doc:  "machines run out of memory, and the kernel kills their servers",
+		Params: []nemesis.Param{
+			{Name: "room", Kind: nemesis.Bytes, Default: "32MiB", Min: "8MiB", Max: "64GiB",
+				Doc: "how much more than it uses a machine may use, before it is filled up"},
+		},
+		Variants: targets(),
+		Needs:    []nemesis.Need{nemesis.NeedMemory},
+		Holds:    []nemesis.Resource{nemesis.HoldMemory, nemesis.HoldServers},
+		MinNodes: 1,
+		Inject: func(ctx context.Context, h *nemesis.Hit) error {
+			chosen, err := choose(h)
+			if err != nil {
+				return err
+			}
+			return eachAtOnce(ctx, h, chosen, exhaust)
+		},
+		Undo: func(ctx context.Context, h *nemesis.Hit) error {
+			return eachAtOnce(ctx, h, h.Targets, relieve)
+		},
+	}
+}
+
+// exhaust limits a machine's memory to little more than it uses, and fills it
+// until the kernel ends the server.
+func exhaust(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, error) {
+	before, err := fence(ctx, h, node)
+	if err != nil {
+		return "", err
+	}
+	if err := node.Hog(ctx, 2*int64(h.Args.Float("room"))); err != nil {
+		return "", fmt.Errorf("fill its memory: %w", err)
+	}
+	for {
+		p, err := node.Process(ctx)
+		if err != nil {
+			return "", fmt.Errorf("look at its process: %w", err)
+		}
+		if !p.Running {
+			after, err := node.Usage(ctx)
+			if err != nil {
+				return "", fmt.Errorf("ask for its memory: %w", err)
+			}
+			return fmt.Sprintf("%s: limited to %s, the server ended: %s (out-of-memory kills before %d, after %d)", node.Name(),
+				mib(before.MemoryLimit), p.Exit, before.OOMKills, after.OOMKills), nil
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return "", fmt.Errorf("its memory was filled, and the server still runs: %w", ctx.Err())
+		}
+	}
+}
+
+// fence limits a machine's memory to room more than it uses, and returns what it
+// uses then.
+func fence(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (nemesis.Usage, error) {
+	usage, err := node.Usage(ctx)
+	if err != nil {
+		return usage, fmt.Errorf("ask for its memory: %w", err)
+	}
+	h.KeepUsage(node.Name(), usage)
+	limit := usage.Memory + int64(h.Args.Float("room"))
+	if err := node.Limit(ctx, nemesis.Limits{Memory: limit}); err != nil {
+		return usage, fmt.Errorf("limit its memory to %s: %w", mib(limit), err)
+	}
+	usage, err = node.Usage(ctx)
+	if err == nil && (usage.MemoryLimit == 0 || usage.MemoryLimit > limit) {
+		err = fmt.Errorf("its memory was to be limited to %s and is limited to %s", mib(limit), mib(usage.MemoryLimit))
+	}
+	return usage, err
+}
+
+// relieve gives the memory back and starts the server again.
+func relieve(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, error) {
+	if err := node.Hog(ctx, 0); err != nil {
+		return "", fmt.Errorf("give its memory back: %w", err)
+	}
+	if err := node.Limit(ctx, nemesis.Limits{}); err != nil {
+		return "", fmt.Errorf("lift its limit of memory: %w", err)
+	}
+	if err := node.Start(ctx); err != nil {
+		return "", fmt.Errorf("start its server: %w", err)
+	}
+	p, err := node.Process(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look at its process: %w", err)
+	}
+	text, ok := alive(p)
+	if !ok {
+		return "", fmt.Errorf("it is not as it should be: %s", text)
+	}
+	usage, err := node.Usage(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask for its memory: %w", err)
+	}
+	if before, known := h.UsageBefore(node.Name()); known && usage.MemoryLimit != before.MemoryLimit {
+		return "", fmt.Errorf("its memory is still limited to %s, and was to %s before", mib(usage.MemoryLimit), mib(before.MemoryLimit))
+	}
+	return fmt.Sprintf("%s: %s; %s in use, limit %s", node.Name(), text, mib(usage.Memory), limitText(usage.MemoryLimit)), nil
+}
+
+func limitText(bytes int64) string {
+	if bytes == 0 {
+		return "none"
+	}
+	return mib(bytes)
+}
+
+func mib(bytes int64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

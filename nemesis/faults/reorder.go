@@ -1,0 +1,33 @@
+package faults
+
+import (
+	"math"
+	"time"
+
+	"squall/nemesis"
+)
+
+// reorder lets some packets overtake the others, which are late.
+func reorder() nemesis.Fault {
+	return shaping{
+		name: "reorder",
+		doc:  "packets overtake each other",
+		params: []nemesis.Param{
+			{Name: "share", Kind: nemesis.Share, Default: "25%", Draw: []string{"10%", "25%", "50%"}, Min: "1%", Max: "99%",
+				Doc: "how many are sent at once and overtake the others"},
+			{Name: "delay", Kind: nemesis.Duration, Default: "20ms", Draw: []string{"10ms", "20ms"}, Min: "5ms", Max: "1s",
+				Doc: "how late the others are"},
+		},
+		of: func(a nemesis.Args) nemesis.Shaping {
+			return nemesis.Shaping{Delay: a.Duration("delay"), Reorder: a.Float("share")}
+		},
+		flow: func(nemesis.Args) flowPlan { return flowPlan{count: 100, interval: time.Millisecond, size: 64} },
+		claims: func(a nemesis.Args, n int) []claim {
+			// How many are seen out of order depends on what surrounds them:
+			// of a run that overtakes, each is.
+			c := share("out of order", a.Float("share"), n, reordered)
+			c.lo, c.hi = max(c.lo/4, 100/float64(n)), math.Inf(1)
+			return []claim{c}
+		},
+	}.fault()
+}

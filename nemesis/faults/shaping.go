@@ -1,0 +1,215 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"squall/history"
+	"squall/nemesis"
+)
+
+// links are the variants of faults on packets: each is a set of directed links.
+func links() []nemesis.Variant {
+	return []nemesis.Variant{
+		{Name: "all", Doc: "every link between nodes"},
+		{Name: "one", Doc: "every link from and to one node, at random"},
+		{Name: "minority", Doc: "every link from and to the largest set of nodes that leaves a majority"},
+		{Name: "leader", Doc: "every link from and to the leader of the moment", Leader: true},
+		{Name: "follower", Doc: "every link from and to one node that does not lead"},
+		{Name: "old-leader", Doc: "every link from and to the node that led before the present leader"},
+		{Name: "link", Doc: "both directions of one link, at random"},
+		{Name: "one-way", Doc: "one direction of one link, at random"},
+	}
+}
+
+// chooseLinks says which directed links a variant means now.
+func chooseLinks(h *nemesis.Hit) ([]history.Link, error) {
+	order := h.Plan.Order
+	switch h.Plan.Variant {
+	case "link", "one-way":
+		ab := history.Link{From: order[0], To: order[1]}
+		set := map[history.Link]bool{ab: true}
+		h.Detail = nemesis.Arrow(ab)
+		if h.Plan.Variant == "link" {
+			set[history.Link{From: ab.To, To: ab.From}] = true
+			h.Detail = ab.From + "↔" + ab.To
+		}
+		h.Targets = slices.Sorted(slices.Values(order[:2]))
+		return nemesis.SortedLinks(set), nil
+	}
+	chosen, err := choose(h)
+	if err != nil {
+		return nil, err
+	}
+	return nemesis.SortedLinks(around(h, chosen)), nil
+}
+
+// shaping is a fault on packets: what it does to a link, and what must then be
+// measured on it.
+type shaping struct {
+	name   string
+	doc    string
+	params []nemesis.Param
+	raw    bool // it sends packets of its own making
+	check  func(nemesis.Args) error
+	// of is what the parameters mean.
+	of func(nemesis.Args) nemesis.Shaping
+	// flow is what to send over each link, to see it.
+	flow func(nemesis.Args) flowPlan
+	// claims are what must be seen of n datagrams in all.
+	claims func(a nemesis.Args, n int) []claim
+}
+
+// flowPlan is how much has to be sent to see a fault.
+type flowPlan struct {
+	count    int
+	interval time.Duration
+	size     int
+}
+
+func (s shaping) fault() nemesis.Fault {
+	needs := []nemesis.Need{nemesis.NeedShape}
+	if s.raw {
+		needs = append(needs, nemesis.NeedRaw)
+	}
+	return nemesis.Fault{
+		Name: s.name, Kind: history.KindPackets, Doc: s.doc, Params: s.params, Check: s.check,
+		Variants: links(), Needs: needs,
+		Holds:    []nemesis.Resource{nemesis.HoldPackets},
+		MinNodes: 2,
+		Inject:   s.inject,
+		Undo:     s.undo,
+	}
+}
+
+func (s shaping) inject(ctx context.Context, h *nemesis.Hit) error {
+	chosen, err := chooseLinks(h)
+	if err != nil {
+		return err
+	}
+	layer := nemesis.Layer{Shape: map[history.Link]nemesis.Shaping{}}
+	for i, link := range chosen {
+		shape := s.of(h.Args)
+		shape.Seed = h.Plan.Seed + uint64(i) // each link has a sequence of its own
+		layer.Shape[link] = shape
+	}
+	if err := h.Links.Set(ctx, h.Plan.ID, layer); err != nil {
+		return err
+	}
+	if err := s.prove(ctx, h, chosen, false); err != nil {
+		return err
+	}
+	return s.proveEngine(ctx, h, chosen)
+}
+
+func (s shaping) undo(ctx context.Context, h *nemesis.Hit) error {
+	if err := h.Links.Set(ctx, h.Plan.ID, nemesis.Layer{}); err != nil {
+		return err
+	}
+	chosen, err := chooseLinks(&nemesis.Hit{Cluster: h.Cluster, Plan: h.Plan, Roles: h.Roles})
+	if err != nil {
+		return nil // it never began
+	}
+	return s.prove(ctx, h, chosen, true)
+}
+
+// Proving takes several tries: on a busy machine datagrams come late, or are
+// lost where none should be.
+const proveTries = 4
+
+// maxProbed bounds how many links are measured at once, so that the measuring
+// does not become the load. The others are counted by the shapers.
+const maxProbed = 6
+
+// prove sends datagrams over some of the links and holds what became of them
+// against the claims: those of the fault, or of links that are healed.
+func (s shaping) prove(ctx context.Context, h *nemesis.Hit, chosen []history.Link, healed bool) error {
+	plan, shape := s.flow(h.Args), s.of(h.Args)
+	var wrong []string
+	for range proveTries {
+		probed := s.probed(h, chosen)
+		if len(probed) == 0 {
+			h.Say("every link under it is cut, or its machine is off: nothing can be measured")
+			return nil
+		}
+		claims := s.claims(h.Args, plan.count*len(probed))
+		if healed {
+			claims = whole(claims)
+		}
+		flows, err := h.Flow(ctx, nemesis.FlowSpec{Links: probed, Count: plan.count, Interval: plan.interval, Size: plan.size,
+			Wait: 2*(shape.Delay+3*shape.Jitter) + 60*time.Millisecond})
+		if err != nil {
+			return fmt.Errorf("measure the links: %w", err)
+		}
+		measured, bad := holdAgainst(flows, claims)
+		if wrong = bad; len(wrong) == 0 {
+			tell(h, measured)
+			return nil
+		}
+	}
+	return fmt.Errorf("measured %d times, the links are not as they should be: %s", proveTries, strings.Join(wrong, "; "))
+}
+
+// probed are the links to measure: of those that carry packets, some of each
+// end.
+func (s shaping) probed(h *nemesis.Hit, chosen []history.Link) []history.Link {
+	cut := h.Links.CutNow()
+	var open []history.Link
+	for _, link := range chosen {
+		back := history.Link{From: link.To, To: link.From}
+		if _, isCut := cut[link]; isCut || !h.Node(link.From).Up() || !h.Node(link.To).Up() {
+			continue
+		}
+		if _, backCut := cut[back]; backCut {
+			continue // no round trip can be measured
+		}
+		open = append(open, link)
+	}
+	if len(open) <= maxProbed {
+		return open
+	}
+	some := make([]history.Link, 0, maxProbed)
+	for i := range maxProbed {
+		some = append(some, open[i*len(open)/maxProbed])
+	}
+	return some
+}
+
+// proveEngine asks each machine which engine shapes its packets, and that it
+// does so on every link.
+func (s shaping) proveEngine(ctx context.Context, h *nemesis.Hit, chosen []history.Link) error {
+	engines := make([]string, len(chosen))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, link := range chosen {
+		if !h.Node(link.From).Up() {
+			continue
+		}
+		group.Go(func() error {
+			counts, err := h.Node(link.From).NetCounts(ctx)
+			if err != nil && !h.Node(link.From).Up() {
+				return nil // it was switched off meanwhile
+			}
+			if err != nil {
+				return fmt.Errorf("ask %s what it shaped: %w", link.From, err)
+			}
+			count, ok := counts.Shape[link.To]
+			if !ok {
+				return fmt.Errorf("%s does not shape what it sends to %s", link.From, link.To)
+			}
+			engines[i] = count.Engine
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	slices.Sort(engines)
+	engines = slices.DeleteFunc(slices.Compact(engines), func(s string) bool { return s == "" })
+	h.Say("%d links are shaped, by %s", len(chosen), strings.Join(engines, " and "))
+	return nil
+}

@@ -1,0 +1,314 @@
+package schedule
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"squall/nemesis"
+)
+
+// settle is how long two faults that must not meet are kept apart: the heal of
+// the first has to be proven.
+const settle = 700 * time.Millisecond
+
+// Draw draws the faults of a test on these nodes that lasts for length. The same
+// arguments give the same schedule. Its first fault hits the leader if any of
+// the cards can, and is of the first one that can: even a short storm loses a
+// leader, in the way that its user named first.
+func Draw(spec Spec, seed uint64, nodes []string, length time.Duration) ([]nemesis.Planned, error) {
+	d := &drawer{spec: spec, nodes: nodes, length: length, rng: rand.New(rand.NewPCG(seed, 0x6e656d65736973))}
+	if len(spec.Steps) > 0 {
+		return d.follow()
+	}
+	if len(spec.Cards) == 0 {
+		return nil, nil
+	}
+	if err := d.prepare(); err != nil {
+		return nil, err
+	}
+	planned := d.lanes()
+	if len(planned) == 0 {
+		return nil, fmt.Errorf("a load of %v is too short for any fault: the first needs %v",
+			length, spec.Lead+spec.Hold.most()+spec.Tail)
+	}
+	return planned, nil
+}
+
+// drawer deals faults from decks, so that a long test sees every kind and
+// variant as often as it weighs, and a short one sees different ones.
+type drawer struct {
+	spec   Spec
+	nodes  []string
+	length time.Duration
+	rng    *rand.Rand
+
+	cards    []Card
+	deck     []int               // cards left in this round
+	variants [][]nemesis.Variant // variants left, per card
+	dealt    bool
+	planned  []nemesis.Planned
+	faults   []nemesis.Fault // of planned
+}
+
+// prepare checks the cards against the cluster and the limit, and lets the swarm
+// choose among them.
+func (d *drawer) prepare() error {
+	for _, card := range d.spec.Cards {
+		fits, err := d.fitting(card)
+		if err != nil {
+			return err
+		}
+		if fits != nil {
+			d.cards = append(d.cards, *fits)
+		}
+	}
+	if len(d.cards) == 0 {
+		return fmt.Errorf("none of the faults leaves a majority of %d nodes whole, as the limit asks for", len(d.nodes))
+	}
+	if d.spec.Swarm {
+		d.swarm()
+	}
+	d.variants = make([][]nemesis.Variant, len(d.cards))
+	return nil
+}
+
+// fitting is a card with the variants that can be; nil when none can and the
+// card came with a mix.
+func (d *drawer) fitting(card Card) (*Card, error) {
+	if err := d.fits(card.Choice); err != nil {
+		if card.Asked {
+			return nil, err
+		}
+		return nil, nil
+	}
+	if d.spec.Limit != Majority {
+		return &card, nil
+	}
+	var keep []nemesis.Variant
+	for _, v := range card.Variants {
+		if v.KeepsMajority(len(d.nodes)) {
+			keep = append(keep, v)
+		}
+	}
+	named := len(card.Nodes) > 0 && len(card.Nodes) <= (len(d.nodes)-1)/2
+	if len(keep) == 0 && !named {
+		if card.Asked {
+			return nil, fmt.Errorf("fault %v leaves no majority of %d nodes whole, and the limit asks for one", card.Choice, len(d.nodes))
+		}
+		return nil, nil
+	}
+	card.Variants = keep
+	return &card, nil
+}
+
+// fits refuses what this cluster is too small for.
+func (d *drawer) fits(c nemesis.Choice) error {
+	if len(d.nodes) < c.Fault.MinNodes {
+		return fmt.Errorf("fault %s needs at least %d nodes, the test has %d", c.Fault.Name, c.Fault.MinNodes, len(d.nodes))
+	}
+	for _, node := range c.Nodes {
+		if !slices.Contains(d.nodes, node) {
+			return fmt.Errorf("fault %v: there is no node %s; there are %s", c, node, strings.Join(d.nodes, " "))
+		}
+	}
+	return nil
+}
+
+// swarm keeps a random subset of the cards, two at least, with random weights:
+// a test of few kinds of faults gets deeper than one of all.
+func (d *drawer) swarm() {
+	order := d.rng.Perm(len(d.cards))
+	keep := min(2+d.rng.IntN(max(1, len(d.cards)-1)), len(d.cards))
+	order = order[:keep]
+	slices.Sort(order)
+	cards := make([]Card, 0, keep)
+	for _, i := range order {
+		card := d.cards[i]
+		card.Weight = 1 + d.rng.IntN(4)
+		cards = append(cards, card)
+	}
+	d.cards = cards
+}
+
+// lanes lays the faults out: as many at once as may overlap, each lane a fault
+// after the other with a gap between.
+func (d *drawer) lanes() []nemesis.Planned {
+	free := make([]time.Duration, d.spec.Overlap)
+	for i := range free {
+		free[i] = d.spec.Lead
+		if i > 0 { // not all at once
+			free[i] += Dist{Hi: d.spec.Hold.average() + d.spec.Gap.average()}.draw(d.rng)
+		}
+	}
+	for {
+		lane := slices.Index(free, slices.Min(free))
+		at, hold := free[lane], d.spec.Hold.draw(d.rng)
+		if at+d.spec.Tail > d.length {
+			return d.planned
+		}
+		if at+hold+d.spec.Tail > d.length {
+			free[lane] = d.length // this lane is through
+			continue
+		}
+		if ends, ok := d.deal(at, hold); !ok {
+			free[lane] = ends + settle
+			continue
+		}
+		free[lane] = at + hold + d.spec.Gap.draw(d.rng)
+	}
+}
+
+// deal plans a fault for this time. Where every card that is left would meet a
+// fault that it must not, it says when the first of those ends.
+func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
+	busy := d.busy(at)
+	if !d.dealt {
+		d.dealt = true
+		d.shuffle()
+		if i, v, ok := d.firstOnLeader(); ok {
+			d.plan(d.cards[i].Choice, v, at, hold)
+			return 0, true
+		}
+	}
+	if len(d.deck) == 0 {
+		d.shuffle()
+	}
+	for k, i := range d.deck {
+		card := d.cards[i]
+		if slices.ContainsFunc(busy, func(j int) bool { return d.meets(card.Fault, d.faults[j]) }) {
+			continue
+		}
+		d.deck = slices.Delete(d.deck, k, k+1)
+		d.plan(card.Choice, d.variantOf(i), at, hold)
+		return 0, true
+	}
+	ends = d.length
+	for _, j := range busy {
+		ends = min(ends, planEnd(d.planned[j]))
+	}
+	return ends, false
+}
+
+func planEnd(p nemesis.Planned) time.Duration {
+	return time.Duration(p.AtMs+p.ForMs) * time.Millisecond
+}
+
+// busy are the planned faults that are in force at a time, or not yet settled.
+func (d *drawer) busy(at time.Duration) (busy []int) {
+	for j, p := range d.planned {
+		if planEnd(p)+settle > at {
+			busy = append(busy, j)
+		}
+	}
+	return busy
+}
+
+// meets reports whether two faults must not be in force at once. With a limit,
+// no two that take nodes away may: together they could take a majority.
+func (d *drawer) meets(a, b nemesis.Fault) bool {
+	return a.ConflictsWith(b) || d.spec.Limit == Majority && takesAway(a) && takesAway(b)
+}
+
+func takesAway(f nemesis.Fault) bool {
+	return slices.Contains(f.Holds, nemesis.HoldLinks) || slices.Contains(f.Holds, nemesis.HoldServers)
+}
+
+func (d *drawer) shuffle() {
+	d.deck = d.deck[:0]
+	for i, card := range d.cards {
+		for range card.Weight {
+			d.deck = append(d.deck, i)
+		}
+	}
+	d.rng.Shuffle(len(d.deck), func(a, b int) { d.deck[a], d.deck[b] = d.deck[b], d.deck[a] })
+}
+
+// firstOnLeader deals the first of the cards, in the order in which they were
+// given, that hits the leader and nothing but it.
+func (d *drawer) firstOnLeader() (int, nemesis.Variant, bool) {
+	for i, card := range d.cards {
+		for _, v := range card.Variants {
+			if v.Leader {
+				k := slices.Index(d.deck, i)
+				d.deck = slices.Delete(d.deck, k, k+1)
+				return i, v, true
+			}
+		}
+	}
+	return 0, nemesis.Variant{}, false
+}
+
+// variantOf deals from the variants of one card. The leader is in the deck
+// twice: most of what can go wrong in a Raft goes wrong around it.
+func (d *drawer) variantOf(i int) nemesis.Variant {
+	if len(d.cards[i].Nodes) > 0 {
+		return nemesis.Variant{}
+	}
+	if len(d.variants[i]) == 0 {
+		deck := slices.Clone(d.cards[i].Variants)
+		for _, v := range d.cards[i].Variants {
+			if v.Leader && len(deck) > 1 {
+				deck = append(deck, v)
+			}
+		}
+		d.rng.Shuffle(len(deck), func(a, b int) { deck[a], deck[b] = deck[b], deck[a] })
+		d.variants[i] = deck
+	}
+	v := d.variants[i][0]
+	d.variants[i] = d.variants[i][1:]
+	return v
+}
+
+func (d *drawer) plan(c nemesis.Choice, v nemesis.Variant, at, hold time.Duration) {
+	order := slices.Clone(d.nodes)
+	d.rng.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+	d.planned = append(d.planned, nemesis.Planned{
+		ID: len(d.planned) + 1, Fault: c.Fault.Name, Variant: v.Name, Nodes: c.Nodes, Params: d.params(c),
+		AtMs: at.Milliseconds(), ForMs: hold.Milliseconds(), Order: order,
+		Seed: d.rng.Uint64() >> 11, // what every reader of JSON can hold
+	})
+	d.faults = append(d.faults, c.Fault)
+}
+
+// params draws what was not given. A draw that makes no sense together is drawn
+// again, and at last left to the defaults.
+func (d *drawer) params(c nemesis.Choice) nemesis.Args {
+	for range 20 {
+		args := c.Fault.Fill(c.Args, d.rng.IntN)
+		if c.Fault.Check == nil || c.Fault.Check(args) == nil {
+			return args
+		}
+	}
+	return c.Fault.Fill(c.Args, nil)
+}
+
+// follow lays down the steps that a test names.
+func (d *drawer) follow() ([]nemesis.Planned, error) {
+	for i, step := range d.spec.Steps {
+		if err := d.fits(step.Choice); err != nil {
+			return nil, &ItemError{i, err}
+		}
+		if end := step.At + step.For; end > d.length {
+			return nil, &ItemError{i, fmt.Errorf("%v lasts until %v, and the load ends after %v", step.Choice, end, d.length)}
+		}
+		for j, other := range d.spec.Steps[:i] {
+			if step.Fault.ConflictsWith(other.Fault) && step.At < other.At+other.For && other.At < step.At+step.For {
+				return nil, &ItemError{i, fmt.Errorf("%v from %v on would meet %v, which is step %d and holds until %v: "+
+					"neither could be proven to bite", step.Choice, step.At, other.Choice, j+1, other.At+other.For)}
+			}
+		}
+	}
+	steps := slices.Clone(d.spec.Steps)
+	slices.SortStableFunc(steps, func(a, b Step) int { return int(a.At - b.At) })
+	for _, step := range steps {
+		v := nemesis.Variant{}
+		if len(step.Nodes) == 0 {
+			v = step.Variants[d.rng.IntN(len(step.Variants))]
+		}
+		d.plan(step.Choice, v, step.At, step.For)
+	}
+	return d.planned, nil
+}

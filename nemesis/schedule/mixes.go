@@ -1,0 +1,110 @@
+package schedule
+
+import (
+	"strings"
+	"time"
+
+	"squall/history"
+	"squall/nemesis"
+)
+
+// Mix is a named choice of faults with a pace.
+type Mix struct {
+	Name string
+	Doc  string
+	list string
+	// kinds are taken whole, beside the list.
+	kinds     []history.FaultKind
+	hold, gap Dist
+	overlap   int
+	limit     string
+}
+
+// Mixes are all named mixes. The first has the pace of lists without any.
+func Mixes() []Mix {
+	s := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	return []Mix{
+		{Name: "basic", Doc: "partitions, kills and pauses, one at a time",
+			list: "partition,kill,pause", hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
+		{Name: "calm", Doc: "now and then something mild: never more than one fault, and a majority stays whole",
+			list: "pause(follower),kill(follower),delay(10ms±5ms),partition(one),stutter(follower)",
+			hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(6), Hi: s(12)}, overlap: 1, limit: Majority},
+		{Name: "ci", Doc: "every fault once in two minutes, two at a time, then again",
+			kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.6), Hi: s(1.2)}, overlap: 2, limit: Anything},
+		{Name: "partitions", Doc: "links are cut, in every way",
+			list: "partition*5,flapping,swizzle-clog,clients", hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
+		{Name: "processes", Doc: "servers and machines end, stand still, and come back",
+			kinds: []history.FaultKind{history.KindProcess, history.KindMachine}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
+		{Name: "network", Doc: "links are cut, and packets late, lost, doubled, damaged",
+			kinds: []history.FaultKind{history.KindPackets, history.KindPartition}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2)}, overlap: 2, limit: Anything},
+		{Name: "storm", Doc: "everything, two at a time",
+			list: "partition*2,kill*2", kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.8), Hi: s(1.8)}, overlap: 2, limit: Anything},
+	}
+}
+
+// everyKind are the kinds that every system under test can stand, which leaves
+// membership out: it is asked for by name.
+func everyKind() []history.FaultKind {
+	return []history.FaultKind{history.KindPartition, history.KindPackets, history.KindProcess, history.KindMachine, history.KindClock}
+}
+
+func findMix(name string) (Mix, bool) {
+	for _, m := range Mixes() {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Mix{}, false
+}
+
+func mixNames() []string {
+	var names []string
+	for _, m := range Mixes() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// pace is a Spec of the mix without its faults. It leaves the cluster time to
+// notice a fault, elect, be healed and recover.
+func (m Mix) pace() Spec {
+	return Spec{Hold: m.hold, Gap: m.gap, Lead: 1500 * time.Millisecond, Tail: 2 * time.Second, Overlap: m.overlap, Limit: m.limit}
+}
+
+// cards are the faults of a mix.
+func (m Mix) cards(catalogue []nemesis.Fault) ([]Card, error) {
+	var cards []Card
+	if m.list != "" {
+		listed, err := ParseFaults(catalogue, m.list)
+		if err != nil {
+			return nil, err
+		}
+		cards = listed.Cards
+	}
+	for _, fault := range catalogue {
+		if !m.has(fault) {
+			continue
+		}
+		cards = append(cards, Card{Choice: nemesis.Choice{Fault: fault, Variants: fault.Variants, Args: nemesis.Args{}}, Weight: 1})
+	}
+	for i := range cards {
+		cards[i].Asked = false
+	}
+	return cards, nil
+}
+
+// has reports whether a fault comes into the mix by its kind, and is not in its
+// list by name.
+func (m Mix) has(fault nemesis.Fault) bool {
+	for _, item := range Split(m.list, ',') {
+		if name, _, _ := strings.Cut(item, "*"); name == fault.Name {
+			return false
+		}
+	}
+	for _, kind := range m.kinds {
+		if fault.Kind == kind {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,154 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"squall/nemesis"
+	"squall/nemesis/faults"
+	"squall/nemesis/schedule"
+	"squall/workloads/systems"
+)
+
+// text is what a test says of its faults.
+func (t *Test) text() schedule.Text {
+	return schedule.Text{Nemesis: t.Nemesis, Schedule: t.Schedule, Hold: t.Hold, Gap: t.Gap,
+		Overlap: t.Overlap, Limit: t.Limit, Swarm: t.Swarm}
+}
+
+// drawFaults draws the schedule of a test, or says which setting keeps it from
+// being drawn: the error is a *FieldError.
+func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
+	blame := "nemesis"
+	if t.Schedule != "" {
+		blame = "schedule"
+	}
+	catalogue := faults.All()
+	spec, err := schedule.Parse(catalogue, t.text())
+	if err != nil {
+		return nil, &FieldError{blame, err}
+	}
+	if err := t.systemCan(spec); err != nil {
+		return nil, &FieldError{blame, err}
+	}
+	planned, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
+	if err != nil {
+		if item := new(schedule.ItemError); !errors.As(err, &item) {
+			err = fmt.Errorf(`%w (or say "none")`, err)
+		}
+		return nil, &FieldError{blame, err}
+	}
+	return planned, nil
+}
+
+// systemCan refuses the faults that the system under test cannot have.
+func (t *Test) systemCan(spec schedule.Spec) error {
+	system, err := systems.Find(t.System)
+	if err != nil {
+		return err
+	}
+	var choices []nemesis.Choice
+	for _, card := range spec.Cards {
+		choices = append(choices, card.Choice)
+	}
+	for _, step := range spec.Steps {
+		choices = append(choices, step.Choice)
+	}
+	missing := map[nemesis.Need][]string{}
+	for _, c := range choices {
+		for _, need := range c.Fault.Needs {
+			if SystemCannot(system, need) != "" && !slices.Contains(missing[need], c.Fault.Name) {
+				missing[need] = append(missing[need], c.Fault.Name)
+			}
+		}
+	}
+	return refusal(missing, func(n nemesis.Need) string { return SystemCannot(system, n) })
+}
+
+// SystemCannot says why a system cannot meet a need; "" when it can, or when it
+// is not the system's to meet.
+func SystemCannot(system systems.System, need nemesis.Need) string {
+	traits := system.Traits()
+	switch {
+	case need == nemesis.NeedClock && !traits.Clock:
+		return fmt.Sprintf("%s goes by the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
+	case need == nemesis.NeedMembership && !traits.Membership:
+		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
+	}
+	return ""
+}
+
+// refusal names, for each need that is not met, the faults that have it, why it
+// is not met, and how to go on without them.
+func refusal(missing map[nemesis.Need][]string, why func(nemesis.Need) string) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	var lines, without []string
+	needs := make([]nemesis.Need, 0, len(missing))
+	for need := range missing {
+		needs = append(needs, need)
+	}
+	slices.Sort(needs)
+	for _, need := range needs {
+		lines = append(lines, fmt.Sprintf("%s cannot be done here: %s", strings.Join(missing[need], ", "), why(need)))
+		for _, name := range missing[need] {
+			if !slices.Contains(without, "-"+name) {
+				without = append(without, "-"+name)
+			}
+		}
+	}
+	return fmt.Errorf("%s; to go on without, add to the list of faults: %s", strings.Join(lines, "; "), strings.Join(without, ","))
+}
+
+func setNemesis(t *Test, text string) error {
+	if _, err := schedule.ParseFaults(faults.All(), text); err != nil {
+		return err
+	}
+	t.Nemesis = text
+	return nil
+}
+
+func setSchedule(t *Test, text string) error {
+	if text != "" {
+		if _, err := schedule.ParseSteps(faults.All(), text); err != nil {
+			return err
+		}
+	}
+	t.Schedule = text
+	return nil
+}
+
+func setLimit(t *Test, text string) error {
+	known := []string{schedule.Anything, schedule.Majority}
+	if text != "" && !slices.Contains(known, text) {
+		return fmt.Errorf("expected one of %s, found %q", strings.Join(known, ", "), text)
+	}
+	t.Limit = text
+	return nil
+}
+
+func setSwarm(t *Test, text string) error {
+	swarm, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("expected true or false, found %q", text)
+	}
+	t.Swarm = swarm
+	return nil
+}
+
+func distOption(name, usage string, field func(*Test) *string) Option {
+	return Option{name, "duration or range", usage, func(t *Test, text string) error {
+		if text != "" {
+			if _, err := schedule.ParseDist(text); err != nil {
+				return err
+			}
+		}
+		*field(t) = text
+		return nil
+	}, func(t *Test) string { return *field(t) }}
+}

@@ -114,24 +114,24 @@ func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
 
 // Drop makes the machine drop what these nodes send, and nothing else.
 func (n *node) Drop(ctx context.Context, from []string) error {
-	addrs := make([]netip.Addr, len(from))
-	for i, name := range from {
-		addrs[i] = n.addrs[name]
+	var state protocol.NetState
+	for _, name := range from {
+		state.Cut = append(state.Cut, protocol.Cut{From: n.addrs[name]})
 	}
-	return n.agent.Drop(ctx, addrs)
+	return n.agent.Net(ctx, state)
 }
 
 // Dropped is what the kernel counted of the packets that Drop named.
 func (n *node) Dropped(ctx context.Context) (map[string]uint64, error) {
-	rules, err := n.agent.Dropped(ctx)
+	counted, err := n.agent.NetCounters(ctx)
 	if err != nil {
 		return nil, err
 	}
-	counts := make(map[string]uint64, len(rules))
+	counts := make(map[string]uint64, len(counted.Cut))
 	for name, addr := range n.addrs {
-		for _, rule := range rules {
-			if rule.Addr == addr {
-				counts[name] = rule.Packets
+		for _, cut := range counted.Cut {
+			if cut.From == addr {
+				counts[name] = cut.Packets
 			}
 		}
 	}

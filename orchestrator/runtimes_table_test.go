@@ -27,8 +27,8 @@ func server(t *testing.T, h host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if hello.PID != 1 || hello.Hostname != "n1" || !slices.Equal(hello.Capabilities, []string{"NET_ADMIN"}) {
-		t.Errorf("the agent is %+v, want process 1 on n1 with NET_ADMIN alone", hello)
+	if hello.PID != 1 || hello.Hostname != "n1" || !slices.Equal(hello.Capabilities, []string{"NET_ADMIN", "NET_RAW"}) {
+		t.Errorf("the agent is %+v, want process 1 on n1 with NET_ADMIN and NET_RAW alone", hello)
 	}
 	if _, err := c.Start(ctx, protocol.StartSpec{Argv: []string{"/nowhere"}}); err == nil || !strings.Contains(err.Error(), "/nowhere") {
 		t.Errorf("starting what is not there: %v, want an error that names it", err)
@@ -129,13 +129,13 @@ func dropOneWay(t *testing.T, h host) {
 	}
 	const all = "n1<n2 n1<n3 n2<n1 n2<n3 n3<n1 n3<n2"
 	want("before", all)
-	if err := clients["n1"].Drop(ctx, []netip.Addr{addrs["n2"]}); err != nil {
+	if err := clients["n1"].Net(ctx, protocol.NetState{Cut: []protocol.Cut{{From: addrs["n2"]}}}); err != nil {
 		t.Fatal(err)
 	}
 	want("with n2 → n1 cut", "n1<n3 n2<n1 n2<n3 n3<n1 n3<n2")
-	d, err := clients["n1"].Dropped(ctx)
-	if err != nil || len(d) != 1 || d[0].Addr != addrs["n2"] || d[0].Packets < 3 {
-		t.Errorf("dropped: %+v, %v, want 3 packets of n2 or more", d, err)
+	c, err := clients["n1"].NetCounters(ctx)
+	if err != nil || len(c.Cut) != 1 || c.Cut[0].From != addrs["n2"] || c.Cut[0].Packets < 3 {
+		t.Errorf("dropped: %+v, %v, want 3 packets of n2 or more", c, err)
 	}
 	errs, err := clients["n1"].Connect(ctx, []netip.AddrPort{
 		netip.AddrPortFrom(addrs["n2"], protocol.ProbePort), netip.AddrPortFrom(addrs["n3"], protocol.ProbePort),
@@ -143,12 +143,12 @@ func dropOneWay(t *testing.T, h host) {
 	if err != nil || errs[0] == "" || errs[1] != "" {
 		t.Errorf("connecting to n2 and n3: %q, %v, want only n3 to answer", errs, err)
 	}
-	if err := clients["n1"].Drop(ctx, nil); err != nil {
+	if err := clients["n1"].Net(ctx, protocol.NetState{}); err != nil {
 		t.Fatal(err)
 	}
 	want("healed", all)
-	if d, err := clients["n1"].Dropped(ctx); err != nil || len(d) != 0 {
-		t.Errorf("dropped when healed: %+v, %v", d, err)
+	if c, err := clients["n1"].NetCounters(ctx); err != nil || len(c.Cut)+len(c.Shape) != 0 {
+		t.Errorf("dropped when healed: %+v, %v", c, err)
 	}
 }
 

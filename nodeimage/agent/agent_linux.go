@@ -34,6 +34,7 @@ type agent struct {
 	out    *frameWriter
 	server *supervisor
 	probes *prober
+	net    *network
 
 	slots    chan struct{} // one for each request under way
 	requests sync.WaitGroup
@@ -55,6 +56,7 @@ func Run(ctx context.Context, opts Options) error {
 		opts:   opts,
 		out:    out,
 		probes: probes,
+		net:    newNetwork(opts.Shaper),
 		slots:  make(chan struct{}, maxRequests),
 		stop:   stop,
 	}
@@ -86,8 +88,8 @@ func (a *agent) run(ctx context.Context) error {
 	a.opts.In.Close()
 	a.probes.close()
 	a.requests.Wait()
-	if dropErr := clearDropped(); err == nil {
-		err = dropErr
+	if netErr := a.net.clear(); err == nil {
+		err = netErr
 	}
 	workers.Wait()
 	// A read or write of a file that blocks cannot be called off, except by
@@ -209,15 +211,6 @@ func code(err error) string {
 	default:
 		return protocol.CodeFailed
 	}
-}
-
-// clearDropped removes packet rules if there are any: an agent that was never
-// allowed to set some must be able to end well.
-func clearDropped() error {
-	if rules, err := dropped(); err != nil || len(rules) == 0 {
-		return nil
-	}
-	return setDropped(nil)
 }
 
 func hello() (protocol.Hello, error) {

@@ -19,10 +19,12 @@ func (a *agent) perform(ctx context.Context, req protocol.Request) (any, error) 
 	case protocol.MethodClock:
 		return protocol.ClockResult{Mono: mono()}, nil
 	case protocol.MethodShutdown:
-		return nil, errors.Join(a.server.close(), clearDropped())
-	case protocol.MethodDrop, protocol.MethodDropped, protocol.MethodProbeSend,
-		protocol.MethodProbeHeard, protocol.MethodConnect:
-		return a.performNetwork(ctx, req)
+		return nil, errors.Join(a.server.close(), a.net.clear())
+	case protocol.MethodNet, protocol.MethodNetCount, protocol.MethodFeatures:
+		return a.performPackets(req)
+	case protocol.MethodProbeSend, protocol.MethodProbeHeard, protocol.MethodConnect,
+		protocol.MethodFlowSend, protocol.MethodFlowHeard:
+		return a.performProbe(ctx, req)
 	default:
 		return a.performProcess(req)
 	}
@@ -72,31 +74,47 @@ func (s *supervisor) after(err error) (any, error) {
 	return s.state()
 }
 
-func (a *agent) performNetwork(ctx context.Context, req protocol.Request) (any, error) {
+func (a *agent) performPackets(req protocol.Request) (any, error) {
 	switch req.Method {
-	case protocol.MethodDropped:
-		return dropped()
-	case protocol.MethodDrop:
-		p, err := params[protocol.DropParams](req)
-		if err != nil {
-			return nil, err
-		}
-		return nil, setDropped(p.From)
+	case protocol.MethodNetCount:
+		return a.net.counters()
+	case protocol.MethodFeatures:
+		return a.net.features(), nil
+	}
+	state, err := params[protocol.NetState](req)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.net.set(state)
+}
+
+func (a *agent) performProbe(ctx context.Context, req protocol.Request) (any, error) {
+	switch req.Method {
 	case protocol.MethodConnect:
 		p, err := params[protocol.ConnectParams](req)
 		if err != nil {
 			return nil, err
 		}
 		return connect(ctx, p.To, p.Timeout)
+	case protocol.MethodFlowSend:
+		spec, err := params[protocol.FlowSpec](req)
+		if err != nil {
+			return nil, err
+		}
+		return a.probes.flowSend(ctx, spec)
 	}
 	p, err := params[protocol.ProbeParams](req)
 	if err != nil {
 		return nil, err
 	}
-	if req.Method == protocol.MethodProbeHeard {
+	switch req.Method {
+	case protocol.MethodProbeHeard:
 		return a.probes.heardFrom(p.Nonce), nil
+	case protocol.MethodFlowHeard:
+		return a.probes.flowsHeard(p.Nonce), nil
+	default:
+		return nil, a.probes.send(p.Nonce, p.To, p.Port)
 	}
-	return nil, a.probes.send(p.Nonce, p.To, p.Port)
 }
 
 func params[P any](req protocol.Request) (P, error) {

@@ -19,7 +19,10 @@ import (
 	"squall/nodeimage/agent/protocol"
 )
 
-// TestMain also is the go-between and the server that the tests run: the test
+// engineVar forces the engine that the agents of the tests shape with.
+const engineVar = "SQUALL_TEST_SHAPER"
+
+// TestMain also is the agent of a machine, the go-between and the server that the tests run: the test
 // program runs itself.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
@@ -29,6 +32,12 @@ func TestMain(m *testing.M) {
 			os.Exit(127)
 		case "server":
 			server(os.Args[2:])
+		case "agent":
+			if err := Run(context.Background(), Options{In: os.Stdin, Out: os.Stdout, Log: os.Stderr, Shaper: os.Getenv(engineVar)}); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
 	}
 	goleak.VerifyTestMain(m)

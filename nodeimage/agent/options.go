@@ -18,6 +18,9 @@ type Options struct {
 	// ProbePort is the UDP and TCP port for probes, 0 for
 	// protocol.ProbePort. An agent outside a machine of its own takes another.
 	ProbePort uint16
+	// Shaper is the only engine that may shape packets, protocol.EngineNetem or
+	// protocol.EngineQueue; "" is whichever can do it, netem first.
+	Shaper string
 }
 
 func (o Options) withDefaults() Options {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"squall/nodeimage/agent/protocol"
 )
 
 const (
@@ -19,6 +21,7 @@ const (
 	probeMemory = time.Minute // how long a probe is remembered
 	maxProbes   = 4096        // how many are remembered
 	maxTargets  = 1024        // how many addresses one request may name
+	probeRoom   = 4 << 20     // bytes of datagrams that wait to be read
 )
 
 // probeMagic begins every probe.
@@ -33,6 +36,8 @@ type prober struct {
 	workers sync.WaitGroup
 	mu      sync.Mutex
 	heard   []probe // oldest first
+	flows   []*flowIn
+	sending map[uint64]*flowOut // by nonce
 }
 
 type probe struct {
@@ -52,7 +57,8 @@ func listenProbes(port uint16) (*prober, error) {
 		udp.Close()
 		return nil, fmt.Errorf("listening for probes: %w", err)
 	}
-	p := &prober{udp: udp, tcp: tcp}
+	_ = udp.SetReadBuffer(probeRoom) // as much as the system allows
+	p := &prober{udp: udp, tcp: tcp, sending: map[uint64]*flowOut{}}
 	p.workers.Go(p.receive)
 	p.workers.Go(p.accept)
 	return p, nil
@@ -65,17 +71,23 @@ func (p *prober) close() {
 }
 
 func (p *prober) receive() {
-	buf := make([]byte, 64)
+	buf := make([]byte, protocol.MaxFlowSize+1)
 	for {
 		n, from, err := p.udp.ReadFromUDPAddrPort(buf)
-		if errors.Is(err, net.ErrClosed) {
+		now := mono()
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil || n > protocol.MaxFlowSize: // an ICMP error of a probe sent before, or a stranger's
+		case n >= protocol.MinFlowSize:
+			p.flowed(buf[:n], from, now)
+		case n == echoSize:
+			p.echoed(buf[:n], from.Addr().Unmap(), now)
+		default:
+			if nonce, ok := bytes.CutPrefix(buf[:n], []byte(probeMagic)); ok && len(nonce) == 8 {
+				p.remember(binary.BigEndian.Uint64(nonce), from.Addr().Unmap())
+			}
 		}
-		nonce, ok := bytes.CutPrefix(buf[:n], []byte(probeMagic))
-		if err != nil || !ok || len(nonce) != 8 {
-			continue // an ICMP error of a probe sent before, or a stranger's
-		}
-		p.remember(binary.BigEndian.Uint64(nonce), from.Addr().Unmap())
 	}
 }
 

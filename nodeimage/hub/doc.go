@@ -7,7 +7,7 @@
 // the network of the host. Each machine is a process in namespaces below
 // those: its own network with one leg on the bridge, its own file system, its
 // own process ids, its own host name. It becomes squall's agent as process 1,
-// with the capability NET_ADMIN and no other.
+// with the capabilities NET_ADMIN and NET_RAW and no other.
 //
 // The hub is process 1 of its process-id namespace. When it dies, however that
 // happens, the kernel kills every process of every machine, and with the last

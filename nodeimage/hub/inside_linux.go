@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,7 @@ type insideConfig struct {
 
 // Inside is how a machine begins: in namespaces that the hub has made for it,
 // this process builds its file system, waits for its network, gives up all
-// capabilities but one, and becomes the agent. On success it does not return;
+// capabilities but two, and becomes the agent. On success it does not return;
 // an error also goes to the hub.
 func Inside(args []string) error {
 	unix.CloseOnExec(wiredFD)
@@ -62,7 +63,7 @@ func becomeMachine(args []string) error {
 // becomeAgent replaces this process by the agent.
 func becomeAgent(binary string) error {
 	runtime.LockOSThread() // capabilities belong to a thread
-	if err := keepOnly(unix.CAP_NET_ADMIN); err != nil {
+	if err := keepOnly(unix.CAP_NET_ADMIN, unix.CAP_NET_RAW); err != nil {
 		return err
 	}
 	argv := []string{binary, "agent"}
@@ -72,11 +73,12 @@ func becomeAgent(binary string) error {
 	return nil
 }
 
-// keepOnly gives up every capability but one, for good: also what this process
-// becomes, and its children, cannot have another.
-func keepOnly(capability uint) error {
+// keepOnly gives up every capability but these, for good: also what this process
+// becomes, and its children, cannot have another. One of these that it does not
+// have, it does without.
+func keepOnly(capabilities ...uint) error {
 	for c := uint(0); c <= unix.CAP_LAST_CAP; c++ {
-		if c == capability {
+		if slices.Contains(capabilities, c) {
 			continue
 		}
 		// EINVAL: an older kernel does not know it, so there is nothing to give up.
@@ -88,9 +90,16 @@ func keepOnly(capability uint) error {
 		return fmt.Errorf("setting no_new_privs: %w", err)
 	}
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData
-	sets[capability/32].Permitted = 1 << (capability % 32)
-	sets[capability/32].Effective = sets[capability/32].Permitted
+	var had, sets [2]unix.CapUserData
+	if err := unix.Capget(&head, &had[0]); err != nil {
+		return fmt.Errorf("reading capabilities: %w", err)
+	}
+	for _, c := range capabilities {
+		sets[c/32].Permitted |= had[c/32].Permitted & (1 << (c % 32))
+	}
+	for i := range sets {
+		sets[i].Effective = sets[i].Permitted
+	}
 	if err := unix.Capset(&head, &sets[0]); err != nil {
 		return fmt.Errorf("giving up capabilities: %w", err)
 	}

@@ -173,7 +173,7 @@ func (m *machine) config(c *cluster, image string) (*container.Config, *containe
 		LogConfig:     container.LogConfig{Type: "none"}, // stdout is a protocol, and much
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		CapDrop:       []string{"ALL"},
-		CapAdd:        []string{"NET_ADMIN"},
+		CapAdd:        []string{"NET_ADMIN", "NET_RAW"},
 		SecurityOpt:   []string{"no-new-privileges"},
 		Init:          &noInit, // the agent is process 1
 		Resources:     resources(m.spec),

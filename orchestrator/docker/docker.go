@@ -2,7 +2,7 @@
 // engine's API alone: it works with a local engine, Docker Desktop and a
 // remote one. It publishes no port and never asks for privileged mode; a
 // machine has the capability NET_ADMIN, for packet rules in its own network
-// namespace, and no other.
+// namespace, NET_RAW, for packets that it sends later or twice, and no other.
 //
 // Everything it makes bears the label "squall": containers, volumes and
 // networks with the run's name as its value, images with "image".

@@ -90,20 +90,46 @@ func (c *Client) state(ctx context.Context, method string, params any) (ProcStat
 	return s, err
 }
 
-// Drop makes the machine drop every packet that comes from one of these
-// addresses, and of no others: the set replaces the one before, in one step
-// and with counters at zero. An empty set removes every trace of it. What the
-// machine itself sends still leaves it.
-func (c *Client) Drop(ctx context.Context, from []netip.Addr) error {
-	return c.call(ctx, MethodDrop, DropParams{From: from}, nil)
+// Net makes this everything that the machine does to packets, in place of what
+// was before, see NetState; the zero NetState removes every trace, and packets
+// that are held back go out at once. A bad value is an error that names the
+// field, and then all stays as it was. What the machine lacks for it is an
+// error too, see Features.
+func (c *Client) Net(ctx context.Context, state NetState) error {
+	return c.call(ctx, MethodNet, state, nil)
 }
 
-// Dropped asks the kernel which sources are dropped, and what that hit so far.
-// It is sorted by address.
-func (c *Client) Dropped(ctx context.Context) ([]Dropped, error) {
-	var d []Dropped
-	err := c.call(ctx, MethodDropped, nil, &d)
-	return d, err
+// NetCounters asks what is set, and what it did to packets so far.
+func (c *Client) NetCounters(ctx context.Context) (NetCounters, error) {
+	var n NetCounters
+	err := c.call(ctx, MethodNetCount, nil, &n)
+	return n, err
+}
+
+// Features tries in the machine's kernel what Net needs. The keys are the
+// Feature constants; the value is "" for what can be done, else why it cannot
+// and what would mend that.
+func (c *Client) Features(ctx context.Context) (map[string]string, error) {
+	var f map[string]string
+	err := c.call(ctx, MethodFeatures, nil, &f)
+	return f, err
+}
+
+// FlowSend sends a flow of datagrams from inside the machine and waits for
+// their echoes: Count times Interval, and up to Wait for the last echoes. The
+// answer has an entry for each address, in the order of the spec.
+func (c *Client) FlowSend(ctx context.Context, spec FlowSpec) ([]FlowSent, error) {
+	var sent []FlowSent
+	err := c.call(ctx, MethodFlowSend, spec, &sent)
+	return sent, err
+}
+
+// FlowHeard is what this machine received of the flow with this nonce, sorted
+// by source. A machine remembers the 64 flows of which it heard last.
+func (c *Client) FlowHeard(ctx context.Context, nonce uint64) ([]FlowHeard, error) {
+	var heard []FlowHeard
+	err := c.call(ctx, MethodFlowHeard, ProbeParams{Nonce: nonce}, &heard)
+	return heard, err
 }
 
 // ProbeSend sends three small UDP datagrams with this nonce to each address.
@@ -125,7 +151,8 @@ func (c *Client) ProbeHeard(ctx context.Context, nonce uint64) ([]netip.Addr, er
 
 // Connect tries to open a TCP connection from inside the machine to each
 // address, all at once. The answer has an entry for each of them, in order: ""
-// when it worked, else why it did not.
+// when it worked, else why it did not: "connection refused" or "connection
+// reset" when the other end said so, "i/o timeout" when nothing came back.
 func (c *Client) Connect(ctx context.Context, to []netip.AddrPort, timeout time.Duration) ([]string, error) {
 	var errs []string
 	err := c.call(ctx, MethodConnect, ConnectParams{To: to, Timeout: timeout}, &errs)
@@ -142,7 +169,7 @@ func (c *Client) Clock(ctx context.Context) (int64, error) {
 	return r.Mono, err
 }
 
-// Shutdown makes the agent kill the server, remove its packet rules and exit
+// Shutdown makes the agent kill the server, leave packets alone again and exit
 // with status 0, which ends the machine. It returns before the machine ended.
 func (c *Client) Shutdown(ctx context.Context) error {
 	return c.call(ctx, MethodShutdown, nil, nil)

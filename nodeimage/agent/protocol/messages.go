@@ -18,10 +18,13 @@ const (
 	MethodPause      = "pause"
 	MethodResume     = "resume"
 	MethodProcess    = "process"
-	MethodDrop       = "drop"
-	MethodDropped    = "dropped"
+	MethodNet        = "net"
+	MethodNetCount   = "net-counters"
+	MethodFeatures   = "features"
 	MethodProbeSend  = "probe-send"
 	MethodProbeHeard = "probe-heard"
+	MethodFlowSend   = "flow-send"
+	MethodFlowHeard  = "flow-heard"
 	MethodConnect    = "connect"
 	MethodClock      = "clock"
 	MethodShutdown   = "shutdown"
@@ -117,13 +120,6 @@ type ProcState struct {
 // Paused reports whether every thread of the process is stopped.
 func (s ProcState) Paused() bool { return s.Running && s.State == "T" }
 
-// Dropped is what one rule of Drop has done so far.
-type Dropped struct {
-	Addr    netip.Addr `json:"addr"` // the source whose packets are dropped
-	Packets uint64     `json:"packets"`
-	Bytes   uint64     `json:"bytes"`
-}
-
 // Kinds of events. They are the same words as in the history.
 const (
 	EventStart  = "start"
@@ -151,11 +147,8 @@ type (
 	TerminateParams struct {
 		Grace time.Duration `json:"grace"` // ns
 	}
-	// DropParams are those of MethodDrop.
-	DropParams struct {
-		From []netip.Addr `json:"from"`
-	}
-	// ProbeParams are those of MethodProbeSend and MethodProbeHeard.
+	// ProbeParams are those of MethodProbeSend, MethodProbeHeard and
+	// MethodFlowHeard.
 	ProbeParams struct {
 		Nonce uint64       `json:"nonce"`
 		To    []netip.Addr `json:"to,omitempty"`

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -59,13 +60,14 @@ type lineConn interface {
 // obey lets the other end of conn bend and read the clock. It returns when the
 // first bend is in effect; done is closed when conn has ended.
 func (c *Clock) obey(conn lineConn) (done <-chan struct{}, err error) {
-	if err := conn.SetReadDeadline(time.Now().Add(clockHello)); err != nil {
-		return nil, err
-	}
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, maxClockLine)
-	if !lines.Scan() {
-		return nil, fmt.Errorf("the agent does not say how the clock is bent: %w", scanError(lines))
+	err = conn.SetReadDeadline(time.Now().Add(clockHello))
+	if err == nil && !lines.Scan() {
+		err = cmp.Or(lines.Err(), io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the agent does not say how the clock is bent: %w", err)
 	}
 	if _, err := io.WriteString(conn, c.carryOut(lines.Text())); err != nil {
 		return nil, err
@@ -85,13 +87,6 @@ func (c *Clock) obey(conn lineConn) (done <-chan struct{}, err error) {
 		}
 	}()
 	return ended, nil
-}
-
-func scanError(lines *bufio.Scanner) error {
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	return io.ErrUnexpectedEOF
 }
 
 // carryOut does what a line asks for and returns the line that answers it.

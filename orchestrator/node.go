@@ -60,7 +60,7 @@ func (n *node) Kill(ctx context.Context) error {
 
 // Start starts the server; one that runs is left alone.
 func (n *node) Start(ctx context.Context) error {
-	info, err := n.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env})
+	info, err := n.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Clock: n.start.Clock})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}

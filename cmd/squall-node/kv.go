@@ -35,6 +35,12 @@ func runKV(args []string) error {
 		defer trace.Close()
 		cfg.Trace = trace
 	}
+	clock, release, err := kv.InheritedClock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	cfg.Clock = clock
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	server, err := kv.Start(cfg)

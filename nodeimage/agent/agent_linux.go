@@ -60,7 +60,7 @@ func Run(ctx context.Context, opts Options) error {
 		slots:  make(chan struct{}, maxRequests),
 		stop:   stop,
 	}
-	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit}
+	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock}}
 	return a.run(ctx)
 }
 
@@ -206,6 +206,10 @@ func code(err error) string {
 		return protocol.CodeNotRunning
 	case errors.Is(err, protocol.ErrRunning):
 		return protocol.CodeRunning
+	case errors.Is(err, protocol.ErrNoClock):
+		return protocol.CodeNoClock
+	case errors.Is(err, protocol.ErrClockSilent):
+		return protocol.CodeSilent
 	case errors.As(err, &bad), errors.As(err, &badType), errors.Is(err, errBadRequest):
 		return protocol.CodeBadRequest
 	default:

@@ -25,6 +25,8 @@ func (a *agent) perform(ctx context.Context, req protocol.Request) (any, error) 
 	case protocol.MethodProbeSend, protocol.MethodProbeHeard, protocol.MethodConnect,
 		protocol.MethodFlowSend, protocol.MethodFlowHeard:
 		return a.performProbe(ctx, req)
+	case protocol.MethodClockBend, protocol.MethodClockRead:
+		return a.server.performClock(req)
 	default:
 		return a.performProcess(req)
 	}

@@ -19,6 +19,7 @@ import (
 type pipes struct {
 	stdin, log, trace, report *os.File    // the agent's ends
 	theirs                    [4]*os.File // the server's, in the same order
+	theirClock                *os.File    // the server's end of the line to its clock; nil: none
 }
 
 func newPipes() (*pipes, error) {
@@ -36,7 +37,10 @@ func newPipes() (*pipes, error) {
 
 func (p *pipes) closeOurs() { closeAll(p.stdin, p.log, p.trace, p.report) }
 
-func (p *pipes) closeTheirs() { closeAll(p.theirs[:]...) }
+func (p *pipes) closeTheirs() {
+	closeAll(p.theirs[:]...)
+	closeAll(p.theirClock)
+}
 
 func closeAll(files ...*os.File) {
 	for _, f := range files {
@@ -66,10 +70,16 @@ func launch(wrap []string, spec protocol.StartSpec, p *pipes) (*os.Process, erro
 	argv = append(argv, "-report", strconv.Itoa(reportFD), "--")
 	argv = append(argv, spec.Argv...)
 	stdin, log, trace, report := p.theirs[0], p.theirs[1], p.theirs[2], p.theirs[3]
+	env := append([]string{}, spec.Env...) // nil would be the agent's own
+	files := []*os.File{stdin, log, log, trace, report}
+	if p.theirClock != nil {
+		env = append(env, clockEnv+"="+strconv.Itoa(clockFD))
+		files = append(files, p.theirClock)
+	}
 	proc, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir:   spec.Dir,
-		Env:   append([]string{}, spec.Env...), // nil would be the agent's own
-		Files: []*os.File{stdin, log, log, trace, report},
+		Env:   env,
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ type process struct {
 	pid, boot int
 	proc      *os.Process
 	stdin     *os.File
+	clock     *clockLink // nil: it has no clock that could be bent
 
 	exited  chan struct{} // closed when it has been reaped
 	drained chan struct{} // closed when all its output and its exit are queued
@@ -49,6 +50,7 @@ type supervisor struct {
 	// mu guards what follows. It is held while a child is being made, so that
 	// the reaping of orphans cannot take the child for one.
 	mu      sync.Mutex
+	clock   machineClock
 	current *process // the running one, or the last
 	boots   int
 	closing bool
@@ -90,8 +92,17 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 	if err != nil {
 		return protocol.ProcInfo{}, err
 	}
+	var clock *clockLink
+	if spec.Clock {
+		if clock, pipes.theirClock, err = s.clock.linkClock(); err != nil {
+			pipes.closeTheirs()
+			pipes.closeOurs()
+			return protocol.ProcInfo{}, err
+		}
+	}
 	proc, err := launch(s.wrap, spec, pipes)
 	if err != nil {
+		clock.close()
 		pipes.closeOurs()
 		return protocol.ProcInfo{}, err
 	}
@@ -101,6 +112,7 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 		boot:    s.boots,
 		proc:    proc,
 		stdin:   pipes.stdin,
+		clock:   clock,
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
@@ -125,9 +137,13 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 			s.out.trace(frame) // it fails only when nobody is left to read it
 		})
 	})
+	if p.clock != nil {
+		pumps.Go(p.clock.listen)
+	}
 
 	reason, at := p.reap()
 	p.stdin.Close()
+	p.clock.close()
 	stopPump(pipes.log)
 	stopPump(pipes.trace)
 	pumps.Wait()

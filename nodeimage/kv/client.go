@@ -55,7 +55,7 @@ func (d Dialer) Dial(ctx context.Context, addr string) (*Client, error) {
 		conn.Close()
 		return nil, fmt.Errorf("connect to kv server %s: %w", addr, err)
 	}
-	c := &Client{mux: newMux(conn, clientWriteTimeout), timeout: d.Timeout}
+	c := &Client{mux: newMux(conn, clientWriteTimeout, newPlainClock()), timeout: d.Timeout}
 	c.calls.New = func() any { return &call{done: make(chan struct{}, 1)} }
 	return c, nil
 }
@@ -121,9 +121,9 @@ func (c *Client) do(ctx context.Context, op Op, key string, expect Value, value 
 	}
 	k := c.calls.Get().(*call)
 	k.op = op
-	k.deadline = time.Time{}
+	k.life = c.timeout
 	if c.timeout > 0 {
-		k.deadline = time.Now().Add(c.timeout)
+		k.born = c.mux.clock.Now()
 	}
 	id := c.mux.commit(k, appendCommand(buf, op, key, expect, value))
 	select {

@@ -50,6 +50,8 @@ type Config struct {
 	// before it fails. 0: 200 ms; negative: not at all.
 	LeaderWait time.Duration
 
+	// Clock is the node's time; nil: the machine's clock, which nobody bends.
+	Clock *Clock
 	// Seed makes the election timeouts repeatable; 0: a random one.
 	Seed uint64
 	// Trace receives the trace (see [Tracer]); nil: none.
@@ -75,6 +77,12 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.LeaderWait, 200*time.Millisecond)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		var err error
+		if c.Clock, err = NewClock(); err != nil {
+			return c, err
+		}
 	}
 	return c, c.check()
 }

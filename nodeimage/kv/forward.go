@@ -13,12 +13,13 @@ import (
 // first request after an election need not wait for one.
 type forwards struct {
 	links map[raft.NodeID]*atomic.Pointer[mux] // the map is never changed
+	clock *Clock                               // what the life of a request is measured by
 }
 
 var _ forwarder = (*forwards)(nil)
 
-func newForwards(self raft.NodeID, peers map[raft.NodeID]string) *forwards {
-	f := &forwards{links: make(map[raft.NodeID]*atomic.Pointer[mux])}
+func newForwards(self raft.NodeID, peers map[raft.NodeID]string, clock *Clock) *forwards {
+	f := &forwards{clock: clock, links: make(map[raft.NodeID]*atomic.Pointer[mux])}
 	for id := range peers {
 		if id != self {
 			f.links[id] = &atomic.Pointer[mux]{}
@@ -29,7 +30,7 @@ func newForwards(self raft.NodeID, peers map[raft.NodeID]string) *forwards {
 
 // use runs one connection to a peer until it breaks.
 func (f *forwards) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
-	m := newMux(conn, peerWriteTimeout)
+	m := newMux(conn, peerWriteTimeout, f.clock)
 	f.links[to].Store(m)
 	select {
 	case <-m.done:
@@ -40,7 +41,7 @@ func (f *forwards) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
 	f.links[to].Store(nil)
 }
 
-func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, deadline time.Time, done func(response)) bool {
+func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, born, life time.Duration, done func(response)) bool {
 	link := f.links[to]
 	if link == nil {
 		return false
@@ -49,7 +50,7 @@ func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, deadline time.Time
 	if m == nil {
 		return false
 	}
-	c := &call{op: op, deadline: deadline, notify: func(c *call) { done(relayed(c)) }}
+	c := &call{op: op, born: born, life: life, notify: func(c *call) { done(relayed(c)) }}
 	switch err := m.send(c, raw); {
 	case err == nil:
 		return true

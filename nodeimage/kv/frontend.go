@@ -120,7 +120,7 @@ func (f *frontend) serveClient(conn net.Conn) {
 
 // serve runs the session on a connection whose hellos were said.
 func (f *frontend) serve(conn net.Conn, fromNode bool) {
-	s := newSession(conn, fromNode, f.metrics, f.log)
+	s := newSession(conn, fromNode, f.metrics, f.log, f.router.clock)
 	f.mu.Lock()
 	if f.stopped {
 		f.mu.Unlock()
@@ -145,14 +145,14 @@ func (f *frontend) expire() {
 		select {
 		case <-f.stop:
 			return
-		case now := <-ticker.C:
+		case <-ticker.C:
 			f.mu.Lock()
 			for s := range f.sessions {
 				sessions = append(sessions, s)
 			}
 			f.mu.Unlock()
 			for i, s := range sessions {
-				s.expire(now.Add(-f.router.timeout))
+				s.expire(f.router.timeout)
 				sessions[i] = nil
 			}
 			sessions = sessions[:0]

@@ -21,13 +21,14 @@ const (
 
 // call is one request in flight.
 type call struct {
-	op       Op
-	deadline time.Time // zero: none
-	end      uint64    // where its frame ends in the stream of bytes sent
-	resp     response
-	err      *Error
-	notify   func(*call)   // called once with resp or err set; must not block
-	done     chan struct{} // told instead when notify is nil
+	op     Op
+	born   time.Duration // by the connection's clock
+	life   time.Duration // how old it may become; 0: as old as it likes
+	end    uint64        // where its frame ends in the stream of bytes sent
+	resp   response
+	err    *Error
+	notify func(*call)   // called once with resp or err set; must not block
+	done   chan struct{} // told instead when notify is nil
 }
 
 func (c *call) finish() {
@@ -44,6 +45,7 @@ type mux struct {
 	out  outbox // its mutex guards everything below too
 	conn net.Conn
 
+	clock   *Clock
 	pending map[uint64]*call
 	lastID  uint64
 	ended   bool          // no more requests are taken
@@ -52,9 +54,10 @@ type mux struct {
 }
 
 // newMux starts the goroutines of a connection on which the hellos were said.
-// A write that the kernel does not take within writeTimeout ends it.
-func newMux(conn net.Conn, writeTimeout time.Duration) *mux {
-	m := &mux{conn: conn, pending: make(map[uint64]*call), done: make(chan struct{})}
+// A write that the kernel does not take within writeTimeout ends it. The life
+// of a request is measured by the clock.
+func newMux(conn net.Conn, writeTimeout time.Duration, clock *Clock) *mux {
+	m := &mux{conn: conn, clock: clock, pending: make(map[uint64]*call), done: make(chan struct{})}
 	m.out.init()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -204,10 +207,11 @@ func (m *mux) expire(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case now := <-ticker.C:
+		case <-ticker.C:
 			m.out.mu.Lock()
+			now := m.clock.Now()
 			for id, c := range m.pending {
-				if !c.deadline.IsZero() && now.After(c.deadline) {
+				if c.life > 0 && since(&c.born, now) > c.life {
 					delete(m.pending, id)
 					late = append(late, c)
 				}

@@ -16,7 +16,7 @@ func TestAbandonAllWhileSending(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()
 	go io.Copy(io.Discard, there)
-	m := newMux(here, time.Second)
+	m := newMux(here, time.Second, newPlainClock())
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -1,7 +1,9 @@
 package kv
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,4 +38,17 @@ func monotonic() (time.Duration, error) {
 		return 0, err
 	}
 	return time.Duration(ts.Nano()), nil
+}
+
+// inherit opens a file descriptor that the one who started this process left
+// open for it, and keeps it from going further on.
+func inherit(fd int, name string) (*os.File, error) {
+	if fd < 0 {
+		return nil, fmt.Errorf("file descriptor %d cannot be", fd)
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil { // or closing would not end a read
+		return nil, fmt.Errorf("file descriptor %d is not open: %w", fd, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }

@@ -5,6 +5,7 @@ package kv
 import (
 	"errors"
 	"net"
+	"os"
 	"time"
 )
 
@@ -19,4 +20,8 @@ func tuneConn(conn net.Conn, _ time.Duration) {
 
 func monotonic() (time.Duration, error) {
 	return 0, errors.New("the monotonic clock is read on Linux only")
+}
+
+func inherit(int, string) (*os.File, error) {
+	return nil, errors.New("file descriptors are inherited on Linux only")
 }

@@ -24,9 +24,10 @@ type reader interface {
 
 // forwarder sends requests to other nodes.
 type forwarder interface {
-	// forward sends a request to a node and calls done once with the answer. It
-	// reports false, and done is never called, when the node cannot be reached.
-	forward(to raft.NodeID, op Op, raw []byte, deadline time.Time, done func(response)) bool
+	// forward sends a request, born at that time of the node's clock, to a node
+	// and calls done once with the answer, or when its life is over. It reports
+	// false, and done is never called, when the node cannot be reached.
+	forward(to raft.NodeID, op Op, raw []byte, born, life time.Duration, done func(response)) bool
 	// abandonAllBut ends every request under way to another node than leader
 	// with CodeLeaderMoved; an answer that still comes is too late.
 	abandonAllBut(leader raft.NodeID)
@@ -45,14 +46,15 @@ type router struct {
 	leaderWait time.Duration // how long a request waits for a leader
 	timeout    time.Duration // the life of a request
 	metrics    *metrics
+	clock      *Clock
 
 	mu      sync.Mutex
 	waiting []*request
 	stopped bool
 }
 
-func newRouter(self raft.NodeID, node consensus, state reader, others forwarder, m *metrics) *router {
-	return &router{self: self, node: node, state: state, others: others, metrics: m}
+func newRouter(self raft.NodeID, node consensus, state reader, others forwarder, m *metrics, clock *Clock) *router {
+	return &router{self: self, node: node, state: state, others: others, metrics: m, clock: clock}
 }
 
 // route carries a request out, here or at the leader. It does not block.
@@ -72,7 +74,7 @@ func (r *router) route(q *request) {
 
 // submit gives the request to this node's consensus.
 func (r *router) submit(q *request) {
-	if !q.hand() {
+	if _, ok := q.hand(); !ok {
 		return
 	}
 	if q.cmd.op == OpGet {
@@ -129,7 +131,8 @@ func (r *router) refused(q *request, err error) {
 
 // pass sends the request to the leader.
 func (r *router) pass(q *request, leader raft.NodeID) {
-	if !q.hand() {
+	born, ok := q.hand()
+	if !ok {
 		return
 	}
 	done := func(resp response) {
@@ -140,7 +143,7 @@ func (r *router) pass(q *request, leader raft.NodeID) {
 		}
 		q.answer(resp)
 	}
-	sent := r.others.forward(leader, q.cmd.op, q.raw, q.arrived.Add(r.timeout), done)
+	sent := r.others.forward(leader, q.cmd.op, q.raw, born, r.timeout, done)
 	if !sent {
 		q.takeBack()
 		r.park(q, fmt.Sprintf("the leader n%d cannot be reached", leader))
@@ -153,7 +156,7 @@ func (r *router) pass(q *request, leader raft.NodeID) {
 // or its patience ends. Without the wait, clients would get failures by the ten
 // thousand a second for as long as there is no leader.
 func (r *router) park(q *request, why string) {
-	if time.Since(q.arrived) >= r.leaderWait {
+	if q.age() >= r.leaderWait {
 		q.answer(noEffect(CodeNotLeader, why))
 		return
 	}

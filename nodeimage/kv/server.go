@@ -106,13 +106,13 @@ func newServer(cfg Config, l listeners) *Server {
 		cfg: cfg, log: cfg.Log, metrics: m, listeners: l,
 		machine:   NewMachine(),
 		transport: newTransport(cfg.ID, cfg.Peers, m, cfg.Log),
-		forwards:  newForwards(cfg.ID, cfg.Peers),
+		forwards:  newForwards(cfg.ID, cfg.Peers, cfg.Clock),
 	}
 }
 
 // serveWith takes connections, and connects to the other nodes.
 func (s *Server) serveWith(node consensus) {
-	r := newRouter(s.cfg.ID, node, s.machine, s.forwards, s.metrics)
+	r := newRouter(s.cfg.ID, node, s.machine, s.forwards, s.metrics, s.cfg.Clock)
 	r.timeout, r.leaderWait = s.cfg.RequestTimeout, s.cfg.LeaderWait
 	s.frontend = newFrontend(r, s.metrics, s.log)
 	s.frontend.accept(s.listeners.peer, s.servePeer)
@@ -130,10 +130,6 @@ func (s *Server) serveWith(node consensus) {
 func (s *Server) startNode() error {
 	dir := filepath.Join(s.cfg.DataDir, "raft")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	clock, err := NewClock()
-	if err != nil {
 		return err
 	}
 	storage, err := wal.Open(dir, wal.Options{Logger: s.log})
@@ -157,12 +153,13 @@ func (s *Server) startNode() error {
 		Heartbeat:     s.cfg.Heartbeat,
 		SnapshotEvery: s.cfg.SnapshotEvery,
 		SnapshotKeep:  s.cfg.SnapshotKeep,
-		Clock:         clock,
+		Clock:         s.cfg.Clock,
 		Rand:          rand.New(rand.NewPCG(seed, uint64(s.cfg.ID))),
 		Transport:     s.transport,
 		Storage:       storage,
 		StateMachine:  s.machine,
 		Tracer:        tracer,
+		TraceTime:     s.cfg.Clock.True,
 		Logger:        s.log,
 	})
 	if err != nil {

@@ -29,9 +29,10 @@ type request struct {
 	id      uint64
 	raw     []byte // the command, as it came and as it goes into the log
 	cmd     command
-	arrived time.Time
+	arrived time.Time // true time, for the metrics
 
 	// Guarded by the session's mutex.
+	born       time.Duration // when it arrived, by the node's clock
 	answered   bool
 	handed     bool // to the consensus or to another node: it may take effect
 	prev, next *request
@@ -47,15 +48,17 @@ type session struct {
 	fromNode bool // the other side is a node, not a client
 	metrics  *metrics
 	log      *slog.Logger
+	clock    *Clock
 
 	// The requests under way, oldest first. All have the same time to live,
-	// so the next one to expire is always the first.
+	// so the next one to expire is always the first; even where the clock was
+	// set meanwhile, for none is to outlive an older one by much.
 	oldest, newest *request
 	active         int
 }
 
-func newSession(conn net.Conn, fromNode bool, m *metrics, log *slog.Logger) *session {
-	s := &session{conn: conn, fromNode: fromNode, metrics: m, log: log}
+func newSession(conn net.Conn, fromNode bool, m *metrics, log *slog.Logger, clock *Clock) *session {
+	s := &session{conn: conn, fromNode: fromNode, metrics: m, log: log, clock: clock}
 	s.out.init()
 	return s
 }
@@ -103,7 +106,8 @@ func (s *session) readRequests(route func(*request)) error {
 		if err != nil {
 			return &frameError{fmt.Errorf("request %d: %w", id, err)}
 		}
-		q := &request{session: s, id: id, raw: raw, cmd: cmd, arrived: time.Now()}
+		now := time.Now()
+		q := &request{session: s, id: id, raw: raw, cmd: cmd, arrived: now, born: s.clock.at(now)}
 		s.add(q)
 		route(q)
 	}
@@ -135,14 +139,23 @@ func (s *session) add(q *request) {
 	s.active++
 }
 
-// hand notes that from now on the request may take effect. It reports false
-// when the request has been answered already, and must not be carried out.
-func (q *request) hand() bool {
+// hand notes that from now on the request may take effect, and returns when it
+// arrived. It reports false when the request has been answered already, and
+// must not be carried out.
+func (q *request) hand() (born time.Duration, ok bool) {
 	mu := &q.session.out.mu
 	mu.Lock()
 	defer mu.Unlock()
 	q.handed = true
-	return !q.answered
+	return q.born, !q.answered
+}
+
+// age is how long ago the request arrived, by the node's clock.
+func (q *request) age() time.Duration {
+	mu := &q.session.out.mu
+	mu.Lock()
+	defer mu.Unlock()
+	return since(&q.born, q.session.clock.Now())
 }
 
 // takeBack notes that the request certainly has had no effect so far.
@@ -199,11 +212,11 @@ func (q *request) answerLocked(r *response) (mustNotify bool) {
 	return s.out.commit(endFrame(buf, len(s.out.buf)))
 }
 
-// expire answers the requests that came before the given moment.
-func (s *session) expire(before time.Time) {
+// expire answers the requests that are older than life.
+func (s *session) expire(life time.Duration) {
 	s.out.mu.Lock()
-	mustNotify := false
-	for q := s.oldest; q != nil && q.arrived.Before(before); q = s.oldest {
+	mustNotify, now := false, s.clock.Now()
+	for q := s.oldest; q != nil && since(&q.born, now) > life; q = s.oldest {
 		r := noEffect(CodeTimeout, "")
 		if q.handed {
 			r = uncertain(q.cmd.op, CodeTimeout, "no outcome in time")

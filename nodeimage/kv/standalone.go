@@ -26,8 +26,8 @@ func StartStandalone(addr string) (*Standalone, error) {
 		return nil, fmt.Errorf("start standalone kv server: %w", err)
 	}
 	node := &soloNode{state: NewMachine()}
-	m := &metrics{}
-	r := newRouter(soloID, node, node.state, newForwards(soloID, nil), m)
+	m, clock := &metrics{}, newPlainClock()
+	r := newRouter(soloID, node, node.state, newForwards(soloID, nil, clock), m, clock)
 	r.timeout = DefaultRequestTimeout
 	f := newFrontend(r, m, slog.New(slog.DiscardHandler))
 	f.accept(ln, f.serveClient)

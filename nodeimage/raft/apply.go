@@ -161,7 +161,7 @@ func (a *applier) restore(meta *SnapshotMeta) error {
 
 // traceState reports the state's hash. The event's term is that of the entry.
 func (a *applier) traceState() {
-	a.cfg.Tracer.Trace(Event{Kind: EventState, Time: a.cfg.Clock.Now(), Term: a.at.Term,
+	a.cfg.Tracer.Trace(Event{Kind: EventState, Time: a.cfg.TraceTime(), Term: a.at.Term,
 		Index: a.at.Index, EntryTerm: a.at.Term, Hash: a.cfg.StateMachine.Hash()})
 }
 

@@ -33,6 +33,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Tracer == nil {
 		cfg.Tracer = noTrace{}
 	}
+	if cfg.TraceTime == nil && cfg.Clock != nil {
+		cfg.TraceTime = cfg.Clock.Now
+	}
 	cfg.Members = slices.Sorted(slices.Values(cfg.Members))
 	return cfg, cfg.check()
 }

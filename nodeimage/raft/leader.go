@@ -136,9 +136,9 @@ func (l *leader) beat() role {
 // within an election timeout. A message of another term is no sign of life:
 // those never get as far as updating heard.
 func (l *leader) hearsQuorum() bool {
-	now, n := l.c.cfg.Clock.Now(), 1
+	n := 1
 	for _, p := range l.followers {
-		if now-p.heard < max(l.c.cfg.ElectionMax, 2*l.c.cfg.Heartbeat) {
+		if l.c.since(&p.heard) < max(l.c.cfg.ElectionMax, 2*l.c.cfg.Heartbeat) {
 			n++
 		}
 	}
@@ -213,7 +213,7 @@ func (l *leader) appendRejected(p *progress, m *Message) {
 func (l *leader) heartbeatReply(p *progress, m *Message) {
 	p.context = max(p.context, min(m.Context, l.reads.context))
 	l.confirmReads()
-	if l.c.cfg.Clock.Now()-p.sent < l.resendAfter(p) {
+	if l.c.since(&p.sent) < l.resendAfter(p) {
 		return
 	}
 	switch p.state {

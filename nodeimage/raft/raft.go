@@ -71,13 +71,18 @@ type Config struct {
 	Transport    Transport
 	Storage      Storage
 	StateMachine StateMachine
-	Tracer       Tracer       // nil: no trace
-	Logger       *slog.Logger // nil: slog.DiscardHandler
+	Tracer       Tracer // nil: no trace
+	// TraceTime is the time of trace events, which must hold even where Clock
+	// is wrong on purpose. nil: Clock.Now.
+	TraceTime func() time.Duration
+	Logger    *slog.Logger // nil: slog.DiscardHandler
 }
 
-// Clock is the node's time.
+// Clock is the node's time. All timeouts and all waiting goes by it, and
+// nothing that must hold for safety: it may be set, run fast or slow, or stand
+// still.
 type Clock interface {
-	// Now is the monotonic time since some fixed moment.
+	// Now is the time since some fixed moment.
 	Now() time.Duration
 	// AfterFunc calls f once, on any goroutine, after d, unless stopped before.
 	AfterFunc(d time.Duration, f func()) Timer
@@ -129,7 +134,7 @@ const TraceEvery = 64
 // Event is one trace event.
 type Event struct {
 	Kind      EventKind
-	Time      time.Duration // Config.Clock
+	Time      time.Duration // Config.TraceTime
 	Term      uint64
 	Role      Role
 	Leader    NodeID

@@ -92,7 +92,7 @@ func (l *leader) snapshotReply(p *progress, m *Message) {
 	if p.state != installing || p.transfer.meta.Index != m.Index || m.Offset > p.transfer.meta.Size {
 		return
 	}
-	if m.Offset == p.transfer.offset && l.c.cfg.Clock.Now()-p.sent < l.c.cfg.Heartbeat {
+	if m.Offset == p.transfer.offset && l.c.since(&p.sent) < l.c.cfg.Heartbeat {
 		return // a duplicate; the answer to the chunk on its way is still to come
 	}
 	p.transfer.offset = m.Offset

@@ -26,6 +26,7 @@ type sim struct {
 	snapshotEvery uint64
 	electionMax   time.Duration
 	alter         func(m *Message) *Message // test-only: a transport that lies
+	bends         bool                      // clocks run wrong, too
 
 	failure string
 	promises
@@ -63,7 +64,7 @@ func newSim(seed uint64, size int, prepare func(*sim)) *sim {
 		s.members = append(s.members, NodeID(i))
 	}
 	for _, id := range s.members {
-		s.nodes[id] = &simNode{s: s, id: id, storage: newMemStorage()}
+		s.nodes[id] = &simNode{s: s, id: id, storage: newMemStorage(), clock: &simClock{s: s, rate: 1}}
 	}
 	if prepare != nil {
 		prepare(s)
@@ -167,6 +168,10 @@ func (s *sim) storm(until time.Duration) {
 
 func (s *sim) injectFault() {
 	pick := s.nodes[s.members[s.rng.IntN(len(s.members))]]
+	if s.bends && s.rng.IntN(2) == 0 {
+		pick.clock.bendSomehow()
+		return
+	}
 	if s.rng.IntN(3) == 0 { // rather hurt a leader
 		for _, id := range s.members {
 			if n := s.nodes[id]; n.up && n.core.role.kind() == Leader {
@@ -218,6 +223,7 @@ func (s *sim) heal() {
 	clear(s.cut)
 	s.loss = 0
 	for _, id := range s.members {
+		s.nodes[id].clock.heal()
 		if n := s.nodes[id]; !n.up {
 			n.start()
 		}

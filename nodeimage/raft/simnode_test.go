@@ -15,6 +15,7 @@ type simNode struct {
 	s       *sim
 	id      NodeID
 	storage *memStorage
+	clock   *simClock
 	boot    int // a task for an earlier boot is dropped
 	up      bool
 
@@ -79,7 +80,7 @@ func (n *simNode) start() {
 		ElectionMin: 150 * time.Millisecond, ElectionMax: n.s.electionMax, Heartbeat: 40 * time.Millisecond,
 		MaxBatchBytes: 400, MaxInflight: 4, MaxPending: 50,
 		SnapshotEvery: n.s.snapshotEvery, SnapshotKeep: 10, SnapshotChunk: 1024,
-		Clock: simClock{n.s}, Rand: rand.New(rand.NewPCG(n.s.rng.Uint64(), uint64(n.id))),
+		Clock: n.clock, Rand: rand.New(rand.NewPCG(n.s.rng.Uint64(), uint64(n.id))),
 		Transport: simTransport{n}, Storage: n.storage, StateMachine: n.machine, Tracer: simTracer{n},
 	}
 	cfg, err = cfg.withDefaults()
@@ -194,29 +195,6 @@ func (n *simNode) later(d time.Duration, f func()) {
 type simTransport struct{ n *simNode }
 
 func (t simTransport) Send(to NodeID, m *Message) { t.n.s.send(t.n.id, to, m) }
-
-type simClock struct{ s *sim }
-
-func (c simClock) Now() time.Duration { return c.s.now }
-
-func (c simClock) AfterFunc(d time.Duration, f func()) Timer {
-	t := &simTimer{}
-	c.s.after(d, func() {
-		if !t.stopped {
-			t.stopped = true
-			f()
-		}
-	})
-	return t
-}
-
-type simTimer struct{ stopped bool }
-
-func (t *simTimer) Stop() bool {
-	was := t.stopped
-	t.stopped = true
-	return !was
-}
 
 type simTracer struct{ n *simNode }
 

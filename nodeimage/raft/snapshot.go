@@ -179,9 +179,8 @@ func (c *core) transfers() (metas []SnapshotMeta) {
 	if !ok {
 		return nil
 	}
-	now := c.cfg.Clock.Now()
 	for _, p := range l.followers {
-		if p.state == installing && now-p.heard < 10*c.cfg.ElectionMax {
+		if p.state == installing && c.since(&p.heard) < 10*c.cfg.ElectionMax {
 			metas = append(metas, p.transfer.meta)
 		}
 	}

@@ -55,7 +55,7 @@ func (c *core) hearsLeader() bool {
 	if c.leader == c.id {
 		return true // it steps down by itself when it loses its quorum
 	}
-	return c.leader != 0 && c.cfg.Clock.Now()-c.heard < c.cfg.ElectionMin
+	return c.leader != 0 && c.since(&c.heard) < c.cfg.ElectionMin
 }
 
 // answerPreVote says whether this node would grant a vote. It promises

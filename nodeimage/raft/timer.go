@@ -5,9 +5,15 @@ import "time"
 // loopTimer puts a task on the queue when its deadline has passed. Moving the
 // deadline later, which every append does, costs nothing: the clock's timer
 // runs on, and is set again when it expires too early.
+//
+// A clock may be set while the timer runs. Forward is simple: the deadline has
+// passed. Set back, the deadline lies further ahead than the whole timeout; it
+// is then brought back to that as soon as the clock's timer expires, so that a
+// node waits for one timeout more and not for as long as the clock was wrong.
 type loopTimer struct {
 	clock    Clock
 	post     func(gen uint64)
+	timeout  time.Duration // what the deadline was made of
 	deadline time.Duration
 
 	gen     uint64 // of the clock's timer that counts; others are late ones
@@ -18,7 +24,7 @@ type loopTimer struct {
 
 // reset moves the deadline to d from now.
 func (t *loopTimer) reset(d time.Duration) {
-	t.deadline = t.clock.Now() + d
+	t.timeout, t.deadline = d, t.clock.Now()+d
 	if t.set && t.expires <= t.deadline {
 		return
 	}
@@ -27,10 +33,12 @@ func (t *loopTimer) reset(d time.Duration) {
 }
 
 func (t *loopTimer) start() {
+	now := t.clock.Now()
+	wait := min(max(t.deadline-now, 0), t.timeout) // it may have been set back since
 	t.gen++
-	t.set, t.expires = true, t.deadline
+	t.set, t.expires = true, now+wait
 	gen := t.gen
-	t.timer = t.clock.AfterFunc(max(t.deadline-t.clock.Now(), 0), func() { t.post(gen) })
+	t.timer = t.clock.AfterFunc(wait, func() { t.post(gen) })
 }
 
 // stop cancels the deadline.
@@ -48,9 +56,20 @@ func (t *loopTimer) expired(gen uint64) bool {
 		return false
 	}
 	t.set = false
-	if t.clock.Now() < t.deadline {
-		t.start()
-		return false
+	now := t.clock.Now()
+	if now >= t.deadline {
+		return true
 	}
-	return true
+	t.deadline = min(t.deadline, now+t.timeout)
+	t.start()
+	return false
+}
+
+// since is how long ago the moment was. A moment that lies ahead was noted
+// before the clock was set back: it counts as now from here on, or what is
+// measured from it would stand still for as long as the clock was wrong.
+func (c *core) since(moment *time.Duration) time.Duration {
+	now := c.cfg.Clock.Now()
+	*moment = min(*moment, now)
+	return now - *moment
 }

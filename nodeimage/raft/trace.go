@@ -45,7 +45,7 @@ type view struct {
 // that a crash could still undo is held back until it is durable, as a message
 // would be; its Time is that of the event itself.
 func (c *core) trace(ev Event) {
-	ev.Time, ev.Term = c.cfg.Clock.Now(), c.term
+	ev.Time, ev.Term = c.cfg.TraceTime(), c.term
 	if c.hardSeq > c.durable {
 		c.held = append(c.held, held{seq: c.hardSeq, event: &ev})
 		return

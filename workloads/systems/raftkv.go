@@ -26,14 +26,14 @@ func (RaftKV) Describe() string {
 	return "squall's own key-value server on its own Raft: ReadIndex reads, write-ahead log, snapshots"
 }
 
-// Traits: it writes every Raft trace event.
-func (RaftKV) Traits() Traits { return Traits{Trace: true} }
+// Traits: it writes every Raft trace event, and its clock can be bent.
+func (RaftKV) Traits() Traits { return Traits{Trace: true, Clock: true} }
 
 // traceFD is where the agent hands the server the pipe for its trace.
 const traceFD = 3
 
 // Server says how to start a node.
-func (RaftKV) Server(node Node, cluster []Node, opt Options) (Start, error) {
+func (r RaftKV) Server(node Node, cluster []Node, opt Options) (Start, error) {
 	opt = opt.WithDefaults()
 	if err := opt.Validate(); err != nil {
 		return Start{}, fmt.Errorf("server options of %s: %w", node.Name, err)
@@ -67,7 +67,7 @@ func (RaftKV) Server(node Node, cluster []Node, opt Options) (Start, error) {
 		// Nodes of one seed would stand for election all at the same moments.
 		argv = append(argv, "-seed", strconv.FormatUint(max(1, opt.Seed+uint64(node.ID)), 10))
 	}
-	return Start{Argv: argv}, nil
+	return Start{Argv: argv, Clock: r.Traits().Clock}, nil
 }
 
 // Dial connects to one node.

@@ -70,6 +70,9 @@ func (o Options) Validate() error {
 type Start struct {
 	Argv []string `json:"argv"` // Argv[0] is an absolute path in the machine
 	Env  []string `json:"env,omitempty"`
+	// Clock is whether the server takes the line by which the agent bends its
+	// clock; it is that of the system's Traits.
+	Clock bool `json:"clock,omitempty"`
 }
 
 // Traits say what can be expected of a system, so that a workload picks the
@@ -78,6 +81,9 @@ type Traits struct {
 	// Trace is true when the server writes Raft trace events (docs/trace.md)
 	// to the file descriptor that the agent gives it.
 	Trace bool
+	// Clock is true when the server's clock can be bent: it takes the line to
+	// its clock that the agent gives it (docs/clock-bending.md).
+	Clock bool
 }
 
 // System is a kind of server that squall can test.

@@ -49,6 +49,9 @@ func TestRaftKVServer(t *testing.T) {
 	if got := strings.Join(start.Argv, " "); got != want {
 		t.Errorf("argv\n%s, want\n%s", got, want)
 	}
+	if !start.Clock || !(RaftKV{}).Traits().Clock {
+		t.Error("its clock cannot be bent")
+	}
 	start, err = RaftKV{}.Server(cluster()[0], cluster(), Options{Heartbeat: 10 * time.Millisecond, ElectionMin: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

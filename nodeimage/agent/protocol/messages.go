@@ -50,6 +50,8 @@ const (
 	CodeRunning    = "running"
 	CodeBadRequest = "bad-request"
 	CodeFailed     = "failed"
+	CodeNoClock    = "no-clock"
+	CodeSilent     = "clock-silent"
 )
 
 // What the agent may refuse; ask for them with errors.Is.
@@ -68,13 +70,18 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap is ErrNotRunning or ErrRunning where the code says so, else nil.
+// Unwrap is ErrNotRunning, ErrRunning, ErrNoClock or ErrClockSilent where the
+// code says so, else nil.
 func (e *Error) Unwrap() error {
 	switch e.Code {
 	case CodeNotRunning:
 		return ErrNotRunning
 	case CodeRunning:
 		return ErrRunning
+	case CodeNoClock:
+		return ErrNoClock
+	case CodeSilent:
+		return ErrClockSilent
 	default:
 		return nil
 	}
@@ -95,6 +102,9 @@ type StartSpec struct {
 	Argv []string `json:"argv"`          // Argv[0] is a path inside the machine
 	Env  []string `json:"env,omitempty"` // the whole environment, as KEY=value
 	Dir  string   `json:"dir,omitempty"` // working directory; "" is the agent's own
+	// Clock is for a server whose clock can be bent: it gets a line to the
+	// agent, see docs/clock-bending.md. Another one must not ask for it.
+	Clock bool `json:"clock,omitempty"`
 }
 
 // ProcInfo is a process that was started.

@@ -169,7 +169,16 @@ const (
 const (
 	ReasonKilled  = "killed by squall"
 	ReasonStopped = "stopped by squall"
+	// ReasonOOM: the kernel killed it because squall had left the machine too
+	// little memory.
+	ReasonOOM = "killed for want of memory, by squall"
 )
+
+// OwnDoing reports whether an EventExit with this reason was squall's doing, and
+// not an end that the server came to by itself.
+func OwnDoing(reason string) bool {
+	return reason == ReasonKilled || reason == ReasonStopped || reason == ReasonOOM
+}
 
 // Roles in EventRole.
 const (

@@ -219,7 +219,7 @@ func (r *run) event(e history.NodeEvent) {
 	if r.nodes.leaders.see(e) {
 		r.cfg.Progress.Leader(e.Node, e.Term)
 	}
-	if e.Kind == history.EventExit && e.Reason != history.ReasonKilled && e.Reason != history.ReasonStopped {
+	if e.Kind == history.EventExit && !history.OwnDoing(e.Reason) {
 		r.log.Error("a server ended by itself", "node", e.Node, "reason", e.Reason)
 		r.crashed(e)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -22,7 +23,19 @@ type Runtime interface {
 	// Up makes a network and the machines on it, all of them running squall's
 	// agent as process 1. On an error nothing is left behind.
 	Up(ctx context.Context, spec ClusterSpec) (Cluster, error)
+	// Can says what its machines can be made to suffer, to be asked before a
+	// test: for each of CanLimitCPUs, CanLimitMemory and CanRestart "" when it
+	// can be done, else why not and the mend, in one line. It tries what it can
+	// without making a machine.
+	Can(ctx context.Context) map[string]string
 }
+
+// What a Runtime may be asked for with Can.
+const (
+	CanLimitCPUs   = "cpu-limit"       // Machine.Limit of processors' time
+	CanLimitMemory = "memory-limit"    // Machine.Limit of memory
+	CanRestart     = "machine-restart" // Machine.Kill and Machine.Start
+)
 
 // ClusterSpec says what machines are wanted.
 type ClusterSpec struct {
@@ -39,7 +52,7 @@ type ClusterSpec struct {
 type MachineSpec struct {
 	Name   string  // e.g. n1 … n5 and driver
 	CPUs   float64 // processors' worth of time that it may use; 0: no limit
-	Memory int64   // bytes; 0: no limit
+	Memory int64   // bytes, none of them swapped out; 0: no limit
 }
 
 // ClusterID is an id for a cluster of that run, which no other has: two squalls
@@ -51,25 +64,84 @@ type Cluster interface {
 	// Machine is the machine of that name, which must be one of the spec's.
 	Machine(name string) Machine
 	// Keep ends the machines but leaves their disks, and says where they are
-	// found. Down has nothing to do afterwards.
+	// found. Down has nothing to do afterwards. Like Down it takes machines as
+	// they are, running or ended, and none of them can be started afterwards.
 	Keep(ctx context.Context) (where string, err error)
 	// Down removes the machines, their disks and the network. It is idempotent.
 	Down(ctx context.Context) error
 }
 
-// Machine is one running machine.
+// Machine is one machine. It runs from Up on; Kill ends it and Start lets it run
+// again, as often as wanted. Its methods may be called from many goroutines: of
+// Start, Kill and Limit one waits for the other, as far as its ctx lets it.
 type Machine interface {
 	Name() string
 	Addr() netip.Addr
 	// Control is the attached stdin and stdout of process 1: the agent's
-	// protocol. It ends when the machine does.
+	// protocol. It ends when the machine does. After a Start it is a new stream.
 	Control() io.ReadWriteCloser
 	// Kill ends the machine as a power cut does: no process in it has a last
-	// word. It returns when that was done.
+	// word. It returns when that was done. A machine that has ended already is
+	// left alone. What was written to the data directory is there afterwards,
+	// synced or not: the disk's cache is the host's, which does not lose power.
 	Kill(ctx context.Context) error
+	// Start starts a machine that has ended, by Kill or by itself, with the name,
+	// the address and the data directory that it had. Processes, memory, packet
+	// rules and what else its kernel held are gone. It returns when process 1
+	// was started; whether its agent answers is seen at the new Control. A
+	// machine that runs is left alone: ErrMachineRuns. When it fails otherwise
+	// the machine has ended, and may be started again.
+	Start(ctx context.Context) error
+	// Limit sets what the machine may use and returns when the kernel holds it
+	// to that. Limits are of the machine and not of what runs in it: they
+	// outlive Kill and Start, and those of a machine that has ended hold from
+	// its next Start on. A limit that cannot be set is refused by name, with the
+	// reason and the mend, and nothing is changed. Memory that is less than what
+	// the machine uses, and cannot give back at once, is refused with
+	// ErrMemoryInUse: what makes a machine run out of memory is what it uses
+	// next, see protocol.Client.Hog.
+	Limit(ctx context.Context, l Limits) error
 	// Death says why the machine ended ("" while it runs), for error messages.
+	// After a Start it speaks of the new life.
 	Death(ctx context.Context) string
 }
+
+// Limits are what a machine may use. The zero value is what its MachineSpec
+// says, which may be no limit.
+type Limits struct {
+	CPUs   float64 // processors' worth of time; 0: as in the MachineSpec
+	Memory int64   // bytes, none of them swapped out; 0: as in the MachineSpec
+}
+
+// Or is what holds of a machine with that spec: l, and the spec where l has
+// nothing to say. 0 then means no limit.
+func (l Limits) Or(spec MachineSpec) Limits {
+	if l.CPUs == 0 {
+		l.CPUs = spec.CPUs
+	}
+	if l.Memory == 0 {
+		l.Memory = spec.Memory
+	}
+	return l
+}
+
+// Validate refuses what no machine can be held to.
+func (l Limits) Validate() error {
+	switch {
+	case l.CPUs < 0 || math.IsNaN(l.CPUs) || math.IsInf(l.CPUs, 0):
+		return fmt.Errorf("cpus: %v is no limit: a number above 0 is wanted, or 0 for the machine's own", l.CPUs)
+	case l.Memory < 0:
+		return fmt.Errorf("memory: %d bytes are no limit: a number above 0 is wanted, or 0 for the machine's own", l.Memory)
+	}
+	return nil
+}
+
+var (
+	// ErrMachineRuns refuses to start a machine that runs.
+	ErrMachineRuns = errors.New("the machine runs already")
+	// ErrMemoryInUse refuses a limit of memory below what is in use.
+	ErrMemoryInUse = errors.New("more memory is in use")
+)
 
 // NetworkPool is what the networks of machines are taken out of: reserved for
 // benchmarks (RFC 2544), so that it meets no company's network or VPN.

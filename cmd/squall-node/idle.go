@@ -23,6 +23,7 @@ func runIdle(args []string) error {
 	flags := flag.NewFlagSet("idle", flag.ContinueOnError)
 	look := flags.String("ls", "", "`directories` to list, with commas between them")
 	open := flags.String("open", "", "`file` to try to open for writing")
+	more := flags.String("append", "", "`file` to append an x to; prints what it holds then")
 	burn := flags.Duration("burn", 0, "how long to keep one processor busy; prints what share of it was had")
 	hog := flags.Int("hog", 0, "`MiB` of memory to use")
 	traceMiB := flags.Int("trace", 0, "`MiB` to write to the trace first")
@@ -47,6 +48,11 @@ func runIdle(args []string) error {
 		f, err := os.OpenFile(*open, os.O_WRONLY, 0)
 		fmt.Printf("open: %v\n", err)
 		f.Close()
+	}
+	if *more != "" {
+		if err := appendX(*more); err != nil {
+			return err
+		}
 	}
 	if *burn > 0 {
 		fmt.Printf("share %.3f\n", busy(*burn))
@@ -79,6 +85,24 @@ func list(dirs []string) error {
 		fmt.Println()
 	}
 	return nil
+}
+
+// appendX makes a file a byte longer, and prints it. It is not synced.
+func appendX(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString("x"); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	fmt.Printf("%s: %s\n", file, text)
+	return err
 }
 
 // busy computes for so long and returns which share of the time this process

@@ -31,7 +31,7 @@ func (crashes) Check(_ context.Context, in *Input) Result {
 		switch {
 		case e.Kind == history.EventStart:
 			starts++
-		case e.Kind == history.EventExit && e.Time >= serving && e.Reason != history.ReasonKilled && e.Reason != history.ReasonStopped:
+		case e.Kind == history.EventExit && e.Time >= serving && !history.OwnDoing(e.Reason):
 			ended = append(ended, e)
 		}
 	}

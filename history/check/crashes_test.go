@@ -12,6 +12,7 @@ func TestCrashes(t *testing.T) {
 		return history.NodeEvent{Node: node, Boot: 1, Kind: history.EventExit, Time: 20, Reason: reason}
 	}
 	fine := []history.NodeEvent{{Node: "n1", Kind: history.EventStart}, exit("n1", history.ReasonKilled), exit("n2", history.ReasonStopped)}
+	starved := append(fine[:3:3], exit("n3", history.ReasonOOM))
 	for _, tc := range []struct {
 		name   string
 		events []history.NodeEvent
@@ -19,6 +20,7 @@ func TestCrashes(t *testing.T) {
 		says   string
 	}{
 		{"killed and stopped by squall", fine, Pass, "none of 1 started"},
+		{"killed for want of memory that squall took", starved, Pass, "none of 1 started"},
 		{"a panic", append(fine[:3:3], exit("n3", "exit status 2: panic: index out of range")), Violation, "n3 ended by itself (exit status 2: panic"},
 		{"the kernel's OOM killer", append(fine[:3:3], exit("n3", "signal: killed")), Violation, "signal: killed"},
 		{"before there was a leader", append(fine[:3:3], history.NodeEvent{Node: "n3", Kind: history.EventExit, Time: 5, Reason: "exit status 1"}), Pass, "none"},

@@ -101,6 +101,10 @@ func TestLosses(t *testing.T) {
 			event(9000, "n1", "exit", history.ReasonKilled).leader(9300, "n2", 2).succeeds(1000, 9000).succeeds(9400, 20000),
 			[]Loss{loss(9000, "n1", 1, "killed", "n2", 2, 300, 410, 9000)}},
 
+		{"killed for want of memory", newScript().load(1000, 20000).leader(500, "n1", 1).
+			event(9000, "n1", "exit", history.ReasonOOM).leader(9300, "n2", 2).succeeds(1000, 9000).succeeds(9400, 20000),
+			[]Loss{loss(9000, "n1", 1, "killed", "n2", 2, 300, 410, 9000)}},
+
 		{"elected between the command to kill it and its end", newScript().load(1000, 20000).leader(500, "n1", 1).
 			fault(1, "kill", "majority", 9000, 12000, nil, "n1", "n2", "n3").event(9001, "n1", "exit", "").
 			leader(9001, "n2", 2).event(9003, "n2", "exit", "").event(9003, "n3", "exit", "").

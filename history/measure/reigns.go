@@ -120,7 +120,7 @@ func (c *court) event(e *history.NodeEvent) {
 func (c *court) whyExited(e *history.NodeEvent) string {
 	_, doomed := c.cluster.doomed[e.Node]
 	switch {
-	case doomed || e.Reason == history.ReasonKilled:
+	case doomed || e.Reason == history.ReasonKilled || e.Reason == history.ReasonOOM:
 		return CauseKilled
 	case e.Reason == history.ReasonStopped:
 		return CauseStopped

@@ -19,7 +19,12 @@ type hub struct {
 	config   protocol.Config
 	folder   protocol.Folder
 	lock     *os.File // held for as long as the hub lives
+	handover protocol.Handover
 	machines map[string]*machine
+	bridge   int // the index of the machines' switch
+	limits   *limits
+	starts   sync.WaitGroup // of machines that begin another life
+	lives    sync.WaitGroup // that are followed to their end
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -28,7 +33,8 @@ type hub struct {
 // Run is the hub. It returns when its machines and, unless they were to be
 // kept, their disks are gone.
 func Run(in io.Reader, out io.Writer) error {
-	h := &hub{out: json.NewEncoder(out), machines: map[string]*machine{}}
+	h := &hub{out: json.NewEncoder(out), machines: map[string]*machine{}, handover: protocol.InheritedHandover()}
+	defer h.handover.Close()
 	input := bufio.NewReader(in)
 	if err := readLine(input, &h.config); err != nil {
 		return fmt.Errorf("read what machines to make: %w", err)
@@ -79,12 +85,62 @@ func (h *hub) obey(input *bufio.Reader) (keep bool) {
 			if m := h.machines[c.Machine]; m != nil {
 				m.kill() // its end is an event of its own
 			}
+		case protocol.VerbStart:
+			h.start(c)
+		case protocol.VerbLimit:
+			h.answer(c, h.limit(c))
 		case protocol.VerbKeep:
 			return true
 		case protocol.VerbDown:
 			return false
 		}
 	}
+}
+
+// start lets a machine begin another life, while other commands are carried out.
+func (h *hub) start(c protocol.Command) {
+	name, files, err := h.handover.Receive()
+	if err == nil && (name != c.Machine || len(files) != agentFiles) {
+		err = fmt.Errorf("%d files of %q were handed over, %d of %q are wanted", len(files), name, agentFiles, c.Machine)
+	}
+	m := h.machines[c.Machine]
+	if err == nil && m == nil {
+		err = fmt.Errorf("there is no machine %q", c.Machine)
+	}
+	if err != nil {
+		closeAll(files...)
+		h.answer(c, err)
+		return
+	}
+	h.starts.Go(func() {
+		err := h.boot(m, c.Life, files)
+		if err != nil {
+			m.kill() // what did not come up as it should is down
+			m.await()
+		}
+		h.answer(c, err)
+	})
+}
+
+// limit holds a machine to other limits than before.
+func (h *hub) limit(c protocol.Command) error {
+	m := h.machines[c.Machine]
+	if m == nil {
+		return fmt.Errorf("there is no machine %q", c.Machine)
+	}
+	spec := m.spec
+	spec.CPUs, spec.Memory = c.CPUs, c.Memory
+	return h.limits.set(spec.Name, spec, true)
+}
+
+// answer says what came of a command.
+func (h *hub) answer(c protocol.Command, err error) {
+	done := protocol.Event{Kind: protocol.EventDone, Machine: c.Machine, ID: c.ID}
+	if err != nil {
+		var inUse *inUseError
+		done.Why, done.InUse = err.Error(), errors.As(err, &inUse)
+	}
+	h.say(done)
 }
 
 // up makes everything. What it made in vain, down takes away.
@@ -98,22 +154,24 @@ func (h *hub) up() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
 	}
-	limits, err := makeLimits(h.folder, h.config)
-	if err != nil {
+	if h.limits, err = makeLimits(h.folder, h.config); err != nil {
 		return err
 	}
-	bridge, err := makeBridge()
-	if err != nil {
+	if h.bridge, err = makeBridge(); err != nil {
 		return err
 	}
 	guardFiles(len(h.config.Machines))
 	errs := make([]error, len(h.config.Machines))
 	var all sync.WaitGroup
 	for i, spec := range h.config.Machines {
-		m := &machine{spec: spec, done: make(chan struct{})}
+		m := newMachine(spec, i)
 		h.machines[spec.Name] = m
 		all.Go(func() {
-			if err := h.boot(m, i, bridge, limits); err != nil {
+			agent, err := inheritedFiles(i)
+			if err == nil {
+				err = h.boot(m, 1, agent)
+			}
+			if err != nil {
 				errs[i] = fmt.Errorf("machine %s: %w", spec.Name, err)
 			}
 		})
@@ -130,11 +188,10 @@ func (h *hub) up() error {
 // down ends every machine and removes what is theirs.
 func (h *hub) down(keep bool) error {
 	for _, m := range h.machines {
-		m.kill()
+		m.endForGood()
 	}
-	for _, m := range h.machines {
-		<-m.done
-	}
+	h.starts.Wait()
+	h.lives.Wait()
 	switch {
 	case h.lock == nil: // the folder is not ours
 		return nil

@@ -20,6 +20,14 @@ type insideConfig struct {
 	protocol.Config
 	Machine protocol.Machine `json:"machine"` // which of them it is
 	Binary  string           `json:"binary"`  // squall-node as the hub sees it
+	Groups  []groupMount     `json:"groups"`  // its control groups
+}
+
+// groupMount is a control group of the machine, as the hub sees it, and where
+// the machine does.
+type groupMount struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Inside is how a machine begins: in namespaces that the hub has made for it,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,12 +15,26 @@ import (
 	"squall/nodeimage/hub/protocol"
 )
 
-// machine is one machine as the hub sees it.
+// machine is one machine as the hub sees it. It may live more than once.
 type machine struct {
 	spec protocol.Machine
-	cmd  *exec.Cmd
-	done chan struct{} // closed when process 1 has been reaped, or never ran
+	port int // on the cluster's switch
+
+	mu   sync.Mutex
+	cmd  *exec.Cmd     // process 1 of this life or the last; nil: it never ran
+	done chan struct{} // closed when that has been reaped, or never ran
+	over bool          // it is not to live again
 }
+
+func newMachine(spec protocol.Machine, port int) *machine {
+	never := make(chan struct{})
+	close(never)
+	return &machine{spec: spec, port: port, done: never}
+}
+
+// agentFiles is how many files an agent has of the orchestrator: stdin, stdout
+// and stderr.
+const agentFiles = 3
 
 // Where the process inside a machine finds what the hub has to say: after
 // stdin, stdout and stderr, which are the agent's.
@@ -28,18 +43,9 @@ const (
 	reportFD = 4 // takes an error; it ends when the agent runs
 )
 
-// boot starts a machine and returns when its agent runs.
-func (h *hub) boot(m *machine, i, bridge int, limits *limits) (err error) {
-	started := false
-	defer func() {
-		if !started {
-			close(m.done)
-		}
-	}()
-	agent, err := agentFiles(i)
-	if err != nil {
-		return err
-	}
+// boot lets a machine begin a life and returns when its agent runs. The agent's
+// files are closed here in any case.
+func (h *hub) boot(m *machine, life int, agent []*os.File) (err error) {
 	defer closeAll(agent...)
 	wired, tellWired, err := os.Pipe()
 	if err != nil {
@@ -52,21 +58,19 @@ func (h *hub) boot(m *machine, i, bridge int, limits *limits) (err error) {
 		return err
 	}
 	defer report.Close()
-	if m.cmd, err = inside(h.config, m.spec, agent, wired, tellReport); err != nil {
-		return err
+	cmd, err := h.inside(m.spec, agent, wired, tellReport)
+	if err == nil {
+		err = h.begin(m, life, cmd)
 	}
-	err = m.cmd.Start()
 	wired.Close()
 	tellReport.Close()
 	if err != nil {
-		return fmt.Errorf("starting a process in namespaces of its own: %w", err)
-	}
-	started = true
-	go h.follow(m)
-	if err := limits.hold(m.spec.Name, m.cmd.Process.Pid); err != nil {
 		return err
 	}
-	if err := plug(bridge, i, m.cmd.Process.Pid); err != nil {
+	if err := h.limits.hold(m.spec, cmd.Process.Pid); err != nil {
+		return err
+	}
+	if err := plug(h.bridge, m, cmd.Process.Pid); err != nil {
 		return err
 	}
 	tellWired.Close()
@@ -77,9 +81,31 @@ func (h *hub) boot(m *machine, i, bridge int, limits *limits) (err error) {
 	return err
 }
 
-// agentFiles are the agent's stdin, stdout and stderr, which the orchestrator
-// has handed down.
-func agentFiles(i int) ([]*os.File, error) {
+// begin starts process 1 of a life, unless the machine lives, or is not to live
+// again.
+func (h *hub) begin(m *machine, life int, cmd *exec.Cmd) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-m.done:
+	default:
+		return errors.New("it runs")
+	}
+	if m.over {
+		return errors.New("the machines are being taken down")
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting a process in namespaces of its own: %w", err)
+	}
+	done := make(chan struct{})
+	m.cmd, m.done = cmd, done
+	h.lives.Go(func() { h.follow(m.spec.Name, life, cmd, done) })
+	return nil
+}
+
+// inheritedFiles are the agent's stdin, stdout and stderr in the first life,
+// which the orchestrator has handed down.
+func inheritedFiles(i int) ([]*os.File, error) {
 	var files []*os.File
 	for fd := protocol.FirstFD(i); fd < protocol.FirstFD(i+1); fd++ {
 		f := os.NewFile(uintptr(fd), "agent")
@@ -106,12 +132,12 @@ func closeAll(files ...*os.File) {
 }
 
 // inside is the command that becomes the machine, see Inside.
-func inside(config protocol.Config, spec protocol.Machine, agent []*os.File, wired, report *os.File) (*exec.Cmd, error) {
+func (h *hub) inside(spec protocol.Machine, agent []*os.File, wired, report *os.File) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(insideConfig{Config: config, Machine: spec, Binary: self})
+	text, err := json.Marshal(insideConfig{Config: h.config, Machine: spec, Binary: self, Groups: h.limits.mounts(spec.Name)})
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +152,34 @@ func inside(config protocol.Config, spec protocol.Machine, agent []*os.File, wir
 	return cmd, nil
 }
 
-// follow reports how a machine ended.
-func (h *hub) follow(m *machine) {
-	defer close(m.done)
-	_ = m.cmd.Wait() // the state tells more
-	h.say(protocol.Event{Kind: protocol.EventExit, Machine: m.spec.Name, Why: m.cmd.ProcessState.String()})
+// follow reports how a life ended.
+func (h *hub) follow(machine string, life int, cmd *exec.Cmd, done chan<- struct{}) {
+	_ = cmd.Wait() // the state tells more
+	close(done)
+	h.say(protocol.Event{Kind: protocol.EventExit, Machine: machine, Life: life, Why: cmd.ProcessState.String()})
 }
 
 // kill ends the machine: with process 1 the kernel kills all others in it.
 func (m *machine) kill() {
-	if m.cmd != nil && m.cmd.Process != nil {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cmd != nil {
 		_ = m.cmd.Process.Kill() // it may have ended by itself
 	}
+}
+
+// endForGood kills the machine and lets it begin no other life.
+func (m *machine) endForGood() {
+	m.mu.Lock()
+	m.over = true
+	m.mu.Unlock()
+	m.kill()
+}
+
+// await returns when the machine does not live.
+func (m *machine) await() {
+	m.mu.Lock()
+	done := m.done
+	m.mu.Unlock()
+	<-done
 }

@@ -30,11 +30,19 @@ func makeBridge() (int, error) {
 
 // plug makes a pair of interfaces: one on the bridge, the other in the network
 // namespace of the process.
-func plug(bridge, i, pid int) error {
+//
+// The pair of the machine's life before goes with its namespace, but in the
+// kernel's own time. The address of the interface is the same in every life:
+// the other machines know it, and would send to the old one for a while.
+func plug(bridge int, m *machine, pid int) error {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "port" + strconv.Itoa(i)
+	attrs.Name = "port" + strconv.Itoa(m.port)
+	if old, err := netlink.LinkByName(attrs.Name); err == nil {
+		_ = netlink.LinkDel(old) // if it went just now, it is gone too
+	}
 	attrs.MasterIndex = bridge
-	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: legName, PeerNamespace: netlink.NsPid(pid)}
+	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: legName, PeerNamespace: netlink.NsPid(pid),
+		PeerHardwareAddr: hardwareAddr(m.spec.Addr)}
 	if err := netlink.LinkAdd(pair); err != nil {
 		return fmt.Errorf("plugging it into the bridge: %w", err)
 	}
@@ -42,6 +50,12 @@ func plug(bridge, i, pid int) error {
 		return fmt.Errorf("plugging it into the bridge: %w", err)
 	}
 	return nil
+}
+
+// hardwareAddr is a local one that is made of the address.
+func hardwareAddr(addr netip.Addr) net.HardwareAddr {
+	ip := addr.As4()
+	return append(net.HardwareAddr{0x02, 0x53}, ip[:]...)
 }
 
 // configureLeg sets the machine's own end up, from inside.

@@ -23,7 +23,8 @@ func hidden() []string {
 
 // enterRoot builds the machine's file system and makes it the root: the
 // program, the data directory on the host's disk, /proc of its own processes,
-// /dev with what is harmless, and /tmp. Nothing else of the host is in it.
+// /dev with what is harmless, its own control groups to look at, and /tmp.
+// Nothing else of the host is in it.
 func enterRoot(c insideConfig) error {
 	folder := protocol.Folder(c.Folder)
 	root := folder.Root()
@@ -57,7 +58,27 @@ func enterRoot(c insideConfig) error {
 	if err := mountProc(filepath.Join(root, "proc")); err != nil {
 		return err
 	}
+	if err := mountGroups(root, c.Groups); err != nil {
+		return err
+	}
 	return turnRoot(root)
+}
+
+// mountGroups shows the machine its own control groups, and no others.
+func mountGroups(root string, groups []groupMount) error {
+	for _, g := range groups {
+		at := filepath.Join(root, g.To)
+		if err := makeDir(at, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(g.From, at, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mounting the machine's control group: %w", err)
+		}
+		if err := makeReadOnly(at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeDir does not leave the mode to the umask.

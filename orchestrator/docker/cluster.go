@@ -70,7 +70,8 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	}
 	ready := time.Now()
 	for i, m := range spec.Machines {
-		c.machines[m.Name] = &machine{runtime: c.runtime, spec: m, addr: orchestrator.MachineAddr(subnet, i)}
+		c.machines[m.Name] = &machine{runtime: c.runtime, spec: m, limits: orchestrator.Limits{}.Or(m),
+			addr: orchestrator.MachineAddr(subnet, i), turn: make(chan struct{}, 1)}
 	}
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {
@@ -109,8 +110,18 @@ func (m *machine) up(ctx context.Context, c *cluster, image string) error {
 	if err := m.runtime.limitLost(m.spec, created.Warnings); err != nil {
 		return err
 	}
-	if err := m.attach(ctx); err != nil {
+	return m.begin(ctx)
+}
+
+// begin lets the container run, attached to from before: what process 1 says
+// first is not lost.
+func (m *machine) begin(ctx context.Context) error {
+	control, err := m.attach(ctx)
+	if err != nil {
 		return err
+	}
+	if !m.newLife(control) {
+		return errTakenDown
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -121,9 +132,9 @@ func (m *machine) up(ctx context.Context, c *cluster, image string) error {
 }
 
 // attach takes hold of stdin and stdout of process 1, which is not there yet.
-func (m *machine) attach(ctx context.Context) error {
+func (m *machine) attach(ctx context.Context) (got *control, err error) {
 	r := m.runtime
-	return r.within(ctx, r.limits.step, "attaching to the container of "+m.spec.Name, func(ctx context.Context) error {
+	err = r.within(ctx, r.limits.step, "attaching to the container of "+m.spec.Name, func(ctx context.Context) error {
 		type answer struct {
 			types.HijackedResponse
 			err error
@@ -138,7 +149,7 @@ func (m *machine) attach(ctx context.Context) error {
 		select {
 		case a := <-came:
 			if a.err == nil {
-				m.control = newControl(a.Conn, a.Reader)
+				got = newControl(a.Conn, a.Reader)
 			}
 			return a.err
 		case <-ctx.Done():
@@ -152,6 +163,7 @@ func (m *machine) attach(ctx context.Context) error {
 			return ctx.Err()
 		}
 	})
+	return got, err
 }
 
 func (m *machine) config(c *cluster, image string) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
@@ -176,7 +188,7 @@ func (m *machine) config(c *cluster, image string) (*container.Config, *containe
 		CapAdd:        []string{"NET_ADMIN", "NET_RAW"},
 		SecurityOpt:   []string{"no-new-privileges"},
 		Init:          &noInit, // the agent is process 1
-		Resources:     resources(m.spec),
+		Resources:     resources(m.limits),
 		// Ulimits stay the engine's: one that may not raise them (rootless, or
 		// confined itself) would refuse to start the container, and a Go
 		// program takes its hard limit of open files by itself.
@@ -209,7 +221,8 @@ func (c *cluster) Keep(context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.machines {
-		m.control.Close() // an agent whose stdin ends leaves
+		m.noMoreLives()
+		m.hangUp() // an agent whose stdin ends leaves
 	}
 	c.down = true
 	return "the containers " + networkName(c.id) + "-*", nil
@@ -225,15 +238,16 @@ func (c *cluster) Down(ctx context.Context) error {
 	}
 	r := c.runtime
 	begin := time.Now()
+	for _, m := range c.machines {
+		m.noMoreLives()
+	}
 	var removed Report
 	err := r.within(context.WithoutCancel(ctx), r.limits.clean, "removing everything", func(ctx context.Context) (err error) {
 		removed, err = r.remove(ctx, ClusterLabel+"="+c.id)
 		return err
 	})
 	for _, m := range c.machines {
-		if m.control != nil {
-			m.control.Close()
-		}
+		m.hangUp()
 	}
 	if err != nil {
 		return fmt.Errorf("taking the machines of run %s down: %w (squall clean removes what is left)", c.run, err)

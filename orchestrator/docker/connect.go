@@ -21,7 +21,7 @@ func (a address) client(patience time.Duration) (*client.Client, error) {
 	return client.NewClientWithOpts(opts...)
 }
 
-// minAPI is the first version of the API with HostConfig.Mounts and NanoCPUs.
+// minAPI is the first version of the API with HostConfig.Mounts.
 const minAPI = "1.25"
 
 // checkEngine refuses an engine that answers but is not one to run machines on.

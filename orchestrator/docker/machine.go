@@ -2,10 +2,12 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -21,13 +23,23 @@ const deathDelay = 3 * time.Second
 // lastLines is how many lines of stderr tell why a machine ended.
 const lastLines = 10
 
+// errTakenDown refuses to start a machine of a cluster that is no more.
+var errTakenDown = errors.New("the machines were taken down")
+
 // machine is one container.
 type machine struct {
 	runtime *Runtime
 	spec    orchestrator.MachineSpec
 	addr    netip.Addr
 	id      string
-	control *control
+	turn    chan struct{} // holds one while Start, Kill or Limit is at work
+
+	limits orchestrator.Limits // that hold; whose turn it is may use them
+
+	mu      sync.Mutex
+	control *control // of this life, or the last
+	killed  bool     // squall ended this life
+	over    bool     // it is not to live again
 }
 
 // Name is the machine's name, which also is its host name.
@@ -37,46 +49,156 @@ func (m *machine) Name() string { return m.spec.Name }
 func (m *machine) Addr() netip.Addr { return m.addr }
 
 // Control is stdin and stdout of process 1.
-func (m *machine) Control() io.ReadWriteCloser { return m.control }
+func (m *machine) Control() io.ReadWriteCloser { return m.attached() }
+
+func (m *machine) attached() *control {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.control
+}
+
+// newLife takes what process 1 of a new life will speak over. It is refused when
+// there is to be no other life.
+func (m *machine) newLife(c *control) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.over {
+		c.Close()
+		return false
+	}
+	if m.control != nil {
+		m.control.Close()
+	}
+	m.control, m.killed = c, false
+	return true
+}
+
+func (m *machine) noMoreLives() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.over = true
+}
+
+// hangUp ends the attachment.
+func (m *machine) hangUp() {
+	if c := m.attached(); c != nil {
+		c.Close()
+	}
+}
+
+// take waits for its turn to change the machine.
+func (m *machine) take(ctx context.Context) (release func(), err error) {
+	select {
+	case m.turn <- struct{}{}:
+		return func() { <-m.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
 // Kill ends the container.
 func (m *machine) Kill(ctx context.Context) error {
+	release, err := m.take(ctx)
+	if err != nil {
+		return fmt.Errorf("killing the machine %s: %w", m.spec.Name, err)
+	}
+	defer release()
+	m.mu.Lock()
+	m.killed = m.killed || !m.control.ended()
+	m.mu.Unlock()
 	r := m.runtime
 	return r.within(ctx, r.limits.step, "killing the container of "+m.spec.Name, func(ctx context.Context) error {
-		return r.api.ContainerKill(ctx, m.id, "KILL")
+		err := r.api.ContainerKill(ctx, m.id, "KILL")
+		if errdefs.IsConflict(err) { // so the engine says of one that does not run
+			if state, inspectErr := m.state(ctx); inspectErr == nil && !state.Running {
+				return nil
+			}
+		}
+		return err
 	})
+}
+
+// Start lets the container run again.
+func (m *machine) Start(ctx context.Context) error {
+	release, err := m.take(ctx)
+	if err == nil {
+		defer release()
+		err = m.start(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("starting the machine %s: %w", m.spec.Name, err)
+	}
+	return nil
+}
+
+func (m *machine) start(ctx context.Context) error {
+	m.settle(ctx)
+	var state *container.State
+	err := m.runtime.ask(ctx, "inspecting the container of "+m.spec.Name, func(ctx context.Context) (err error) {
+		state, err = m.state(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if state.Running {
+		return orchestrator.ErrMachineRuns
+	}
+	return m.begin(ctx)
+}
+
+func (m *machine) state(ctx context.Context) (*container.State, error) {
+	info, err := m.runtime.api.ContainerInspect(ctx, m.id)
+	if err != nil {
+		return nil, err
+	}
+	return info.State, nil
+}
+
+// settle waits for the engine to notice that the container has ended, when the
+// end of its streams was seen already.
+func (m *machine) settle(ctx context.Context) {
+	if !m.attached().ended() {
+		return
+	}
+	wait, cancel := context.WithTimeout(ctx, deathDelay)
+	defer cancel()
+	done, failed := m.runtime.api.ContainerWait(wait, m.id, container.WaitConditionNotRunning)
+	select {
+	case <-done:
+	case <-failed: // inspecting will say why
+	}
 }
 
 // Death says how the container ended, with the last lines of its stderr.
 func (m *machine) Death(ctx context.Context) string {
-	if m.control.ended() {
-		wait, cancel := context.WithTimeout(ctx, deathDelay)
-		defer cancel()
-		done, failed := m.runtime.api.ContainerWait(wait, m.id, container.WaitConditionNotRunning)
-		select {
-		case <-done:
-		case <-failed: // inspecting will say why
-		}
-	}
-	var info container.InspectResponse
+	m.settle(ctx)
+	var state *container.State
 	err := m.runtime.ask(ctx, "inspecting the container of "+m.spec.Name, func(ctx context.Context) (err error) {
-		info, err = m.runtime.api.ContainerInspect(ctx, m.id)
+		state, err = m.state(ctx)
 		return err
 	})
+	m.mu.Lock()
+	killed := m.killed
+	m.mu.Unlock()
 	switch {
 	case errdefs.IsNotFound(err):
 		return m.withLastWords("its container was removed")
 	case err != nil:
 		return fmt.Sprintf("why is not known: %v", err)
-	case info.State.Running:
+	case state.Running:
 		return ""
 	}
-	return m.withLastWords(describe(info.State))
+	return m.withLastWords(describe(state, killed))
 }
 
-func describe(s *container.State) string {
+// describe says how a container ended. The engine notes that memory ran out in
+// it also when only the server was killed for that.
+func describe(s *container.State, killed bool) string {
 	what := fmt.Sprintf("its container ended with exit code %d", s.ExitCode)
 	switch {
+	case s.ExitCode == 128+9 && killed:
+		what += " (it was killed by squall)"
 	case s.OOMKilled:
 		what += " (it ran out of memory and was killed)"
 	case s.ExitCode == 128+9:
@@ -89,7 +211,7 @@ func describe(s *container.State) string {
 }
 
 func (m *machine) withLastWords(what string) string {
-	text := strings.TrimSpace(string(m.control.lastStderr()))
+	text := strings.TrimSpace(string(m.attached().lastStderr()))
 	if text == "" {
 		return what
 	}

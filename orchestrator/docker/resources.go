@@ -25,8 +25,27 @@ func minMemory(apiVersion string) int64 {
 	return 6 << 20
 }
 
-func resources(m orchestrator.MachineSpec) container.Resources {
-	return container.Resources{NanoCPUs: int64(math.Round(m.CPUs * 1e9)), Memory: m.Memory}
+// cpuPeriod is the kernel's own choice, in microseconds.
+const cpuPeriod = 100_000
+
+// resources are limits as the engine sets them: 0 is none, or as it was. A quota
+// can be lifted again, which the engine's other way to limit processors cannot.
+// Memory and swap together are limited to the same, so that nothing is swapped
+// out to get below the limit.
+func resources(l orchestrator.Limits) container.Resources {
+	r := container.Resources{Memory: l.Memory, MemorySwap: l.Memory}
+	if l.CPUs > 0 {
+		r.CPUPeriod, r.CPUQuota = cpuPeriod, int64(math.Round(l.CPUs*cpuPeriod))
+	}
+	return r
+}
+
+func (r *Runtime) whatItLimits(ctx context.Context) (info system.Info, err error) {
+	err = r.ask(ctx, "asking what it can limit", func(ctx context.Context) (err error) {
+		info, err = r.api.Info(ctx)
+		return err
+	})
+	return info, err
 }
 
 // checkLimits refuses limits that the engine would not set, before anything is
@@ -36,11 +55,7 @@ func (r *Runtime) checkLimits(ctx context.Context, machines []orchestrator.Machi
 	if !slices.ContainsFunc(machines, limited) {
 		return nil
 	}
-	var info system.Info
-	err := r.ask(ctx, "asking what it can limit", func(ctx context.Context) (err error) {
-		info, err = r.api.Info(ctx)
-		return err
-	})
+	info, err := r.whatItLimits(ctx)
 	if err != nil {
 		return err
 	}

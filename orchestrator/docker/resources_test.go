@@ -115,13 +115,13 @@ func TestLimitsSet(t *testing.T) {
 		t.Skip(err) // so it is refused, which is right
 	}
 	c := up(t, r, s)
-	for name, want := range map[string][2]int64{"n1": {290_000_000, 64 << 20}, "driver": {}} {
+	for name, want := range map[string][2]int64{"n1": {29_000, 64 << 20}, "driver": {}} {
 		info, err := r.api.ContainerInspect(t.Context(), c.Machine(name).(*machine).id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := [2]int64{info.HostConfig.NanoCPUs, info.HostConfig.Memory}; got != want {
-			t.Errorf("%s: billionths of a processor and bytes: %v, want %v", name, got, want)
+		if got := [2]int64{info.HostConfig.CPUQuota, info.HostConfig.Memory}; got != want {
+			t.Errorf("%s: µs in every 100 ms and bytes: %v, want %v", name, got, want)
 		}
 	}
 	client := command(t, c.Machine("n1"))

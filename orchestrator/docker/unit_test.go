@@ -98,9 +98,13 @@ func TestDescribe(t *testing.T) {
 		"exit code 1":                   {ExitCode: 1},
 		"no such file":                  {ExitCode: 127, Error: "no such file"},
 	} {
-		if got := describe(s); !strings.Contains(got, want) {
+		if got := describe(s, false); !strings.Contains(got, want) {
 			t.Errorf("%+v is %q, want %q in it", s, got, want)
 		}
+	}
+	// The engine also notes that only the server was killed for want of memory.
+	if got := describe(&container.State{ExitCode: 137, OOMKilled: true}, true); !strings.Contains(got, "killed by squall") {
+		t.Errorf("what squall killed is %q", got)
 	}
 	m := &machine{control: newControl(nil, nil)}
 	m.control.stderr = []byte("first\n" + strings.Repeat("again\n", 20) + "agent: no ports left\n")

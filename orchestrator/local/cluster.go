@@ -109,7 +109,7 @@ func (c *cluster) end(ctx context.Context, verb string) error {
 	defer cancel()
 	why := c.hub.leave(ctx, verb)
 	for _, m := range c.machines {
-		m.control.Close()
+		m.now().control.Close()
 	}
 	if why == nil {
 		return nil

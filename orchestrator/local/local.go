@@ -87,6 +87,24 @@ func (r *Runtime) Describe(context.Context) string {
 	return describe(r.unprivileged) + "; disks in " + r.folder
 }
 
+// Can tries to make control groups, which limits need.
+func (r *Runtime) Can(context.Context) map[string]string {
+	can := map[string]string{orchestrator.CanRestart: ""}
+	keys := map[string]string{"cpus": orchestrator.CanLimitCPUs, "memory": orchestrator.CanLimitMemory}
+	var controllers []string
+	for _, s := range protocol.Settings() {
+		controllers = append(controllers, s.Controller)
+	}
+	places := protocol.FindPlaces(controllers...)
+	for _, s := range protocol.Settings() {
+		can[keys[s.Name]] = ""
+		if err := places.Lacks[s.Controller]; err != nil {
+			can[keys[s.Name]] = s.Refusal(err).Error()
+		}
+	}
+	return can
+}
+
 // Report says how much was removed.
 type Report struct {
 	Runs  int `json:"runs"`  // whose disks and control groups were removed

@@ -7,6 +7,8 @@ import (
 	"os"
 )
 
-func takeLock(string) (*os.File, error) { return nil, errors.New("machines without Docker need Linux") }
+var errLinux = errors.New("machines without Docker need Linux")
+
+func takeLock(string) (*os.File, error) { return nil, errLinux }
 
 func locked(string) bool { return false }

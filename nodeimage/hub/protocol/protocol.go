@@ -4,7 +4,8 @@
 //
 // Both directions are JSON, one value a line. The hub's stdin takes one Config
 // and then Commands; its stdout gives Events. When its stdin ends, the one who
-// commanded it is gone, and the hub takes everything down.
+// commanded it is gone, and the hub takes everything down. The agent's files of
+// a machine that is started again come over a socket, see Handover.
 package protocol
 
 import "net/netip"
@@ -22,8 +23,8 @@ type Config struct {
 	DataDir    string `json:"dataDir"`
 }
 
-// Machine is one machine to make. Its agent's stdin, stdout and stderr are
-// handed to the hub as file descriptors, see FirstFD.
+// Machine is one machine to make. Its agent's stdin, stdout and stderr in its
+// first life are handed to the hub as file descriptors, see FirstFD.
 type Machine struct {
 	Name   string     `json:"name"` // also its host name
 	Addr   netip.Addr `json:"addr"`
@@ -31,28 +32,39 @@ type Machine struct {
 	Memory int64      `json:"memory,omitempty"` // bytes; 0: no limit
 }
 
+// HandoverFD is where the hub finds its end of the Handover.
+const HandoverFD = 3
+
 // FirstFD is where the hub finds the stdin of the i-th machine's agent. Its
 // stdout and stderr follow.
-func FirstFD(i int) int { return 3 + 3*i }
+func FirstFD(i int) int { return HandoverFD + 1 + 3*i }
 
 // Verbs of commands.
 const (
-	VerbKill = "kill" // end Machine, as a power cut does
-	VerbKeep = "keep" // end all machines, leave their disks, and exit
-	VerbDown = "down" // end all machines, remove everything, and exit
+	VerbKill  = "kill"  // end Machine, as a power cut does
+	VerbStart = "start" // let Machine, which has ended, begin its next Life; its files were handed over
+	VerbLimit = "limit" // hold Machine to CPUs and Memory
+	VerbKeep  = "keep"  // end all machines, leave their disks, and exit
+	VerbDown  = "down"  // end all machines, remove everything, and exit
 )
 
 // Command asks the hub for something.
 type Command struct {
 	Verb    string `json:"verb"`
 	Machine string `json:"machine,omitempty"`
+	// ID, of a VerbStart and a VerbLimit, is in the EventDone that answers it.
+	ID     uint64  `json:"id,omitempty"`
+	Life   int     `json:"life,omitempty"`   // that begins with a VerbStart; the first is 1
+	CPUs   float64 `json:"cpus,omitempty"`   // of a VerbLimit; 0: no limit
+	Memory int64   `json:"memory,omitempty"` // of a VerbLimit, bytes; 0: no limit
 }
 
 // Kinds of events.
 const (
 	EventUp     = "up"     // every machine's agent runs
 	EventFailed = "failed" // the machines cannot be made: Why; the hub exits
-	EventExit   = "exit"   // process 1 of Machine ended: Why
+	EventExit   = "exit"   // process 1 of Machine ended in that Life: Why
+	EventDone   = "done"   // the command ID was carried out; Why if not, then nothing was changed
 	EventDown   = "down"   // the last event: what was asked for is done; Why if not all of it
 )
 
@@ -60,5 +72,9 @@ const (
 type Event struct {
 	Kind    string `json:"event"`
 	Machine string `json:"machine,omitempty"`
+	Life    int    `json:"life,omitempty"`
+	ID      uint64 `json:"id,omitempty"`
 	Why     string `json:"why,omitempty"`
+	// InUse says of an EventDone why a limit of memory was refused: more is in use.
+	InUse bool `json:"inUse,omitempty"`
 }

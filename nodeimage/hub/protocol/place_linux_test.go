@@ -1,4 +1,4 @@
-package hub
+package protocol
 
 import (
 	"os"
@@ -16,7 +16,7 @@ func tree(t *testing.T, files map[string]string) string {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(text), 0o444); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -29,15 +29,21 @@ func TestFindPlaceInVersion1(t *testing.T) {
 40 30 0:37 / /cg/unified rw,relatime - cgroup2 cgroup2 rw
 `
 	cgroup := "4:memory:/docker/abc/inner\n1:cpu,cpuacct:/user.slice\n0::/user.slice\n"
+	places := found(mountinfo, cgroup, "cpu", "memory", "pids")
 	for controller, want := range map[string]string{"cpu": "/cg/cpu/user.slice", "memory": "/cg/memory/inner"} {
-		place, err := findPlace(controller, mountinfo, cgroup)
-		if err != nil || place.unified || place.parent != want {
-			t.Errorf("%s: %+v, %v, want %s", controller, place, err, want)
+		if place := places.Found[controller]; place.Unified || place.Parent != want {
+			t.Errorf("%s: %+v, want %s", controller, place, want)
 		}
 	}
-	if _, err := findPlace("pids", mountinfo, cgroup); err == nil || !strings.Contains(err.Error(), "pids") {
+	if err := places.Lacks["pids"]; err == nil || !strings.Contains(err.Error(), "pids") {
 		t.Errorf("a controller that is not mounted: %v", err)
 	}
+}
+
+func found(mountinfo, cgroup string, controllers ...string) Places {
+	p := Places{map[string]Place{}, map[string]error{}}
+	p.find(controllers, mountinfo, cgroup)
+	return p
 }
 
 // In version 2 a group with processes passes nothing on; one above it may.
@@ -54,21 +60,36 @@ func TestFindPlaceInVersion2(t *testing.T) {
 	})
 	mountinfo := "30 1 0:27 / " + root + " rw - cgroup2 cgroup2 rw\n"
 	const cgroup = "0::/user/session/terminal\n"
-	place, err := findPlace("memory", mountinfo, cgroup)
-	if want := filepath.Join(root, "user"); err != nil || !place.unified || place.parent != want {
-		t.Errorf("memory: %+v, %v, want %s", place, err, want)
+	places := found(mountinfo, cgroup, "memory", "cpuset")
+	if place, want := places.Found["memory"], filepath.Join(root, "user"); !place.Unified || place.Parent != want {
+		t.Errorf("memory: %+v (%v), want %s", place, places.Lacks["memory"], want)
 	}
 	// The search leaves groups of others as they are.
 	if text, err := os.ReadFile(filepath.Join(root, "user/session/cgroup.subtree_control")); err != nil || string(text) != "\n" {
 		t.Errorf("another's group was changed: %q, %v", text, err)
 	}
-	if _, err := findPlace("cpuset", mountinfo, cgroup); err == nil {
+	if places.Lacks["cpuset"] == nil {
 		t.Error("a controller that nobody has was found")
+	}
+	// A process is in one group of version 2: both controllers are further up.
+	places = found(mountinfo, cgroup, "memory", "cpu")
+	for _, c := range []string{"memory", "cpu"} {
+		if place := places.Found[c]; place.Parent != root {
+			t.Errorf("%s: %+v, want %s", c, place, root)
+		}
+	}
+	// Where no group passes both on, the first is taken.
+	if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("pids\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	places = found(mountinfo, cgroup, "cpu", "memory")
+	if place, want := places.Found["memory"], filepath.Join(root, "user"); place.Parent != want || places.Lacks["cpu"] == nil {
+		t.Errorf("memory: %+v, want %s; cpu lacks %v", place, want, places.Lacks["cpu"])
 	}
 }
 
 func TestLimitsAreRefusedByName(t *testing.T) {
-	err := refusal("memory", os.ErrPermission)
+	err := Settings()[1].Refusal(os.ErrPermission)
 	for _, want := range []string{"memory: a limit cannot be set here", "permission denied", "--memory"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
@@ -12,13 +13,15 @@ import (
 // forwards holds a connection for requests to every other node, so that the
 // first request after an election need not wait for one.
 type forwards struct {
-	links map[raft.NodeID]*atomic.Pointer[mux] // the map is never changed
+	links   map[raft.NodeID]*atomic.Pointer[mux] // the map is never changed
+	metrics *metrics
+	log     *slog.Logger
 }
 
 var _ forwarder = (*forwards)(nil)
 
-func newForwards(self raft.NodeID, peers map[raft.NodeID]string) *forwards {
-	f := &forwards{links: make(map[raft.NodeID]*atomic.Pointer[mux])}
+func newForwards(self raft.NodeID, peers map[raft.NodeID]string, m *metrics, log *slog.Logger) *forwards {
+	f := &forwards{links: make(map[raft.NodeID]*atomic.Pointer[mux]), metrics: m, log: log}
 	for id := range peers {
 		if id != self {
 			f.links[id] = &atomic.Pointer[mux]{}
@@ -38,6 +41,7 @@ func (f *forwards) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
 		<-m.done
 	}
 	f.links[to].Store(nil)
+	f.metrics.noteDamage(f.log, m.reason, "peer", to, "kind", kindRequests.String())
 }
 
 func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, deadline time.Time, done func(response)) bool {

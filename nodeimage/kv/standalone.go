@@ -26,10 +26,10 @@ func StartStandalone(addr string) (*Standalone, error) {
 		return nil, fmt.Errorf("start standalone kv server: %w", err)
 	}
 	node := &soloNode{state: NewMachine()}
-	m := &metrics{}
-	r := newRouter(soloID, node, node.state, newForwards(soloID, nil), m)
+	m, log := &metrics{}, slog.New(slog.DiscardHandler)
+	r := newRouter(soloID, node, node.state, newForwards(soloID, nil, m, log), m)
 	r.timeout = DefaultRequestTimeout
-	f := newFrontend(r, m, slog.New(slog.DiscardHandler))
+	f := newFrontend(r, m, log)
 	f.accept(ln, f.serveClient)
 	return &Standalone{frontend: f, addr: ln.Addr()}, nil
 }

@@ -39,8 +39,8 @@ func TestCommandRoundTrip(t *testing.T) {
 				string(got.expect) != c.expect.Data || string(got.value) != c.value {
 				t.Errorf("read back something else: %+v", got)
 			}
-			if len(raw)+idSize > maxFrame {
-				t.Errorf("a frame of it would have %d bytes, over the limit of %d", len(raw)+idSize, maxFrame)
+			if len(raw) > maxBody {
+				t.Errorf("it has %d bytes, over the limit of %d", len(raw), maxBody)
 			}
 			for cut := range min(len(raw), 100) {
 				if _, err := decodeCommand(raw[:cut]); err == nil {
@@ -134,16 +134,18 @@ func TestResponseRoundTrip(t *testing.T) {
 	}
 }
 
+// headerOf is a header, with the right checksum, of a body of that length.
+func headerOf(size uint32) []byte {
+	head := beginFrame(nil, 1)
+	binary.BigEndian.PutUint32(head, size)
+	return binary.BigEndian.AppendUint32(head[:clientHeader-sumSize], checksum(head[:clientHeader-sumSize]))
+}
+
 func TestReadRefusesFrames(t *testing.T) {
-	frame := func(n uint32, body ...byte) []byte {
-		b := binary.BigEndian.AppendUint32(nil, n)
-		return append(binary.BigEndian.AppendUint64(b, 1), body...)
-	}
 	for name, raw := range map[string][]byte{
-		"length 0":      frame(0),
-		"no body":       frame(idSize),
-		"over limit":    frame(maxFrame + 1),
-		"absurd length": frame(1<<32 - 1),
+		"no body":       headerOf(0),
+		"over limit":    headerOf(maxBody + 1),
+		"absurd length": headerOf(1<<32 - 1),
 	} {
 		var malformed *frameError
 		if _, _, err := readRequest(bufio.NewReader(bytes.NewReader(raw))); !errors.As(err, &malformed) {

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
@@ -12,14 +13,16 @@ import (
 // forwards holds a connection for requests to every other node, so that the
 // first request after an election need not wait for one.
 type forwards struct {
-	links map[raft.NodeID]*atomic.Pointer[mux] // the map is never changed
-	clock *Clock                               // what the life of a request is measured by
+	links   map[raft.NodeID]*atomic.Pointer[mux] // the map is never changed
+	clock   *Clock                               // what the life of a request is measured by
+	metrics *metrics
+	log     *slog.Logger
 }
 
 var _ forwarder = (*forwards)(nil)
 
-func newForwards(self raft.NodeID, peers map[raft.NodeID]string, clock *Clock) *forwards {
-	f := &forwards{clock: clock, links: make(map[raft.NodeID]*atomic.Pointer[mux])}
+func newForwards(self raft.NodeID, peers map[raft.NodeID]string, clock *Clock, m *metrics, log *slog.Logger) *forwards {
+	f := &forwards{links: make(map[raft.NodeID]*atomic.Pointer[mux]), clock: clock, metrics: m, log: log}
 	for id := range peers {
 		if id != self {
 			f.links[id] = &atomic.Pointer[mux]{}
@@ -39,6 +42,7 @@ func (f *forwards) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
 		<-m.done
 	}
 	f.links[to].Store(nil)
+	f.metrics.noteDamage(f.log, m.reason, "peer", to, "kind", kindRequests.String())
 }
 
 func (f *forwards) forward(to raft.NodeID, op Op, raw []byte, born, life time.Duration, done func(response)) bool {

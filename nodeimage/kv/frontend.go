@@ -93,19 +93,22 @@ func (f *frontend) accept(ln net.Listener, handle func(net.Conn)) {
 // serveClient speaks with a client from its hello on.
 func (f *frontend) serveClient(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(helloTimeout))
-	var hello [helloSize]byte
-	if _, err := io.ReadFull(conn, hello[:]); err != nil {
-		f.log.Debug("client left before its hello", "client", conn.RemoteAddr().String(), "err", err)
+	from := conn.RemoteAddr().String()
+	var hello [helloBody]byte
+	version, err := readHello(conn, hello[:], clientMagic)
+	switch {
+	case errors.Is(err, errStranger):
+		f.log.Warn("connection closed: it does not speak the client protocol", "client", from, "err", err)
+		return
+	case f.metrics.noteDamage(f.log, err, "client", from):
+		return
+	case err != nil:
+		f.log.Debug("client left before its hello", "client", from, "err", err)
 		return
 	}
 	verdict := welcome
-	switch {
-	case [4]byte(hello[:4]) != clientMagic:
-		f.log.Warn("connection closed: it does not speak the client protocol", "client", conn.RemoteAddr().String())
-		return
-	case hello[4] != 0 || hello[5] != ProtocolVersion:
-		f.log.Warn("connection closed: protocol version not known", "client", conn.RemoteAddr().String(),
-			"version", int(hello[4])<<8|int(hello[5]))
+	if version != ProtocolVersion {
+		f.log.Warn("connection closed: protocol version not known", "client", from, "version", version)
 		verdict = wrongVersion
 	}
 	if _, err := conn.Write(shortHello(clientMagic, verdict)); err != nil || verdict != welcome {

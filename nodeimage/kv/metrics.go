@@ -1,8 +1,10 @@
 package kv
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,20 @@ type metrics struct {
 	received     atomic.Uint64                               // Raft messages
 	bytesSent    atomic.Uint64                               // of Raft messages
 	bytesReceive atomic.Uint64
+	damaged      atomic.Uint64 // connections ended because what came did not fit its checksum
+}
+
+// noteDamage counts and logs that a connection ends because of bytes that are
+// not those that were sent; args tell which one it is. It reports whether that
+// is what err says.
+func (m *metrics) noteDamage(log *slog.Logger, err error, args ...any) bool {
+	var damage *damageError
+	if !errors.As(err, &damage) {
+		return false
+	}
+	args = append(args, "err", err, "so_far", m.damaged.Add(1))
+	log.Warn("connection closed: the network changed what it carried", args...)
+	return true
 }
 
 func (m *metrics) answered(q *request, r *response) {
@@ -90,6 +106,7 @@ func writeMetrics(w io.Writer, m *metrics, st raft.Status, keys, bytes int64) er
 	p.counter("squall_peer_messages_received_total", "Raft messages received.", m.received.Load())
 	p.counter("squall_peer_sent_bytes_total", "Bytes of Raft messages given to a connection.", m.bytesSent.Load())
 	p.counter("squall_peer_received_bytes_total", "Bytes of Raft messages received.", m.bytesReceive.Load())
+	p.counter("squall_damaged_connections_total", "Connections ended because what came did not fit its checksum.", m.damaged.Load())
 
 	p.gauge("squall_raft_term", "Current term.", st.Term)
 	p.gauge("squall_raft_leader", "Id of the leader this node knows of, 0 for none.", uint64(st.Leader))

@@ -33,6 +33,7 @@ type statusView struct {
 	Members       map[string]string `json:"members"`
 	Peers         int64             `json:"peersConnected"`
 	Clients       int64             `json:"clientConnections"`
+	Damaged       uint64            `json:"damagedConnections"`
 	Keys          int64             `json:"keys"`
 	Bytes         int64             `json:"bytes"`
 }
@@ -47,6 +48,7 @@ func (s *Server) view() statusView {
 		Applied: st.Applied, SnapshotIndex: st.SnapshotIndex,
 		Proposals: st.Proposals, Reads: st.Reads, Elections: st.Elections, TermsAsLeader: st.TermsAsLeader,
 		Members: make(map[string]string), Peers: s.metrics.peersUp.Load(), Clients: s.metrics.clients.Load(),
+		Damaged: s.metrics.damaged.Load(),
 	}
 	if st.Leader != 0 {
 		v.Leader = nodeName(st.Leader)
@@ -82,6 +84,7 @@ td{font-variant-numeric:tabular-nums}th{color:#666}</style>
 <tr><th>bytes<td>{{.Bytes}}
 <tr><th>clients<td>{{.Clients}}
 <tr><th>peers connected<td>{{.Peers}}
+<tr><th>connections damaged<td>{{.Damaged}}
 {{range $id, $index := .Match}}<tr><th>{{$id}} matches to<td>{{$index}}
 {{end}}</table>
 <p><a href="/status">status</a> · <a href="/metrics">metrics</a> · <a href="/healthz">health</a></p>

@@ -3,7 +3,6 @@ package kv
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -46,7 +45,8 @@ const (
 	peerSilence = 1 * time.Second
 )
 
-const peerHelloSize = 32
+// peerHelloBody is how long the hello of a node is without its checksum.
+const peerHelloBody = 32
 
 // peerHello is what the dialling node says first.
 type peerHello struct {
@@ -57,23 +57,20 @@ type peerHello struct {
 }
 
 func (h *peerHello) encode() []byte {
-	b := append(make([]byte, 0, peerHelloSize), peerMagic[:]...)
+	b := append(make([]byte, 0, peerHelloBody+sumSize), peerMagic[:]...)
 	b = binary.BigEndian.AppendUint16(b, h.version)
 	b = append(b, byte(h.kind), 0)
 	b = binary.BigEndian.AppendUint64(b, h.cluster)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.from))
-	return binary.BigEndian.AppendUint64(b, uint64(h.to))
+	b = binary.BigEndian.AppendUint64(b, uint64(h.to))
+	return binary.BigEndian.AppendUint32(b, checksum(b))
 }
 
 func readPeerHello(r io.Reader) (h peerHello, err error) {
-	var b [peerHelloSize]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return h, fmt.Errorf("wait for its hello: %w", err)
+	var b [peerHelloBody]byte
+	if h.version, err = readHello(r, b[:], peerMagic); err != nil {
+		return peerHello{}, err
 	}
-	if [4]byte(b[:4]) != peerMagic {
-		return h, fmt.Errorf("it began with %q, which is no hello of a node", b[:4])
-	}
-	h.version = binary.BigEndian.Uint16(b[4:])
 	h.kind = connKind(b[6])
 	h.cluster = binary.BigEndian.Uint64(b[8:])
 	h.from = raft.NodeID(binary.BigEndian.Uint64(b[16:]))
@@ -104,9 +101,10 @@ func (h *peerHello) judge(cluster uint64, self raft.NodeID, peers map[raft.NodeI
 
 // peerDialer keeps one connection of a kind to one peer.
 type peerDialer struct {
-	addr  string
-	hello peerHello
-	log   *slog.Logger
+	addr    string
+	hello   peerHello
+	metrics *metrics
+	log     *slog.Logger
 }
 
 // run connects, calls use with the connection, and starts again when use
@@ -122,6 +120,8 @@ func (d *peerDialer) run(ctx context.Context, use func(context.Context, net.Conn
 			lastErr = ""
 			use(ctx, conn)
 			log.Debug("disconnected")
+		case d.metrics.noteDamage(log, err, "addr", d.addr):
+			lastErr = ""
 		case err.Error() != lastErr && ctx.Err() == nil: // say so once, not ten times a second
 			lastErr = err.Error()
 			log.Debug("no connection", "err", err)

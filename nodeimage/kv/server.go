@@ -106,7 +106,7 @@ func newServer(cfg Config, l listeners) *Server {
 		cfg: cfg, log: cfg.Log, metrics: m, listeners: l,
 		machine:   NewMachine(),
 		transport: newTransport(cfg.ID, cfg.Peers, m, cfg.Log),
-		forwards:  newForwards(cfg.ID, cfg.Peers, cfg.Clock),
+		forwards:  newForwards(cfg.ID, cfg.Peers, cfg.Clock, m, cfg.Log),
 	}
 }
 
@@ -174,7 +174,7 @@ func (s *Server) dial(ctx context.Context, id NodeID, addr string) {
 	hello := peerHello{version: ProtocolVersion, cluster: clusterID(s.cfg.Cluster), from: s.cfg.ID, to: id}
 	start := func(kind connKind, use func(context.Context, NodeID, net.Conn)) {
 		hello.kind = kind
-		d := &peerDialer{addr: addr, hello: hello, log: s.log}
+		d := &peerDialer{addr: addr, hello: hello, metrics: s.metrics, log: s.log}
 		s.dials.Go(func() {
 			d.run(ctx, func(ctx context.Context, conn net.Conn) { use(ctx, id, conn) })
 		})
@@ -189,7 +189,9 @@ func (s *Server) servePeer(conn net.Conn) {
 	from := conn.RemoteAddr().String()
 	hello, err := readPeerHello(conn)
 	if err != nil {
-		s.log.Debug("peer connection closed", "addr", from, "err", err)
+		if !s.metrics.noteDamage(s.log, err, "addr", from) {
+			s.log.Debug("peer connection closed", "addr", from, "err", err)
+		}
 		return
 	}
 	verdict := hello.judge(clusterID(s.cfg.Cluster), s.cfg.ID, s.cfg.Peers)

@@ -312,8 +312,8 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 	nodes := startFakes(t, []consensus{node}, []*Machine{state}, nil)
 	good := func(body []byte) []byte { return endFrame(append(beginFrame(nil, 7), body...), 0) }
 	for name, frame := range map[string][]byte{
-		"oversized":         binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, maxFrame+1), 1),
-		"empty":             binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, 0), 1),
+		"oversized":         headerOf(maxBody + 1),
+		"empty":             headerOf(0),
 		"unknown operation": good([]byte{42, 1, 'k'}),
 		"key too long":      good(appendCommand(nil, OpGet, strings.Repeat("k", MaxKey+1), Value{}, "")),
 		"value too long":    good(appendCommand(nil, OpPut, "k", Value{}, strings.Repeat("v", MaxValue+1))),
@@ -330,16 +330,25 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 	useAll(t, dialServer(t, nodes[0].ClientAddr(), 10*time.Second), "after") // others are not hurt
 }
 
+// summed is a hello with its checksum.
+func summed(hello string) string {
+	return string(binary.BigEndian.AppendUint32([]byte(hello), checksum([]byte(hello))))
+}
+
 func TestHelloOfStrangers(t *testing.T) {
 	node, state := answering(1)
 	nodes := startFakes(t, []consensus{node}, []*Machine{state}, nil)
 	for name, c := range map[string]struct{ addr, hello, want string }{
-		"browser at the client port": {nodes[0].ClientAddr(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""},
-		"version 9":                  {nodes[0].ClientAddr(), "sqkv\x00\x09\x00\x00", "sqkv\x00\x01\x00\x01"},
+		"browser at the client port":    {nodes[0].ClientAddr(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""},
+		"version 9":                     {nodes[0].ClientAddr(), summed("sqkv\x00\x09\x00\x00"), summed("sqkv\x00\x02\x00\x01")},
+		"version 1, without a checksum": {nodes[0].ClientAddr(), "sqkv\x00\x01\x00\x00", summed("sqkv\x00\x02\x00\x01")},
+		"node of version 1": {nodes[0].listeners.peer.Addr().String(),
+			"sqpr\x00\x01\x01\x00" + strings.Repeat("x", 24), summed("sqpr\x00\x02\x00\x01")},
 		"client at the peer port": {nodes[0].listeners.peer.Addr().String(),
-			"sqkv\x00\x01\x00\x00" + strings.Repeat("x", 24), ""},
+			summed("sqkv\x00\x02\x00\x00") + strings.Repeat("x", 24), ""},
 		"node of another cluster": {nodes[0].listeners.peer.Addr().String(),
-			string((&peerHello{version: 1, kind: kindRaft, cluster: 1, from: 2, to: 1}).encode()), "sqpr\x00\x01\x00\x02"},
+			string((&peerHello{version: ProtocolVersion, kind: kindRaft, cluster: 1, from: 2, to: 1}).encode()),
+			summed("sqpr\x00\x02\x00\x02")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", c.addr)
@@ -395,7 +404,7 @@ func TestSlowReader(t *testing.T) {
 		t.Errorf("%d answers of 1 MiB pile up for a client that takes none", seen)
 	}
 	useAll(t, dialServer(t, nodes[0].ClientAddr(), 10*time.Second), "other") // others are not hurt
-	want := requests * (frameHeader + 2 + MaxValue)
+	want := requests * (clientHeader + 2 + MaxValue)
 	if n, err := io.CopyN(io.Discard, conn, int64(want)); err != nil {
 		t.Fatalf("after %d of %d bytes: %v", n, want, err)
 	}

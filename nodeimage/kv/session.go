@@ -64,7 +64,7 @@ func newSession(conn net.Conn, fromNode bool, m *metrics, log *slog.Logger, cloc
 }
 
 // serve reads requests and hands them to route until the connection ends, which
-// it logs when it was the client's fault.
+// it logs when it was the client's fault or that of the network.
 func (s *session) serve(route func(*request)) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -75,7 +75,8 @@ func (s *session) serve(route func(*request)) {
 	})
 	err := s.readRequests(route)
 	var malformed *frameError
-	if errors.As(err, &malformed) {
+	damaged := s.metrics.noteDamage(s.log, err, "client", s.conn.RemoteAddr().String())
+	if !damaged && errors.As(err, &malformed) {
 		s.log.Warn("connection closed", "client", s.conn.RemoteAddr().String(), "err", err)
 	}
 	if !s.draining() {

@@ -26,10 +26,10 @@ func StartStandalone(addr string) (*Standalone, error) {
 		return nil, fmt.Errorf("start standalone kv server: %w", err)
 	}
 	node := &soloNode{state: NewMachine()}
-	m, clock := &metrics{}, newPlainClock()
-	r := newRouter(soloID, node, node.state, newForwards(soloID, nil, clock), m, clock)
+	m, log, clock := &metrics{}, slog.New(slog.DiscardHandler), newPlainClock()
+	r := newRouter(soloID, node, node.state, newForwards(soloID, nil, clock, m, log), m, clock)
 	r.timeout = DefaultRequestTimeout
-	f := newFrontend(r, m, slog.New(slog.DiscardHandler))
+	f := newFrontend(r, m, log)
 	f.accept(ln, f.serveClient)
 	return &Standalone{frontend: f, addr: ln.Addr()}, nil
 }

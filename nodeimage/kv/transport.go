@@ -3,7 +3,6 @@ package kv
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -73,15 +72,15 @@ func (t *transport) Send(to raft.NodeID, m *raft.Message) {
 		return
 	}
 	start := len(out.buf)
-	buf := raft.AppendMessage(append(out.buf, 0, 0, 0, 0), m)
-	size := len(buf) - start - 4
+	buf := raft.AppendMessage(beginPeerFrame(out.buf), m)
+	size := len(buf) - start - peerHeader
 	if size > transportMaxMessage || size == 0 {
 		out.mu.Unlock()
 		t.metrics.dropped.Add(1)
 		t.log.Error("message dropped: no receiver would take it", "peer", to, "bytes", size, "limit", transportMaxMessage)
 		return
 	}
-	mustNotify := out.commit(endFrame(buf, start))
+	mustNotify := out.commit(endPeerFrame(buf, start))
 	out.mu.Unlock()
 	if mustNotify {
 		out.notify()
@@ -111,7 +110,7 @@ func (t *transport) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
 	})
 	t.links[to].out.Store(out)
 	t.metrics.peersUp.Add(1)
-	err := out.run(conn, peerWriteTimeout, peerPing, make([]byte, 4))
+	err := out.run(conn, peerWriteTimeout, peerPing, endPeerFrame(beginPeerFrame(nil), 0))
 	t.metrics.peersUp.Add(-1)
 	t.links[to].out.Store(nil)
 	conn.Close()
@@ -120,12 +119,13 @@ func (t *transport) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
 }
 
 // serve hands the messages that come in on an accepted connection to receive,
-// until the connection ends or falls silent.
+// until the connection ends, falls silent, or damages what it carries.
 func (t *transport) serve(conn net.Conn, from raft.NodeID, receive func(*raft.Message)) error {
 	br := bufio.NewReaderSize(patientReader{conn}, 256<<10)
 	for {
 		frame, err := readPeerFrame(br)
 		if err != nil {
+			t.metrics.noteDamage(t.log, err, "peer", from, "kind", kindRaft.String())
 			return err
 		}
 		if len(frame) == 0 {
@@ -161,28 +161,4 @@ func (r patientReader) read(b []byte, patience time.Duration) (int, error) {
 		return 0, err
 	}
 	return r.conn.Read(b)
-}
-
-// readPeerFrame reads one frame; an empty one is a ping. The frame is the
-// caller's.
-func readPeerFrame(br *bufio.Reader) ([]byte, error) {
-	var header [4]byte
-	if _, err := io.ReadFull(br, header[:]); err != nil {
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(header[:])
-	if n == 0 {
-		return nil, nil
-	}
-	if n > transportMaxMessage {
-		return nil, &frameError{fmt.Errorf("message of %d bytes; %d are allowed", n, transportMaxMessage)}
-	}
-	frame := make([]byte, n)
-	if _, err := io.ReadFull(br, frame); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, err
-	}
-	return frame, nil
 }

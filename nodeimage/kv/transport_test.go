@@ -47,7 +47,7 @@ func startPeerEnd(t *testing.T, self NodeID, peers map[NodeID]string, ln net.Lis
 		if id == self {
 			continue
 		}
-		d := &peerDialer{addr: addr, log: log,
+		d := &peerDialer{addr: addr, log: log, metrics: e.transport.metrics,
 			hello: peerHello{version: ProtocolVersion, kind: kindRaft, cluster: clusterID("test"), from: self, to: id}}
 		e.wg.Go(func() {
 			d.run(ctx, func(ctx context.Context, conn net.Conn) { e.transport.use(ctx, id, conn) })
@@ -239,7 +239,7 @@ func TestMessagesFromOthersAreRefused(t *testing.T) {
 	if err := greet(context.Background(), conn, hello.encode(), peerMagic); err != nil {
 		t.Fatal(err)
 	}
-	frame := func(m *raft.Message) []byte { return endFrame(raft.AppendMessage(make([]byte, 4), m), 0) }
+	frame := func(m *raft.Message) []byte { return endPeerFrame(raft.AppendMessage(beginPeerFrame(nil), m), 0) }
 	if _, err := conn.Write(append(frame(heartbeat(2, 1)), frame(heartbeat(3, 1))...)); err != nil {
 		t.Fatal(err)
 	}

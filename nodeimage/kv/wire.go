@@ -1,7 +1,6 @@
 package kv
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,16 +9,16 @@ import (
 
 // ProtocolVersion is the version of the client protocol; see the package
 // comment.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 const (
-	helloSize   = 8
-	frameHeader = 12 // length u32, id u64
-	idSize      = 8
+	// helloBody is how long a short hello is without its checksum.
+	helloBody = 8
+	helloSize = helloBody + sumSize
+	// unsummedVersion is the protocol version whose hellos had no checksum. It
+	// is refused by name, so that a reader does not wait for one.
+	unsummedVersion = 1
 
-	// maxFrame is the longest frame that a correct client sends: a
-	// compare-and-set with everything at its limit.
-	maxFrame = idSize + 2 + MaxKey + 2*MaxValue + 3*binary.MaxVarintLen32
 	// maxText bounds the text of a failure.
 	maxText = 1 << 10
 )
@@ -63,21 +62,45 @@ func (r helloReply) String() string {
 func shortHello(magic [4]byte, verdict helloReply) []byte {
 	b := append(make([]byte, 0, helloSize), magic[:]...)
 	b = binary.BigEndian.AppendUint16(b, ProtocolVersion)
-	return binary.BigEndian.AppendUint16(b, uint16(verdict))
+	b = binary.BigEndian.AppendUint16(b, uint16(verdict))
+	return binary.BigEndian.AppendUint32(b, checksum(b))
+}
+
+// errStranger says that what came is no hello of this protocol.
+var errStranger = errors.New("no hello of this protocol")
+
+// readHello fills b with a hello, its checksum left out, and checks it. It
+// returns the version of who sent it.
+func readHello(r io.Reader, b []byte, magic [4]byte) (version uint16, err error) {
+	if _, err := io.ReadFull(r, b); err != nil {
+		return 0, fmt.Errorf("wait for its hello: %w", err)
+	}
+	if [4]byte(b[:4]) != magic {
+		return 0, fmt.Errorf("it began with %q: %w", b[:4], errStranger)
+	}
+	if version = binary.BigEndian.Uint16(b[4:]); version == unsummedVersion {
+		return version, nil
+	}
+	var sum [sumSize]byte
+	if _, err := io.ReadFull(r, sum[:]); err != nil {
+		return 0, fmt.Errorf("wait for the end of its hello: %w", err)
+	}
+	return version, checkSum("hello", b, binary.BigEndian.Uint32(sum[:]))
 }
 
 // readReply reads the answer to a hello.
 func readReply(r io.Reader, magic [4]byte) error {
-	var b [helloSize]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return fmt.Errorf("wait for its hello: %w", err)
+	var b [helloBody]byte
+	version, err := readHello(r, b[:], magic)
+	if err != nil {
+		return err
 	}
-	if [4]byte(b[:4]) != magic {
-		return fmt.Errorf("it answered %q, which is no hello of this protocol", b[:4])
+	verdict := helloReply(binary.BigEndian.Uint16(b[6:]))
+	if version == unsummedVersion { // whatever its verdict is, it is not checked
+		verdict = wrongVersion
 	}
-	if verdict := helloReply(binary.BigEndian.Uint16(b[6:])); verdict != welcome {
-		return fmt.Errorf("refused: %v (it speaks version %d, this side %d)",
-			verdict, binary.BigEndian.Uint16(b[4:]), ProtocolVersion)
+	if verdict != welcome {
+		return fmt.Errorf("refused: %v (it speaks version %d, this side %d)", verdict, version, ProtocolVersion)
 	}
 	return nil
 }
@@ -129,19 +152,6 @@ func uncertain(op Op, code Code, text string) response {
 	return response{status: statusUnknown, code: code, text: text}
 }
 
-// beginFrame appends a frame's header; endFrame, called with what beginFrame
-// returned and the body behind it, fills in the length.
-func beginFrame(buf []byte, id uint64) []byte {
-	buf = append(buf, 0, 0, 0, 0)
-	return binary.BigEndian.AppendUint64(buf, id)
-}
-
-// endFrame sets the length of the frame that begins at start.
-func endFrame(buf []byte, start int) []byte {
-	binary.BigEndian.PutUint32(buf[start:], uint32(len(buf)-start-4))
-	return buf
-}
-
 // appendResponse appends a response's body.
 func appendResponse(buf []byte, r *response) []byte {
 	buf = append(buf, byte(r.status))
@@ -182,67 +192,3 @@ func decodeResponse(b []byte) (response, error) {
 	}
 	return r, nil
 }
-
-// readRequest reads a frame from a client. The body is the caller's.
-func readRequest(br *bufio.Reader) (id uint64, body []byte, err error) {
-	header, err := br.Peek(frameHeader)
-	if err != nil {
-		if len(header) > 0 && errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return 0, nil, err
-	}
-	n := binary.BigEndian.Uint32(header)
-	if n <= idSize || n > maxFrame {
-		return 0, nil, &frameError{fmt.Errorf("frame of %d bytes; %d to %d are allowed", n, idSize+1, maxFrame)}
-	}
-	id = binary.BigEndian.Uint64(header[4:])
-	if _, err := br.Discard(frameHeader); err != nil {
-		return 0, nil, err
-	}
-	body = make([]byte, n-idSize)
-	if _, err := io.ReadFull(br, body); err != nil {
-		return 0, nil, err
-	}
-	return id, body, nil
-}
-
-// readResponse reads a frame from a server. A frame that fits the reader's
-// buffer is decoded in place.
-func readResponse(br *bufio.Reader) (id uint64, r response, err error) {
-	header, err := br.Peek(frameHeader)
-	if err != nil {
-		return 0, r, err
-	}
-	n := binary.BigEndian.Uint32(header)
-	if n <= idSize || n > maxFrame {
-		return 0, r, &frameError{fmt.Errorf("frame of %d bytes; %d to %d are allowed", n, idSize+1, maxFrame)}
-	}
-	id = binary.BigEndian.Uint64(header[4:])
-	size := 4 + int(n)
-	if size <= br.Size() {
-		frame, err := br.Peek(size)
-		if err != nil {
-			return 0, r, err
-		}
-		if r, err = decodeResponse(frame[frameHeader:]); err != nil {
-			return 0, r, &frameError{err}
-		}
-		_, err = br.Discard(size)
-		return id, r, err
-	}
-	frame := make([]byte, size)
-	if _, err := io.ReadFull(br, frame); err != nil {
-		return 0, r, err
-	}
-	if r, err = decodeResponse(frame[frameHeader:]); err != nil {
-		return 0, r, &frameError{err}
-	}
-	return id, r, nil
-}
-
-// frameError is a breach of the protocol by the other side.
-type frameError struct{ err error }
-
-func (e *frameError) Error() string { return "malformed frame: " + e.err.Error() }
-func (e *frameError) Unwrap() error { return e.err }

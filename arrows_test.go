@@ -20,14 +20,16 @@ const module = "squall"
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
 	"cmd/squall": {".", "orchestrator/...", "reports", "history", "history/check", "history/measure",
-		"workloads", "workloads/systems", "nemesis", "nodeimage", "nodeimage/mutants"},
+		"workloads", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
-	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis",
+	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
 		"workloads", "workloads/driver", "workloads/systems", "history", "history/check"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
 	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/hub/protocol"},
 	"nemesis":                  {"history"},
+	"nemesis/faults":           {"nemesis", "history"},
+	"nemesis/schedule":         {"nemesis", "history"},
 	"workloads":                {"workloads/systems", "history", "history/check"},
 	"workloads/driver":         {"workloads", "workloads/systems", "history", "history/check"},
 	"workloads/systems":        {"nodeimage/kv", "history"},
@@ -53,6 +55,7 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	"orchestrator":     {"orchestrator/docker", "orchestrator/local"}, // the table of tests that both pass
 	"workloads/driver": {"nodeimage/kv"},
+	"nemesis/schedule": {"nemesis/faults"}, // real faults to draw from
 	"nodeimage/raft":   {"nodeimage/raft/wal"},
 }
 

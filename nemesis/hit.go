@@ -108,7 +108,7 @@ func (h *Hit) Note(m history.Measure) { h.measured = append(h.measured, m) }
 
 // sentence is a figure in words: "n1→n2: round trip 101.3 ms (wanted ≥ 90)".
 func sentence(m history.Measure) string {
-	text := m.What + " " + strings.TrimSpace(formatFigure(m.Value)+" "+m.Unit)
+	text := m.What + " " + strings.TrimSpace(Figure(m.Value)+" "+m.Unit)
 	if m.Where != "" {
 		text = m.Where + ": " + text
 	}
@@ -118,12 +118,14 @@ func sentence(m history.Measure) string {
 	return text
 }
 
-// formatFigure writes four digits at most, which is more than is known.
-func formatFigure(v float64) string {
-	if v == float64(int64(v)) {
-		return strconv.FormatInt(int64(v), 10)
+// Figure writes a measured value with four digits at most, which is more than is
+// known of it.
+func Figure(v float64) string {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	if err != nil { // not a number
+		return "?"
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
 // Rand draws from the fault's own seed.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 type nodes struct {
 	all     []*node
 	leaders *leaderView
+	clients *loader // nil: none
 }
 
 var _ nemesis.Cluster = (*nodes)(nil)
@@ -34,54 +36,97 @@ func (c *nodes) Nodes() []nemesis.Node {
 // Leader is the leader of the moment, "" when there is none.
 func (c *nodes) Leader() string { return c.leaders.leader() }
 
-// Reach sends probes between all pairs of nodes, from inside the machines, and
-// returns on which directed links they arrived.
-func (c *nodes) Reach(ctx context.Context) (map[history.Link]bool, error) {
+// Roles are who plays which role at this moment.
+func (c *nodes) Roles() nemesis.Roles { return c.leaders.roles() }
+
+// Membership is nil: no system under test lets squall change its members yet.
+func (c *nodes) Membership() (nemesis.Membership, *nemesis.Roster) { return nil, nil }
+
+// Reach sends probes between all pairs of machines that are up, and from the
+// clients' to each, from inside the machines, and returns on which directed
+// links they arrived. A machine that is switched off meanwhile has no part in
+// it.
+func (c *nodes) Reach(ctx context.Context, flight time.Duration) (map[history.Link]bool, error) {
 	nonce := rand.Uint64()
-	err := c.each(ctx, func(ctx context.Context, i int, n *node) error {
-		var others []netip.Addr
-		for _, other := range c.all {
-			if other != n {
-				others = append(others, other.machine.Addr())
+	group, sending := errgroup.WithContext(ctx)
+	if c.clients != nil {
+		group.Go(func() error {
+			if err := c.clients.agent.ProbeSend(sending, nonce, c.addrsBut(nil), protocol.ProbePort); err != nil {
+				return fmt.Errorf("%s: %w", driverMachine, err)
 			}
-		}
-		return n.agent.ProbeSend(ctx, nonce, others, protocol.ProbePort)
+			return nil
+		})
+	}
+	sent := make([]bool, len(c.all))
+	group.Go(func() error {
+		return c.eachUp(sending, func(ctx context.Context, i int, n *node) error {
+			sent[i] = true
+			return n.agent.ProbeSend(ctx, nonce, c.addrsBut(n), protocol.ProbePort)
+		})
 	})
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	// On one host a packet takes well under a millisecond; this leaves room
-	// for a busy one. A probe that comes later still is seen by the next call.
-	const flight = 15 * time.Millisecond
+	// A probe that comes later still is seen by the next call.
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-time.After(flight):
 	}
 	heard := make([][]netip.Addr, len(c.all))
-	err = c.each(ctx, func(ctx context.Context, i int, n *node) (err error) {
+	err := c.eachUp(ctx, func(ctx context.Context, i int, n *node) (err error) {
 		heard[i], err = n.agent.ProbeHeard(ctx, nonce)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return c.links(heard), nil
+	return c.links(sent, heard), nil
 }
 
-// links turns "node i heard these addresses" into directed links.
-func (c *nodes) links(heard [][]netip.Addr) map[history.Link]bool {
-	name := make(map[netip.Addr]string, len(c.all))
+// addrsBut are the addresses of all nodes but one.
+func (c *nodes) addrsBut(but *node) []netip.Addr {
+	var addrs []netip.Addr
 	for _, n := range c.all {
-		name[n.machine.Addr()] = n.Name()
+		if n != but {
+			addrs = append(addrs, n.machine.Addr())
+		}
 	}
+	return addrs
+}
+
+// links turns "node i heard these addresses" into directed links between those
+// that sent and those that are still up.
+func (c *nodes) links(sent []bool, heard [][]netip.Addr) map[history.Link]bool {
 	reach := map[history.Link]bool{}
 	for i, to := range c.all {
-		for _, from := range heard[i] {
-			reach[history.Link{From: name[from], To: to.Name()}] = true
+		if !sent[i] || !to.Up() {
+			continue
+		}
+		if c.clients != nil {
+			reach[history.Link{From: nemesis.Clients, To: to.Name()}] = slices.Contains(heard[i], c.clients.machine.Addr())
+		}
+		for j, from := range c.all {
+			if from != to && sent[j] && from.Up() {
+				reach[history.Link{From: from.Name(), To: to.Name()}] = slices.Contains(heard[i], from.machine.Addr())
+			}
 		}
 	}
 	return reach
+}
+
+// eachUp is each, of the nodes whose machines are up; that one goes down
+// meanwhile is no error.
+func (c *nodes) eachUp(ctx context.Context, do func(ctx context.Context, i int, n *node) error) error {
+	return c.each(ctx, func(ctx context.Context, i int, n *node) error {
+		if !n.Up() {
+			return nil
+		}
+		if err := do(ctx, i, n); err != nil && n.Up() {
+			return err
+		}
+		return nil
+	})
 }
 
 // each does something with every node at once and names the node that failed.

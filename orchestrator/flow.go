@@ -89,11 +89,8 @@ func (c *nodes) hearFlows(ctx context.Context, nonce uint64, flows map[history.L
 	for _, n := range c.all {
 		names[n.machine.Addr()] = n.Name()
 	}
-	return c.each(ctx, func(ctx context.Context, _ int, n *node) error {
+	return c.eachUp(ctx, func(ctx context.Context, _ int, n *node) error {
 		heard, err := n.agent.FlowHeard(ctx, nonce)
-		if err != nil && !n.Up() {
-			return nil
-		}
 		if err != nil {
 			return err
 		}

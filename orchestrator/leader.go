@@ -14,9 +14,9 @@ type leaderView struct {
 	mu      sync.Mutex
 	node    string
 	term    uint64
-	last    string // the node that led last, be it gone or not
-	old     string // the one that led before it
-	stood   string // the node that stood for election last
+	last    string        // the node that led last, be it gone or not
+	old     string        // the one that led before it
+	stood   string        // the node that stood for election last
 	changed chan struct{} // closed and replaced at every change
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"squall/history"
+	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
 	"squall/workloads/systems"
 )
@@ -74,6 +75,7 @@ func (r *run) connect() error {
 	for _, p := range peers {
 		addrs[p.Name] = p.Addr
 	}
+	addrs[nemesis.Clients] = r.cluster.Machine(driverMachine).Addr()
 	for _, p := range peers {
 		start, err := system.Server(p, peers, r.serverOptions())
 		if err != nil {
@@ -97,6 +99,7 @@ func (r *run) connect() error {
 	l.lines = func(lines []byte) error { return r.record().AppendLines(lines) }
 	l.status = r.loadStatus
 	l.agent = protocol.NewClient(l.machine.Control(), l)
+	r.nodes.clients = l
 	go r.watch(l.machine, l.agent)
 	return nil
 }

@@ -112,32 +112,6 @@ func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
 	return nemesis.Process{Running: s.Running, PID: s.PID, State: s.State, Exit: s.ExitReason}, err
 }
 
-// Drop makes the machine drop what these nodes send, and nothing else.
-func (n *node) Drop(ctx context.Context, from []string) error {
-	var state protocol.NetState
-	for _, name := range from {
-		state.Cut = append(state.Cut, protocol.Cut{From: n.addrs[name]})
-	}
-	return n.agent.Net(ctx, state)
-}
-
-// Dropped is what the kernel counted of the packets that Drop named.
-func (n *node) Dropped(ctx context.Context) (map[string]uint64, error) {
-	counted, err := n.agent.NetCounters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	counts := make(map[string]uint64, len(counted.Cut))
-	for name, addr := range n.addrs {
-		for _, cut := range counted.Cut {
-			if cut.From == addr {
-				counts[name] = cut.Packets
-			}
-		}
-	}
-	return counts, nil
-}
-
 // stop ends the server politely at the end of a test.
 func (n *node) stop(ctx context.Context) error {
 	const grace = 2 * time.Second

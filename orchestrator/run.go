@@ -14,16 +14,13 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/nemesis"
-	"squall/nodeimage"
 )
 
 // Config is what a run needs beside its test.
 type Config struct {
-	Version string // of squall
-	Runtime Runtime
-	// Build makes the node's binary for an architecture; mutant is the bug to
-	// plant, or "".
-	Build    func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
+	Version  string // of squall
+	Runtime  Runtime
+	Build    Builder
 	Log      *slog.Logger // nil: none; a copy goes to the run directory anyway
 	Progress Progress
 	// Stop, when closed, ends the load early: heal, collect, check.
@@ -53,10 +50,11 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.finish(ctx, r.storm(ctx))
+	stormErr := r.storm(ctx)
+	r.finish(ctx, stormErr)
 	defer r.down() // whatever happens below
 	var unmet *needError
-	if errors.As(r.failed(), &unmet) { // no test was run: there is nothing to check
+	if errors.As(stormErr, &unmet) { // no test was run: there is nothing to check
 		return nil, errors.Join(unmet, r.close())
 	}
 	if err := r.writePlan(); err != nil {
@@ -164,13 +162,6 @@ func (r *run) fail(err error) {
 	}
 }
 
-// failed is what fail noted, nil while nothing failed.
-func (r *run) failed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.failure
-}
-
 // noteRoles puts who played the roles when a fault began into the plan, so that
 // a replay hits the same nodes.
 func (r *run) noteRoles(p nemesis.Planned) {
@@ -187,7 +178,7 @@ func (r *run) noteRoles(p nemesis.Planned) {
 func (r *run) writePlan() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.plan.write(r.dir)
+	return rewriteJSON(filepath.Join(r.dir, PlanFile), r.plan)
 }
 
 func (r *run) stopped() bool {

@@ -87,6 +87,17 @@ func writeJSON(path string, v any) error {
 	return nil
 }
 
+// rewriteJSON puts a file in the place of one that is there, in one step.
+func rewriteJSON(path string, v any) error {
+	if err := writeJSON(path+".new", v); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
 // RunInfo is one line of the list of runs.
 type RunInfo struct {
 	Dir     string        `json:"dir"`

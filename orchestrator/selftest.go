@@ -9,29 +9,61 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/nemesis"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 )
 
+// Builder makes the node's binary for an architecture; mutant is the bug to
+// plant, or "".
+type Builder func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
+
 // SelfTest tries what every fault stands on: it brings up two machines, lets
 // one drop the other's packets, and measures that they no longer arrive, in
 // that direction only. It returns what was measured.
-func SelfTest(ctx context.Context, runtime Runtime,
-	build func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)) (proof string, err error) {
+func SelfTest(ctx context.Context, runtime Runtime, build Builder) (proof string, err error) {
+	err = withMachines(ctx, runtime, build, []string{"n1", "n2"}, func(pair *nodes, up time.Duration) error {
+		if err := expectReach(ctx, pair, true); err != nil {
+			return err
+		}
+		if err := pair.all[1].SetNet(ctx, nemesis.NetState{Cut: []nemesis.Cut{{From: "n1"}}}); err != nil {
+			return fmt.Errorf("drop packets: %w (where the kernel lacks nf_tables: sudo modprobe nf_tables)", err)
+		}
+		proof = fmt.Sprintf("two machines up in %v; n2 dropped n1's packets, n1 still heard n2", up.Round(time.Millisecond))
+		return expectReach(ctx, pair, false)
+	})
+	return proof, err
+}
+
+// Abilities asks a runtime, and a machine that it makes for that, which needs of
+// faults cannot be met: the answer has, for each of those, the reason and the
+// mend.
+func Abilities(ctx context.Context, runtime Runtime, build Builder) (cannotBe map[nemesis.Need]string, err error) {
+	err = withMachines(ctx, runtime, build, []string{"n1"}, func(one *nodes, _ time.Duration) (err error) {
+		cannotBe, err = cannot(ctx, runtime, []*protocol.Client{one.all[0].agent})
+		return err
+	})
+	return cannotBe, err
+}
+
+// withMachines brings machines up for as long as use takes.
+func withMachines(ctx context.Context, runtime Runtime, build Builder, names []string, use func(*nodes, time.Duration) error) (err error) {
 	arch, err := runtime.Arch(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	binary, err := build(ctx, arch, "")
 	if err != nil {
-		return "", err
+		return err
 	}
 	begun := time.Now()
-	names := []string{"n1", "n2"}
-	cluster, err := runtime.Up(ctx, ClusterSpec{Run: fmt.Sprintf("doctor-%d", begun.UnixNano()), Machines: []MachineSpec{{Name: names[0]}, {Name: names[1]}},
-		Binary: binary.Path, BinaryKey: binary.Key})
+	spec := ClusterSpec{Run: fmt.Sprintf("doctor-%d", begun.UnixNano()), Binary: binary.Path, BinaryKey: binary.Key}
+	for _, name := range names {
+		spec.Machines = append(spec.Machines, MachineSpec{Name: name})
+	}
+	cluster, err := runtime.Up(ctx, spec)
 	if err != nil {
-		return "", err
+		return err
 	}
 	up := time.Since(begun)
 	defer func() {
@@ -39,17 +71,7 @@ func SelfTest(ctx context.Context, runtime Runtime,
 		defer cancel()
 		err = errors.Join(err, cluster.Down(down))
 	}()
-	pair := connectPair(cluster, names)
-	if err := expectReach(ctx, pair, true); err != nil {
-		return "", err
-	}
-	if err := pair.all[1].Drop(ctx, []string{"n1"}); err != nil {
-		return "", fmt.Errorf("drop packets: %w (where the kernel lacks nf_tables: sudo modprobe nf_tables)", err)
-	}
-	if err := expectReach(ctx, pair, false); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("two machines up in %v; n2 dropped n1's packets, n1 still heard n2", up.Round(time.Millisecond)), nil
+	return use(connectPair(cluster, names), up)
 }
 
 func connectPair(cluster Cluster, names []string) *nodes {
@@ -71,7 +93,7 @@ func expectReach(ctx context.Context, pair *nodes, whole bool) error {
 	var reach map[history.Link]bool
 	for range 10 {
 		var err error
-		if reach, err = pair.Reach(ctx); err != nil {
+		if reach, err = pair.Reach(ctx, 15*time.Millisecond); err != nil {
 			return err
 		}
 		if reach[history.Link{From: "n1", To: "n2"}] == whole && reach[history.Link{From: "n2", To: "n1"}] {

@@ -10,6 +10,7 @@ import (
 
 	"squall/history"
 	"squall/nemesis"
+	"squall/nemesis/faults"
 	"squall/workloads"
 	"squall/workloads/driver"
 )
@@ -39,7 +40,7 @@ func (r *run) storm(ctx context.Context) error {
 
 	calm := r.cancelOnStop(ctx, cancel)
 	defer calm()
-	for _, step := range []func(context.Context) error{r.bringUp, r.startServers, r.startLoad} {
+	for _, step := range []func(context.Context) error{r.bringUp, r.checkNeeds, r.startServers, r.startLoad} {
 		if err := step(ctx); err != nil {
 			return cause(ctx, err)
 		}
@@ -133,7 +134,8 @@ func (r *run) underLoad(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.plan.Test.Time))
 	defer cancel()
 	done := make(chan error, 1)
-	storm := nemesis.Runner{Cluster: r.nodes, Recorder: r.record(), Now: r.clock.now, Notice: r.noticeFault}
+	storm := nemesis.Runner{Catalogue: faults.All(), Cluster: r.nodes, Recorder: r.record(), Now: r.clock.now,
+		Notice: r.noticeFault, Began: r.noteRoles}
 	go func() { done <- storm.Run(ctx, r.plan.Schedule, r.clock.now()) }()
 	select {
 	case <-ctx.Done():

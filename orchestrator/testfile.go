@@ -105,7 +105,7 @@ func (f *TestFile) setting(key, value *yaml.Node, t *Test) *FileError {
 // lists are the settings that may be written as lists, and what separates their
 // items on the command line.
 var lists = map[string]struct{ separator, pair string }{
-	"nemesis":  {",", "*"},  // - kill(leader): 3
+	"nemesis":  {",", "*"},   // - kill(leader): 3
 	"schedule": {"; ", ": "}, // - at 3s for 2s: kill(leader)
 }
 

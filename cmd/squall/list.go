@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"squall/nemesis"
+	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/orchestrator"
 	"squall/workloads"
@@ -17,29 +17,34 @@ import (
 
 // listing is one line of a list, and one object of its JSON.
 type listing struct {
-	Name     string    `json:"name"`
-	Doc      string    `json:"doc"`
-	Needs    string    `json:"needs,omitempty"`
-	Variants []listing `json:"variants,omitempty"`
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
 }
 
 func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
-	var out string
+	defaults := orchestrator.DefaultTest()
+	var out, runtime, system string
 	cmd := &cobra.Command{
-		Use:       "list [systems|workloads|faults|mutants|runs]",
-		Short:     "List systems, workloads, faults, mutants and runs",
+		Use:       "list [systems|workloads|faults|mixes|mutants|runs]",
+		Short:     "List systems, workloads, faults, mixes of faults, mutants and runs",
 		Args:      oneArg,
-		ValidArgs: []string{"systems", "workloads", "faults", "mutants", "runs"},
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+		ValidArgs: []string{"systems", "workloads", "faults", "mixes", "mutants", "runs"},
+		Long:      `List what there is. Of each fault it also says whether it can be done here: for that a machine is made and asked.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
 				return a.listAll(out, asJSON)
+			case args[0] == "faults":
+				return a.listFaults(cmd.Context(), runtime, system, asJSON)
 			}
 			return a.listOne(args[0], out, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	cmd.Flags().StringVar(&out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().StringVar(&out, "out", defaults.Out, "folder of the run directories")
+	cmd.Flags().StringVar(&runtime, "runtime", defaults.Runtime, "where faults are asked for: auto, docker or local")
+	cmd.Flags().StringVar(&system, "system", defaults.System, "system under test that faults are asked for")
 	return cmd
 }
 
@@ -51,7 +56,7 @@ func catalogues() []struct {
 		name  string
 		items func() []listing
 	}{
-		{"systems", listSystems}, {"workloads", listWorkloads}, {"faults", listFaults}, {"mutants", listMutants},
+		{"systems", listSystems}, {"workloads", listWorkloads}, {"mixes", listMixes}, {"mutants", listMutants},
 	}
 }
 
@@ -61,7 +66,7 @@ func (a *app) listAll(out string, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		all := map[string]any{"runs": runs}
+		all := map[string]any{"runs": runs, "faults": describeFaults()}
 		for _, c := range catalogues() {
 			all[c.name] = c.items()
 		}
@@ -72,6 +77,9 @@ func (a *app) listAll(out string, asJSON bool) error {
 		printListing(a.out, c.items())
 		fmt.Fprintln(a.out)
 	}
+	fmt.Fprintln(a.out, "faults:")
+	printFaults(a.out, describeFaults())
+	fmt.Fprintln(a.out)
 	fmt.Fprintln(a.out, "runs:")
 	printRuns(a.out, runs)
 	return nil
@@ -98,7 +106,7 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 			return nil
 		}
 	}
-	return usageError(fmt.Errorf("there is no list of %q; there are: systems, workloads, faults, mutants, runs", what))
+	return usageError(fmt.Errorf("there is no list of %q; there are: systems, workloads, faults, mixes, mutants, runs", what))
 }
 
 func listSystems() (items []listing) {
@@ -115,13 +123,9 @@ func listWorkloads() (items []listing) {
 	return items
 }
 
-func listFaults() (items []listing) {
-	for _, f := range nemesis.All() {
-		item := listing{Name: f.Name, Doc: f.Doc, Needs: f.Needs}
-		for _, v := range f.Variants {
-			item.Variants = append(item.Variants, listing{Name: v.Name, Doc: v.Doc})
-		}
-		items = append(items, item)
+func listMixes() (items []listing) {
+	for _, m := range schedule.Mixes() {
+		items = append(items, listing{Name: m.Name, Doc: m.Doc})
 	}
 	return items
 }
@@ -141,9 +145,6 @@ func printListing(w io.Writer, items []listing) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, item := range items {
 		fmt.Fprintf(table, "  %s\t%s\n", item.Name, item.Doc)
-		for _, v := range item.Variants {
-			fmt.Fprintf(table, "    %s(%s)\t%s\n", item.Name, v.Name, v.Doc)
-		}
 	}
 	table.Flush()
 }

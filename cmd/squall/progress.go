@@ -60,6 +60,9 @@ func (p *progress) Leader(node string, term uint64) { p.line("leader %s, term %d
 // Fault prints an injection or a heal.
 func (p *progress) Fault(f history.Fault) {
 	name := fmt.Sprintf("%s(%s)", f.Name, f.Variant)
+	if f.Params != "" && f.Phase == history.Inject {
+		name += " " + f.Params
+	}
 	took := time.Duration(f.End - f.Begin).Round(time.Millisecond)
 	p.mu.Lock()
 	if f.Phase == history.Inject {

@@ -37,7 +37,7 @@ func (c claim) want() string {
 	return figure(c.lo) + " to " + figure(c.hi)
 }
 
-func figure(v float64) string { return fmt.Sprintf("%.4g", v) }
+func figure(v float64) string { return nemesis.Figure(v) }
 
 func (c claim) holds(v float64) bool { return c.shown || v >= c.lo && v <= c.hi }
 
@@ -76,7 +76,7 @@ func holdAgainst(flows map[history.Link]nemesis.Flow, claims []claim) (measured 
 			}
 			m := history.Measure{What: c.what, Where: where, Value: round(v), Unit: c.unit, Want: c.want()}
 			if !c.holds(v) {
-				wrong = append(wrong, fmt.Sprintf("%s: %s is %.4g %s, wanted %s", where, c.what, v, c.unit, c.want()))
+				wrong = append(wrong, fmt.Sprintf("%s: %s is %s %s, wanted %s", where, c.what, figure(v), c.unit, c.want()))
 			}
 			measured = append(measured, m)
 		}

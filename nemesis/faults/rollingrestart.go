@@ -54,6 +54,7 @@ func roll(ctx context.Context, h *nemesis.Hit, a acting) error {
 			if err := unbroken(ctx, func(ctx context.Context) error { return onEach(ctx, h, who, a.do, a.hurt) }); err != nil {
 				return err
 			}
+			h.Forget() // of each step, that it was seen is enough
 		}
 		if !sleep(ctx, h.Args.Duration("away")) {
 			break

@@ -170,7 +170,7 @@ func isClosed(c <-chan struct{}) bool {
 // forwardOne forwards a request to n2 and waits for its answer.
 func forwardOne(f *forwards, op Op, raw []byte) (response, error) {
 	answer := make(chan response, 1)
-	if !f.forward(2, op, raw, time.Now().Add(20*time.Second), func(r response) { answer <- r }) {
+	if !f.forward(2, op, raw, f.clock.Now(), 20*time.Second, func(r response) { answer <- r }) {
 		return response{}, errors.New("not sent")
 	}
 	return <-answer, nil

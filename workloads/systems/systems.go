@@ -84,6 +84,9 @@ type Traits struct {
 	// Clock is true when the server's clock can be bent: it takes the line to
 	// its clock that the agent gives it (docs/clock-bending.md).
 	Clock bool
+	// Membership is true when squall can change the system's members while it
+	// runs.
+	Membership bool
 }
 
 // System is a kind of server that squall can test.

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"squall/nemesis"
+	"squall/nemesis/faults"
+	"squall/orchestrator"
+	"squall/workloads/systems"
+)
+
+// faultListing is one fault of the catalogue, and one object of its JSON.
+type faultListing struct {
+	Name     string           `json:"name"`
+	Kind     string           `json:"kind"`
+	Doc      string           `json:"doc"`
+	Params   []paramListing   `json:"params"`
+	Variants []variantListing `json:"variants"`
+	Needs    []needListing    `json:"needs"`
+	// Excludes are the faults that must not be in force at the same time.
+	Excludes []string `json:"excludes"`
+	MinNodes int      `json:"minNodes"`
+	// Possible is whether it can be done here; nil when nobody was asked. Why is
+	// the reason when it cannot.
+	Possible *bool  `json:"possible,omitempty"`
+	Why      string `json:"why,omitempty"`
+}
+
+type paramListing struct {
+	Name    string   `json:"name"`
+	Type    string   `json:"type"`
+	Doc     string   `json:"doc"`
+	Default string   `json:"default"`
+	Drawn   []string `json:"drawnFrom,omitempty"` // by a schedule that is told no value
+	Min     string   `json:"min,omitempty"`
+	Max     string   `json:"max,omitempty"`
+	Words   []string `json:"words,omitempty"`
+}
+
+type variantListing struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+	// Majority is whether a majority of five nodes stays whole and connected.
+	Majority bool `json:"keepsMajorityOfFive"`
+}
+
+type needListing struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+	// Missing is why it is not met here; "" when it is, or nobody was asked.
+	Missing string `json:"missing,omitempty"`
+}
+
+// listFaults lists the catalogue, and asks the runtime and the system what can
+// be done.
+func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, asJSON bool) error {
+	system, err := systems.Find(systemName)
+	if err != nil {
+		return usageError(err)
+	}
+	runtime, err := a.open(ctx, runtimeName, nil)
+	if err != nil {
+		return &exitError{exitInvalid, err}
+	}
+	defer runtime.close()
+	fmt.Fprintln(a.errOut, runtime.line(ctx))
+	missing, err := orchestrator.Abilities(ctx, runtime, a.build)
+	if err != nil {
+		return &exitError{exitInvalid, fmt.Errorf("ask a machine what can be done: %w", err)}
+	}
+	all := describeFaults()
+	for i := range all {
+		all[i].ask(func(need nemesis.Need) string {
+			if need.OfSystem() {
+				return orchestrator.SystemCannot(system, need)
+			}
+			return missing[need]
+		})
+	}
+	if asJSON {
+		return printJSON(a.out, all)
+	}
+	printFaults(a.out, all)
+	return nil
+}
+
+// ask notes which needs are not met.
+func (f *faultListing) ask(missing func(nemesis.Need) string) {
+	possible := true
+	for i := range f.Needs {
+		if f.Needs[i].Missing = missing(nemesis.Need(f.Needs[i].Name)); f.Needs[i].Missing != "" && possible {
+			possible, f.Why = false, f.Needs[i].Missing
+		}
+	}
+	f.Possible = &possible
+}
+
+// describeFaults is the catalogue, without asking anybody.
+func describeFaults() []faultListing {
+	catalogue := faults.All()
+	all := make([]faultListing, 0, len(catalogue))
+	for _, f := range catalogue {
+		item := faultListing{Name: f.Name, Kind: string(f.Kind), Doc: f.Doc, MinNodes: f.MinNodes,
+			Params: []paramListing{}, Needs: []needListing{}, Excludes: []string{}}
+		for _, p := range f.Params {
+			item.Params = append(item.Params, paramListing{Name: p.Name, Type: string(p.Kind), Doc: p.Doc, Default: p.Default,
+				Drawn: p.Draw, Min: p.Min, Max: p.Max, Words: p.Words})
+		}
+		for _, v := range f.Variants {
+			item.Variants = append(item.Variants, variantListing{v.Name, v.Doc, v.KeepsMajority(5)})
+		}
+		for _, n := range f.Needs {
+			item.Needs = append(item.Needs, needListing{Name: string(n), Doc: n.Doc()})
+		}
+		for _, other := range catalogue {
+			if f.ConflictsWith(other) {
+				item.Excludes = append(item.Excludes, other.Name)
+			}
+		}
+		all = append(all, item)
+	}
+	return all
+}
+
+// printFaults prints the catalogue for people, by kind.
+func printFaults(w io.Writer, all []faultListing) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	kind := ""
+	for _, f := range all {
+		if f.Kind != kind {
+			kind = f.Kind
+			fmt.Fprintf(table, "%s\n", kind)
+		}
+		mark := " "
+		if f.Possible != nil && !*f.Possible {
+			mark = "✗"
+		}
+		fmt.Fprintf(table, "%s %s\t%s\n", mark, f.Name, f.Doc)
+		for _, p := range f.Params {
+			fmt.Fprintf(table, "    %s=%s\t%s\n", p.Name, p.Default, paramText(p))
+		}
+		fmt.Fprintf(table, "    hits\t%s\n", variantNames(f.Variants))
+		for _, n := range f.Needs {
+			fmt.Fprintf(table, "    needs\t%s\n", n.Doc)
+		}
+		if f.Why != "" {
+			fmt.Fprintf(table, "    cannot be done here:\t%s\n", f.Why)
+		}
+	}
+	table.Flush()
+}
+
+func paramText(p paramListing) string {
+	text := p.Doc
+	if len(p.Words) > 0 && !strings.Contains(text, p.Words[0]+":") {
+		text += " (" + strings.Join(p.Words, ", ") + ")"
+	}
+	if p.Min != "" {
+		text += fmt.Sprintf(" (%s to %s)", p.Min, p.Max)
+	}
+	return text
+}
+
+func variantNames(variants []variantListing) string {
+	var names []string
+	for _, v := range variants {
+		names = append(names, v.Name)
+	}
+	if !slices.Contains(names, "all") || len(names) > 1 {
+		names = append(names, "or nodes: n1+n2")
+	}
+	return strings.Join(names, ", ")
+}

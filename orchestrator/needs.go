@@ -1,0 +1,84 @@
+package orchestrator
+
+import (
+	"context"
+	"slices"
+
+	"squall/nemesis"
+	"squall/nemesis/faults"
+	"squall/nodeimage/agent/protocol"
+)
+
+// needError says which faults of a plan cannot be done here, and why. It is
+// found before the servers start.
+type needError struct{ error }
+
+// checkNeeds asks the runtime and every machine for what the plan's faults
+// need.
+func (r *run) checkNeeds(ctx context.Context) error {
+	wanted := map[nemesis.Need][]string{} // the faults, by what they need
+	catalogue := faults.All()
+	for _, p := range r.plan.Schedule {
+		fault, _ := nemesis.Find(catalogue, p.Fault)
+		for _, need := range fault.Needs {
+			if !need.OfSystem() && !slices.Contains(wanted[need], p.Fault) {
+				wanted[need] = append(wanted[need], p.Fault)
+			}
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	agents := make([]*protocol.Client, len(r.nodes.all))
+	for i, n := range r.nodes.all {
+		agents[i] = n.agent
+	}
+	why, err := cannot(ctx, r.cfg.Runtime, agents)
+	if err != nil {
+		return err
+	}
+	for need := range wanted {
+		if why[need] == "" {
+			delete(wanted, need)
+		}
+	}
+	if err := refusal(wanted, func(n nemesis.Need) string { return why[n] }); err != nil {
+		return &needError{err}
+	}
+	return nil
+}
+
+// cannot asks what cannot be done by a runtime and the machines of these agents:
+// for each need that is not met, why.
+func cannot(ctx context.Context, rt Runtime, agents []*protocol.Client) (map[nemesis.Need]string, error) {
+	can := rt.Can(ctx)
+	why := map[nemesis.Need]string{
+		nemesis.NeedCPU: can[CanLimitCPUs], nemesis.NeedMemory: can[CanLimitMemory], nemesis.NeedRestart: can[CanRestart],
+	}
+	for _, agent := range agents {
+		features, err := agent.Features(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for need, reason := range map[nemesis.Need]string{
+			nemesis.NeedCut:    features[protocol.FeatureCut],
+			nemesis.NeedReject: features[protocol.FeatureReject],
+			nemesis.NeedRaw:    features[protocol.FeatureRaw],
+			nemesis.NeedShape:  noShaper(features),
+		} {
+			if why[need] == "" {
+				why[need] = reason
+			}
+		}
+	}
+	return why, nil
+}
+
+// noShaper is why packets cannot be shaped; either engine will do.
+func noShaper(features map[string]string) string {
+	netem, queue := features[protocol.FeatureNetem], features[protocol.FeatureQueue]
+	if netem == "" || queue == "" {
+		return ""
+	}
+	return "neither by the kernel (" + netem + ") nor by the agent (" + queue + ")"
+}

@@ -97,8 +97,13 @@ func cutRules(c protocol.Cut) []rule {
 	}
 	reset := append(isFrom(c.From), isNoReset()...)
 	reset = append(reset, &expr.Counter{}, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST})
+	// A reset belongs to the connection of what it answers. Where connections are
+	// tracked, as in Docker's containers, one that is new is unknown as soon as
+	// its first packet is refused, and a packet queue throws such resets away.
+	untracked := append(isFrom(c.From), &expr.Notrack{})
 	other := append(isFrom(c.From), isProtocol(expr.CmpOpNeq, unix.IPPROTO_TCP)...)
 	return []rule{
+		{"untracked " + c.From.String(), earlyChain, untracked},
 		{resetName(c.From), inputChain, reset},
 		{otherName(c.From), inputChain, append(other, &expr.Counter{}, drop)},
 	}

@@ -21,6 +21,7 @@ const (
 	tableName   = "squall"
 	inputChain  = "input"
 	outputChain = "output"
+	earlyChain  = "early" // of what comes in, before connections are tracked
 	// answerRoom is for the kernel's answers to one transaction, in bytes.
 	answerRoom = 4 << 20
 )
@@ -95,19 +96,27 @@ func setRules(want []rule) error {
 	return commit(conn, want)
 }
 
-// addChains makes the two chains; those that are there stay as they are.
+// ourChains are where our rules are.
+func ourChains() []string { return []string{earlyChain, inputChain, outputChain} }
+
+// addChains makes the chains; those that are there stay as they are.
 func addChains(conn *nftables.Conn, table *nftables.Table) map[string]*nftables.Chain {
 	accept := nftables.ChainPolicyAccept
 	chains := map[string]*nftables.Chain{}
-	for name, hook := range map[string]*nftables.ChainHook{
-		inputChain: nftables.ChainHookInput, outputChain: nftables.ChainHookOutput,
-	} {
+	for _, name := range ourChains() {
+		hook, priority := nftables.ChainHookInput, nftables.ChainPriorityFilter
+		switch name {
+		case earlyChain:
+			hook, priority = nftables.ChainHookPrerouting, nftables.ChainPriorityRaw
+		case outputChain:
+			hook = nftables.ChainHookOutput
+		}
 		chains[name] = conn.AddChain(&nftables.Chain{
 			Table:    table,
 			Name:     name,
 			Type:     nftables.ChainTypeFilter,
 			Hooknum:  hook,
-			Priority: nftables.ChainPriorityFilter,
+			Priority: priority,
 			Policy:   &accept,
 		})
 	}
@@ -158,7 +167,7 @@ func listRules(conn *nftables.Conn) (map[string]*nftables.Rule, error) {
 	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName }) {
 		return found, nil
 	}
-	for _, chain := range []string{inputChain, outputChain} {
+	for _, chain := range ourChains() {
 		rules, err := conn.GetRules(table, &nftables.Chain{Table: table, Name: chain})
 		if err != nil {
 			return nil, fmt.Errorf("listing packet rules: %w", err)

@@ -35,6 +35,8 @@ type agent struct {
 	server *supervisor
 	probes *prober
 
+	squeeze *squeezer
+
 	slots    chan struct{} // one for each request under way
 	requests sync.WaitGroup
 	stop     context.CancelCauseFunc
@@ -59,6 +61,7 @@ func Run(ctx context.Context, opts Options) error {
 		stop:   stop,
 	}
 	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit}
+	a.squeeze = &squeezer{server: a.server}
 	return a.run(ctx)
 }
 
@@ -85,6 +88,7 @@ func (a *agent) run(ctx context.Context) error {
 	a.out.close()
 	a.opts.In.Close()
 	a.probes.close()
+	a.squeeze.close()
 	a.requests.Wait()
 	if dropErr := clearDropped(); err == nil {
 		err = dropErr

@@ -23,6 +23,8 @@ func (a *agent) perform(ctx context.Context, req protocol.Request) (any, error) 
 	case protocol.MethodDrop, protocol.MethodDropped, protocol.MethodProbeSend,
 		protocol.MethodProbeHeard, protocol.MethodConnect:
 		return a.performNetwork(ctx, req)
+	case protocol.MethodSpin, protocol.MethodHog, protocol.MethodUsage:
+		return a.squeeze.perform(ctx, req)
 	default:
 		return a.performProcess(req)
 	}

@@ -49,7 +49,8 @@ type supervisor struct {
 	// mu guards what follows. It is held while a child is being made, so that
 	// the reaping of orphans cannot take the child for one.
 	mu      sync.Mutex
-	current *process // the running one, or the last
+	current *process     // the running one, or the last
+	helpers map[int]bool // processes of the agent's own, by pid, which others reap
 	boots   int
 	closing bool
 }

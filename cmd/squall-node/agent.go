@@ -19,3 +19,5 @@ func runAgent([]string) error {
 }
 
 func runExec(args []string) error { return agent.Exec(args) }
+
+func runSqueeze(args []string) error { return agent.Squeeze(args, os.Stdin, os.Stdout) }

@@ -36,6 +36,8 @@ type agent struct {
 	probes *prober
 	net    *network
 
+	squeeze *squeezer
+
 	slots    chan struct{} // one for each request under way
 	requests sync.WaitGroup
 	stop     context.CancelCauseFunc
@@ -61,6 +63,7 @@ func Run(ctx context.Context, opts Options) error {
 		stop:   stop,
 	}
 	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock}}
+	a.squeeze = &squeezer{server: a.server}
 	return a.run(ctx)
 }
 
@@ -87,6 +90,7 @@ func (a *agent) run(ctx context.Context) error {
 	a.out.close()
 	a.opts.In.Close()
 	a.probes.close()
+	a.squeeze.close()
 	a.requests.Wait()
 	if netErr := a.net.clear(); err == nil {
 		err = netErr

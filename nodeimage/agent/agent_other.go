@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"io"
 )
 
 var errLinux = errors.New("squall's agent runs on Linux only")
@@ -14,3 +15,6 @@ func Run(context.Context, Options) error { return errLinux }
 
 // Exec is refused on this system.
 func Exec([]string) error { return errLinux }
+
+// Squeeze is refused on this system.
+func Squeeze([]string, io.Reader, io.Writer) error { return errLinux }

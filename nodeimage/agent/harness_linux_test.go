@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 		case "exec":
 			fmt.Fprintln(os.Stderr, Exec(os.Args[2:]))
 			os.Exit(127)
+		case "squeeze":
+			if err := Squeeze(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		case "server":
 			server(os.Args[2:])
 		case "agent":

@@ -120,7 +120,7 @@ func adoptOrphans(s *supervisor, stop <-chan struct{}) {
 }
 
 // reapOrphans reaps the dead children of process 1, except for the server's
-// process: to reap that one is its follower's.
+// process and the agent's own helpers: to reap those is their followers'.
 func reapOrphans(s *supervisor) {
 	if os.Getpid() != 1 {
 		return
@@ -137,7 +137,7 @@ func reapOrphans(s *supervisor) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil || s.current != nil && pid == s.current.pid {
+		if err != nil || s.current != nil && pid == s.current.pid || s.helpers[pid] {
 			continue
 		}
 		unix.Wait4(pid, nil, unix.WNOHANG, nil) // what is left over stays for the next time

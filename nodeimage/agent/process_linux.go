@@ -51,7 +51,8 @@ type supervisor struct {
 	// the reaping of orphans cannot take the child for one.
 	mu      sync.Mutex
 	clock   machineClock
-	current *process // the running one, or the last
+	current *process     // the running one, or the last
+	helpers map[int]bool // processes of the agent's own, by pid, which others reap
 	boots   int
 	closing bool
 }

@@ -91,8 +91,7 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	return err
 }
 
-// up makes the container, attaches to it and starts it, in that order: what
-// process 1 says first is not lost.
+// up makes the container and lets it run.
 func (m *machine) up(ctx context.Context, c *cluster, image string) error {
 	config, host, net := m.config(c, image)
 	if err := ctx.Err(); err != nil {
@@ -191,7 +190,8 @@ func (m *machine) config(c *cluster, image string) (*container.Config, *containe
 		Resources:     resources(m.limits),
 		// Ulimits stay the engine's: one that may not raise them (rootless, or
 		// confined itself) would refuse to start the container, and a Go
-		// program takes its hard limit of open files by itself.
+		// program takes its hard limit of open files by itself. Likewise the
+		// agent is not protected from the kernel when memory runs out.
 		// A volume is a directory of the host's own disk; the container's file
 		// system may be anything, with an fsync of its own kind. Having no
 		// name, it goes with the container.

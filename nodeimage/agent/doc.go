@@ -1,6 +1,7 @@
 // Package agent is process 1 of every machine: it runs the server under test,
 // forwards what the server prints and traces, and carries out what faults are
-// made of: kill, pause, and the dropping of packets.
+// made of: kill, pause, the dropping of packets, and the bending of the
+// server's clock (docs/clock-bending.md).
 //
 // It is commanded over its stdin and stdout alone (see package protocol), never
 // over the cluster's network, so that no partition cuts it off. What it has to

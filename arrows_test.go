@@ -56,6 +56,7 @@ var testArrows = map[string][]string{
 	"orchestrator":     {"orchestrator/docker", "orchestrator/local"}, // the table of tests that both pass
 	"workloads/driver": {"nodeimage/kv"},
 	"nemesis/schedule": {"nemesis/faults"}, // real faults to draw from
+	"nodeimage/agent":  {"nodeimage/kv"},   // a server whose clock it bends
 	"nodeimage/raft":   {"nodeimage/raft/wal"},
 }
 

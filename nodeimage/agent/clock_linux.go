@@ -27,7 +27,7 @@ const (
 	clockLook    = 20 * time.Millisecond
 	// reapTimeout is how soon a process whose end of the line is closed is
 	// reaped, unless it lives on.
-	reapTimeout = time.Second
+	reapTimeout = 300 * time.Millisecond
 	// maxClockLine bounds a line of a server's, in bytes.
 	maxClockLine = 4 << 10
 )

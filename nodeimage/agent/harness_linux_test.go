@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 			os.Exit(0)
+		case "kv":
+			fmt.Fprintln(os.Stderr, serveKV(os.Args[2:]))
+			os.Exit(1)
 		}
 	}
 	goleak.VerifyTestMain(m)
@@ -75,6 +78,10 @@ func server(args []string) {
 			fmt.Println("child", cmd.Process.Pid)
 		case "sleep":
 			time.Sleep(time.Duration(n) * time.Second)
+		case "clock-say": // an answer that nobody should give
+			fmt.Fprintln(os.NewFile(clockFD, "clock"), what)
+		case "clock-close":
+			os.NewFile(clockFD, "clock").Close()
 		case "echo":
 			io.Copy(os.Stdout, os.Stdin)
 		case "hang":

@@ -248,3 +248,25 @@ func TestBentLeaderLosesItsLead(t *testing.T) {
 		c.sameState()
 	}
 }
+
+// TestFrozenFollowerWithholdsItsVote: to its clock the leader was heard just
+// now, so the third node finds no majority until the clock goes on.
+func TestFrozenFollowerWithholdsItsVote(t *testing.T) {
+	t.Parallel()
+	clocks := map[NodeID]*Clock{}
+	c := startCluster(t, 3, bendable(t, clocks))
+	lead := c.leader()
+	frozen, third := (lead+1)%3, (lead+2)%3
+	clocks[NodeID(frozen+1)].bendBy(0, 0)
+	c.stop(lead)
+	eventually(t, "the third node asks for votes", func() bool { return c.servers[third].Status().Leader == 0 })
+	for range 60 {
+		time.Sleep(20 * time.Millisecond)
+		if st := c.servers[third].Status(); st.Role == raft.Leader {
+			t.Fatalf("the third node leads term %d: the frozen one voted", st.Term)
+		}
+	}
+	clocks[NodeID(frozen+1)].heal()
+	c.leader()
+	c.sameState()
+}

@@ -32,7 +32,7 @@ func inWorld(t testing.TB, test func()) {
 		test()
 		return
 	}
-	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=5m"}
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=90s"}
 	_, bench := t.(*testing.B)
 	if bench {
 		args = append(args, "-test.bench=^"+t.Name()+"$")
@@ -174,7 +174,8 @@ var flows uint64
 func (h *host) flow(t testing.TB, count int, interval time.Duration, size int, to ...*host) ([]protocol.FlowSent, []protocol.FlowHeard) {
 	t.Helper()
 	flows++
-	spec := protocol.FlowSpec{Nonce: flows, Port: protocol.ProbePort, Count: count, Interval: interval, Size: size}
+	spec := protocol.FlowSpec{Nonce: flows, Port: protocol.ProbePort, Count: count, Interval: interval, Size: size,
+		Wait: 400 * time.Millisecond}
 	for _, o := range to {
 		spec.To = append(spec.To, o.addr)
 	}
@@ -206,8 +207,10 @@ func (h *host) serve(t testing.TB, addr netip.Addr, handle func(net.Conn)) netip
 			if err != nil {
 				return
 			}
-			handle(c)
-			c.Close()
+			go func() {
+				defer c.Close()
+				handle(c)
+			}()
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-done })

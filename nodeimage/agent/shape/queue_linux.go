@@ -75,13 +75,17 @@ func (q *queue) rouse() {
 	_, _ = unix.Write(q.wake, binary.NativeEndian.AppendUint64(nil, 1)) // it fails only when it is set already
 }
 
-// put makes these links the only ones. What is held for others goes out at once.
+// put makes these links the only ones. What was held for others is out when it
+// returns: if the rule to the queue is removed after, the kernel throws away what
+// it still holds.
 func (q *queue) put(links map[netip.Addr]*link) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.links = links
-	q.held.hasten(func(l *link) bool { return links[l.shape.To] != l })
-	q.mu.Unlock()
-	q.rouse()
+	if q.broken == nil {
+		q.held.hasten(func(l *link) bool { return links[l.shape.To] != l })
+		q.release(q.now())
+	}
 }
 
 // counts is what every link did.

@@ -88,10 +88,22 @@ func (q *queue) put(links map[netip.Addr]*link) {
 	}
 }
 
-// counts is what every link did.
+// counts is what every link did. What the kernel has handed over by now is in it.
 func (q *queue) counts() ([]protocol.ShapeCount, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.broken != nil {
+		return nil, q.broken
+	}
+	for more := true; more; {
+		n, err := q.nfq.read(q.take)
+		if err != nil {
+			return nil, err
+		}
+		q.nfq.send()
+		more = n == batchSize
+	}
+	q.release(q.now())
 	holding := map[*link]uint64{}
 	for _, p := range q.held {
 		holding[p.link]++
@@ -102,7 +114,7 @@ func (q *queue) counts() ([]protocol.ShapeCount, error) {
 		c.Held = holding[l]
 		all = append(all, c)
 	}
-	return all, q.broken
+	return all, nil
 }
 
 // overrun is how many packets the kernel threw away because this process was too

@@ -269,25 +269,28 @@ func (p *prober) echoed(b []byte, from netip.Addr, now int64) {
 	}
 }
 
-// flowed takes a datagram of a flow and answers it.
+// flowed takes a datagram of a flow and answers it; not before it is counted, so
+// that who has all echoes can ask for all counts.
 func (p *prober) flowed(b []byte, peer netip.AddrPort, now int64) {
 	whole := wholeFlow(b)
 	nonce := binary.BigEndian.Uint64(b[flowNonce:])
 	number := binary.BigEndian.Uint32(b[flowNumber:])
-	if whole && number < protocol.MaxFlowCount {
-		echo := make([]byte, echoSize)
-		sealFlow(echo, nonce, number, int64(binary.BigEndian.Uint64(b[flowStamp:])))
-		_, _ = p.udp.WriteToUDPAddrPort(echo, peer) // an echo may get lost
+	stamp := int64(binary.BigEndian.Uint64(b[flowStamp:]))
+	if whole && number >= protocol.MaxFlowCount {
+		return
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	f := p.flowFrom(nonce, peer.Addr().Unmap(), whole)
-	switch {
-	case f == nil:
-	case !whole:
+	if whole {
+		f.take(number, len(b), time.Duration(now-stamp))
+	} else {
 		f.heard.Corrupted++
-	case number < protocol.MaxFlowCount:
-		f.take(number, len(b), time.Duration(now-int64(binary.BigEndian.Uint64(b[flowStamp:]))))
+	}
+	p.mu.Unlock()
+	if whole {
+		echo := make([]byte, echoSize)
+		sealFlow(echo, nonce, number, stamp)
+		_, _ = p.udp.WriteToUDPAddrPort(echo, peer) // an echo may get lost
 	}
 }
 

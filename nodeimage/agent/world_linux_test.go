@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,7 +33,7 @@ func inWorld(t testing.TB, test func()) {
 		test()
 		return
 	}
-	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=5m"}
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=90s"}
 	_, bench := t.(*testing.B)
 	if bench {
 		args = append(args, "-test.bench=^"+t.Name()+"$")
@@ -75,7 +76,36 @@ func newWorld(t testing.TB, n int) []*host {
 	for i := range hosts {
 		hosts[i] = newHost(t, i, bridge.Attrs().Index)
 	}
+	for _, h := range hosts {
+		h.reach(t, hosts)
+	}
 	return hosts
+}
+
+// reach waits until the switch forwards between a machine and all others, which
+// takes up to a second.
+func (h *host) reach(t testing.TB, hosts []*host) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		flows++
+		spec := protocol.FlowSpec{Nonce: flows, Port: protocol.ProbePort, Count: 1, Wait: 200 * time.Millisecond}
+		for _, o := range hosts {
+			if o != h {
+				spec.To = append(spec.To, o.addr, o.addr6)
+			}
+		}
+		if len(spec.To) == 0 {
+			return
+		}
+		sent, err := h.FlowSend(context.Background(), spec)
+		must(t, err)
+		if !slices.ContainsFunc(sent, func(s protocol.FlowSent) bool { return s.Answered == 0 }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the machines do not reach each other: %+v", sent)
+		}
+	}
 }
 
 func newHost(t testing.TB, i, bridge int) *host {
@@ -117,14 +147,14 @@ func newHost(t testing.TB, i, bridge int) *host {
 			if err != nil {
 				return err
 			}
+			if err := netlink.LinkSetUp(l); err != nil {
+				return err
+			}
 			for _, a := range addrs {
 				ip := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
 				if err := netlink.AddrAdd(l, &netlink.Addr{IPNet: ip, Flags: unix.IFA_F_NODAD}); err != nil {
 					return err
 				}
-			}
-			if err := netlink.LinkSetUp(l); err != nil {
-				return err
 			}
 		}
 		return nil
@@ -174,7 +204,8 @@ var flows uint64
 func (h *host) flow(t testing.TB, count int, interval time.Duration, size int, to ...*host) ([]protocol.FlowSent, []protocol.FlowHeard) {
 	t.Helper()
 	flows++
-	spec := protocol.FlowSpec{Nonce: flows, Port: protocol.ProbePort, Count: count, Interval: interval, Size: size}
+	spec := protocol.FlowSpec{Nonce: flows, Port: protocol.ProbePort, Count: count, Interval: interval, Size: size,
+		Wait: time.Second}
 	for _, o := range to {
 		spec.To = append(spec.To, o.addr)
 	}
@@ -206,8 +237,10 @@ func (h *host) serve(t testing.TB, addr netip.Addr, handle func(net.Conn)) netip
 			if err != nil {
 				return
 			}
-			handle(c)
-			c.Close()
+			go func() {
+				defer c.Close()
+				handle(c)
+			}()
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
@@ -228,6 +261,35 @@ func (h *host) dial(t testing.TB, to netip.AddrPort) net.Conn {
 
 // echo sends back what it reads, until the connection ends.
 func echo(c net.Conn) { _, _ = io.Copy(c, c) }
+
+// judge is told what is wrong.
+type judge interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// attempt is a judge whose complaints may be forgotten.
+type attempt struct{ complaints []string }
+
+func (*attempt) Helper() {}
+func (a *attempt) Errorf(format string, args ...any) {
+	a.complaints = append(a.complaints, fmt.Sprintf(format, args...))
+}
+
+// patiently tries until there is nothing to complain about: what is measured in
+// milliseconds is now and then wrong on a busy computer, but not every time.
+func patiently(t *testing.T, try func(j judge)) {
+	t.Helper()
+	var a attempt
+	for range 10 {
+		a = attempt{}
+		if try(&a); len(a.complaints) == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("ten times in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -75,19 +75,35 @@ func (q *queue) rouse() {
 	_, _ = unix.Write(q.wake, binary.NativeEndian.AppendUint64(nil, 1)) // it fails only when it is set already
 }
 
-// put makes these links the only ones. What is held for others goes out at once.
+// put makes these links the only ones. What was held for others is out when it
+// returns: if the rule to the queue is removed after, the kernel throws away what
+// it still holds.
 func (q *queue) put(links map[netip.Addr]*link) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.links = links
-	q.held.hasten(func(l *link) bool { return links[l.shape.To] != l })
-	q.mu.Unlock()
-	q.rouse()
+	if q.broken == nil {
+		q.held.hasten(func(l *link) bool { return links[l.shape.To] != l })
+		q.release(q.now())
+	}
 }
 
-// counts is what every link did.
+// counts is what every link did. What the kernel has handed over by now is in it.
 func (q *queue) counts() ([]protocol.ShapeCount, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.broken != nil {
+		return nil, q.broken
+	}
+	for more := true; more; {
+		n, err := q.nfq.read(q.take)
+		if err != nil {
+			return nil, err
+		}
+		q.nfq.send()
+		more = n == batchSize
+	}
+	q.release(q.now())
 	holding := map[*link]uint64{}
 	for _, p := range q.held {
 		holding[p.link]++
@@ -98,7 +114,7 @@ func (q *queue) counts() ([]protocol.ShapeCount, error) {
 		c.Held = holding[l]
 		all = append(all, c)
 	}
-	return all, q.broken
+	return all, nil
 }
 
 // overrun is how many packets the kernel threw away because this process was too

@@ -35,7 +35,8 @@ func (c *nodes) Nodes() []nemesis.Node {
 func (c *nodes) Leader() string { return c.leaders.leader() }
 
 // Reach sends probes between all pairs of nodes, from inside the machines, and
-// returns on which directed links they arrived.
+// returns on which directed links they arrived. A machine that squall has
+// switched off neither sends nor hears.
 func (c *nodes) Reach(ctx context.Context) (map[history.Link]bool, error) {
 	nonce := rand.Uint64()
 	err := c.each(ctx, func(ctx context.Context, i int, n *node) error {
@@ -45,7 +46,7 @@ func (c *nodes) Reach(ctx context.Context) (map[history.Link]bool, error) {
 				others = append(others, other.machine.Addr())
 			}
 		}
-		return n.agent.ProbeSend(ctx, nonce, others, protocol.ProbePort)
+		return unlessOff(n, n.agent().ProbeSend(ctx, nonce, others, protocol.ProbePort))
 	})
 	if err != nil {
 		return nil, err
@@ -60,13 +61,21 @@ func (c *nodes) Reach(ctx context.Context) (map[history.Link]bool, error) {
 	}
 	heard := make([][]netip.Addr, len(c.all))
 	err = c.each(ctx, func(ctx context.Context, i int, n *node) (err error) {
-		heard[i], err = n.agent.ProbeHeard(ctx, nonce)
-		return err
+		heard[i], err = n.agent().ProbeHeard(ctx, nonce)
+		return unlessOff(n, err)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return c.links(heard), nil
+}
+
+// unlessOff lets a machine be silent that is switched off.
+func unlessOff(n *node, err error) error {
+	if !n.Up() {
+		return nil
+	}
+	return err
 }
 
 // links turns "node i heard these addresses" into directed links.

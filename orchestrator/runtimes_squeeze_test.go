@@ -188,3 +188,28 @@ func memoryInUse(t *testing.T, h host) {
 		t.Errorf("the machine's own limit: %v, the limit is %d", err, limit())
 	}
 }
+
+// TestNodeOutOfMemory: what the kernel does to a server that squall has starved
+// is recorded as squall's doing.
+func TestNodeOutOfMemory(t *testing.T) { onEach(t, nodeOutOfMemory) }
+
+func nodeOutOfMemory(t *testing.T, h host) {
+	mustLimit(t, h, orchestrator.CanLimitMemory)
+	m := up(t, h, spec(t, h, "n1")).Machine("n1")
+	ctx := t.Context()
+	n := orchestrator.NewTestNode(m, "/squall-node", "idle")
+	defer n.Close()
+	if err := n.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const limit = 96 << 20
+	if err := m.Limit(ctx, orchestrator.Limits{Memory: limit}); err != nil {
+		t.Fatal(err)
+	}
+	n.Doom()
+	if _, err := n.Agent().Hog(ctx, protocol.HogSpec{Bytes: limit, ServerFirst: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"start 1", "exit 1: killed for want of memory, by squall"}
+	eventually(t, "the server's end", func() bool { return slices.Equal(n.Events(), want) })
+}

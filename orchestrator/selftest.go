@@ -10,7 +10,6 @@ import (
 
 	"squall/history"
 	"squall/nodeimage"
-	"squall/nodeimage/agent/protocol"
 )
 
 // SelfTest tries what every fault stands on: it brings up two machines, lets
@@ -58,7 +57,7 @@ func connectPair(cluster Cluster, names []string) *nodes {
 	for _, name := range names {
 		n := &node{machine: cluster.Machine(name), addrs: addrs, sink: deaf{}, log: io.Discard}
 		addrs[name] = n.machine.Addr()
-		n.agent = protocol.NewClient(n.machine.Control(), n)
+		n.connect()
 		pair.all = append(pair.all, n)
 	}
 	return pair

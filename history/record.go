@@ -172,12 +172,15 @@ const (
 	// ReasonOOM: the kernel killed it because squall had left the machine too
 	// little memory.
 	ReasonOOM = "killed for want of memory, by squall"
+	// ReasonLost: its machine ended with everything in it, which makes the test
+	// invalid, but is not the server's own doing.
+	ReasonLost = "lost with its machine"
 )
 
-// OwnDoing reports whether an EventExit with this reason was squall's doing, and
-// not an end that the server came to by itself.
+// OwnDoing reports whether an EventExit with this reason was squall's doing, or
+// its machine's, and not an end that the server came to by itself.
 func OwnDoing(reason string) bool {
-	return reason == ReasonKilled || reason == ReasonStopped || reason == ReasonOOM
+	return reason == ReasonKilled || reason == ReasonStopped || reason == ReasonOOM || reason == ReasonLost
 }
 
 // Roles in EventRole.

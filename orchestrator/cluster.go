@@ -61,7 +61,7 @@ func (c *nodes) Reach(ctx context.Context, flight time.Duration) (map[history.Li
 	group.Go(func() error {
 		return c.eachUp(sending, func(ctx context.Context, i int, n *node) error {
 			sent[i] = true
-			return n.agent.ProbeSend(ctx, nonce, c.addrsBut(n), protocol.ProbePort)
+			return n.agent().ProbeSend(ctx, nonce, c.addrsBut(n), protocol.ProbePort)
 		})
 	})
 	if err := group.Wait(); err != nil {
@@ -75,7 +75,7 @@ func (c *nodes) Reach(ctx context.Context, flight time.Duration) (map[history.Li
 	}
 	heard := make([][]netip.Addr, len(c.all))
 	err := c.eachUp(ctx, func(ctx context.Context, i int, n *node) (err error) {
-		heard[i], err = n.agent.ProbeHeard(ctx, nonce)
+		heard[i], err = n.agent().ProbeHeard(ctx, nonce)
 		return err
 	})
 	if err != nil {

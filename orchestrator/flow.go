@@ -75,7 +75,7 @@ func (n *node) sendFlow(ctx context.Context, spec nemesis.FlowSpec, nonce uint64
 	for i, name := range receivers {
 		addrs[i] = n.addrs[name]
 	}
-	sent, err := n.agent.FlowSend(ctx, protocol.FlowSpec{Nonce: nonce, To: addrs, Port: protocol.ProbePort,
+	sent, err := n.agent().FlowSend(ctx, protocol.FlowSpec{Nonce: nonce, To: addrs, Port: protocol.ProbePort,
 		Count: spec.Count, Interval: spec.Interval, Size: spec.Size, Wait: spec.Wait})
 	if err == nil && len(sent) != len(receivers) {
 		err = fmt.Errorf("%d answers of a flow to %d machines", len(sent), len(receivers))
@@ -90,7 +90,7 @@ func (c *nodes) hearFlows(ctx context.Context, nonce uint64, flows map[history.L
 		names[n.machine.Addr()] = n.Name()
 	}
 	return c.eachUp(ctx, func(ctx context.Context, _ int, n *node) error {
-		heard, err := n.agent.FlowHeard(ctx, nonce)
+		heard, err := n.agent().FlowHeard(ctx, nonce)
 		if err != nil {
 			return err
 		}

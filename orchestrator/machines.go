@@ -85,10 +85,10 @@ func (r *run) connect() error {
 		if err != nil {
 			return err
 		}
-		n := &node{machine: r.cluster.Machine(p.Name), start: start, addrs: addrs, sink: r, log: log}
-		n.agent = protocol.NewClient(n.machine.Control(), n)
+		n := &node{machine: r.cluster.Machine(p.Name), start: start, addrs: addrs, sink: r, log: log,
+			now: func() int64 { return r.clock.now() }, lost: r.lost}
+		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
-		go r.watch(n.machine, n.agent)
 	}
 	log, err := r.openLog(driverMachine)
 	if err != nil {
@@ -100,7 +100,10 @@ func (r *run) connect() error {
 	l.status = r.loadStatus
 	l.agent = protocol.NewClient(l.machine.Control(), l)
 	r.nodes.clients = l
-	go r.watch(l.machine, l.agent)
+	go func() {
+		<-l.agent.Done()
+		r.lost(l.machine, l.agent)
+	}()
 	return nil
 }
 
@@ -132,9 +135,8 @@ func (r *run) openLog(machine string) (*os.File, error) {
 	return f, nil
 }
 
-// watch fails the test when a machine is lost.
-func (r *run) watch(m Machine, agent *protocol.Client) {
-	<-agent.Done()
+// lost fails the test when a machine has ended that squall did not switch off.
+func (r *run) lost(m Machine, agent *protocol.Client) {
 	r.fail(fmt.Errorf("the machine %s was lost in the middle of the test: %s", m.Name(), death(m, agent)))
 }
 
@@ -170,7 +172,7 @@ func (r *run) greet(ctx context.Context) error {
 		return err
 	}
 	return r.nodes.each(ctx, func(ctx context.Context, _ int, n *node) error {
-		_, err := greetOne(ctx, n.machine, n.agent)
+		_, err := greetOne(ctx, n.machine, n.agent())
 		return err
 	})
 }
@@ -194,7 +196,9 @@ func (r *run) collect(ctx context.Context) {
 		})
 	}
 	for _, n := range r.nodes.all {
-		group.Go(func() error { return n.stop(ctx) })
+		if n.Up() { // else it has nothing to give
+			group.Go(func() error { return n.stop(ctx) })
+		}
 	}
 	if err := group.Wait(); err != nil {
 		r.log.Warn("collect", "err", err)
@@ -239,7 +243,7 @@ func (r *run) disconnect() {
 		_ = r.loader.agent.Close()
 	}
 	for _, n := range r.nodes.all {
-		_ = n.agent.Close()
+		_ = n.agent().Close()
 	}
 	for _, f := range r.logs {
 		_ = f.Close()

@@ -31,7 +31,7 @@ func (r *run) checkNeeds(ctx context.Context) error {
 	}
 	agents := make([]*protocol.Client, len(r.nodes.all))
 	for i, n := range r.nodes.all {
-		agents[i] = n.agent
+		agents[i] = n.agent()
 	}
 	why, err := cannot(ctx, r.cfg.Runtime, agents)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"squall/history"
@@ -21,20 +22,36 @@ import (
 // nemesis asks, and turns what the machine sends into history.
 type node struct {
 	machine Machine
-	agent   *protocol.Client
 	start   systems.Start
 	addrs   map[string]netip.Addr // of every node, by name
 	sink    nodeSink
 	log     io.Writer // the server's own output
+	// now is the machines' clock; nil: this computer's.
+	now func() int64
+	// lost is called when a machine ends that squall did not switch off; nil:
+	// nobody wants to know.
+	lost func(Machine, *protocol.Client)
+
+	powering sync.Mutex           // one PowerOff or PowerOn at a time
+	life     atomic.Pointer[life] // the machine's life of the moment
+	off      atomic.Pointer[life] // the last one that squall ended itself
 
 	mu      sync.Mutex
-	current int // the boot that runs, or ran last
+	current int   // the boot that runs, or ran last
+	ended   int   // the last boot whose end was recorded
+	seen    int64 // the latest time in what was recorded
 	// doomed holds, by boot, why squall itself ended the server, so that such
 	// an end is told from a crash.
 	doomed map[int]string
-	boot   int    // the boot that part belongs to
-	part   []byte // a trace line whose end has not arrived yet
+	limits nemesis.Limits // that the machine was told last
+	hogged bool           // a process in the machine may hold memory for nothing
+	boot   int            // the boot that part belongs to
+	part   []byte         // a trace line whose end has not arrived yet
 }
+
+// signalKilled is how a server ends that the kernel kills because memory has run
+// out. Any other end is not what squall starved it for.
+const signalKilled = "signal: killed"
 
 // nodeSink takes what nodes report. Its methods are called in the order in
 // which things happened on that node.
@@ -54,19 +71,22 @@ func (n *node) Name() string { return n.machine.Name() }
 // Kill ends the server with SIGKILL and returns when it was reaped.
 func (n *node) Kill(ctx context.Context) error {
 	n.doom(history.ReasonKilled)
-	_, err := n.agent.Kill(ctx)
+	_, err := n.agent().Kill(ctx)
 	return err
 }
 
 // Start starts the server; one that runs is left alone.
 func (n *node) Start(ctx context.Context) error {
-	info, err := n.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Clock: n.start.Clock})
+	l := n.life.Load()
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Clock: n.start.Clock})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.current = max(n.current, info.Boot)
+	if err == nil {
+		n.current = max(n.current, l.before+info.Boot)
+	}
 	return err
 }
 
@@ -80,6 +100,15 @@ func (n *node) doom(reason string) {
 	n.doomed[n.current] = reason
 }
 
+// undoom takes back what doom said, if it said this and nothing came of it.
+func (n *node) undoom(reason string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.doomed[n.current] == reason && n.ended < n.current {
+		delete(n.doomed, n.current)
+	}
+}
+
 func (n *node) doomOf(boot int) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -88,13 +117,13 @@ func (n *node) doomOf(boot int) string {
 
 // Pause stops the server with SIGSTOP.
 func (n *node) Pause(ctx context.Context) error {
-	_, err := n.agent.Pause(ctx)
+	_, err := n.agent().Pause(ctx)
 	return unlessEnded(err)
 }
 
 // Resume continues a paused server.
 func (n *node) Resume(ctx context.Context) error {
-	_, err := n.agent.Resume(ctx)
+	_, err := n.agent().Resume(ctx)
 	return unlessEnded(err)
 }
 
@@ -108,7 +137,7 @@ func unlessEnded(err error) error {
 
 // Process is the server's process as the kernel shows it.
 func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
-	s, err := n.agent.Process(ctx)
+	s, err := n.agent().Process(ctx)
 	return nemesis.Process{Running: s.Running, PID: s.PID, State: s.State, Exit: s.ExitReason}, err
 }
 
@@ -116,7 +145,7 @@ func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
 func (n *node) stop(ctx context.Context) error {
 	const grace = 2 * time.Second
 	n.doom(history.ReasonStopped)
-	_, err := n.agent.Terminate(ctx, grace)
+	_, err := n.agent().Terminate(ctx, grace)
 	return err
 }
 
@@ -158,6 +187,7 @@ func (n *node) traceLine(boot int, line []byte) {
 		n.sink.broken(fmt.Errorf("%s wrote a trace line that is none: %q: %w", n.Name(), line, err))
 		return
 	}
+	n.seen = max(n.seen, e.Time)
 	n.sink.event(e)
 }
 
@@ -173,12 +203,26 @@ func (n *node) Event(e protocol.Event) {
 		event.Kind = history.EventResume
 	case protocol.EventExit:
 		event.Kind = history.EventExit
-		if why := n.doomOf(e.Boot); why != "" {
+		if why := n.doomOf(e.Boot); why != "" && (why != history.ReasonOOM || e.Reason == signalKilled) {
 			event.Reason = why
 		}
 	default:
 		n.sink.broken(fmt.Errorf("%s: the agent sent an event of unknown kind %q", n.Name(), e.Kind))
 		return
 	}
+	n.note(event)
 	n.sink.event(event)
+}
+
+// note keeps what has to be known when the machine is gone.
+func (n *node) note(e history.NodeEvent) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen = max(n.seen, e.Time)
+	switch e.Kind {
+	case history.EventStart:
+		n.current = max(n.current, e.Boot)
+	case history.EventExit:
+		n.ended = max(n.ended, e.Boot)
+	}
 }

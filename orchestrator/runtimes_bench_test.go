@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,6 +50,35 @@ func greet(b *testing.B, c orchestrator.Cluster, s orchestrator.ClusterSpec) {
 		if _, err := client.Hello(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkPowerCycle cuts a machine off from power and starts it again, until
+// its agent answers.
+func BenchmarkPowerCycle(b *testing.B) { benchEach(b, powerCycle) }
+
+func powerCycle(b *testing.B, h host) {
+	m := up(b, h, spec(b, h, "n1")).Machine("n1")
+	var killed, started, greeted []time.Duration
+	for b.Loop() {
+		begin := time.Now()
+		if err := m.Kill(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		off := time.Now()
+		if err := m.Start(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		on := time.Now()
+		c, _ := command(b, m)
+		if _, err := c.Hello(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		killed, started, greeted = append(killed, off.Sub(begin)), append(started, on.Sub(off)), append(greeted, time.Since(on))
+	}
+	for name, took := range map[string][]time.Duration{"kill": killed, "start": started, "hello": greeted} {
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-"+name)
 	}
 }
 

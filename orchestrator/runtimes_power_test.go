@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ func restart(t *testing.T, h host) {
 			t.Errorf("life %d: %q, want %q in it", life, out.text(), want)
 		}
 		reaches(t, other, c, cl.Machine("n2").Addr(), addr)
-		if err := c.Drop(ctx, []netip.Addr{cl.Machine("n2").Addr()}); err != nil { // is gone in the next life
+		if err := c.Net(ctx, protocol.NetState{Cut: []protocol.Cut{{From: cl.Machine("n2").Addr()}}}); err != nil { // is gone in the next life
 			t.Fatal(err)
 		}
 		begin := time.Now()
@@ -230,5 +231,60 @@ func can(t *testing.T, h host) {
 		if err := m.Limit(t.Context(), bad); err == nil {
 			t.Errorf("%+v was set", bad)
 		}
+	}
+}
+
+// TestNodePower switches a node off and on as a fault does: what is recorded is
+// squall's doing, boots count on, and a loss is still a loss.
+func TestNodePower(t *testing.T) { onEach(t, nodePower) }
+
+func nodePower(t *testing.T, h host) {
+	m := up(t, h, spec(t, h, "n1")).Machine("n1")
+	ctx := t.Context()
+	n := orchestrator.NewTestNode(m, "/squall-node", "idle")
+	defer n.Close()
+	var want []string
+	for life := range 3 {
+		if err := n.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Kill(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		boot := 2*life + 1
+		want = append(want, fmt.Sprintf("start %d", boot), fmt.Sprintf("exit %d: killed by squall", boot), fmt.Sprintf("start %d", boot+1))
+		eventually(t, "the events of boots", func() bool { return slices.Equal(n.Events(), want) })
+		begin := time.Now()
+		if err := n.PowerOff(ctx); err != nil {
+			t.Fatal(err)
+		}
+		off := time.Since(begin)
+		want = append(want, fmt.Sprintf("exit %d: killed by squall", boot+1))
+		if got := n.Events(); !slices.Equal(got, want) {
+			t.Errorf("events %q, want %q", got, want)
+		}
+		if err := n.PowerOn(ctx); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("off in %v, on in %v", off, time.Since(begin)-off)
+	}
+	select {
+	case why := <-n.Lost:
+		t.Errorf("squall's own doing was taken for a loss: %s", why)
+	default:
+	}
+	if err := m.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case why := <-n.Lost:
+		if !strings.Contains(why, "killed") {
+			t.Errorf("lost because %q", why)
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("the loss of the machine went unnoticed")
 	}
 }

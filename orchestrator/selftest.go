@@ -40,7 +40,7 @@ func SelfTest(ctx context.Context, runtime Runtime, build Builder) (proof string
 // mend.
 func Abilities(ctx context.Context, runtime Runtime, build Builder) (cannotBe map[nemesis.Need]string, err error) {
 	err = withMachines(ctx, runtime, build, []string{"n1"}, func(one *nodes, _ time.Duration) (err error) {
-		cannotBe, err = cannot(ctx, runtime, []*protocol.Client{one.all[0].agent})
+		cannotBe, err = cannot(ctx, runtime, []*protocol.Client{one.all[0].agent()})
 		return err
 	})
 	return cannotBe, err
@@ -80,7 +80,7 @@ func connectPair(cluster Cluster, names []string) *nodes {
 	for _, name := range names {
 		n := &node{machine: cluster.Machine(name), addrs: addrs, sink: deaf{}, log: io.Discard}
 		addrs[name] = n.machine.Addr()
-		n.agent = protocol.NewClient(n.machine.Control(), n)
+		n.connect()
 		pair.all = append(pair.all, n)
 	}
 	return pair

@@ -19,7 +19,7 @@ func (n *node) SetNet(ctx context.Context, state nemesis.NetState) error {
 	for _, shape := range state.Shape {
 		s.Shape = append(s.Shape, protocolShape(n.addrs[shape.To], shape.Shaping))
 	}
-	return n.agent.Net(ctx, s)
+	return n.agent().Net(ctx, s)
 }
 
 func protocolShape(to netip.Addr, s nemesis.Shaping) protocol.Shape {
@@ -33,7 +33,7 @@ func protocolShape(to netip.Addr, s nemesis.Shaping) protocol.Shape {
 
 // NetCounts is what the kernel and the shaper counted of the state that was set.
 func (n *node) NetCounts(ctx context.Context) (nemesis.NetCounts, error) {
-	c, err := n.agent.NetCounters(ctx)
+	c, err := n.agent().NetCounters(ctx)
 	if err != nil {
 		return nemesis.NetCounts{}, err
 	}
@@ -63,7 +63,7 @@ func (n *node) Connect(ctx context.Context, to []string, timeout time.Duration) 
 		}
 		addrs[i] = netip.AddrPortFrom(addr, protocol.ProbePort)
 	}
-	return n.agent.Connect(ctx, addrs, timeout)
+	return n.agent().Connect(ctx, addrs, timeout)
 }
 
 // BendClock makes the server see time as b says.
@@ -74,11 +74,11 @@ func (n *node) BendClock(ctx context.Context, b nemesis.Bend) error {
 		}
 		return fmt.Errorf("the server of %s has no clock that could be bent", n.Name())
 	}
-	return n.agent.BendClock(ctx, protocol.ClockBend{Offset: b.Offset, Rate: b.Rate, Frozen: b.Frozen})
+	return n.agent().BendClock(ctx, protocol.ClockBend{Offset: b.Offset, Rate: b.Rate, Frozen: b.Frozen})
 }
 
 // ReadClock asks the server what its clock says.
 func (n *node) ReadClock(ctx context.Context) (nemesis.Reading, error) {
-	r, err := n.agent.ReadClock(ctx)
+	r, err := n.agent().ReadClock(ctx)
 	return nemesis.Reading{True: r.Mono, Server: r.Server, Error: r.Error}, err
 }

@@ -44,7 +44,8 @@ func exhaust(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, er
 	if err != nil {
 		return "", err
 	}
-	if err := node.Hog(ctx, 2*int64(h.Args.Float("room"))); err != nil {
+	// As much as the limit: what the kernel keeps of files it gives back first.
+	if err := node.Hog(ctx, before.MemoryLimit); err != nil {
 		return "", fmt.Errorf("fill its memory: %w", err)
 	}
 	for {

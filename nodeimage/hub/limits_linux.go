@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -221,9 +222,15 @@ func (l *limits) mounts(machine string) []groupMount {
 	return mounts
 }
 
-// put writes to a file of the group.
+// put writes to a file of the group. One that the kernel does not have is not
+// made, which it would refuse in other words.
 func (g group) put(file, text string) error {
-	return os.WriteFile(filepath.Join(g.dir, file), []byte(text), 0)
+	f, err := os.OpenFile(filepath.Join(g.dir, file), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // number reads a file of the group that holds one number, or "max".

@@ -145,8 +145,7 @@ func (q *queue) run() {
 	defer close(q.done)
 	defer q.nfq.close()
 	runtime.LockOSThread() // and ends with the goroutine
-	// Else the kernel may let it sleep 50 µs longer. If it must not be set: so be it.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	punctual()
 	poll := []unix.PollFd{{Fd: int32(q.nfq.fd), Events: unix.POLLIN}, {Fd: int32(q.wake), Events: unix.POLLIN}}
 	readable := false
 	for {
@@ -172,6 +171,19 @@ func (q *queue) run() {
 			_, _ = unix.Read(q.wake, b[:]) // it was only to wake
 		}
 	}
+}
+
+// punctual makes this thread run soon after it could. Where the system does not
+// let it, it is a little later.
+func punctual() {
+	// Else the kernel may let it sleep 50 µs longer.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	// Who asks for short turns on the processor gets them sooner (from Linux 6.12
+	// on; before, this changes nothing).
+	const shortest = 100 * time.Microsecond
+	_ = unix.SchedSetAttr(0, &unix.SchedAttr{
+		Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: uint64(shortest),
+	}, 0)
 }
 
 func (q *queue) fail(err error) {

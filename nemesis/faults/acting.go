@@ -32,7 +32,10 @@ func (a acting) heal(ctx context.Context, h *nemesis.Hit) error {
 // dead and alive are what is to be seen of a server that was ended, and of one
 // that was started again.
 func dead(p nemesis.Process) (string, bool) {
-	return "no process; the last one ended: " + p.Exit, !p.Running
+	if p.Running {
+		return fmt.Sprintf("process %d runs (state %s)", p.PID, p.State), false
+	}
+	return "no process; the last one ended: " + p.Exit, true
 }
 
 func alive(p nemesis.Process) (string, bool) {

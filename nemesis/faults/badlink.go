@@ -37,7 +37,7 @@ func badLink() nemesis.Fault {
 			s.Corrupt, s.CorruptKind = a.Float("corrupt"), nemesis.CorruptChecksum
 			return s
 		},
-		flow: func(nemesis.Args) flowPlan { return flowPlan{count: 150, interval: time.Millisecond, size: 64} },
+		flow: func(nemesis.Args) flowPlan { return flowPlan{count: 80, interval: 4 * time.Millisecond, size: 64} },
 		claims: func(a nemesis.Args, n int) []claim {
 			claims := delayed(a.Duration("delay"), a.Duration("jitter"))
 			gone := a.Float("loss") + (1-a.Float("loss"))*a.Float("corrupt")

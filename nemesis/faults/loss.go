@@ -23,7 +23,8 @@ func loss() nemesis.Fault {
 	}.fault()
 }
 
-// manyDatagrams are so many that a share of some percent can be seen of them.
+// manyDatagrams are so many that a share of some percent can be seen of them, and
+// so slow that the receiving agent keeps up on a busy computer.
 func manyDatagrams(nemesis.Args) flowPlan {
-	return flowPlan{count: 150, interval: time.Millisecond, size: 64}
+	return flowPlan{count: 100, interval: 2 * time.Millisecond, size: 64}
 }

@@ -22,7 +22,8 @@ func lowMemory() nemesis.Fault {
 		},
 		Variants: harmless(),
 		Needs:    []nemesis.Need{nemesis.NeedMemory},
-		Holds:    []nemesis.Resource{nemesis.HoldMemory},
+		// A server that did not live through it is started again by the heal.
+		Holds:    []nemesis.Resource{nemesis.HoldMemory, nemesis.HoldServers},
 		MinNodes: 1,
 		Inject: func(ctx context.Context, h *nemesis.Hit) error {
 			chosen, err := choose(h)

@@ -13,7 +13,7 @@ func rate() nemesis.Fault {
 		name: "rate",
 		doc:  "links carry only so many bytes in a second",
 		params: []nemesis.Param{
-			{Name: "rate", Kind: nemesis.Rate, Default: "1MB/s", Draw: []string{"250kB/s", "500kB/s", "1MB/s"}, Min: "10kB/s", Max: "20MB/s",
+			{Name: "rate", Kind: nemesis.Rate, Default: "1MB/s", Draw: []string{"500kB/s", "1MB/s", "2MB/s"}, Min: "10kB/s", Max: "20MB/s",
 				Doc: "what a link carries, in each direction"},
 		},
 		of:     func(a nemesis.Args) nemesis.Shaping { return nemesis.Shaping{Rate: int64(a.Float("rate"))} },

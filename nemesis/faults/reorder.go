@@ -21,7 +21,7 @@ func reorder() nemesis.Fault {
 		of: func(a nemesis.Args) nemesis.Shaping {
 			return nemesis.Shaping{Delay: a.Duration("delay"), Reorder: a.Float("share")}
 		},
-		flow: func(nemesis.Args) flowPlan { return flowPlan{count: 100, interval: time.Millisecond, size: 64} },
+		flow: func(nemesis.Args) flowPlan { return flowPlan{count: 80, interval: 2 * time.Millisecond, size: 64} },
 		claims: func(a nemesis.Args, n int) []claim {
 			// How many are seen out of order depends on what surrounds them:
 			// of a run that overtakes, each is.

@@ -122,6 +122,10 @@ func (s shaping) undo(ctx context.Context, h *nemesis.Hit) error {
 // lost where none should be.
 const proveTries = 4
 
+// maxWait is how long datagrams are waited for at most, which may have to stand
+// in line.
+const maxWait = 4 * time.Second
+
 // maxProbed bounds how many links are measured at once, so that the measuring
 // does not become the load. The others are counted by the shapers.
 const maxProbed = 6
@@ -130,6 +134,7 @@ const maxProbed = 6
 // against the claims: those of the fault, or of links that are healed.
 func (s shaping) prove(ctx context.Context, h *nemesis.Hit, chosen []history.Link, healed bool) error {
 	plan, shape := s.flow(h.Args), s.of(h.Args)
+	wait := 2*(shape.Delay+3*shape.Jitter) + 60*time.Millisecond
 	var wrong []string
 	for range proveTries {
 		probed := s.probed(h, chosen)
@@ -141,10 +146,12 @@ func (s shaping) prove(ctx context.Context, h *nemesis.Hit, chosen []history.Lin
 		if healed {
 			claims = whole(claims)
 		}
-		flows, err := h.Flow(ctx, nemesis.FlowSpec{Links: probed, Count: plan.count, Interval: plan.interval, Size: plan.size,
-			Wait: 2*(shape.Delay+3*shape.Jitter) + 60*time.Millisecond})
+		flows, err := h.Flow(ctx, nemesis.FlowSpec{Links: probed, Count: plan.count, Interval: plan.interval, Size: plan.size, Wait: wait})
 		if err != nil {
 			return fmt.Errorf("measure the links: %w", err)
+		}
+		if shape.Rate > 0 && wait < maxWait {
+			wait *= 4 // they stand in line behind what the servers send
 		}
 		measured, bad := holdAgainst(flows, claims)
 		if wrong = bad; len(wrong) == 0 {

@@ -146,13 +146,17 @@ func parseBytes(text string, kind ParamKind) (float64, error) {
 	return v * size, nil
 }
 
+// formatBytes writes a size in the unit in which it is shortest.
 func formatBytes(v float64) string {
+	best := strconv.FormatFloat(v, 'f', -1, 64) + "B"
 	for _, u := range byteUnits {
-		if n := v / u.size; n >= 1 && n == float64(int64(n*1000))/1000 && u.name != "KB" {
-			return strconv.FormatFloat(n, 'g', -1, 64) + u.name
+		if n := v / u.size; n >= 1 && u.name != "KB" {
+			if text := strconv.FormatFloat(n, 'f', -1, 64) + u.name; len(text) < len(best) {
+				best = text
+			}
 		}
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64) + "B"
+	return best
 }
 
 // Args are the values of a fault's parameters, each as Canon writes it.

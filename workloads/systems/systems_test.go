@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/netip"
@@ -101,7 +102,7 @@ func scripted(t *testing.T, answers map[string]string) Node {
 
 func serveScript(conn net.Conn, answers map[string]string) error {
 	r := bufio.NewReader(conn)
-	hello := make([]byte, 8)
+	hello := make([]byte, 12)
 	if _, err := io.ReadFull(r, hello); err != nil {
 		return err
 	}
@@ -109,15 +110,14 @@ func serveScript(conn net.Conn, answers map[string]string) error {
 		return err
 	}
 	for {
-		var length uint32
-		if err := binary.Read(r, binary.BigEndian, &length); err != nil {
+		header := make([]byte, 20) // length, id, checksum of the body, checksum of the header
+		if _, err := io.ReadFull(r, header); err != nil {
 			return err
 		}
-		frame := make([]byte, length)
-		if _, err := io.ReadFull(r, frame); err != nil {
+		body := make([]byte, binary.BigEndian.Uint32(header))
+		if _, err := io.ReadFull(r, body); err != nil {
 			return err
 		}
-		id, body := frame[:8], frame[8:]
 		key := string(body[2 : 2+int(body[1])]) // short keys only
 		answer, ok := answers[key]
 		switch {
@@ -128,12 +128,17 @@ func serveScript(conn net.Conn, answers map[string]string) error {
 		case answer == "-":
 			continue
 		}
-		out := binary.BigEndian.AppendUint32(nil, uint32(8+len(answer)))
-		if _, err := conn.Write(append(append(out, id...), answer...)); err != nil {
+		out := binary.BigEndian.AppendUint32(nil, uint32(len(answer)))
+		out = append(out, header[4:12]...)
+		out = binary.BigEndian.AppendUint32(out, checksum([]byte(answer)))
+		out = binary.BigEndian.AppendUint32(out, checksum(out))
+		if _, err := conn.Write(append(out, answer...)); err != nil {
 			return err
 		}
 	}
 }
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // The answers of the protocol that nodeimage/kv documents.
 const (

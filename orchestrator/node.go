@@ -45,8 +45,10 @@ type node struct {
 	doomed map[int]string
 	limits nemesis.Limits // that the machine was told last
 	hogged bool           // a process in the machine may hold memory for nothing
-	boot   int            // the boot that part belongs to
-	part   []byte         // a trace line whose end has not arrived yet
+	// oomKills is how often the kernel had killed for want of memory before.
+	oomKills uint64
+	boot     int    // the boot that part belongs to
+	part     []byte // a trace line whose end has not arrived yet
 }
 
 // signalKilled is how a server ends that the kernel kills because memory has run

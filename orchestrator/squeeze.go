@@ -36,24 +36,49 @@ func (n *node) Spin(ctx context.Context, d time.Duration, threads int) (time.Dur
 // Hog takes memory of the machine. A server that the kernel kills meanwhile
 // ended by squall's doing.
 func (n *node) Hog(ctx context.Context, bytes int64) error {
-	n.mu.Lock()
-	idle := bytes == 0 && !n.hogged
-	n.hogged = bytes > 0
-	n.mu.Unlock()
-	switch {
-	case idle:
-		return nil
-	case bytes == 0:
-		err := n.agent().Unhog(ctx)
-		n.undoom(history.ReasonOOM)
+	if bytes == 0 {
+		return n.unhog(ctx)
+	}
+	u, err := n.agent().Usage(ctx)
+	if err != nil {
 		return err
 	}
+	n.mu.Lock()
+	if !n.hogged {
+		n.hogged, n.oomKills = true, u.OOMKills
+	}
+	n.mu.Unlock()
 	n.doom(history.ReasonOOM)
-	_, err := n.agent().Hog(ctx, protocol.HogSpec{Bytes: bytes, ServerFirst: true})
+	_, err = n.agent().Hog(ctx, protocol.HogSpec{Bytes: bytes, ServerFirst: true})
 	if errors.Is(err, protocol.ErrNotRunning) { // nobody to kill first
 		_, err = n.agent().Hog(ctx, protocol.HogSpec{Bytes: bytes})
 	}
 	return err
+}
+
+// unhog gives the memory back. The server that lives on is doomed no more, unless
+// the kernel has killed somebody: then it may be about to end.
+func (n *node) unhog(ctx context.Context) error {
+	n.mu.Lock()
+	hogged, before := n.hogged, n.oomKills
+	n.mu.Unlock()
+	if !hogged {
+		return nil
+	}
+	if err := n.agent().Unhog(ctx); err != nil {
+		return err
+	}
+	u, err := n.agent().Usage(ctx)
+	if err != nil {
+		return err
+	}
+	if u.OOMKills == before {
+		n.undoom(history.ReasonOOM)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hogged = false
+	return nil
 }
 
 // Usage is what the machine uses, by its control group.

@@ -44,16 +44,16 @@ func exhaust(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, er
 	if err != nil {
 		return "", err
 	}
-	// As much as the limit: what the kernel keeps of files it gives back first.
-	if err := node.Hog(ctx, before.MemoryLimit); err != nil {
-		return "", fmt.Errorf("fill its memory: %w", err)
-	}
-	for {
-		p, err := node.Process(ctx)
-		if err != nil {
-			return "", fmt.Errorf("look at its process: %w", err)
+	for range exhaustTries {
+		// As much as the limit: what the kernel keeps of files it gives back first.
+		if err := node.Hog(ctx, before.MemoryLimit); err != nil {
+			return "", fmt.Errorf("fill its memory: %w", err)
 		}
-		if !p.Running {
+		p, ended, err := awaitEnd(ctx, node)
+		if err != nil {
+			return "", err
+		}
+		if ended {
 			after, err := node.Usage(ctx)
 			if err != nil {
 				return "", fmt.Errorf("ask for its memory: %w", err)
@@ -61,10 +61,32 @@ func exhaust(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, er
 			return fmt.Sprintf("%s: limited to %s, the server ended: %s (out-of-memory kills before %d, after %d)", node.Name(),
 				mib(before.MemoryLimit), p.Exit, before.OOMKills, after.OOMKills), nil
 		}
-		if !sleep(ctx, 20*time.Millisecond) {
-			return "", fmt.Errorf("its memory was filled, and the server still runs: %w", ctx.Err())
+		// What was killed may need memory to die: to write back what it has not
+		// written yet.
+		if err := node.Hog(ctx, 0); err != nil {
+			return "", fmt.Errorf("give its memory back: %w", err)
+		}
+		if p, ended, err = awaitEnd(ctx, node); err != nil || ended {
+			return fmt.Sprintf("%s: limited to %s, the server ended: %s", node.Name(), mib(before.MemoryLimit), p.Exit), err
 		}
 	}
+	return "", fmt.Errorf("its memory was filled %d times, and the server still runs", exhaustTries)
+}
+
+// exhaustTries is how often a machine's memory is filled until its server dies.
+const exhaustTries = 3
+
+// awaitEnd waits for a moment for the server to end.
+func awaitEnd(ctx context.Context, node nemesis.Node) (p nemesis.Process, ended bool, err error) {
+	for range 60 {
+		if p, err = node.Process(ctx); err != nil {
+			return p, false, fmt.Errorf("look at its process: %w", err)
+		}
+		if !p.Running || !sleep(ctx, 20*time.Millisecond) {
+			return p, !p.Running, nil
+		}
+	}
+	return p, false, nil
 }
 
 // fence limits a machine's memory to room more than it uses, and returns what it

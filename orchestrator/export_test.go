@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"squall/history"
+	"squall/nemesis"
+	"squall/nemesis/faults"
 	"squall/nodeimage/agent/protocol"
 	"squall/workloads/systems"
 )
@@ -53,4 +56,36 @@ func (t *TestNode) Events() []string {
 func (t *TestNode) Close() {
 	t.n.off.Store(t.n.life.Load())
 	_ = t.n.agent().Close()
+}
+
+// TestCluster is the nodes of a cluster without servers, as faults see them.
+type TestCluster struct{ n *nodes }
+
+// NewTestCluster is for the machines of these names.
+func NewTestCluster(c Cluster, names []string) TestCluster { return TestCluster{connectPair(c, names)} }
+
+// Strike carries out one fault as a test would, and returns what was recorded of
+// it: the injection and the heal.
+func (c TestCluster) Strike(ctx context.Context, choice string, hold time.Duration) ([]history.Fault, error) {
+	parsed, err := nemesis.ParseChoice(faults.All(), choice)
+	if err != nil {
+		return nil, err
+	}
+	var order []string
+	for _, n := range c.n.all {
+		order = append(order, n.Name())
+	}
+	var rec faultList
+	r := nemesis.Runner{Catalogue: faults.All(), Cluster: c.n, Recorder: &rec, Now: monotonic}
+	p := nemesis.Planned{ID: 1, Fault: parsed.Fault.Name, Variant: parsed.Variants[0].Name, Params: parsed.Fault.Fill(parsed.Args, nil),
+		ForMs: hold.Milliseconds(), Order: order, Seed: 1}
+	err = r.Run(ctx, []nemesis.Planned{p}, monotonic())
+	return rec, err
+}
+
+type faultList []history.Fault
+
+func (l *faultList) Append(r history.Record) error {
+	*l = append(*l, *r.Fault)
+	return nil
 }

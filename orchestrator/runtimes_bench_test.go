@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"squall/history"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
 )
@@ -116,3 +117,37 @@ func wholeTrace(b *testing.B, h host) {
 }
 
 var _ protocol.Handler = (*sink)(nil)
+
+// BenchmarkPartition cuts five nodes in two and heals them: from the command to
+// the proof, by probes on all links from inside the machines.
+func BenchmarkPartition(b *testing.B) {
+	benchEach(b, func(b *testing.B, h host) { strike(b, h, "partition(halves, drop)") })
+}
+
+// BenchmarkDelay makes every link of five nodes 10 ms slow, and heals them.
+func BenchmarkDelay(b *testing.B) {
+	benchEach(b, func(b *testing.B, h host) { strike(b, h, "delay(10ms, jitter=0s, all)") })
+}
+
+func strike(b *testing.B, h host, fault string) {
+	names := []string{"n1", "n2", "n3", "n4", "n5"}
+	c := orchestrator.NewTestCluster(up(b, h, spec(b, h, names...)), names)
+	var injected, healed []time.Duration
+	for b.Loop() {
+		recorded, err := c.Strike(b.Context(), fault, time.Millisecond)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range recorded {
+			if took := time.Duration(f.End - f.Begin); f.Phase == history.Inject {
+				injected = append(injected, took)
+			} else {
+				healed = append(healed, took)
+			}
+		}
+	}
+	for name, took := range map[string][]time.Duration{"inject": injected, "heal": healed} {
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-"+name)
+	}
+}

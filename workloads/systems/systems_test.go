@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/netip"
@@ -96,9 +97,12 @@ func scripted(t *testing.T, answers map[string]string) Node {
 	return Node{ID: 1, Name: "n1", Addr: addr.Addr(), Port: addr.Port()}
 }
 
+// sum is the checksum of the protocol that nodeimage/kv documents.
+func sum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
 func serveScript(conn net.Conn, answers map[string]string) error {
 	r := bufio.NewReader(conn)
-	hello := make([]byte, 8)
+	hello := make([]byte, 12)
 	if _, err := io.ReadFull(r, hello); err != nil {
 		return err
 	}
@@ -106,15 +110,17 @@ func serveScript(conn net.Conn, answers map[string]string) error {
 		return err
 	}
 	for {
-		var length uint32
-		if err := binary.Read(r, binary.BigEndian, &length); err != nil {
+		head := make([]byte, 20) // length, id, the body's checksum, the header's own
+		if _, err := io.ReadFull(r, head); err != nil {
 			return err
 		}
-		frame := make([]byte, length)
-		if _, err := io.ReadFull(r, frame); err != nil {
+		body := make([]byte, binary.BigEndian.Uint32(head))
+		if _, err := io.ReadFull(r, body); err != nil {
 			return err
 		}
-		id, body := frame[:8], frame[8:]
+		if sum(body) != binary.BigEndian.Uint32(head[12:]) || sum(head[:16]) != binary.BigEndian.Uint32(head[16:]) {
+			return fmt.Errorf("wrong checksums: % x, % x", head, body)
+		}
 		key := string(body[2 : 2+int(body[1])]) // short keys only
 		answer, ok := answers[key]
 		switch {
@@ -125,8 +131,10 @@ func serveScript(conn net.Conn, answers map[string]string) error {
 		case answer == "-":
 			continue
 		}
-		out := binary.BigEndian.AppendUint32(nil, uint32(8+len(answer)))
-		if _, err := conn.Write(append(append(out, id...), answer...)); err != nil {
+		out := binary.BigEndian.AppendUint32(nil, uint32(len(answer)))
+		out = binary.BigEndian.AppendUint32(append(out, head[4:12]...), sum([]byte(answer)))
+		out = binary.BigEndian.AppendUint32(out, sum(out))
+		if _, err := conn.Write(append(out, answer...)); err != nil {
 			return err
 		}
 	}

@@ -121,3 +121,23 @@ func BenchmarkCluster(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFrame measures what a frame costs around its body: header, checksums,
+// and the check on the other side.
+func BenchmarkFrame(b *testing.B) {
+	for _, size := range []int{16, 64, 1 << 10, 64 << 10, 1 << 20} {
+		body := []byte(strings.Repeat("v", size))
+		buf := make([]byte, 0, clientHeader+size)
+		b.Run(fmt.Sprintf("body=%d", size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				frame := endFrame(append(beginFrame(buf[:0], 1), body...), 0)
+				_, _, sum, err := openClientHeader(frame[:clientHeader])
+				if err != nil || checkSum("body", frame[clientHeader:], sum) != nil {
+					b.Fatal("a frame does not fit its own checksum")
+				}
+			}
+		})
+	}
+}

@@ -32,7 +32,7 @@ func (m *Machine) Snapshot() (func(io.Writer) error, error) {
 }
 
 func writeSnapshot(w io.Writer, view []map[string]entry, count, sum uint64) error {
-	crc := crc32.New(castagnoli())
+	crc := crc32.New(castagnoli)
 	bw := bufio.NewWriterSize(io.MultiWriter(w, crc), 64<<10)
 	var b []byte
 	b = append(b, snapshotMagic...)
@@ -64,7 +64,7 @@ func writeSnapshot(w io.Writer, view []map[string]entry, count, sum uint64) erro
 // it was.
 func (m *Machine) Restore(r io.Reader) error {
 	fresh := NewMachine()
-	sr := &snapshotReader{br: bufio.NewReaderSize(r, 64<<10), crc: crc32.New(castagnoli())}
+	sr := &snapshotReader{br: bufio.NewReaderSize(r, 64<<10), crc: crc32.New(castagnoli)}
 	if err := sr.restore(fresh); err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}

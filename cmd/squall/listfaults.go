@@ -63,30 +63,36 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 	if err != nil {
 		return usageError(err)
 	}
-	runtime, err := a.open(ctx, runtimeName, nil)
-	if err != nil {
-		return &exitError{exitInvalid, err}
-	}
-	defer runtime.close()
-	fmt.Fprintln(a.errOut, runtime.line(ctx))
-	missing, err := orchestrator.Abilities(ctx, runtime, a.build)
-	if err != nil {
-		return &exitError{exitInvalid, fmt.Errorf("ask a machine what can be done: %w", err)}
-	}
 	all := describeFaults()
-	for i := range all {
-		all[i].ask(func(need nemesis.Need) string {
-			if need.OfSystem() {
-				return orchestrator.SystemCannot(system, need)
-			}
-			return missing[need]
-		})
+	missing, err := a.abilities(ctx, runtimeName)
+	if err != nil { // the list is worth something all the same
+		fmt.Fprintf(a.errOut, "whether they can be done here is not known: %v\n", err)
+	} else {
+		for i := range all {
+			all[i].ask(func(need nemesis.Need) string {
+				if need.OfSystem() {
+					return orchestrator.SystemCannot(system, need)
+				}
+				return missing[need]
+			})
+		}
 	}
 	if asJSON {
 		return printJSON(a.out, all)
 	}
 	printFaults(a.out, all)
 	return nil
+}
+
+// abilities asks a machine which needs cannot be met, and why.
+func (a *app) abilities(ctx context.Context, runtimeName string) (map[nemesis.Need]string, error) {
+	runtime, err := a.open(ctx, runtimeName, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer runtime.close()
+	fmt.Fprintln(a.errOut, runtime.line(ctx))
+	return orchestrator.Abilities(ctx, runtime, a.build)
 }
 
 // ask notes which needs are not met.

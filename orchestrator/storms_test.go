@@ -1,0 +1,250 @@
+package orchestrator_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/measure"
+	"squall/nemesis/faults"
+	"squall/nodeimage"
+	"squall/orchestrator"
+)
+
+// These tests run whole storms of the nemesis in real machines, one at a time:
+// several at once would be slow in ways that no fault claims.
+
+// storms runs a test on Docker and on local machines.
+func storms(t *testing.T, test func(t *testing.T, h host)) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a storm takes its time")
+	}
+	for _, name := range []string{"docker", "local"} {
+		t.Run(name, func(t *testing.T) { test(t, opened(t, hosts()[name])) })
+	}
+}
+
+// storm runs a schedule on five nodes. When it is over, nothing of it may be
+// left.
+func storm(t *testing.T, h host, length time.Duration, steps string, stop <-chan struct{}, notice func(history.Fault)) (*orchestrator.Outcome, error) {
+	t.Helper()
+	test := orchestrator.DefaultTest()
+	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), 9, orchestrator.Duration(length), steps
+	plan, err := orchestrator.NewPlan(test, "test", "squall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := &watcher{t: t, notice: notice}
+	outcome, err := orchestrator.Run(t.Context(), plan, orchestrator.Config{Version: "test", Runtime: h, Progress: watch, Stop: stop,
+		Build: func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
+			return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch})
+		}})
+	if outcome != nil {
+		parts := strings.Split(outcome.Dir, "/")
+		wantNothing(t, h, parts[len(parts)-1])
+	}
+	return outcome, err
+}
+
+// watcher logs a run, and lets a test know of its faults.
+type watcher struct {
+	t      *testing.T
+	notice func(history.Fault)
+	mu     sync.Mutex
+}
+
+func (w *watcher) Planned(*orchestrator.Plan, string) {}
+func (w *watcher) Phase(text string)                  { w.t.Log(text) }
+func (w *watcher) Load(orchestrator.LoadStats)        {}
+func (w *watcher) Leader(node string, term uint64)    { w.t.Logf("leader %s, term %d", node, term) }
+
+func (w *watcher) Fault(f history.Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t.Logf("fault %d %s(%s) %s: %s after %v %s", f.ID, f.Name, f.Variant, f.Params, f.Phase, time.Duration(f.End-f.Begin).Round(time.Millisecond), f.Err)
+	if w.notice != nil {
+		w.notice(f)
+	}
+}
+
+func wantVerdict(t *testing.T, o *orchestrator.Outcome, err error, want check.Verdict) *check.Results {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Results.Verdict != want {
+		t.Errorf("the verdict is %s, because %q; want %s", o.Results.Verdict, o.Results.Reasons, want)
+	}
+	return o.Results
+}
+
+// Every fault of the catalogue that our node can have, in real machines, one
+// after the other under load: each must be seen to bite and to be gone, and the
+// correct node must stand all of them.
+func TestEveryFault(t *testing.T) { storms(t, everyFault) }
+
+// Variants that hit something worth seeing, where the first is not it.
+var variantToTry = map[string]string{
+	"partition": "halves", "delay": "all", "loss": "one", "burst-loss": "all", "duplicate": "all", "reorder": "leader",
+	"corrupt": "all", "rate": "link", "bad-link": "one-way", "kill": "leader", "pause": "old-leader", "stutter": "follower",
+	"crash-loop": "minority", "power-cut": "minority", "slow-cpu": "leader", "low-memory": "one", "out-of-memory": "leader",
+	"clock-offset": "leader", "clock-strobe": "all", "clock-drift": "majority", "clock-back": "leader", "clock-freeze": "one",
+	"flapping": "leader", "swizzle-clog": "all", "clients": "leader",
+}
+
+// Beside the first way of a fault, these.
+var otherWays = []string{
+	"partition(reject, leader)", "partition(random)", "partition(primaries)", "partition(overlapping)", "partition(n1+n2)",
+	"corrupt(as=payload, all)", "delay(50ms±20ms, normal, all)", "delay(30ms±10ms, pareto, link)",
+}
+
+// realFaults are the faults that our node can have, as a list of steps.
+func realFaults() (steps []string, count int) {
+	var all []string
+	for _, f := range faults.All() {
+		if f.Kind == history.KindMembership {
+			continue
+		}
+		name := f.Name
+		if v := variantToTry[f.Name]; v != "" {
+			name += "(" + v + ")"
+		}
+		all = append(all, name)
+	}
+	all = append(all, otherWays...)
+	for i, name := range all {
+		when := "after 400ms"
+		if i == 0 {
+			when = "at 1s"
+		}
+		steps = append(steps, fmt.Sprintf("%s for 800ms: %s", when, name))
+	}
+	return steps, len(all)
+}
+
+func everyFault(t *testing.T, h host) {
+	steps, count := realFaults()
+	length := time.Duration(count)*1200*time.Millisecond + 8*time.Second
+	outcome, err := storm(t, h, length, strings.Join(steps, "; "), nil, nil)
+	results := wantVerdict(t, outcome, err, check.Pass)
+	if len(results.Faults) != count {
+		t.Errorf("%d faults, want %d", len(results.Faults), count)
+	}
+	for _, f := range results.Faults {
+		if !f.Verified || f.Healed == 0 || f.Err != "" || len(f.Measured) == 0 || len(f.HealMeasured) == 0 || len(f.Targets) == 0 {
+			t.Errorf("fault without a whole proof: %+v", f)
+		}
+	}
+	seesEffects(t, results)
+}
+
+// seesEffects looks for what the faults did to the cluster, in what others than
+// the nemesis recorded.
+func seesEffects(t *testing.T, results *check.Results) {
+	t.Helper()
+	byName := map[string]measure.FaultRun{}
+	for _, f := range results.Faults {
+		if _, seen := byName[f.Name]; !seen {
+			byName[f.Name] = f
+		}
+	}
+	for _, m := range byName["delay"].Measured {
+		if m.What == "round trip" && (m.Value < 15 || m.Value > 1500) {
+			t.Errorf("a delay's round trip of %v ms", m.Value)
+		}
+	}
+	if len(results.Elections.Losses) < 4 {
+		t.Errorf("only %d leaders were lost", len(results.Elections.Losses))
+	}
+	if results.Ops.OK < 2000 {
+		t.Errorf("only %d operations", results.Ops.OK)
+	}
+}
+
+// Two faults at once do not undo each other, and a machine that is restarted in
+// the middle of a partition is cut off again.
+func TestAMachineRestartsInAPartition(t *testing.T) { storms(t, restartInPartition) }
+
+func restartInPartition(t *testing.T, h host) {
+	outcome, err := storm(t, h, 11*time.Second, "at 1s for 8s: partition(n1+n2); at 3s for 2s: power-cut(n1+n4); at 7s for 1s: kill(n2)", nil, nil)
+	for _, f := range wantVerdict(t, outcome, err, check.Pass).Faults {
+		if f.Name != "power-cut" {
+			continue
+		}
+		last := f.HealMeasured[len(f.HealMeasured)-1]
+		if last.What != "links without packets" || last.Value != 12 {
+			t.Errorf("after the restart the links were %+v, not the 12 of the partition cut", last)
+		}
+	}
+}
+
+// A machine that somebody else ends while a fault is in force, and its agent with
+// it, makes the test invalid; and yet it is healed, and shown to be.
+func TestAMachineLostInAFaultIsHealed(t *testing.T) { storms(t, lostInFault) }
+
+func lostInFault(t *testing.T, h host) {
+	seen := &observer{Runtime: h.Runtime}
+	h.Runtime = seen
+	outcome, err := storm(t, h, 30*time.Second, "at 1s for 20s: partition(n2)", nil, func(f history.Fault) {
+		if f.Phase == history.Inject {
+			go func() {
+				if err := seen.cluster.Machine("n2").Kill(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+	})
+	results := wantVerdict(t, outcome, err, check.Invalid)
+	if !strings.Contains(strings.Join(results.Reasons, "\n"), "the machine n2 was lost") {
+		t.Errorf("the reasons: %q", results.Reasons)
+	}
+	wantHealed(t, results, "n2: the machine was lost and was started again", "25 carry packets, 0 do not")
+}
+
+func wantHealed(t *testing.T, results *check.Results, proofs ...string) {
+	t.Helper()
+	if len(results.Faults) != 1 {
+		t.Fatalf("%d faults", len(results.Faults))
+	}
+	f := results.Faults[0]
+	for _, proof := range proofs {
+		if f.Healed == 0 || !slices.ContainsFunc(f.HealProof, func(s string) bool { return strings.Contains(s, proof) }) {
+			t.Errorf("the heal has no %q: %+v", proof, f)
+		}
+	}
+}
+
+// observer is a runtime whose cluster a test may reach for.
+type observer struct {
+	orchestrator.Runtime
+	cluster orchestrator.Cluster
+}
+
+func (o *observer) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+	var err error
+	o.cluster, err = o.Runtime.Up(ctx, spec)
+	return o.cluster, err
+}
+
+// A test that is stopped in the middle of a swizzle-clog heals every link.
+func TestAStoppedSwizzleIsHealed(t *testing.T) { storms(t, stoppedSwizzle) }
+
+func stoppedSwizzle(t *testing.T, h host) {
+	stop := make(chan struct{})
+	outcome, err := storm(t, h, time.Minute, "at 1s for 30s: swizzle-clog(all)", stop, func(f history.Fault) {
+		if f.Phase == history.Inject {
+			time.AfterFunc(5*time.Second, func() { close(stop) }) // two nodes are cut off by then
+		}
+	})
+	if err != nil || !outcome.Interrupted {
+		t.Fatalf("%+v, %v", outcome, err)
+	}
+	wantHealed(t, outcome.Results, "cut off: ", "25 carry packets, 0 do not")
+}

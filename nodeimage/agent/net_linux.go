@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/netip"
 	"slices"
 	"sync"
@@ -36,12 +38,12 @@ func (n *network) set(state protocol.NetState) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	err := n.shaper.Set(state.Shape, func(queued, counted []netip.Addr) error {
-		err := setRules(n.rules(state.Cut, queued, counted))
+		err := setRules(n.rules(state, queued, counted))
 		if err == nil || len(queued) == 0 || n.compat {
 			return err
 		}
 		n.compat = true
-		if again := setRules(n.rules(state.Cut, queued, counted)); again != nil {
+		if again := setRules(n.rules(state, queued, counted)); again != nil {
 			n.compat = false
 			return fmt.Errorf("%w (and with the queue of iptables: %w)", err, again)
 		}
@@ -66,8 +68,8 @@ func (n *network) clear() error {
 }
 
 // rules are the kernel's rules for a state.
-func (n *network) rules(cuts []protocol.Cut, queued, counted []netip.Addr) []rule {
-	if len(cuts)+len(queued)+len(counted) == 0 {
+func (n *network) rules(state protocol.NetState, queued, counted []netip.Addr) []rule {
+	if len(state.Cut)+len(queued)+len(counted) == 0 {
 		return nil
 	}
 	accept := &expr.Verdict{Kind: expr.VerdictAccept}
@@ -76,15 +78,15 @@ func (n *network) rules(cuts []protocol.Cut, queued, counted []netip.Addr) []rul
 		{"neighbours out", outputChain, append(isNeighbourTalk(), accept)},
 		{"shaped", outputChain, append(isMarked(), accept)},
 	}
-	for _, c := range cuts {
+	for _, c := range state.Cut {
 		rules = append(rules, cutRules(c)...)
 	}
 	for _, to := range queued {
-		rules = append(rules, rule{shapeName(to, protocol.EngineQueue), outputChain,
+		rules = append(rules, rule{queueName(to), outputChain,
 			append(isTo(to), &expr.Counter{}, toQueue(!n.compat))})
 	}
 	for _, to := range counted {
-		rules = append(rules, rule{shapeName(to, protocol.EngineNetem), outputChain, append(isTo(to), &expr.Counter{})})
+		rules = append(rules, rule{netemName(to, state), outputChain, append(isTo(to), &expr.Counter{})})
 	}
 	return rules
 }
@@ -110,10 +112,20 @@ func cutRules(c protocol.Cut) []rule {
 }
 
 // The names of the rules.
-func dropName(a netip.Addr) string                 { return "drop " + a.String() }
-func resetName(a netip.Addr) string                { return "reset " + a.String() }
-func otherName(a netip.Addr) string                { return "drop all but TCP of " + a.String() }
-func shapeName(a netip.Addr, engine string) string { return engine + " to " + a.String() }
+func dropName(a netip.Addr) string  { return "drop " + a.String() }
+func resetName(a netip.Addr) string { return "reset " + a.String() }
+func otherName(a netip.Addr) string { return "drop all but TCP of " + a.String() }
+func queueName(a netip.Addr) string { return "queue to " + a.String() }
+
+// netemName is another when the shape is: its counter begins anew then.
+func netemName(a netip.Addr, state protocol.NetState) string {
+	i := slices.IndexFunc(state.Shape, func(s protocol.Shape) bool { return s.To == a })
+	text, err := json.Marshal(state.Shape[i])
+	if err != nil { // there is nothing in it that JSON does not know
+		return "netem to " + a.String()
+	}
+	return fmt.Sprintf("netem to %v %x", a, crc32.ChecksumIEEE(text))
+}
 
 // counters reads back what holds, and what it did. That a rule is missing is an
 // error: the fault is not there any more.
@@ -149,9 +161,11 @@ func (n *network) counters() (protocol.NetCounters, error) {
 	all.Shape, all.QueueOverrun, err = n.shaper.Counts()
 	for i := range all.Shape {
 		s := &all.Shape[i]
-		c := count(shapeName(s.To, s.Engine))
 		if s.Engine == protocol.EngineNetem {
+			c := count(netemName(s.To, n.state))
 			s.Packets, s.Bytes = c.packets, c.bytes
+		} else {
+			count(queueName(s.To))
 		}
 	}
 	if len(missing) > 0 {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -31,24 +30,28 @@ func TestNetemInNamespace(t *testing.T) {
 		a.net(t, nil, second, first)
 		a.flow(t, 50, 0, 0, b, c)
 		got := a.counts(t).Shape
-		if len(got) != 2 || got[0].Packets != 100 || got[1].Packets != 100 {
-			t.Errorf("counted %+v, want 100 to each", got)
+		if len(got) != 2 || got[0].Packets != 100 || got[1].Packets != 50 {
+			t.Errorf("counted %+v, want 100, and 50 since the change", got)
 		}
 		a.net(t, nil, second)
 		a.net(t, nil, second, protocol.Shape{To: b.addr6, Loss: 1})
 		sent, _ := a.flow(t, 20, time.Millisecond, 0, b, c)
-		if sent[0].Answered != 20 || sent[0].RTT.Median > 20*time.Millisecond || sent[1].RTT.Min < 40*time.Millisecond {
+		if sent[0].Answered != 20 || sent[0].RTT.Min > 15*time.Millisecond || sent[1].RTT.Min < 40*time.Millisecond {
 			t.Errorf("with one link mended: %+v", sent)
 		}
 		a.net(t, nil)
 		sent, _ = a.flow(t, 20, time.Millisecond, 0, b, c)
-		if sent[1].Answered != 20 || sent[1].RTT.Median > 20*time.Millisecond || len(a.counts(t).Shape) != 0 {
+		if sent[1].Answered != 20 || sent[1].RTT.Min > 15*time.Millisecond || len(a.counts(t).Shape) != 0 {
 			t.Errorf("mended: %+v", sent)
 		}
 		// What netem cannot do is refused when nothing else may do it.
-		bad := protocol.Shape{To: b.addr, Corrupt: 0.1, CorruptKind: protocol.CorruptPayload}
-		if err := a.Net(context.Background(), protocol.NetState{Shape: []protocol.Shape{bad}}); err == nil {
-			t.Error("netem took a corruption that it cannot make")
+		for _, bad := range []protocol.Shape{
+			{To: b.addr, Corrupt: 0.1, CorruptKind: protocol.CorruptPayload},
+			{To: b.addr, Duplicate: 0.1},
+		} {
+			if err := a.Net(context.Background(), protocol.NetState{Shape: []protocol.Shape{bad}}); err == nil {
+				t.Errorf("netem took %+v, which it cannot do", bad)
+			}
 		}
 		if got := a.counts(t); len(got.Shape) != 0 {
 			t.Errorf("what was refused left %+v", got)
@@ -57,26 +60,20 @@ func TestNetemInNamespace(t *testing.T) {
 }
 
 func testNetemKinds(t *testing.T, a, b, c *host) {
-	slow := os.Getenv(engineVar) != "" // under emulation, as a rule
-	late := slack
-	if slow {
-		late = 25 * time.Millisecond
-	}
-	const ms, pace, count = time.Millisecond, 500 * time.Microsecond, 600
+	// The pace and what may be late are such that an emulated computer manages.
+	const ms, pace, count, late = time.Millisecond, 20 * time.Millisecond, 100, 25 * time.Millisecond
 	for name, k := range map[string]struct {
 		shape          protocol.Shape
-		heard          [2]int // received, at least and at most
-		twice, swapped [2]int
+		heard, swapped [2]int // received and reordered, at least and at most
 		median         time.Duration
 	}{
-		"delay":     {protocol.Shape{Delay: 60 * ms}, [2]int{count, count}, [2]int{}, [2]int{}, 60 * ms},
-		"normal":    {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistNormal}, [2]int{count, count}, [2]int{}, [2]int{60, count}, 60 * ms},
-		"pareto":    {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistPareto}, [2]int{count, count}, [2]int{}, [2]int{60, count}, 57 * ms},
-		"loss":      {protocol.Shape{Loss: 0.3}, [2]int{count * 6 / 10, count * 8 / 10}, [2]int{}, [2]int{}, 0},
-		"burst":     {protocol.Shape{Burst: &protocol.Burst{P: 0.1, R: 0.3, LossBad: 1}}, [2]int{count * 6 / 10, count * 9 / 10}, [2]int{}, [2]int{}, 0},
-		"duplicate": {protocol.Shape{Duplicate: 0.3}, [2]int{count, count}, [2]int{count / 5, count * 2 / 5}, [2]int{}, 0},
-		"reorder":   {protocol.Shape{Delay: 60 * ms, Reorder: 0.2}, [2]int{count, count}, [2]int{}, [2]int{count / 2, count}, 60 * ms},
-		"checksum":  {protocol.Shape{Corrupt: 0.3}, [2]int{count * 6 / 10, count * 8 / 10}, [2]int{}, [2]int{}, 0},
+		"delay":    {protocol.Shape{Delay: 60 * ms}, [2]int{count, count}, [2]int{}, 60 * ms},
+		"normal":   {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistNormal}, [2]int{count, count}, [2]int{count / 10, count}, 60 * ms},
+		"pareto":   {protocol.Shape{Delay: 60 * ms, Jitter: 10 * ms, Distribution: protocol.DistPareto}, [2]int{count, count}, [2]int{count / 10, count}, 57 * ms},
+		"loss":     {protocol.Shape{Loss: 0.3}, [2]int{count * 6 / 10, count * 8 / 10}, [2]int{}, 0},
+		"burst":    {protocol.Shape{Burst: &protocol.Burst{P: 0.1, R: 0.3, LossBad: 1}}, [2]int{count * 6 / 10, count * 9 / 10}, [2]int{}, 0},
+		"reorder":  {protocol.Shape{Delay: 60 * ms, Reorder: 0.2}, [2]int{count, count}, [2]int{count / 5, count * 6 / 10}, 60 * ms},
+		"checksum": {protocol.Shape{Corrupt: 0.3}, [2]int{count * 6 / 10, count * 8 / 10}, [2]int{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k.shape.To, k.shape.Seed = b.addr, 1
@@ -85,7 +82,7 @@ func testNetemKinds(t *testing.T, a, b, c *host) {
 				sent, heard := a.flow(t, count, pace, 100, b, c)
 				h := heard[0]
 				within(j, "received", h.Received, k.heard[0], k.heard[1])
-				within(j, "twice", h.Duplicates, k.twice[0], k.twice[1])
+				within(j, "twice", h.Duplicates, 0, 0)
 				within(j, "reordered", h.Reordered, k.swapped[0], k.swapped[1])
 				within(j, "damaged for the application", h.Corrupted, 0, 0)
 				within(j, "the median", h.Delay.Median, k.median-3*ms, k.median+late)

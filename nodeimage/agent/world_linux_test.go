@@ -33,7 +33,7 @@ func inWorld(t testing.TB, test func()) {
 		test()
 		return
 	}
-	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=90s"}
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=4m"}
 	_, bench := t.(*testing.B)
 	if bench {
 		args = append(args, "-test.bench=^"+t.Name()+"$")

@@ -24,9 +24,14 @@ type netem struct {
 // branch is where one address hangs.
 type branch struct {
 	iface int
-	minor uint16 // of its class, from 1; its netem has the handle leafMajor+minor:0
+	minor uint16 // of its class, from 1
+	turn  uint16 // 0 or 1: the other one than of the netem before
 	shape protocol.Shape
 }
+
+// class and leaf are the handles of a branch's class and of its netem.
+func (b branch) class() uint32 { return netlink.MakeHandle(treeMajor, b.minor) }
+func (b branch) leaf() uint32  { return netlink.MakeHandle(leafMajor+2*b.minor+b.turn, 0) }
 
 const (
 	treeMajor = 0x5371
@@ -44,6 +49,8 @@ func netemCan(s protocol.Shape) string {
 	switch {
 	case s.Corrupt > 0 && s.CorruptKind == protocol.CorruptPayload:
 		return "netem cannot make the checksum right again after it corrupted a payload"
+	case s.Duplicate > 0:
+		return "newer kernels let a netem that duplicates stand beside no other"
 	case s.Loss > 0 && s.Burst != nil:
 		return "netem has one kind of loss at a time"
 	default:
@@ -51,7 +58,8 @@ func netemCan(s protocol.Shape) string {
 	}
 }
 
-// set makes or changes the branch of an address.
+// set makes the branch of an address, or puts another netem in the place of the
+// one there: to change that one would leave it what the new shape does not name.
 func (n *netem) set(s protocol.Shape) error {
 	b, known := n.branches[s.To]
 	if !known {
@@ -61,7 +69,8 @@ func (n *netem) set(s protocol.Shape) error {
 		}
 	}
 	b.shape = s
-	if err := putNetem(b.iface, netlink.MakeHandle(treeMajor, b.minor), netlink.MakeHandle(leafMajor+b.minor, 0), s); err != nil {
+	b.turn ^= 1
+	if err := putNetem(b.iface, b.class(), b.leaf(), s); err != nil {
 		if !known {
 			err = errors.Join(err, n.cut(b, s.To))
 		}
@@ -87,7 +96,7 @@ func (n *netem) grow(to netip.Addr) (branch, error) {
 	}
 	class := netlink.NewHtbClass(netlink.ClassAttrs{
 		LinkIndex: iface,
-		Handle:    netlink.MakeHandle(treeMajor, b.minor),
+		Handle:    b.class(),
 		Parent:    netlink.MakeHandle(treeMajor, 0),
 	}, netlink.HtbClassAttrs{Rate: freeRate, Ceil: freeRate})
 	if err := netlink.ClassAdd(class); err != nil {
@@ -130,7 +139,7 @@ func filterFor(b branch, to netip.Addr) *netlink.U32 {
 			Priority:  b.minor,
 			Protocol:  proto,
 		},
-		ClassId: netlink.MakeHandle(treeMajor, b.minor),
+		ClassId: b.class(),
 		Sel:     &netlink.TcU32Sel{Flags: netlink.TC_U32_TERMINAL, Nkeys: uint8(len(keys)), Keys: keys},
 	}
 }
@@ -157,7 +166,7 @@ func (n *netem) cut(b branch, to netip.Addr) error {
 	errs := []error{netlink.FilterDel(filterFor(b, to))}
 	errs = append(errs, netlink.ClassDel(netlink.NewHtbClass(netlink.ClassAttrs{
 		LinkIndex: b.iface,
-		Handle:    netlink.MakeHandle(treeMajor, b.minor),
+		Handle:    b.class(),
 		Parent:    netlink.MakeHandle(treeMajor, 0),
 	}, netlink.HtbClassAttrs{})))
 	if err := errors.Join(errs...); err != nil {
@@ -181,37 +190,6 @@ func (n *netem) fell(iface int) error {
 	return nil
 }
 
-// counts is what the kernel tells of each netem.
-func (n *netem) counts() ([]protocol.ShapeCount, error) {
-	if len(n.branches) == 0 {
-		return nil, nil
-	}
-	all, err := netlink.QdiscList(nil)
-	if err != nil {
-		return nil, fmt.Errorf("listing queueing disciplines: %w", err)
-	}
-	var counts []protocol.ShapeCount
-	for to, b := range n.branches {
-		c := protocol.ShapeCount{To: to, Engine: protocol.EngineNetem}
-		found := false
-		for _, q := range all {
-			at := q.Attrs()
-			if at.LinkIndex != b.iface || at.Handle != netlink.MakeHandle(leafMajor+b.minor, 0) {
-				continue
-			}
-			found = true
-			if st := at.Statistics; st != nil && st.Queue != nil {
-				c.Lost, c.Reordered, c.Held = uint64(st.Queue.Drops), uint64(st.Queue.Requeues), uint64(st.Queue.Qlen)
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("the netem to %v is gone: something else has removed it", to)
-		}
-		counts = append(counts, c)
-	}
-	return counts, nil
-}
-
 // wayTo is the interface, by index, over which packets to an address leave, and
 // its MTU in bytes.
 func wayTo(to netip.Addr) (iface, mtu int, err error) {
@@ -226,7 +204,7 @@ func wayTo(to netip.Addr) (iface, mtu int, err error) {
 	return l.Attrs().Index, l.Attrs().MTU, nil
 }
 
-// putNetem makes a netem, or changes the one that is there.
+// putNetem makes a netem below parent, in the place of what was there.
 func putNetem(iface int, parent, handle uint32, s protocol.Shape) error {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK)
 	req.AddData(&nl.TcMsg{Family: nl.FAMILY_ALL, Ifindex: int32(iface), Handle: handle, Parent: parent})

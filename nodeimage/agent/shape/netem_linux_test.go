@@ -42,7 +42,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("rate %x, %x", attrs[netemRate], attrs[netemRate64])
 	}
 	model := attrsOf(t, attrs[netemLoss])[netemLossGE]
-	for i, want := range []float64{0.05, 0.3, 0.9, 0.01} {
+	for i, want := range []float64{0.05, 0.3, 0.1, 0.01} {
 		if got := float64(le.Uint32(model[4*i:])) / (1 << 32); got < want-1e-6 || got > want+1e-6 {
 			t.Errorf("burst %d: %v, want %v", i, got, want)
 		}

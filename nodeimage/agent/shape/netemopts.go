@@ -54,7 +54,8 @@ func netemOptions(s protocol.Shape) []byte {
 		b = netemAttr(b, netemCorrupt, pair(probability(s.Corrupt), 0))
 	}
 	if g := s.Burst; g != nil {
-		model := append(pair(probability(g.P), probability(g.R)), pair(probability(g.LossBad), probability(g.LossGood))...)
+		// Of the bad state it wants to know what passes, of the good one what is lost.
+		model := append(pair(probability(g.P), probability(g.R)), pair(probability(1-g.LossBad), probability(g.LossGood))...)
 		b = netemAttr(b, netemLoss|nested, netemAttr(nil, netemLossGE, model))
 	}
 	if s.Rate > 0 {

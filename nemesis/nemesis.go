@@ -99,9 +99,11 @@ type Machine interface {
 	// rules for packets, a true clock. Both are idempotent.
 	PowerOff(ctx context.Context) error
 	PowerOn(ctx context.Context) error
-	// Limit says how many processors' worth of time the machine may use and
-	// how much memory; a zero puts back what the test set for the machine.
-	Limit(ctx context.Context, l Limits) error
+	// LimitCPU says how many processors' worth of time the machine may use, and
+	// LimitMemory how many bytes; a zero puts back what the test set for the
+	// machine. Neither touches the other's limit.
+	LimitCPU(ctx context.Context, cpus float64) error
+	LimitMemory(ctx context.Context, bytes int64) error
 	// Spin keeps threads busy for a while and says how much processor time
 	// they were given.
 	Spin(ctx context.Context, d time.Duration, threads int) (time.Duration, error)
@@ -111,12 +113,6 @@ type Machine interface {
 	Hog(ctx context.Context, bytes int64) error
 	// Usage is what the machine uses, by its control group.
 	Usage(ctx context.Context) (Usage, error)
-}
-
-// Limits are those of a machine. Zero: as the test set it.
-type Limits struct {
-	CPUs   float64
-	Memory int64 // bytes
 }
 
 // Usage is what a machine uses.

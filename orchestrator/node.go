@@ -32,6 +32,8 @@ type node struct {
 	// nobody wants to know.
 	lost func(Machine, *protocol.Client)
 
+	limiting sync.Mutex
+	limits   Limits               // that the machine was told last; under limiting
 	powering sync.Mutex           // one PowerOff or PowerOn at a time
 	life     atomic.Pointer[life] // the machine's life of the moment
 	off      atomic.Pointer[life] // the last one that squall ended itself
@@ -43,8 +45,7 @@ type node struct {
 	// doomed holds, by boot, why squall itself ended the server, so that such
 	// an end is told from a crash.
 	doomed map[int]string
-	limits nemesis.Limits // that the machine was told last
-	hogged bool           // a process in the machine may hold memory for nothing
+	hogged bool // a process in the machine may hold memory for nothing
 	// oomKills is how often the kernel had killed for want of memory before.
 	oomKills uint64
 	boot     int    // the boot that part belongs to

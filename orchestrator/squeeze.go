@@ -11,20 +11,31 @@ import (
 	"squall/nodeimage/agent/protocol"
 )
 
-// Limit limits the node's machine.
-func (n *node) Limit(ctx context.Context, l nemesis.Limits) error {
-	n.mu.Lock()
-	same := n.limits == l
-	n.mu.Unlock()
-	if same {
+// LimitCPU limits the processors of the node's machine, and leaves its memory's
+// limit as it is.
+func (n *node) LimitCPU(ctx context.Context, cpus float64) error {
+	return n.limit(ctx, func(l *Limits) { l.CPUs = cpus })
+}
+
+// LimitMemory limits the memory of the node's machine, and leaves its processors'
+// limit as it is.
+func (n *node) LimitMemory(ctx context.Context, bytes int64) error {
+	return n.limit(ctx, func(l *Limits) { l.Memory = bytes })
+}
+
+// limit changes one of the machine's limits: the runtime is told all of them.
+func (n *node) limit(ctx context.Context, change func(*Limits)) error {
+	n.limiting.Lock()
+	defer n.limiting.Unlock()
+	want := n.limits
+	change(&want)
+	if want == n.limits {
 		return nil
 	}
-	if err := n.machine.Limit(ctx, Limits{CPUs: l.CPUs, Memory: l.Memory}); err != nil {
+	if err := n.machine.Limit(ctx, want); err != nil {
 		return err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.limits = l
+	n.limits = want
 	return nil
 }
 

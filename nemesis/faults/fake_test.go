@@ -36,12 +36,17 @@ type fakeNode struct {
 	proc      nemesis.Process
 	net       nemesis.NetState
 	up, lost  bool
-	limits    nemesis.Limits
+	limits    fakeLimits
 	hog       int64
 	oomKills  uint64
 	bend      nemesis.Bend
 	bent      time.Time // when
 	bentValue time.Duration
+}
+
+type fakeLimits struct {
+	CPUs   float64
+	Memory int64
 }
 
 const used = 40 << 20 // bytes that a machine of the fake uses
@@ -264,8 +269,12 @@ func (n *fakeNode) PowerOn(context.Context) error {
 	return n.do(func() error { n.up, n.lost = true, false; return nil })
 }
 
-func (n *fakeNode) Limit(_ context.Context, l nemesis.Limits) error {
-	return n.do(func() error { n.limits = l; return nil })
+func (n *fakeNode) LimitCPU(_ context.Context, cpus float64) error {
+	return n.do(func() error { n.limits.CPUs = cpus; return nil })
+}
+
+func (n *fakeNode) LimitMemory(_ context.Context, bytes int64) error {
+	return n.do(func() error { n.limits.Memory = bytes; return nil })
 }
 
 func (n *fakeNode) Spin(_ context.Context, d time.Duration, _ int) (time.Duration, error) {
@@ -386,7 +395,7 @@ func runFake(t *testing.T, c *fakeCluster, plan ...nemesis.Planned) (faults []hi
 func (c *fakeCluster) hurt() []string {
 	var wrong []string
 	for _, n := range c.nodes {
-		if len(n.net.Cut)+len(n.net.Shape) > 0 || !n.proc.Running || n.proc.State == "T" || !n.up || n.limits != (nemesis.Limits{}) ||
+		if len(n.net.Cut)+len(n.net.Shape) > 0 || !n.proc.Running || n.proc.State == "T" || !n.up || n.limits != (fakeLimits{}) ||
 			n.hog != 0 || n.bend != (nemesis.Bend{}) {
 			wrong = append(wrong, fmt.Sprintf("%s: %+v", n.name, *n))
 		}

@@ -111,6 +111,34 @@ func TestAHealThatDoesNothingIsAnError(t *testing.T) {
 	}
 }
 
+// A slow processor and a full memory at once: the heal of one must not lift the
+// limit of the other.
+func TestLimitsAreEachTheirOwn(t *testing.T) {
+	c := newFake(5)
+	slow, full := planned(slowCPU(), "one"), planned(lowMemory(), "one")
+	slow.ForMs, full.ID, full.AtMs = 1500, 2, 1500
+	var between fakeLimits
+	synctest.Test(t, func(t *testing.T) {
+		var rec memory
+		begin := time.Now()
+		r := nemesis.Runner{Catalogue: All(), Cluster: c, Recorder: &rec, Now: func() int64 { return int64(time.Since(begin)) }}
+		r.Notice = func(f history.Fault) {
+			if f.ID == 1 && f.Phase == history.Heal {
+				between = c.nodes[0].limits
+			}
+		}
+		if err := r.Run(t.Context(), []nemesis.Planned{slow, full}, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	if between.CPUs != 0 || between.Memory == 0 {
+		t.Errorf("when the processor was healed the limits were %+v", between)
+	}
+	if wrong := c.hurt(); len(wrong) > 0 {
+		t.Errorf("still hurt: %v", wrong)
+	}
+}
+
 func TestSilenceWithoutADroppedPacketIsNoCut(t *testing.T) {
 	c := newFake(5)
 	c.uncounted = true

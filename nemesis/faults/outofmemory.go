@@ -98,7 +98,7 @@ func fence(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (nemesis.Usag
 	}
 	h.KeepUsage(node.Name(), usage)
 	limit := usage.Memory + int64(h.Args.Float("room"))
-	if err := node.Limit(ctx, nemesis.Limits{Memory: limit}); err != nil {
+	if err := node.LimitMemory(ctx, limit); err != nil {
 		return usage, fmt.Errorf("limit its memory to %s: %w", mib(limit), err)
 	}
 	usage, err = node.Usage(ctx)
@@ -113,7 +113,7 @@ func relieve(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, er
 	if err := node.Hog(ctx, 0); err != nil {
 		return "", fmt.Errorf("give its memory back: %w", err)
 	}
-	if err := node.Limit(ctx, nemesis.Limits{}); err != nil {
+	if err := node.LimitMemory(ctx, 0); err != nil {
 		return "", fmt.Errorf("lift its limit of memory: %w", err)
 	}
 	if err := node.Start(ctx); err != nil {

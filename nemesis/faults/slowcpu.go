@@ -50,7 +50,7 @@ const leastShare = 0.3
 // and measures what a busy thread is given then.
 func squeeze(ctx context.Context, h *nemesis.Hit, nodes []string, cpus float64) error {
 	for _, name := range nodes {
-		if err := h.Node(name).Limit(ctx, nemesis.Limits{CPUs: cpus}); err != nil {
+		if err := h.Node(name).LimitCPU(ctx, cpus); err != nil {
 			return fmt.Errorf("%s: limit its processors: %w", name, err)
 		}
 	}

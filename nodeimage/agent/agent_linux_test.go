@@ -336,9 +336,9 @@ func TestBadRequests(t *testing.T) {
 	out := bufio.NewReader(outR)
 	for _, c := range []struct{ request, want string }{
 		{`{"id":1,"m":"fly"}`, `no method \"fly\"`},
-		{`{"id":2,"m":"drop","p":{"from":["nobody"]}}`, "bad-request"},
+		{`{"id":2,"m":"net","p":{"cut":[{"from":"nobody"}]}}`, "bad-request"},
 		{`{"id":3,"m":"write"}`, "bad-request"},
-		{`{"id":4,"m":"drop","p":{"from":["0.0.0.0"]}}`, "not the address of one machine"},
+		{`{"id":4,"m":"net","p":{"cut":[{"from":"0.0.0.0"}]}}`, "not the address of one machine"},
 		{`{"id":5,"m":"probe-send","p":{"nonce":1,"to":["127.0.0.1"]}}`, "no port"},
 	} {
 		frame, _ := protocol.AppendFrame(nil, protocol.KindRequest, []byte(c.request))

@@ -152,6 +152,46 @@ func dropOneWay(t *testing.T, h host) {
 	}
 }
 
+// TestBadLink: a machine of every runtime may do what bad links need.
+func TestBadLink(t *testing.T) { onEach(t, badLink) }
+
+func badLink(t *testing.T, h host) {
+	cl := up(t, h, spec(t, h, "n1", "n2"))
+	ctx := t.Context()
+	n1, _ := command(t, cl.Machine("n1"))
+	n2, _ := command(t, cl.Machine("n2"))
+	features, err := n1.Features(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{protocol.FeatureCut, protocol.FeatureReject, protocol.FeatureQueue, protocol.FeatureRaw} {
+		if why, ok := features[name]; !ok || why != "" {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+	const delay, count = 50 * time.Millisecond, 50
+	to := cl.Machine("n2").Addr()
+	if err := n1.Net(ctx, protocol.NetState{Shape: []protocol.Shape{{To: to, Delay: delay, Duplicate: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	sent, err := n1.FlowSend(ctx, protocol.FlowSpec{
+		Nonce: 1, To: []netip.Addr{to}, Port: protocol.ProbePort, Count: count, Interval: time.Millisecond, Wait: 10 * time.Second,
+	})
+	if err != nil || sent[0].Answered != count || sent[0].RTT.Min < delay {
+		t.Errorf("sent %+v, %v, want all answered after %v", sent, err, delay)
+	}
+	eventually(t, "every datagram to arrive twice", func() bool {
+		heard, err := n2.FlowHeard(ctx, 1)
+		return err == nil && len(heard) == 1 && heard[0].Received == count && heard[0].Duplicates == count && heard[0].Delay.Min >= delay
+	})
+	if err := n1.Net(ctx, protocol.NetState{}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := n1.NetCounters(ctx); err != nil || len(c.Cut)+len(c.Shape) != 0 {
+		t.Errorf("mended: %+v, %v", c, err)
+	}
+}
+
 func TestLostMachine(t *testing.T) { onEach(t, lostMachine) }
 
 func lostMachine(t *testing.T, h host) {

@@ -338,7 +338,7 @@ func TestBadRequests(t *testing.T) {
 		{`{"id":1,"m":"fly"}`, `no method \"fly\"`},
 		{`{"id":2,"m":"net","p":{"cut":[{"from":"nobody"}]}}`, "bad-request"},
 		{`{"id":3,"m":"write"}`, "bad-request"},
-		{`{"id":4,"m":"net","p":{"cut":[{"from":"0.0.0.0"}]}}`, "cut[0].from"},
+		{`{"id":4,"m":"net","p":{"cut":[{"from":"0.0.0.0"}]}}`, "not the address of one machine"},
 		{`{"id":5,"m":"probe-send","p":{"nonce":1,"to":["127.0.0.1"]}}`, "no port"},
 	} {
 		frame, _ := protocol.AppendFrame(nil, protocol.KindRequest, []byte(c.request))

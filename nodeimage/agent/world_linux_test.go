@@ -284,14 +284,14 @@ func (a *attempt) Errorf(format string, args ...any) {
 func patiently(t *testing.T, try func(j judge)) {
 	t.Helper()
 	var a attempt
-	for range 10 {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		a = attempt{}
 		if try(&a); len(a.complaints) == 0 {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Errorf("ten times in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
+	t.Errorf("for half a minute in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
 }
 
 func must(t testing.TB, err error) {

@@ -180,9 +180,9 @@ func (c *cluster) fallBehindAndReturn() (behind int, damaged uint64) {
 
 // TestClusterOnANetworkThatChangesBytes writes and reads for some seconds in
 // which every hundredth chunk is changed, among nodes and with clients, and in
-// which one node comes back that has to be sent a snapshot.
+// which one node comes back that has to be sent a snapshot. It makes many
+// connections, and so is not parallel either (see flipEach).
 func TestClusterOnANetworkThatChangesBytes(t *testing.T) {
-	t.Parallel()
 	network := &badNetwork{}
 	c, clients := startOn(t, network)
 	c.leader()

@@ -88,6 +88,13 @@ func (c *changer) release(conns ...net.Conn) {
 	}
 }
 
+// idle reports whether nobody is connected.
+func (c *changer) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns) == 0
+}
+
 func (c *changer) stop() {
 	c.ln.Close()
 	c.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,14 +32,18 @@ type conversation func(t *testing.T, addr string) error
 
 // flipEach holds the conversation once for each byte of it and each mask, with
 // that byte changed on its way to addr or back. Each time it has to fail. damaged
-// counts what the receiver of the way up noticed.
+// counts what the receiver of the way up noticed. Tests that use it do not run
+// in parallel with others: of so many connections one would soon have the port
+// of a node that another test has stopped, and will start again.
 func flipEach(t *testing.T, addr string, run conversation, damaged func() uint64) {
 	t.Helper()
+	var now atomic.Pointer[oneByte]
+	network := startChanger(t, addr, func(up bool, at int, chunk []byte) { now.Load().change(up, at, chunk) })
 	once := func(up bool, at int, mask byte) (seen map[bool]int, err error) {
 		flip := &oneByte{up: up, at: at, mask: mask, seen: make(map[bool]int)}
-		network := startChanger(t, addr, flip.change)
+		now.Store(flip)
 		err = run(t, network.addr())
-		network.stop()
+		eventually(t, "the connection is gone", network.idle)
 		return flip.seen, err
 	}
 	length, err := once(true, 0, 0)
@@ -55,7 +60,7 @@ func flipEach(t *testing.T, addr string, run conversation, damaged func() uint64
 				}
 				// What has another magic or version may come from a stranger.
 				if up && at >= 6 {
-					eventually(t, "the damage is counted", func() bool { return damaged() == before+1 })
+					eventually(t, "the damage is counted", func() bool { return damaged() > before })
 				}
 			}
 		}
@@ -91,7 +96,6 @@ func brokenAtOnce(t *testing.T, err error) error {
 }
 
 func TestEveryByteOfAClientMatters(t *testing.T) {
-	t.Parallel()
 	node, state := witness(t, 1, appendCommand(nil, OpPut, "k", Value{}, "old"), appendCommand(nil, OpCAS, "k", Some("old"), "new"))
 	server := startFakes(t, []consensus{node}, []*Machine{state}, nil)[0]
 	run := func(t *testing.T, addr string) error {
@@ -121,7 +125,6 @@ func TestEveryByteOfAClientMatters(t *testing.T) {
 }
 
 func TestEveryByteOfAForwardedRequestMatters(t *testing.T) {
-	t.Parallel()
 	put := appendCommand(nil, OpPut, "k", Value{}, "value")
 	follower, state1 := answering(2)
 	leader, state2 := witness(t, 2, put)
@@ -213,7 +216,6 @@ func raftMessages() []*raft.Message {
 // TestEveryByteOfRaftMatters sends a node's hello and its messages, each time
 // with another byte changed: those before it arrive, nothing else does.
 func TestEveryByteOfRaftMatters(t *testing.T) {
-	t.Parallel()
 	ln := localListener(t)
 	peers := map[NodeID]string{1: ln.Addr().String(), 2: "127.0.0.1:1"}
 	e := startPeerEnd(t, 1, peers, ln)

@@ -78,3 +78,46 @@ func onEach(ctx context.Context, h *nemesis.Hit, names []string, do func(nemesis
 	}
 	return nil
 }
+
+// stroke does something to one node and says what was seen of it.
+type stroke func(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (seen string, err error)
+
+// onChosen is an Inject that chooses nodes and strikes each.
+func onChosen(s stroke) func(context.Context, *nemesis.Hit) error {
+	return func(ctx context.Context, h *nemesis.Hit) error {
+		chosen, err := choose(h)
+		if err != nil {
+			return err
+		}
+		return eachAtOnce(ctx, h, chosen, s)
+	}
+}
+
+// onTargets is an Undo of what onChosen did.
+func onTargets(s stroke) func(context.Context, *nemesis.Hit) error {
+	return func(ctx context.Context, h *nemesis.Hit) error { return eachAtOnce(ctx, h, h.Targets, s) }
+}
+
+// eachAtOnce does something with each of the named nodes and adds what was seen
+// to the proof.
+func eachAtOnce(ctx context.Context, h *nemesis.Hit, names []string, do stroke) error {
+	proof := make([]string, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, name := range names {
+		node := h.Node(name)
+		group.Go(func() (err error) {
+			if proof[i], err = do(ctx, h, node); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, text := range proof {
+		h.Say("%s", text)
+		h.Note(history.Measure{What: "machine as wanted", Where: names[i], Value: 1})
+	}
+	return nil
+}

@@ -25,16 +25,8 @@ func lowMemory() nemesis.Fault {
 		// A server that did not live through it is started again by the heal.
 		Holds:    []nemesis.Resource{nemesis.HoldMemory, nemesis.HoldServers},
 		MinNodes: 1,
-		Inject: func(ctx context.Context, h *nemesis.Hit) error {
-			chosen, err := choose(h)
-			if err != nil {
-				return err
-			}
-			return eachAtOnce(ctx, h, chosen, crowd)
-		},
-		Undo: func(ctx context.Context, h *nemesis.Hit) error {
-			return eachAtOnce(ctx, h, h.Targets, uncrowd)
-		},
+		Inject:   onChosen(crowd),
+		Undo:     onTargets(relieve),
 	}
 }
 
@@ -60,10 +52,4 @@ func crowd(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, erro
 			return "", fmt.Errorf("its memory was to be filled and is not: %s of %s in use", mib(usage.Memory), mib(usage.MemoryLimit))
 		}
 	}
-}
-
-// uncrowd gives the memory back. A server that did not live through it is
-// started again; the check of crashes does not count that against it.
-func uncrowd(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, error) {
-	return relieve(ctx, h, node)
 }

@@ -24,16 +24,8 @@ func outOfMemory() nemesis.Fault {
 		Needs:    []nemesis.Need{nemesis.NeedMemory},
 		Holds:    []nemesis.Resource{nemesis.HoldMemory, nemesis.HoldServers},
 		MinNodes: 1,
-		Inject: func(ctx context.Context, h *nemesis.Hit) error {
-			chosen, err := choose(h)
-			if err != nil {
-				return err
-			}
-			return eachAtOnce(ctx, h, chosen, exhaust)
-		},
-		Undo: func(ctx context.Context, h *nemesis.Hit) error {
-			return eachAtOnce(ctx, h, h.Targets, relieve)
-		},
+		Inject:   onChosen(exhaust),
+		Undo:     onTargets(relieve),
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"squall/history"
 	"squall/nemesis"
 )
@@ -23,15 +21,9 @@ func powerCut() nemesis.Fault {
 		// A machine that is off has no links, no limits and no clock either.
 		Holds:    []nemesis.Resource{nemesis.HoldServers, nemesis.HoldCPU, nemesis.HoldMemory, nemesis.HoldClocks},
 		MinNodes: 1,
-		Inject: func(ctx context.Context, h *nemesis.Hit) error {
-			chosen, err := choose(h)
-			if err != nil {
-				return err
-			}
-			return eachAtOnce(ctx, h, chosen, switchOff)
-		},
+		Inject:   onChosen(switchOff),
 		Undo: func(ctx context.Context, h *nemesis.Hit) error {
-			if err := eachAtOnce(ctx, h, h.Targets, switchOn); err != nil {
+			if err := onTargets(switchOn)(ctx, h); err != nil {
 				return err
 			}
 			return h.ProveLinks(ctx, nil)
@@ -83,29 +75,4 @@ func switchOn(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, e
 		return "", fmt.Errorf("it is on, but its server is not as it should be: %s", text)
 	}
 	return fmt.Sprintf("%s: the machine is on; %s", node.Name(), text), nil
-}
-
-// eachAtOnce does something with each of the named nodes and adds what was seen
-// to the proof.
-func eachAtOnce(ctx context.Context, h *nemesis.Hit, names []string,
-	do func(context.Context, *nemesis.Hit, nemesis.Node) (string, error)) error {
-	proof := make([]string, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, name := range names {
-		node := h.Node(name)
-		group.Go(func() (err error) {
-			if proof[i], err = do(ctx, h, node); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for i, text := range proof {
-		h.Say("%s", text)
-		h.Note(history.Measure{What: "machine as wanted", Where: names[i], Value: 1})
-	}
-	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/history/measure"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
 	"squall/orchestrator"
@@ -149,15 +148,11 @@ func everyFault(t *testing.T, h host) {
 // the nemesis recorded.
 func seesEffects(t *testing.T, results *check.Results) {
 	t.Helper()
-	byName := map[string]measure.FaultRun{}
 	for _, f := range results.Faults {
-		if _, seen := byName[f.Name]; !seen {
-			byName[f.Name] = f
-		}
-	}
-	for _, m := range byName["delay"].Measured {
-		if m.What == "round trip" && (m.Value < 15 || m.Value > 1500) {
-			t.Errorf("a delay's round trip of %v ms", m.Value)
+		for _, m := range f.Measured {
+			if f.Name == "delay" && m.What == "round trip" && (m.Value < 15 || m.Value > 1500) {
+				t.Errorf("a round trip of %v ms under a delay with %s", m.Value, f.Params)
+			}
 		}
 	}
 	if len(results.Elections.Losses) < 4 {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/nodeimage"
+	"squall/nemesis/faults"
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
@@ -106,7 +107,7 @@ func (a *app) examineDocker(ctx context.Context) []need {
 		return []need{{Name: "Docker engine", Found: err.Error(), Mend: "start Docker, or point DOCKER_HOST at an engine"}}
 	}
 	defer runtime.Close()
-	return []need{engine(ctx, runtime), a.tryMachines(ctx, runtime)}
+	return append([]need{engine(ctx, runtime)}, a.tryMachines(ctx, runtime)...)
 }
 
 func (a *app) examineLocal(ctx context.Context) []need {
@@ -114,18 +115,46 @@ func (a *app) examineLocal(ctx context.Context) []need {
 	if err != nil {
 		return []need{{Name: "namespaces", Found: err.Error()}}
 	}
-	return []need{{Name: "namespaces", OK: true, Found: runtime.Describe(ctx)}, a.tryMachines(ctx, runtime)}
+	return append([]need{{Name: "namespaces", OK: true, Found: runtime.Describe(ctx)}}, a.tryMachines(ctx, runtime)...)
 }
 
-// tryMachines tries what every fault stands on.
-func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) need {
+// tryMachines tries what every fault stands on, and asks what faults can be done.
+func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) []need {
 	n := need{Name: runtime.Name() + " machines"}
 	var err error
 	if n.Found, err = orchestrator.SelfTest(ctx, runtime, a.build); err != nil {
 		n.Found = err.Error()
+		return []need{n}
+	}
+	n.OK = true
+	return []need{n, a.askFaults(ctx, runtime)}
+}
+
+// askFaults says which faults cannot be done, and why. That is no failure: most
+// tests go without them, and one that does not is refused.
+func (a *app) askFaults(ctx context.Context, runtime orchestrator.Runtime) need {
+	n := need{Name: runtime.Name() + " faults"}
+	missing, err := orchestrator.Abilities(ctx, runtime, a.build)
+	if err != nil {
+		n.Found = err.Error()
 		return n
 	}
 	n.OK = true
+	can := 0
+	var cannot []string
+	for _, f := range faults.All() {
+		why := ""
+		for _, need := range f.Needs {
+			if why == "" {
+				why = missing[need]
+			}
+		}
+		if can++; why != "" {
+			can--
+			cannot = append(cannot, "not "+f.Name+": "+why)
+		}
+	}
+	n.Found = strings.Join(append([]string{fmt.Sprintf("%d can be done here (`%s list faults`)", can, a.program)}, cannot...), "\n")
 	return n
 }
 

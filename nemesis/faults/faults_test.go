@@ -62,6 +62,30 @@ func TestEveryFaultBitesAndHeals(t *testing.T) {
 	}
 }
 
+// To undo a fault again, or one that never began, does no harm.
+func TestUndoIsIdempotent(t *testing.T) {
+	for _, fault := range All() {
+		if fault.Kind == history.KindMembership {
+			continue // what was asked for once more would be asked for
+		}
+		t.Run(fault.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newFake(5)
+				h := &nemesis.Hit{Cluster: c, Plan: planned(fault, fault.Variants[0].Name), Args: fault.Fill(nil, nil),
+					Roles: c.Roles(), Links: nemesis.NewLinkLayers(c)}
+				for i, step := range []func(context.Context, *nemesis.Hit) error{fault.Undo, fault.Inject, fault.Undo, fault.Undo} {
+					if err := step(t.Context(), h); err != nil {
+						t.Errorf("step %d: %v", i, err)
+					}
+				}
+				if wrong := c.hurt(); len(wrong) > 0 {
+					t.Errorf("still hurt: %v", wrong)
+				}
+			})
+		})
+	}
+}
+
 // A fault that does nothing must be noticed: this is what proving is for.
 func TestAFaultThatDoesNotBiteIsAnError(t *testing.T) {
 	for _, fault := range All() {

@@ -1,0 +1,111 @@
+package orchestrator
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"squall/nemesis"
+	"squall/nemesis/faults"
+	"squall/nemesis/schedule"
+	"squall/workloads/systems"
+)
+
+// plain is a system that goes by the computer's clock.
+type plain struct{ systems.System }
+
+func (plain) Name() string           { return "plain" }
+func (plain) Traits() systems.Traits { return systems.Traits{} }
+
+func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
+	raftkv, err := systems.Find("raftkv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		system systems.System
+		need   nemesis.Need
+		want   string
+	}{
+		{plain{raftkv}, nemesis.NeedClock, "plain goes by the computer's clock"},
+		{plain{raftkv}, nemesis.NeedMembership, "members of plain"},
+		{raftkv, nemesis.NeedClock, ""},
+		{raftkv, nemesis.NeedMembership, "members of raftkv"},
+		{plain{raftkv}, nemesis.NeedCPU, ""}, // not the system's to meet
+	} {
+		if got := SystemCannot(tc.system, tc.need); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+			t.Errorf("%s, %s: %q, want %q", tc.system.Name(), tc.need, got, tc.want)
+		}
+	}
+}
+
+func TestRefusalSaysHowToGoOn(t *testing.T) {
+	if err := refusal(nil, nil); err != nil {
+		t.Errorf("nothing is missing: %v", err)
+	}
+	err := refusal(map[nemesis.Need][]string{nemesis.NeedCPU: {"slow-cpu"}, nemesis.NeedMemory: {"low-memory", "out-of-memory"}},
+		func(n nemesis.Need) string { return "no " + string(n) })
+	want := "slow-cpu cannot be done here: no cpu-limit; low-memory, out-of-memory cannot be done here: no memory-limit; " +
+		"to go on without, add to the list of faults: -slow-cpu,-low-memory,-out-of-memory"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	// What it says to add can be added.
+	if _, err := schedule.ParseFaults(faults.All(), "storm,-slow-cpu,-low-memory,-out-of-memory"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReplayRefusesAnEditedPlan(t *testing.T) {
+	test := DefaultTest()
+	test.Nemesis = "delay(50ms, leader)"
+	for what, edit := range map[string]func(*Plan){
+		"has schema version 1":    func(p *Plan) { p.SchemaVersion = 1 },
+		"which this squall has":   func(p *Plan) { p.Schedule[0].Fault = "earthquake" },
+		"has no variant":          func(p *Plan) { p.Schedule[0].Variant = "nobody" },
+		"delay: expected":         func(p *Plan) { p.Schedule[0].Params["delay"] = "-5ms" },
+		"its order is of":         func(p *Plan) { p.Schedule[0].Order = []string{"n1"} },
+		"there is no node n9":     func(p *Plan) { p.Schedule[0].Nodes = []string{"n9"} },
+		"and the load ends after": func(p *Plan) { p.Schedule[0].ForMs = 1 << 40 },
+	} {
+		test.Seed = 3
+		plan, err := NewPlan(test, "v", "squall")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReplayPlan(plan, plan.Test, "v", "squall", "p.json"); err != nil {
+			t.Fatalf("as it is: %v", err)
+		}
+		edit(plan)
+		if _, err := ReplayPlan(plan, plan.Test, "v", "squall", "p.json"); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "p.json") {
+			t.Errorf("%v, want an error with %q", err, what)
+		}
+	}
+}
+
+func TestMistakesInAScheduleHaveTheirPlace(t *testing.T) {
+	for text, want := range map[string]string{
+		"nemesis:\n  - kill\n  - earthquake\n":                                     "t.yaml:3:5: nemesis: unknown fault",
+		"nemesis:\n  - kill(leader): 3\n  - kill: 0\n":                             "t.yaml:3:5: nemesis:",
+		"nemesis: [delay(-5ms)]\n":                                                 "t.yaml:1:11: nemesis: fault delay: delay: expected from",
+		"time: 20s\nschedule:\n  - at 1s for 2s: kill\n  - at 2s for 2s: pause\n":  "t.yaml:4:5: schedule: pause",
+		"time: 20s\nschedule:\n  - at 1s for 2s: kill\n  - at 19s for 2s: pause\n": "t.yaml:4:5: schedule: pause lasts until 21s",
+		"nemesis: [add-member]\n":                                                  "t.yaml:1:10: nemesis: add-member cannot be done here",
+		"hold: 5s-1s\n":                                                            "t.yaml:1:7: hold: the range",
+		"limit: most\n":                                                            "t.yaml:1:8: limit: expected one of",
+		"swarm: perhaps\n":                                                         "t.yaml:1:8: swarm: expected true or false",
+		"overlap: 9\n":                                                             "t.yaml:1:10: overlap: expected a whole number from 0 to 5",
+		"nemesis:\n  - [kill]\n":                                                   "t.yaml:2:5: nemesis: expected a fault, found a list",
+		"nemesis: [kill(majority)]\nlimit: majority\n":                             "t.yaml:1:10: nemesis: fault kill(majority) leaves no majority",
+	} {
+		test := DefaultTest()
+		file, err := parseTestFile("t.yaml", []byte(text), &test)
+		if err == nil {
+			err = file.Place(test.Validate())
+		}
+		var bad *FileErrors
+		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}

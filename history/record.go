@@ -234,6 +234,9 @@ const (
 	MarkHealed     = "healed"      // every fault is healed, and verified so
 	MarkFinalReads = "final-reads" // the reads after the storm begin
 	MarkDone       = "done"        // everything was collected
+	// MarkMissed says that a fault of the plan never began, because the load was
+	// over before; Text says which.
+	MarkMissed = "fault-missed"
 	// MarkInvalid says that the infrastructure failed; Text says how. A
 	// history that holds one cannot pass.
 	MarkInvalid = "invalid"

@@ -23,6 +23,9 @@ type Runner struct {
 	// Began, when set, is told of each fault as it begins: Planned with the
 	// roles of the moment.
 	Began func(Planned)
+	// Missed, when set, is told of each fault that never began, because ctx had
+	// ended before.
+	Missed func(Planned)
 
 	links *LinkLayers
 	mu    sync.Mutex // one record at a time
@@ -63,8 +66,12 @@ func (r *Runner) Run(ctx context.Context, schedule []Planned, begin int64) error
 		}
 		all.Go(func() {
 			defer close(over[i])
-			if errs[i] = r.one(running, fault, p, begin, first); errs[i] != nil {
+			var began bool
+			if began, errs[i] = r.one(running, fault, p, begin, first); errs[i] != nil {
 				cancel()
+			}
+			if !began && ctx.Err() != nil && r.Missed != nil {
+				r.Missed(p)
 			}
 		})
 	}
@@ -83,8 +90,8 @@ func Find(catalogue []Fault, name string) (Fault, bool) {
 }
 
 // one carries out one fault from begin to end. That ctx ended is no error of
-// the fault.
-func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, first []chan struct{}) error {
+// the fault; it may keep it from beginning.
+func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, first []chan struct{}) (began bool, err error) {
 	r.sleepUntil(ctx, begin+p.AtMs*int64(time.Millisecond))
 	for _, earlier := range first {
 		select {
@@ -93,17 +100,16 @@ func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, f
 		}
 	}
 	if ctx.Err() != nil {
-		return nil
+		return false, nil
 	}
 	h := r.aim(p)
 	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.whom(), Params: fault.String(p.Params)}
 	injectErr := r.inject(ctx, fault, h, record)
-	var err error
 	if injectErr == nil {
 		err = r.hold(ctx, fault, h, begin)
 	}
 	// Healing must happen however the holding ended.
-	return errors.Join(injectErr, r.heal(context.WithoutCancel(ctx), fault, h, record), err)
+	return true, errors.Join(injectErr, r.heal(context.WithoutCancel(ctx), fault, h, record), err)
 }
 
 // aim finds who plays the roles now, unless the plan says who did.

@@ -135,7 +135,7 @@ func (r *run) underLoad(ctx context.Context) error {
 	defer cancel()
 	done := make(chan error, 1)
 	storm := nemesis.Runner{Catalogue: faults.All(), Cluster: r.nodes, Recorder: r.record(), Now: r.clock.now,
-		Notice: r.noticeFault, Began: r.noteRoles}
+		Notice: r.noticeFault, Began: r.noteRoles, Missed: r.missed}
 	go func() { done <- storm.Run(ctx, r.plan.Schedule, r.clock.now()) }()
 	select {
 	case <-ctx.Done():
@@ -157,6 +157,17 @@ func (r *run) underLoad(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// missed takes a fault that never began. That of a test which was stopped, or has
+// failed, is nothing to tell of.
+func (r *run) missed(p nemesis.Planned) {
+	r.mu.Lock()
+	failed := r.failure != nil
+	r.mu.Unlock()
+	if !failed && !r.stopped() {
+		r.mark(history.MarkMissed, fmt.Sprintf("fault %d, %s: the load was over before the faults that it must not meet were healed", p.ID, p.Name()))
+	}
 }
 
 func (r *run) noticeFault(f history.Fault) {

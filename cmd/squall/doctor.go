@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"squall/nodeimage"
 	"squall/nemesis/faults"
+	"squall/nodeimage"
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"

@@ -50,7 +50,7 @@ func (c activity) Check(_ context.Context, in *Input) Result {
 	res := Result{Stats: map[string]float64{"ok": float64(ok), "reads": float64(reads), "writes": float64(writes)}}
 	// The first cause comes first: a test whose engine died also has no leader.
 	wrong := infrastructure(in)
-	wrong = append(wrong, faultTrouble(in.Faults)...)
+	wrong = append(wrong, faultTrouble(in.Faults, wrong)...)
 	if hint := c.quiet(in, ok, reads, writes); hint != "" {
 		wrong = append(wrong, hint)
 	}
@@ -63,11 +63,23 @@ func (c activity) Check(_ context.Context, in *Input) Result {
 	}
 	res.Verdict = Pass
 	res.Summary = fmt.Sprintf("%d operations succeeded, %d of them reads; every fault took effect and was healed", ok, reads)
+	if missed := countMarks(in, history.MarkMissed); missed > 0 {
+		res.Summary += fmt.Sprintf("; %d more of the plan never began, because the load was over", missed)
+	}
 	return res
 }
 
 func hasMark(in *Input, name string) bool {
 	return slices.ContainsFunc(in.Marks, func(m history.Mark) bool { return m.Name == name })
+}
+
+func countMarks(in *Input, name string) (n int) {
+	for _, m := range in.Marks {
+		if m.Name == name {
+			n++
+		}
+	}
+	return n
 }
 
 // infrastructure lists what was marked as having failed.
@@ -85,12 +97,14 @@ func infrastructure(in *Input) (wrong []string) {
 	return wrong
 }
 
-// faultTrouble names the faults that did not do what the plan says.
-func faultTrouble(faults []history.Fault) (wrong []string) {
+// faultTrouble names the faults that did not do what the plan says, and were not
+// named before.
+func faultTrouble(faults []history.Fault, before []string) (wrong []string) {
 	const most = 3
 	trouble := 0
 	for _, f := range faults {
-		if f.Err == "" {
+		known := func(text string) bool { return strings.Contains(text, f.Err) }
+		if f.Err == "" || slices.ContainsFunc(before, known) {
 			continue
 		}
 		if trouble++; trouble > most {

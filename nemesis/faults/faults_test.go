@@ -282,6 +282,28 @@ func TestConflictingFaultsWait(t *testing.T) {
 	}
 }
 
+// A fault that an earlier one keeps from beginning until the load is over is told
+// of, and is not one that was merely called off.
+func TestAMissedFaultIsToldOf(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c, begin := newFake(5), time.Now()
+			c.inert = fails
+			first, second := planned(kill(), "one"), planned(pause(), "one")
+			first.ForMs, second.ID, second.AtMs = 8000, 2, 2000
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			var missed []int
+			r := nemesis.Runner{Catalogue: All(), Cluster: c, Recorder: new(memory), Now: func() int64 { return int64(time.Since(begin)) },
+				Missed: func(p nemesis.Planned) { missed = append(missed, p.ID) }}
+			err := r.Run(ctx, []nemesis.Planned{first, second}, 0)
+			if want := !fails; (len(missed) == 1) != want || (errors.Is(err, context.DeadlineExceeded)) != want {
+				t.Errorf("the first fails: %t; missed %v, Run = %v", fails, missed, err)
+			}
+		})
+	}
+}
+
 func TestHealAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hurt := func() *fakeCluster {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -84,6 +85,15 @@ func server(args []string) {
 			os.NewFile(clockFD, "clock").Close()
 		case "echo":
 			io.Copy(os.Stdout, os.Stdin)
+		case "serve": // TCP on that port, sending back what it reads
+			l, err := net.Listen("tcp", ":"+what)
+			for err == nil {
+				var c net.Conn
+				if c, err = l.Accept(); err == nil {
+					go echo(c)
+				}
+			}
+			fmt.Println(err)
 		case "hang":
 			select {}
 		case "panic":

@@ -168,7 +168,7 @@ func seesEffects(t *testing.T, results *check.Results) {
 func TestAMachineRestartsInAPartition(t *testing.T) { storms(t, restartInPartition) }
 
 func restartInPartition(t *testing.T, h host) {
-	outcome, err := storm(t, h, 11*time.Second, "at 1s for 8s: partition(n1+n2); at 3s for 2s: power-cut(n1+n4); at 7s for 1s: kill(n2)", nil, nil)
+	outcome, err := storm(t, h, 22*time.Second, "at 1s for 18s: partition(n1+n2); at 3s for 2s: power-cut(n1+n4)", nil, nil)
 	for _, f := range wantVerdict(t, outcome, err, check.Pass).Faults {
 		if f.Name != "power-cut" {
 			continue

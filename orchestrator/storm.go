@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -136,7 +137,8 @@ func (r *run) underLoad(ctx context.Context) error {
 	done := make(chan error, 1)
 	storm := nemesis.Runner{Catalogue: faults.All(), Cluster: r.nodes, Recorder: r.record(), Now: r.clock.now,
 		Notice: r.noticeFault, Began: r.noteRoles, Missed: r.missed}
-	go func() { done <- storm.Run(ctx, r.plan.Schedule, r.clock.now()) }()
+	schedule := slices.Clone(r.plan.Schedule) // noteRoles writes into the plan's own
+	go func() { done <- storm.Run(ctx, schedule, r.clock.now()) }()
 	select {
 	case <-ctx.Done():
 	case <-r.cfg.Stop:

@@ -148,6 +148,8 @@ func TestLimitsAreEachTheirOwn(t *testing.T) {
 		r := nemesis.Runner{Catalogue: All(), Cluster: c, Recorder: &rec, Now: func() int64 { return int64(time.Since(begin)) }}
 		r.Notice = func(f history.Fault) {
 			if f.ID == 1 && f.Phase == history.Heal {
+				c.mu.Lock()
+				defer c.mu.Unlock()
 				between = c.nodes[0].limits
 			}
 		}

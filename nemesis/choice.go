@@ -27,11 +27,11 @@ func ParseChoice(catalogue []Fault, text string) (Choice, error) {
 	text = strings.TrimSpace(text)
 	name, inside, bracket := strings.Cut(text, "(")
 	name = strings.TrimSpace(name)
-	i := slices.IndexFunc(catalogue, func(f Fault) bool { return f.Name == name })
-	if i < 0 {
+	fault, ok := Find(catalogue, name)
+	if !ok {
 		return Choice{}, unknownFault(catalogue, name)
 	}
-	choice := Choice{Fault: catalogue[i], Args: Args{}}
+	choice := Choice{Fault: fault, Args: Args{}}
 	if bracket {
 		inner, ok := strings.CutSuffix(strings.TrimSpace(inside), ")")
 		if !ok {

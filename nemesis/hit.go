@@ -33,20 +33,14 @@ type Planned struct {
 }
 
 // Name is the fault as people write it.
-func (p Planned) Name() string {
-	whom := p.Variant
-	if len(p.Nodes) > 0 {
-		whom = strings.Join(p.Nodes, "+")
-	}
-	return p.Fault + "(" + whom + ")"
-}
+func (p Planned) Name() string { return p.Fault + "(" + p.whom() + ")" }
 
-// whom is how a record names whom the fault hits.
-func (h *Hit) whom() string {
-	if len(h.Plan.Nodes) > 0 {
-		return strings.Join(h.Plan.Nodes, "+")
+// whom names whom the fault hits.
+func (p Planned) whom() string {
+	if len(p.Nodes) > 0 {
+		return strings.Join(p.Nodes, "+")
 	}
-	return h.Plan.Variant
+	return p.Variant
 }
 
 // Hit is one injection of a fault: whom it hits, with what, and what was seen

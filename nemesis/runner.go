@@ -45,19 +45,20 @@ const (
 //
 // A fault begins late when an earlier one that it must not meet is not gone.
 func (r *Runner) Run(ctx context.Context, schedule []Planned, begin int64) error {
+	for _, p := range schedule {
+		if _, ok := Find(r.Catalogue, p.Fault); !ok {
+			return fmt.Errorf("the schedule names an unknown fault %q", p.Fault)
+		}
+	}
 	r.links = NewLinkLayers(r.Cluster)
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	over := make([]chan struct{}, len(schedule))
 	errs := make([]error, len(schedule))
 	var all sync.WaitGroup
-	defer all.Wait()
 	for i, p := range schedule {
 		over[i] = make(chan struct{})
-		fault, ok := Find(r.Catalogue, p.Fault)
-		if !ok {
-			return fmt.Errorf("the schedule names an unknown fault %q", p.Fault)
-		}
+		fault, _ := Find(r.Catalogue, p.Fault)
 		var first []chan struct{} // what has to be over before
 		for j, q := range schedule[:i] {
 			if earlier, _ := Find(r.Catalogue, q.Fault); fault.ConflictsWith(earlier) {
@@ -103,7 +104,7 @@ func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, f
 		return false, nil
 	}
 	h := r.aim(p)
-	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.whom(), Params: fault.String(p.Params)}
+	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.Plan.whom(), Params: fault.String(p.Params)}
 	injectErr := r.inject(ctx, fault, h, record)
 	if injectErr == nil {
 		err = r.hold(ctx, fault, h, begin)

@@ -15,36 +15,18 @@ const maxHeadlines = 3
 // quantity: "round trip 98.2 to 101.4 ms on 6 links". What only says that
 // something is as it should be has no unit, and is left out.
 func headlines(measured []history.Measure) []string {
-	type span struct {
-		lo, hi float64
-		unit   string
-		where  []string
-	}
-	spans := map[string]*span{}
-	var order []string
-	for _, m := range measured {
-		if m.Unit == "" || m.Unit == "packets" {
+	var lines []string
+	for _, s := range history.Spans(measured) {
+		if s.Unit == "" || s.Unit == "packets" {
 			continue
 		}
-		s := spans[m.What]
-		if s == nil {
-			s = &span{lo: m.Value, hi: m.Value, unit: m.Unit}
-			spans[m.What] = s
-			order = append(order, m.What)
+		value := plainNumber(round(s.Lo, 1))
+		if round(s.Hi, 1) != round(s.Lo, 1) {
+			value += " to " + plainNumber(round(s.Hi, 1))
 		}
-		s.lo, s.hi = min(s.lo, m.Value), max(s.hi, m.Value)
-		if m.Where != "" {
-			s.where = append(s.where, m.Where)
+		if lines = append(lines, fmt.Sprintf("%s %s %s%s", s.What, value, s.Unit, onWhere(s.Where))); len(lines) == maxHeadlines {
+			break
 		}
-	}
-	var lines []string
-	for _, what := range order[:min(len(order), maxHeadlines)] {
-		s := spans[what]
-		value := plainNumber(round(s.lo, 1))
-		if round(s.hi, 1) != round(s.lo, 1) {
-			value += " to " + plainNumber(round(s.hi, 1))
-		}
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s %s%s", what, value, s.unit, onWhere(s.where))))
 	}
 	return lines
 }

@@ -87,32 +87,17 @@ func holdAgainst(flows map[history.Link]nemesis.Flow, claims []claim) (measured 
 // tell puts the figures into the proof: for people the range of each, not
 // twenty lines.
 func tell(h *nemesis.Hit, measured []history.Measure) {
-	type span struct {
-		lo, hi, n  float64
-		unit, want string
-		where      string
-	}
-	spans := map[string]*span{}
-	var order []string
 	for _, m := range measured {
 		h.Note(m)
-		s := spans[m.What]
-		if s == nil {
-			s = &span{lo: m.Value, hi: m.Value, unit: m.Unit, want: m.Want, where: m.Where}
-			spans[m.What] = s
-			order = append(order, m.What)
-		}
-		s.lo, s.hi, s.n = min(s.lo, m.Value), max(s.hi, m.Value), s.n+1
 	}
-	for _, what := range order {
-		s := spans[what]
-		where, value := s.where, figure(s.lo)
-		if s.n > 1 {
-			where, value = fmt.Sprintf("%.0f links", s.n), figure(s.lo)+" to "+figure(s.hi)
+	for _, s := range history.Spans(measured) {
+		where, value := s.Where[0], figure(s.Lo)
+		if len(s.Where) > 1 {
+			where, value = fmt.Sprintf("%d links", len(s.Where)), figure(s.Lo)+" to "+figure(s.Hi)
 		}
-		text := fmt.Sprintf("%s on %s: %s %s", what, where, value, s.unit)
-		if s.want != "" {
-			text += " (wanted " + s.want + ")"
+		text := fmt.Sprintf("%s on %s: %s %s", s.What, where, value, s.Unit)
+		if s.Want != "" {
+			text += " (wanted " + s.Want + ")"
 		}
 		h.Say("%s", text)
 	}

@@ -42,27 +42,36 @@ func exhaust(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, er
 			return "", fmt.Errorf("fill its memory: %w", err)
 		}
 		p, ended, err := awaitEnd(ctx, node)
+		if err == nil && !ended {
+			// What was killed may need memory to die: to write back what it has
+			// not written yet.
+			if err := node.Hog(ctx, 0); err != nil {
+				return "", fmt.Errorf("give its memory back: %w", err)
+			}
+			p, ended, err = awaitEnd(ctx, node)
+		}
 		if err != nil {
 			return "", err
 		}
 		if ended {
-			after, err := node.Usage(ctx)
-			if err != nil {
-				return "", fmt.Errorf("ask for its memory: %w", err)
-			}
-			return fmt.Sprintf("%s: limited to %s, the server ended: %s (out-of-memory kills before %d, after %d)", node.Name(),
-				mib(before.MemoryLimit), p.Exit, before.OOMKills, after.OOMKills), nil
-		}
-		// What was killed may need memory to die: to write back what it has not
-		// written yet.
-		if err := node.Hog(ctx, 0); err != nil {
-			return "", fmt.Errorf("give its memory back: %w", err)
-		}
-		if p, ended, err = awaitEnd(ctx, node); err != nil || ended {
-			return fmt.Sprintf("%s: limited to %s, the server ended: %s", node.Name(), mib(before.MemoryLimit), p.Exit), err
+			return killedForMemory(ctx, node, p, before)
 		}
 	}
 	return "", fmt.Errorf("its memory was filled %d times, and the server still runs", exhaustTries)
+}
+
+// killedForMemory makes sure that it was the kernel that ended the server, and for
+// want of memory.
+func killedForMemory(ctx context.Context, node nemesis.Node, p nemesis.Process, before nemesis.Usage) (string, error) {
+	after, err := node.Usage(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask for its memory: %w", err)
+	}
+	if after.OOMKills <= before.OOMKills {
+		return "", fmt.Errorf("its server ended (%s) while its memory was filled, but the kernel has killed nothing for want of it", p.Exit)
+	}
+	return fmt.Sprintf("%s: limited to %s, the server ended: %s (out-of-memory kills before %d, after %d)", node.Name(),
+		mib(before.MemoryLimit), p.Exit, before.OOMKills, after.OOMKills), nil
 }
 
 // exhaustTries is how often a machine's memory is filled until its server dies.

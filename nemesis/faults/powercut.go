@@ -35,9 +35,11 @@ func switchOff(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, 
 	if err := node.PowerOff(ctx); err != nil {
 		return "", fmt.Errorf("switch it off: %w", err)
 	}
-	other := without(h.Names(), node.Name())
-	for _, name := range other {
-		if watcher := h.Node(name); watcher.Up() {
+	cut := h.Links.CutNow()
+	for _, name := range without(h.Names(), node.Name()) {
+		_, there := cut[history.Link{From: name, To: node.Name()}]
+		_, back := cut[history.Link{From: node.Name(), To: name}]
+		if watcher := h.Node(name); watcher.Up() && !there && !back {
 			answers, err := watcher.Connect(ctx, []string{node.Name()}, 300*time.Millisecond)
 			if err != nil {
 				if !watcher.Up() { // it was switched off meanwhile, too
@@ -51,7 +53,7 @@ func switchOff(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, 
 			return fmt.Sprintf("%s: the machine is off; %s cannot connect to it: %s", node.Name(), name, answers[0]), nil
 		}
 	}
-	return fmt.Sprintf("%s: the machine is off, and so is every other", node.Name()), nil
+	return fmt.Sprintf("%s: the machine is off, and every other is, too, or is cut off from it", node.Name()), nil
 }
 
 func switchOn(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, error) {

@@ -71,7 +71,7 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	ready := time.Now()
 	for i, m := range spec.Machines {
 		c.machines[m.Name] = &machine{runtime: c.runtime, spec: m, limits: orchestrator.Limits{}.Or(m),
-			addr: orchestrator.MachineAddr(subnet, i), turn: make(chan struct{}, 1)}
+			addr: orchestrator.MachineAddr(subnet, i), turn: orchestrator.NewTurn()}
 	}
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {

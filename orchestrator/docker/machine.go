@@ -32,7 +32,7 @@ type machine struct {
 	spec    orchestrator.MachineSpec
 	addr    netip.Addr
 	id      string
-	turn    chan struct{} // holds one while Start, Kill or Limit is at work
+	turn    orchestrator.Turn // holds one while Start, Kill or Limit is at work
 
 	limits orchestrator.Limits // that hold; whose turn it is may use them
 
@@ -86,19 +86,9 @@ func (m *machine) hangUp() {
 	}
 }
 
-// take waits for its turn to change the machine.
-func (m *machine) take(ctx context.Context) (release func(), err error) {
-	select {
-	case m.turn <- struct{}{}:
-		return func() { <-m.turn }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // Kill ends the container.
 func (m *machine) Kill(ctx context.Context) error {
-	release, err := m.take(ctx)
+	release, err := m.turn.Take(ctx)
 	if err != nil {
 		return fmt.Errorf("killing the machine %s: %w", m.spec.Name, err)
 	}
@@ -120,15 +110,7 @@ func (m *machine) Kill(ctx context.Context) error {
 
 // Start lets the container run again.
 func (m *machine) Start(ctx context.Context) error {
-	release, err := m.take(ctx)
-	if err == nil {
-		defer release()
-		err = m.start(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("starting the machine %s: %w", m.spec.Name, err)
-	}
-	return nil
+	return m.turn.Do(ctx, "starting the machine "+m.spec.Name, m.start)
 }
 
 func (m *machine) start(ctx context.Context) error {

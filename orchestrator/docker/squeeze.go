@@ -30,15 +30,7 @@ func change(from, to orchestrator.Limits) container.Resources {
 
 // Limit sets what the machine may use.
 func (m *machine) Limit(ctx context.Context, limits orchestrator.Limits) error {
-	release, err := m.take(ctx)
-	if err == nil {
-		defer release()
-		err = m.limit(ctx, limits)
-	}
-	if err != nil {
-		return fmt.Errorf("limiting the machine %s: %w", m.spec.Name, err)
-	}
-	return nil
+	return m.turn.Do(ctx, "limiting the machine "+m.spec.Name, func(ctx context.Context) error { return m.limit(ctx, limits) })
 }
 
 func (m *machine) limit(ctx context.Context, limits orchestrator.Limits) error {

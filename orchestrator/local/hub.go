@@ -73,7 +73,7 @@ func (h *hub) connect(config protocol.Config) (theirs []*os.File, err error) {
 		if err != nil {
 			return theirs, fmt.Errorf("making pipes to the machine %s: %w", spec.Name, err)
 		}
-		h.machines[spec.Name] = &machine{spec: spec, hub: h, turn: make(chan struct{}, 1), life: life}
+		h.machines[spec.Name] = &machine{spec: spec, hub: h, turn: orchestrator.NewTurn(), life: life}
 	}
 	h.cmd.ExtraFiles = theirs
 	return theirs, nil

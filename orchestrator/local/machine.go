@@ -30,7 +30,7 @@ const anyLife = 0
 type machine struct {
 	spec protocol.Machine
 	hub  *hub
-	turn chan struct{} // holds one while Start, Kill or Limit is at work
+	turn orchestrator.Turn // holds one while Start, Kill or Limit is at work
 
 	mu   sync.Mutex
 	life *life // this one, or the last
@@ -110,19 +110,9 @@ func (m *machine) now() *life {
 	return m.life
 }
 
-// take waits for its turn to change the machine.
-func (m *machine) take(ctx context.Context) (release func(), err error) {
-	select {
-	case m.turn <- struct{}{}:
-		return func() { <-m.turn }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // Kill ends process 1 with SIGKILL, and so every process of the machine.
 func (m *machine) Kill(ctx context.Context) error {
-	release, err := m.take(ctx)
+	release, err := m.turn.Take(ctx)
 	if err != nil {
 		return fmt.Errorf("killing the machine %s: %w", m.spec.Name, err)
 	}
@@ -147,15 +137,7 @@ const startTimeout = 20 * time.Second
 
 // Start lets the machine begin another life.
 func (m *machine) Start(ctx context.Context) error {
-	release, err := m.take(ctx)
-	if err == nil {
-		defer release()
-		err = m.start(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("starting the machine %s: %w", m.spec.Name, err)
-	}
-	return nil
+	return m.turn.Do(ctx, "starting the machine "+m.spec.Name, m.start)
 }
 
 func (m *machine) start(ctx context.Context) error {
@@ -194,15 +176,7 @@ const limitTimeout = 10 * time.Second
 
 // Limit sets what the machine may use.
 func (m *machine) Limit(ctx context.Context, limits orchestrator.Limits) error {
-	release, err := m.take(ctx)
-	if err == nil {
-		defer release()
-		err = m.limit(ctx, limits)
-	}
-	if err != nil {
-		return fmt.Errorf("limiting the machine %s: %w", m.spec.Name, err)
-	}
-	return nil
+	return m.turn.Do(ctx, "limiting the machine "+m.spec.Name, func(ctx context.Context) error { return m.limit(ctx, limits) })
 }
 
 func (m *machine) limit(ctx context.Context, limits orchestrator.Limits) error {

@@ -8,12 +8,17 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"squall/nemesis"
 )
 
 // The guide to adding a fault, followed word for word, adds one that works: its
 // file and its line are laid over the sources, and the catalogue's own tests
 // try it.
 func TestTheGuideAddsAFault(t *testing.T) {
+	if _, ok := nemesis.Find(All(), "island"); ok {
+		t.Skip("somebody has followed the guide: its fault is in this catalogue, and tried by the other tests")
+	}
 	text, err := os.ReadFile("../../docs/guides/adding-a-fault.md")
 	if err != nil {
 		t.Fatal(err)

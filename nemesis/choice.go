@@ -37,9 +37,6 @@ func ParseChoice(catalogue []Fault, text string) (Choice, error) {
 		if !ok {
 			return Choice{}, fmt.Errorf("fault %q: the parenthesis is not closed", text)
 		}
-		if strings.TrimSpace(inner) == "" {
-			inner = ""
-		}
 		for arg := range strings.SplitSeq(inner, ",") {
 			if arg = strings.TrimSpace(arg); arg == "" {
 				continue

@@ -78,7 +78,7 @@ func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*R
 	sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
 	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
 	res.History = measure.HistoryInfo{Records: h.Info.Records, Bytes: h.Info.Bytes, Truncated: h.Info.Truncated}
-	if err := writeResults(dir, res); err != nil {
+	if err := WriteResults(dir, res); err != nil {
 		return nil, err
 	}
 	return res, nil
@@ -127,8 +127,8 @@ func combine(checks []Result) (Verdict, []string) {
 	return verdict, reasons
 }
 
-// writeResults puts results.json into dir, whole or not at all.
-func writeResults(dir string, res *Results) error {
+// WriteResults puts results.json into dir, whole or not at all.
+func WriteResults(dir string, res *Results) error {
 	data, err := json.MarshalIndent(res, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the results: %w", err)

@@ -8,7 +8,7 @@ import (
 )
 
 // SchemaVersion is the version of results.json.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Verdict is the outcome of a check or of a whole test.
 type Verdict string
@@ -60,8 +60,40 @@ type Results struct {
 	Ops           measure.Ops        `json:"ops"`
 	Elections     measure.Elections  `json:"elections"`
 	Faults        []measure.FaultRun `json:"faults"`
+	// Effects are what clients felt of each fault, Blocks the load in equal pieces.
+	Effects []measure.FaultEffect `json:"effects"`
+	Blocks  measure.Blocks        `json:"blocks"`
+	// Thresholds are those that were set for the run. The verdict is of the checks
+	// alone; a run passes when its verdict is pass and no threshold is missed.
+	Thresholds []Threshold `json:"thresholds,omitempty"`
 	// History says what was read: records, bytes, and whether the file was cut.
 	History measure.HistoryInfo `json:"history"`
 	// Clocks says how exact the times are.
 	Clocks measure.Clocks `json:"clocks"`
+}
+
+// Threshold is a bound that was set on a metric, and what came of it.
+type Threshold struct {
+	Text string `json:"text"` // as it was given: "latency{op=write} p(99) < 50ms"
+	Met  bool   `json:"met"`
+	// Value is what was measured, in Unit, and Samples of how many it was made; the
+	// Limit is in the same unit.
+	Value   float64 `json:"value"`
+	Limit   float64 `json:"limit"`
+	Unit    string  `json:"unit"` // "ms", "ops/s", "%", ""
+	Samples int64   `json:"samples"`
+	// Why says in one line what was found: "p(99) of 1,204 writes: 71 ms". A
+	// threshold over nothing (no election took place) is met, and says so.
+	Why string `json:"why"`
+}
+
+// Missed are the thresholds that were not met.
+func (r *Results) Missed() []Threshold {
+	var missed []Threshold
+	for _, t := range r.Thresholds {
+		if !t.Met {
+			missed = append(missed, t)
+		}
+	}
+	return missed
 }

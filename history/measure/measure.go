@@ -23,6 +23,9 @@ type FuncOps struct {
 	Fail    int64     `json:"fail"`
 	Info    int64     `json:"info"`
 	Latency Quantiles `json:"latency"` // of the OK ones
+	// Histogram holds the latencies of the OK ones in µs, three digits exact: an
+	// HdrHistogram, compressed (V2), in base64. "" when there are none.
+	Histogram string `json:"histogram,omitempty"`
 }
 
 // Ops counts the operations of the load phase.
@@ -35,6 +38,25 @@ type Ops struct {
 	Throughput  float64            `json:"throughput"` // OK operations per second of load
 	ByFunc      map[string]FuncOps `json:"byFunc"`
 	Keys        int64              `json:"keys"`
+	// Availability is the share of the operations that succeeded, 0 to 1; 0 when
+	// there were none.
+	Availability float64 `json:"availability"`
+}
+
+// Blocks are equal stretches of the load, one after another, which stand for
+// samples where there is one run only. The rest of the load that does not fill a
+// block is left out.
+type Blocks struct {
+	Seconds float64 `json:"seconds"` // length of each
+	// Each slice has one element a block. An operation belongs to the block in
+	// which it returned.
+	OK   []int64 `json:"ok"`
+	Fail []int64 `json:"fail"`
+	Info []int64 `json:"info"`
+	// P50 and P99 are the latencies of the OK operations in ms; 0 in a block
+	// without one. By function, as in Ops.ByFunc, and "" for all together.
+	P50 map[string][]Millis `json:"p50ms"`
+	P99 map[string][]Millis `json:"p99ms"`
 }
 
 // Reign is one node's leadership of one term.
@@ -64,6 +86,78 @@ type Loss struct {
 	Unavailable Millis `json:"unavailableMs"`
 	// UnavailableAt is when that time began; 0 when Unavailable is.
 	UnavailableAt int64 `json:"unavailableAt,omitempty"`
+
+	// Candidate is the first node that stood for election after the loss, in a
+	// term later than that of the lost leader; "" when none did.
+	Candidate string `json:"candidate,omitempty"`
+	// Detection is from the loss to that candidacy, Election from there to the
+	// next leader; 0 where there was no such moment. A node that stood already when
+	// the leader was lost makes a Detection of 0.
+	Detection Millis `json:"detectionMs"`
+	Election  Millis `json:"electionMs"`
+	// Rounds is how many terms somebody stood for between the loss and the next
+	// leader, or the end of the test; SplitVotes how many of them nobody won though
+	// two or more stood; Terms how many the term grew by.
+	Rounds     int    `json:"rounds"`
+	SplitVotes int    `json:"splitVotes"`
+	Terms      uint64 `json:"terms"`
+	// Clients is what the clients felt, each by itself: its last success before the
+	// loss to its first success after it. Like Unavailable it is of the load phase.
+	Clients Felt `json:"clients"`
+}
+
+// Felt is how long clients had no success around a loss, in milliseconds.
+type Felt struct {
+	Count  int    `json:"count"` // of the clients that had one before and one after
+	Median Millis `json:"medianMs"`
+	Max    Millis `json:"maxMs"`
+}
+
+// FaultEffect is what clients felt of one fault that took effect: the load before
+// it, while it held, and after its heal. Before and After are as long as During,
+// as far as no other fault and not the end of the load cuts them short.
+type FaultEffect struct {
+	ID     int     `json:"id"`
+	Name   string  `json:"fault"`
+	Before Stretch `json:"before"`
+	During Stretch `json:"during"`
+	After  Stretch `json:"after"`
+	// Changes are During and After less Before, of each metric.
+	Changes []Change `json:"changes"`
+	// Recovery is from the command to heal until the throughput of a second was
+	// back within the range of that before the fault; 0 with Recovered false: it
+	// was not, up to the next fault or the end of the load.
+	Recovery  Millis `json:"recoveryMs"`
+	Recovered bool   `json:"recovered"`
+	// Overlaps are the IDs of the faults that were in force at the same time: the
+	// effect is theirs too.
+	Overlaps []int `json:"overlaps,omitempty"`
+}
+
+// Stretch is the load in a window.
+type Stretch struct {
+	Begin        int64     `json:"begin"` // ns since the start of the test
+	End          int64     `json:"end"`
+	OK           int64     `json:"ok"`
+	Fail         int64     `json:"fail"`
+	Info         int64     `json:"info"`
+	Throughput   float64   `json:"throughput"`   // OK operations per second
+	Availability float64   `json:"availability"` // 0 to 1
+	Latency      Quantiles `json:"latency"`
+}
+
+// Change is the difference of one metric between two stretches, with a 95 %
+// confidence interval by a moving-block bootstrap.
+type Change struct {
+	Metric string  `json:"metric"` // "throughput", "latency p50", "latency p99", "availability"
+	Unit   string  `json:"unit"`   // "ops/s", "ms", "%": points of availability
+	From   string  `json:"from"`   // "before"
+	To     string  `json:"to"`     // "during" or "after"
+	Value  float64 `json:"value"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	// Sure is true when the interval does not hold 0.
+	Sure bool `json:"sure"`
 }
 
 // Elections is who led when, and what losing a leader cost. The medians are

@@ -50,6 +50,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer r.hold()()
 	stormErr := r.storm(ctx)
 	r.finish(ctx, stormErr)
 	defer r.down() // whatever happens below
@@ -122,6 +123,16 @@ func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
 	return r, nil
+}
+
+// hold says in the run directory that the run goes on, until release.
+func (r *run) hold() (release func()) {
+	release, err := history.Hold(r.dir)
+	if err != nil {
+		r.log.Warn("it will not be seen that this run goes on", "err", err)
+		return func() {}
+	}
+	return release
 }
 
 // openHistory begins the history, when the machines are there and their clock

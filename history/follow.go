@@ -1,0 +1,119 @@
+package history
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+)
+
+// Follower reads a history while it is being recorded. It keeps no operations
+// and remembers only how far it came.
+type Follower struct {
+	file   *os.File
+	frames *frameReader
+	parser *parser
+	header Header
+	begun  bool   // the header was read
+	lines  []byte // what is left of the frame at hand
+	err    error
+}
+
+// Follow follows the history that is open in f, from its beginning. Close
+// closes f.
+func Follow(f *os.File) (*Follower, error) {
+	frames, err := newFrameReader(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Follower{file: f, frames: frames, parser: newParser()}, nil
+}
+
+// Close releases the file.
+func (f *Follower) Close() error {
+	f.frames.close()
+	return f.file.Close()
+}
+
+// Header is the history's header; false until a Poll has read it.
+func (f *Follower) Header() (Header, bool) { return f.header, f.begun }
+
+// Bytes is how much of the file was read, in whole frames.
+func (f *Follower) Bytes() int64 { return f.frames.offset }
+
+// Poll gives take what was recorded since the last Poll: completed operations,
+// faults, node events and marks. It stops at a frame that is not whole yet, and
+// goes on from there the next time; more says that it stopped because it had
+// worked for as long as budget. What is damaged is an error, now and for ever.
+func (f *Follower) Poll(budget time.Duration, take func(Record)) (more bool, err error) {
+	if f.err != nil {
+		return false, f.err
+	}
+	deadline := time.Now().Add(budget)
+	at := f.frames.offset
+	// A reader that has seen the end, or half a frame, begins anew.
+	f.frames.r = bufio.NewReaderSize(io.NewSectionReader(f.file, at, math.MaxInt64-at), 256<<10)
+	for {
+		if len(f.lines) == 0 {
+			if at := f.frames.offset; !f.nextFrame() {
+				if f.err != nil {
+					f.err = fmt.Errorf("at byte %d: %w", at, f.err)
+				}
+				return false, f.err
+			}
+		}
+		for n := 0; n < linesAtOnce && len(f.lines) > 0; n++ {
+			if err := f.line(take); err != nil {
+				f.err = fmt.Errorf("in the frame that ends at byte %d: %w", f.frames.offset, err)
+				return false, f.err
+			}
+		}
+		if time.Now().After(deadline) {
+			return true, nil
+		}
+	}
+}
+
+// linesAtOnce is how many lines are read between two looks at the clock.
+const linesAtOnce = 256
+
+// nextFrame is false when there is no whole frame yet, or f.err.
+func (f *Follower) nextFrame() bool {
+	lines, err := f.frames.next()
+	if err != nil {
+		if err != io.EOF && !errors.Is(err, errCut) {
+			f.err = err
+		}
+		return false
+	}
+	f.lines = lines
+	return true
+}
+
+func (f *Follower) line(take func(Record)) error {
+	line, rest, whole := bytes.Cut(f.lines, []byte{'\n'})
+	if !whole {
+		return errors.New("the frame does not end with a whole line")
+	}
+	f.lines = rest
+	if !f.begun {
+		if err := json.Unmarshal(line, &f.header); err != nil || f.header.Format != formatName {
+			return fmt.Errorf("not a history: %s", excerpt(line))
+		}
+		if f.header.Version != FormatVersion {
+			return &VersionError{Version: f.header.Version}
+		}
+		f.begun = true
+		return nil
+	}
+	rec, open, err := f.parser.line(line)
+	if err == nil && !open {
+		take(rec)
+	}
+	return err
+}

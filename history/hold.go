@@ -34,6 +34,6 @@ func Hold(dir string) (release func(), err error) {
 	}, nil
 }
 
-// Held reports whether a run holds f, which is its file HoldName opened for
-// reading.
-func Held(f *os.File) bool { return held(f) }
+// Held reports whether somebody holds the lock on f, such as a run on its file
+// HoldName.
+func Held(f interface{ Fd() uintptr }) bool { return held(f.Fd()) }

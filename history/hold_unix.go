@@ -18,11 +18,10 @@ func lock(f *os.File) error {
 	}
 }
 
-func held(f *os.File) bool {
-	fd := int(f.Fd())
-	err := syscall.Flock(fd, syscall.LOCK_SH|syscall.LOCK_NB)
+func held(fd uintptr) bool {
+	err := syscall.Flock(int(fd), syscall.LOCK_SH|syscall.LOCK_NB)
 	if err == nil {
-		_ = syscall.Flock(fd, syscall.LOCK_UN)
+		_ = syscall.Flock(int(fd), syscall.LOCK_UN)
 	}
 	return errors.Is(err, syscall.EWOULDBLOCK)
 }

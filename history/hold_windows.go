@@ -7,19 +7,17 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The lock is on one byte far behind the end of the file, which nobody reads.
-const lockAt = 1 << 30
-
-// lock waits: somebody who looks whether it is locked has it for a moment.
+// lock takes the first byte, as flock does where there is only a range to lock.
+// It waits: somebody who looks whether it is locked has it for a moment.
 func lock(f *os.File) error {
-	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &windows.Overlapped{Offset: lockAt})
+	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &windows.Overlapped{})
 }
 
-func held(f *os.File) bool {
-	at := windows.Overlapped{Offset: lockAt}
-	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
+func held(fd uintptr) bool {
+	at := windows.Overlapped{}
+	err := windows.LockFileEx(windows.Handle(fd), windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
 	if err == nil {
-		_ = windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &at)
+		_ = windows.UnlockFileEx(windows.Handle(fd), 0, 1, 0, &at)
 	}
 	return errors.Is(err, windows.ERROR_LOCK_VIOLATION)
 }

@@ -1,0 +1,58 @@
+// The list of runs works without this script. With it, it filters while one
+// types, sorts in place, and keeps itself up to date.
+(() => {
+  'use strict';
+  const form = document.querySelector('form.filter');
+  const fresh = document.getElementById('fresh');
+  let address = location.pathname + location.search;
+  let asked = 0;
+
+  async function load(to, keep) {
+    const mine = ++asked;
+    let text;
+    try {
+      const answer = await fetch(to);
+      if (!answer.ok) throw new Error(answer.status);
+      text = await answer.text();
+    } catch {
+      fresh.textContent = 'Not up to date: squall serve does not answer.';
+      return;
+    }
+    if (mine !== asked) return; // somebody typed on
+    fresh.textContent = '';
+    const next = new DOMParser().parseFromString(text, 'text/html').getElementById('list');
+    const old = document.getElementById('list');
+    address = to;
+    if (!keep) history.replaceState(null, '', to);
+    if (!next || next.outerHTML === old.outerHTML) return;
+    const scrolls = [...old.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
+    old.replaceWith(document.adoptNode(next));
+    document.querySelectorAll('#list .scroll').forEach((s, i) => { s.scrollLeft = scrolls[i] || 0; });
+    form.elements.sort.value = document.getElementById('list').dataset.sort;
+  }
+
+  function wanted() {
+    const values = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (value) values.set(name, value);
+    return '/?' + values;
+  }
+
+  let typed;
+  form.addEventListener('input', () => { clearTimeout(typed); typed = setTimeout(() => load(wanted()), 150); });
+  form.addEventListener('submit', (e) => { e.preventDefault(); clearTimeout(typed); load(wanted()); });
+  document.addEventListener('click', (e) => {
+    const link = e.target.closest('#list a.sort, #list .pages a');
+    if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    e.preventDefault();
+    load(link.getAttribute('href'));
+  });
+
+  // While something runs every two seconds, otherwise now and then, and never
+  // while nobody sees the page or uses its table.
+  async function refresh() {
+    const list = document.getElementById('list');
+    if (!document.hidden && !list.contains(document.activeElement)) await load(address, true);
+    setTimeout(refresh, document.getElementById('list').dataset.busy === 'true' ? 2000 : 6000);
+  }
+  setTimeout(refresh, 2000);
+})();

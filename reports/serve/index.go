@@ -1,0 +1,254 @@
+package serve
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"squall/reports"
+)
+
+// perPage is how many runs, and how many campaigns, a page lists.
+const perPage = 100
+
+// states are what a list can be filtered by, in the order in which they matter.
+var states = []string{"violation", stateMissed, "unknown", "invalid", "pass", stateRunning, stateUnfinished, stateDamaged}
+
+// query is what the list is asked for.
+type query struct {
+	Text  string // in the name of the test, the seed, the folder or the state
+	State string
+	Sort  string
+	Page  int // from 1
+}
+
+// columns are what runs can be sorted by; the largest comes first, and the name
+// of a column with a minus before it is the other way round.
+var columns = map[string]func(a, b *runInfo) int{
+	"started": func(a, b *runInfo) int { return strings.Compare(path.Base(b.Path), path.Base(a.Path)) },
+	"test":    func(a, b *runInfo) int { return strings.Compare(a.Test, b.Test) },
+	"verdict": func(a, b *runInfo) int {
+		return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
+	},
+	"seed": func(a, b *runInfo) int {
+		return cmp.Or(cmp.Compare(len(b.Seed), len(a.Seed)), strings.Compare(b.Seed, a.Seed))
+	},
+	"took":       func(a, b *runInfo) int { return cmp.Compare(b.Took, a.Took) },
+	"throughput": func(a, b *runInfo) int { return cmp.Compare(b.Throughput, a.Throughput) },
+	"lost":       func(a, b *runInfo) int { return cmp.Compare(b.Lost, a.Lost) },
+	"faults":     func(a, b *runInfo) int { return cmp.Compare(b.Faults, a.Faults) },
+}
+
+func queryOf(values url.Values) query {
+	q := query{Text: strings.TrimSpace(clip(values.Get("q"), 200)), State: values.Get("verdict"), Sort: values.Get("sort"), Page: 1}
+	if !slices.Contains(states, q.State) {
+		q.State = ""
+	}
+	if columns[strings.TrimPrefix(q.Sort, "-")] == nil {
+		q.Sort = "started"
+	}
+	if n, err := strconv.Atoi(values.Get("page")); err == nil && n > 0 {
+		q.Page = n
+	}
+	return q
+}
+
+// href is the address of the list with one thing changed.
+func (q query) href(sort string, page int) string {
+	values := url.Values{}
+	set := func(name, value, unless string) {
+		if value != unless {
+			values.Set(name, value)
+		}
+	}
+	set("q", q.Text, "")
+	set("verdict", q.State, "")
+	set("sort", sort, "started")
+	set("page", strconv.Itoa(page), "1")
+	return "/?" + values.Encode()
+}
+
+func (q query) takes(state string, texts ...string) bool {
+	if q.State != "" && q.State != state {
+		return false
+	}
+	for word := range strings.FieldsSeq(strings.ToLower(q.Text)) {
+		if !slices.ContainsFunc(append(texts, state), func(t string) bool { return strings.Contains(strings.ToLower(t), word) }) {
+			return false
+		}
+	}
+	return true
+}
+
+type indexPage struct {
+	Base      base
+	Query     query
+	States    []string
+	Columns   []column
+	Runs      []runRow
+	Campaigns []campaignRow
+	Troubles  []string
+	Found     string // how many runs, and of how many
+	Busy      bool   // something is going on
+	Earlier   string // links to the pages beside this one
+	Later     string
+	Empty     bool
+	Left      int // campaigns that are not shown
+}
+
+type column struct{ Title, Name, Href, Order, Class string }
+
+type runRow struct {
+	State, Why, Test, Seed, Started, Took, Throughput, Lost, Faults string
+	Href, Live, Report, Timeline, Zip, Campaign                     string
+}
+
+type campaignRow struct {
+	State, Why, Name, Started, Took, Progress, Page, Href, Runs, Zip string
+	Done, Cells                                                      int
+	Counts                                                           []countOf
+}
+
+type countOf struct {
+	State string
+	Count int
+}
+
+// index lists all runs and campaigns.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	found := s.scanner.look()
+	q := queryOf(r.URL.Query())
+	page := indexPage{Base: base{Title: "Runs"}, Query: q, States: states, Troubles: found.troubles, Columns: q.columns(),
+		Empty: len(found.runs)+len(found.campaigns) == 0}
+	var runs []*runInfo
+	for i := range found.runs {
+		run := &found.runs[i]
+		page.Busy = page.Busy || run.State == stateRunning
+		if q.takes(run.State, run.Path, run.Seed) {
+			runs = append(runs, run)
+		}
+	}
+	by, back := strings.CutPrefix(q.Sort, "-")
+	slices.SortStableFunc(runs, func(a, b *runInfo) int {
+		if back {
+			a, b = b, a
+		}
+		return columns[by](a, b)
+	})
+	page.Found = fmt.Sprintf("%d of %d runs", len(runs), len(found.runs))
+	first := min((q.Page-1)*perPage, len(runs)/perPage*perPage)
+	if first > 0 {
+		page.Earlier = q.href(q.Sort, first/perPage)
+	}
+	last := min(first+perPage, len(runs))
+	if last < len(runs) {
+		page.Later = q.href(q.Sort, first/perPage+2)
+	}
+	if len(runs) > perPage {
+		page.Found += fmt.Sprintf(", %d to %d shown", first+1, last)
+	}
+	for _, run := range runs[first:last] {
+		page.Runs = append(page.Runs, run.row())
+	}
+	for i := range found.campaigns {
+		c := &found.campaigns[i]
+		page.Busy = page.Busy || c.State == stateRunning
+		if !c.matches(q) {
+			continue
+		}
+		if len(page.Campaigns) == perPage {
+			page.Left++
+			continue
+		}
+		page.Campaigns = append(page.Campaigns, c.row())
+	}
+	show(w, r, "index", page)
+}
+
+// columns are the heads of the table, each a link that sorts by it.
+func (q query) columns() []column {
+	all := []column{{Title: "Verdict", Name: "verdict"}, {Title: "Test", Name: "test"}, {Title: "Seed", Name: "seed", Class: "num"},
+		{Title: "Started (UTC)", Name: "started"}, {Title: "Took", Name: "took", Class: "num"}, {Title: "Throughput", Name: "throughput", Class: "num"},
+		{Title: "Leaders lost", Name: "lost", Class: "num"}, {Title: "Faults", Name: "faults", Class: "num"}}
+	for i := range all {
+		c := &all[i]
+		c.Href, c.Order = q.href(c.Name, 1), "none"
+		switch q.Sort {
+		case c.Name:
+			c.Href, c.Order = q.href("-"+c.Name, 1), "descending"
+		case "-" + c.Name:
+			c.Order = "ascending"
+		}
+		if (c.Name == "test" || c.Name == "verdict") && c.Order != "none" { // words go the other way
+			c.Order = map[string]string{"ascending": "descending", "descending": "ascending"}[c.Order]
+		}
+	}
+	return all
+}
+
+func (r *runInfo) row() runRow {
+	row := runRow{State: r.State, Why: r.Why, Test: clip(r.Test, 100), Seed: r.Seed, Started: when(r.Started), Took: "–", Throughput: "–",
+		Lost: "–", Faults: "–", Href: link("runs", r.Path) + "/", Zip: link("zip", r.Path)}
+	if r.Started.IsZero() {
+		row.Started = clip(path.Base(r.Path), 40)
+	}
+	if r.Took > 0 {
+		row.Took = fmt.Sprintf("%.1f s", r.Took)
+	}
+	if r.HasFigures {
+		row.Throughput, row.Lost, row.Faults = fmt.Sprintf("%.0f/s", r.Throughput), strconv.Itoa(r.Lost), strconv.Itoa(r.Faults)
+	}
+	if r.State == stateRunning {
+		row.Live = link("live", r.Path)
+	}
+	if r.Report {
+		row.Report = link("runs", r.Path, reports.ReportFile)
+	}
+	if r.Timeline {
+		row.Timeline = link("runs", r.Path, timelineFile)
+	}
+	if r.Campaign != "" {
+		row.Campaign = clip(path.Base(path.Dir(r.Campaign)), 60)
+	}
+	return row
+}
+
+// matches: a campaign is found by its own state or by the verdict of a cell.
+func (c *campaignInfo) matches(q query) bool {
+	if q.State != "" && q.State != c.State && c.Counts[q.State] == 0 {
+		return false
+	}
+	q.State = ""
+	return q.takes(c.State, c.Path)
+}
+
+func (c *campaignInfo) row() campaignRow {
+	row := campaignRow{State: c.State, Why: c.Why, Name: clip(c.Name, 100), Started: when(c.Started), Took: "–",
+		Progress: fmt.Sprintf("%d of %d", c.Done, c.Cells), Done: c.Done, Cells: c.Cells, Href: link("runs", c.Path) + "/",
+		Runs: query{Text: c.Path}.href("started", 1), Zip: link("zip", c.Path)}
+	if c.Took > 0 {
+		row.Took = c.Took.Round(time.Second).String()
+	}
+	if c.Page {
+		row.Page = link("runs", c.Path, campaignPage)
+	}
+	for _, state := range states {
+		if n := c.Counts[state]; n > 0 {
+			row.Counts = append(row.Counts, countOf{state, n})
+		}
+	}
+	return row
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.UTC().Format(time.DateTime)
+}

@@ -115,9 +115,6 @@ func (s *scanner) look() *listing {
 	if s.last != nil && began.Before(s.until) {
 		return s.last
 	}
-	if s.files == nil {
-		s.files = map[string]*parsed{}
-	}
 	for _, p := range s.files {
 		p.seen = false
 	}
@@ -341,6 +338,9 @@ func read[T any](s *scanner, name string) (T, error) {
 		return value, p.err
 	}
 	err = decode(s.fs, name, info, &value)
+	if s.files == nil {
+		s.files = map[string]*parsed{}
+	}
 	s.files[name] = &parsed{changed: info.ModTime(), size: info.Size(), value: value, err: err, seen: true}
 	return value, err
 }

@@ -1,0 +1,158 @@
+package serve
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"squall/history"
+	"squall/reports/browsertest"
+)
+
+// until waits for a JavaScript expression to be true.
+func until(t *testing.T, p *browsertest.Page, expression string) {
+	t.Helper()
+	for range 300 {
+		if browsertest.Eval[bool](p, "!!("+expression+")") {
+			return
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+	t.Fatalf("never true: %s; the page says: %s; %v", expression, browsertest.Eval[string](p, "document.body.innerText"), p.Troubles())
+}
+
+func calm(t *testing.T, p *browsertest.Page) {
+	t.Helper()
+	for _, trouble := range p.Troubles() {
+		t.Error(trouble)
+	}
+}
+
+func TestTheListInABrowser(t *testing.T) {
+	p := browsertest.Open(t, 1280, 900)
+	out := folder(t)
+	address := serveOn(t, out)
+	p.Goto(address)
+	rows := "document.querySelectorAll('#runs tbody tr').length"
+	until(t, p, rows+" === 7")
+	p.Screenshot("serve-list-light")
+	p.Dark(true)
+	p.Screenshot("serve-list-dark")
+	p.Dark(false)
+
+	// It filters while one types, and by verdict.
+	browsertest.Eval[bool](p, `(() => { const q = document.querySelector('[name=q]'); q.value = 'beta'; q.dispatchEvent(new Event('input', {bubbles: true})); return true })()`)
+	until(t, p, rows+" === 4")
+	browsertest.Eval[bool](p, `(() => { const v = document.querySelector('[name=verdict]'); v.value = 'violation'; v.dispatchEvent(new Event('input', {bubbles: true})); return true })()`)
+	until(t, p, rows+" === 1 && document.querySelector('#runs .badge').innerText.includes('violation')")
+	if at := browsertest.Eval[string](p, "location.search"); !strings.Contains(at, "q=beta") || !strings.Contains(at, "verdict=violation") {
+		t.Errorf("the address is %s: it cannot be kept", at)
+	}
+	p.Goto(address)
+	first := "document.querySelector('#runs tbody tr td.named a').innerText"
+	until(t, p, first+" === 'cell-a'")
+	browsertest.Eval[bool](p, `(document.querySelectorAll('a.sort')[1].click(), true)`)
+	until(t, p, first+" === 'alpha'")
+	browsertest.Eval[bool](p, `(document.querySelectorAll('a.sort')[1].click(), true)`)
+	until(t, p, first+".startsWith('odd')")
+	if sort := browsertest.Eval[string](p, "document.querySelectorAll('#runs th')[1].ariaSort"); sort != "descending" {
+		t.Errorf("the names go down and the table says %s", sort)
+	}
+	// What is new comes by itself.
+	g := newGrowing(t, out, "alpha/20260401T000000Z-44", time.Now())
+	g.mark(history.MarkUp, 0)
+	until(t, p, "document.querySelector('#runs .badge-running')")
+
+	p.Goto(address + run7 + "/")
+	until(t, p, "document.querySelectorAll('tbody tr').length > 5")
+	p.Screenshot("serve-files")
+	if wide := browsertest.Eval[bool](p, "document.documentElement.scrollWidth > innerWidth"); wide {
+		t.Error("the page is wider than its window")
+	}
+	calm(t, p)
+	for _, url := range p.Requests() {
+		if !strings.HasPrefix(url, address) && !strings.HasPrefix(url, "data:") {
+			t.Errorf("a page asked for %s", url)
+		}
+	}
+}
+
+func TestTheListOnAPhone(t *testing.T) {
+	p := browsertest.Open(t, 390, 800)
+	p.Goto(serveOn(t, folder(t)))
+	until(t, p, "document.querySelector('#runs')")
+	p.Screenshot("serve-list-phone")
+	if wide := browsertest.Eval[bool](p, "document.documentElement.scrollWidth > innerWidth"); wide {
+		t.Error("the page is wider than its window")
+	}
+	calm(t, p)
+}
+
+func TestALiveRunInABrowser(t *testing.T) {
+	p := browsertest.Open(t, 1280, 900)
+	out := t.TempDir()
+	g := newGrowing(t, out, "alpha/20260101T000000Z-7", time.Now().Add(-30*time.Second))
+	g.leader("n1", 3, 1)
+	g.mark(history.MarkLoadBegin, 2)
+	for second := 2; second < 30; second++ {
+		g.load(second, 40+7*(second%5))
+	}
+	g.fault(1, history.Inject, 8, "all is cut")
+	g.fault(1, history.Heal, 12, "whole")
+	g.fault(2, history.Inject, 20, hostile)
+	address := serveOn(t, out)
+	p.Goto(address + "/live/alpha/20260101T000000Z-7")
+	until(t, p, "document.getElementById('force').innerText.includes('document.title') && document.getElementById('leader').innerText === 'n1'")
+	until(t, p, "document.querySelector('#chart canvas') && document.getElementById('ok').innerText !== '0'")
+	drawn := `(() => { const c = document.querySelector('#chart canvas'), o = new OffscreenCanvas(c.width, c.height), x = o.getContext('2d', {willReadFrequently: true});
+		x.drawImage(c, 0, 0);
+		const d = x.getImageData(0, 0, c.width, c.height).data;
+		let n = 0; for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n > 1000 })()`
+	until(t, p, drawn)
+	if n := browsertest.Eval[int](p, "document.querySelectorAll('#force img, #force script').length"); n != 0 {
+		t.Errorf("a proof became %d elements", n)
+	}
+	p.Screenshot("serve-live-light")
+	p.Dark(true)
+	until(t, p, drawn)
+	p.Screenshot("serve-live-dark")
+
+	g.leader("n3", 4, 31)
+	g.fault(2, history.Heal, 32, "whole")
+	until(t, p, "document.getElementById('leader').innerText === 'n3' && document.getElementById('force').innerText === 'none'")
+	g.over()
+	until(t, p, "location.pathname.endsWith('/report.html') && document.title === 'the report'")
+	calm(t, p)
+}
+
+// A page in a run directory runs its own scripts and reaches nothing.
+func TestAPageOfARunIsInASandbox(t *testing.T) {
+	p := browsertest.Open(t, 800, 600)
+	out := folder(t)
+	const page = `<title>waiting</title><style>p { color: rgb(1, 2, 3) }</style><p>text</p><script>
+(async () => {
+  const got = [];
+  try { localStorage.x = 1; got.push('storage') } catch {}
+  try { document.cookie = 'a=b'; got.push('cookie') } catch {}
+  for (const url of ['/', 'results.json']) { try { await fetch(url); got.push('fetch ' + url) } catch {} }
+  try { window.top.parent.opener.document; got.push('opener') } catch {}
+  await new Promise((done) => { const s = document.createElement('script'); s.src = 'evil.js'; s.onload = () => { got.push('script'); done() }; s.onerror = done; document.head.append(s) });
+  document.title = 'ran; ' + origin + ';' + getComputedStyle(document.querySelector('p')).color + '; reached: ' + got.join(', ');
+})();
+</script>`
+	for _, name := range []string{"report.html", "violation-k.html", "timeline.html"} {
+		if err := os.WriteFile(filepath.Join(out, "alpha", "20260101T000000Z-7", name), []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	address := serveOn(t, out)
+	for _, name := range []string{"report.html", "violation-k.html", "timeline.html"} {
+		p.Goto(address + run7 + "/" + name)
+		until(t, p, "document.title.startsWith('ran')")
+		if title := browsertest.Eval[string](p, "document.title"); title != "ran; null;rgb(1, 2, 3); reached:" {
+			t.Errorf("%s: %s", name, title)
+		}
+	}
+}

@@ -32,26 +32,41 @@ func (x *experiment) tuneLinks(ctx context.Context) error {
 	}
 	x.trials.Phase("measuring broadcasts")
 	calm := trials.Range{Min: 1000, Max: 2000, Heartbeat: 100}
-	if err := x.restart(ctx, calm); err != nil {
-		return err
-	}
 	net := &x.record.Net
 	var err error
-	if net.Bare, err = x.broadcasts(ctx); err != nil {
+	measure := func(disk *trials.Spread, into *trials.Sample) error {
+		if err = x.restart(ctx, calm, disk); err == nil {
+			*into, err = x.broadcasts(ctx)
+		}
+		return err
+	}
+	if err := measure(nil, &net.Bare); err != nil {
 		return err
 	}
 	net.Target, net.Broadcast = trials.MillisOf(int64(x.what.Broadcast)), net.Bare
+	if x.what.Disk != nil {
+		if err := measure(x.what.Disk, &net.Broadcast); err != nil {
+			return err
+		}
+	}
 	if x.what.Broadcast == 0 {
 		return nil
 	}
-	if net.Bare.P50 >= net.Target {
+	return x.tuneDelay(ctx, net.Broadcast.P50)
+}
+
+// tuneDelay sets the delay of the links; bare is what a broadcast takes without.
+func (x *experiment) tuneDelay(ctx context.Context, bare trials.Millis) error {
+	net := &x.record.Net
+	if bare >= net.Target {
 		return fmt.Errorf("a broadcast takes %.1f ms already where nothing is delayed, and is to take %v: ask for more with --broadcast, or 0 to leave the links alone",
-			net.Bare.P50, x.what.Broadcast)
+			bare, x.what.Broadcast)
 	}
-	mean := (net.Target - net.Bare.P50) / 3 // there and back, of the slowest of four
+	mean := (net.Target - bare) / 3 // there and back, of the slowest of four
 	for range tuneSteps {
 		net.OneWay = trials.Spread{Max: 2 * mean}
-		if err := x.delayLinks(ctx, mean.Duration()); err != nil {
+		err := x.delayLinks(ctx, mean.Duration())
+		if err != nil {
 			return err
 		}
 		if net.Broadcast, err = x.broadcasts(ctx); err != nil {
@@ -61,10 +76,10 @@ func (x *experiment) tuneLinks(ctx context.Context) error {
 		if off := net.Broadcast.P50/net.Target - 1; off > -0.04 && off < 0.04 {
 			break
 		}
-		mean *= (net.Target - net.Bare.P50) / max(net.Broadcast.P50-net.Bare.P50, net.Target/10)
+		mean *= (net.Target - bare) / max(net.Broadcast.P50-bare, net.Target/10)
 	}
 	x.trials.Phase(fmt.Sprintf("a broadcast takes %.1f ms (%.1f ms where nothing is delayed); each packet is %.1f ms late on average",
-		net.Broadcast.P50, net.Bare.P50, net.OneWay.Mean()))
+		net.Broadcast.P50, bare, net.OneWay.Mean()))
 	return nil
 }
 

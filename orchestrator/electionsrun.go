@@ -78,15 +78,15 @@ func (x *experiment) conduct(ctx context.Context) (err error) {
 	return nil
 }
 
-// restart starts every server anew, with the timeouts of a range, and waits for
-// a leader.
-func (x *experiment) restart(ctx context.Context, r trials.Range) error {
+// restart starts every server anew, with the timeouts of a range and on such a
+// disk, and waits for a leader.
+func (x *experiment) restart(ctx context.Context, r trials.Range, disk *trials.Spread) error {
 	opt := systems.Options{Heartbeat: r.Heartbeat.Duration(), ElectionMin: r.Min.Duration(), ElectionMax: r.Max.Duration(),
 		SnapshotEvery: x.plan.Test.SnapshotEvery, Seed: x.rng.Uint64() >> 1}
 	if x.system.Traits().Trials {
 		opt.Trials = &systems.TrialOptions{PreVote: x.what.PreVote, StartWait: startWait}
-		if d := x.what.Disk; d != nil {
-			opt.Trials.DiskMin, opt.Trials.DiskMax = d.Min.Duration(), d.Max.Duration()
+		if disk != nil {
+			opt.Trials.DiskMin, opt.Trials.DiskMax = disk.Min.Duration(), disk.Max.Duration()
 		}
 	}
 	peers := x.peers()
@@ -154,7 +154,7 @@ func (x *experiment) measureRange(ctx context.Context, r trials.Range) error {
 	rg := &x.record.Ranges[len(x.record.Ranges)-1]
 	defer func() { rg.Seconds = time.Since(begun).Seconds() }()
 	x.trials.Phase(fmt.Sprintf("timeouts %s: %d trials", r.Name(), x.what.Trials))
-	if err := x.restart(ctx, r); err != nil {
+	if err := x.restart(ctx, r, x.what.Disk); err != nil {
 		return err
 	}
 	invalid := 0

@@ -201,7 +201,7 @@ func (s *sheet) drawCurve(a panelAxis, share scale, c curve) {
 	for i, p := range c.paper {
 		x, ok := a.x(p.ms)
 		if !ok {
-			break
+			break // the joins are a help to the eye: none points beyond the panel
 		}
 		at := vg.Point{X: x, Y: share.y(p.share)}
 		if i > 0 {
@@ -218,7 +218,8 @@ func (s *sheet) drawCurve(a panelAxis, share scale, c curve) {
 	steps := []vg.Point{{X: first, Y: share.y(0)}}
 	for i, t := range c.times {
 		x, ok := a.x(float64(t))
-		if !ok {
+		if !ok { // the rest lies beyond the panel
+			steps = append(steps, vg.Point{X: a.y1, Y: share.y(float64(i) / n)})
 			break
 		}
 		steps = append(steps, vg.Point{X: x, Y: share.y(float64(i) / n)}, vg.Point{X: x, Y: share.y(float64(i+1) / n)})

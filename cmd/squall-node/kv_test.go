@@ -29,6 +29,18 @@ func TestParseKV(t *testing.T) {
 	}
 }
 
+func TestParseKVOfATrial(t *testing.T) {
+	var stderr bytes.Buffer
+	cfg, _, trials, err := parseKV(strings.Fields("-id 1 -peers 1=a -data /data -trials -pre-vote=false -sticky-leader=false -start-wait 1s -disk-min 1ms -disk-max 6ms"), &stderr)
+	if err != nil || !trials || !cfg.NoPreVote || !cfg.NoStickiness || cfg.StartWait != time.Second || cfg.DiskMin != time.Millisecond || cfg.DiskMax != 6*time.Millisecond {
+		t.Errorf("%+v, trials %v, %v", cfg, trials, err)
+	}
+	cfg, _, trials, err = parseKV(strings.Fields("-id 1 -peers 1=a -data /data"), &stderr)
+	if err != nil || trials || cfg.NoPreVote || cfg.NoStickiness || cfg.DiskMax != 0 {
+		t.Errorf("where nothing is asked for: %+v, trials %v, %v", cfg, trials, err)
+	}
+}
+
 func TestParseKVRefuses(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-id 1 -data d", "-peers"},

@@ -114,10 +114,9 @@ func (s *storm) trialsDir(t *testing.T) string {
 func TestPlainElections(t *testing.T) {
 	s := newStorm(t, orchestrator.RuntimeLocal)
 	go func() {
-		for !strings.Contains(s.text.String(), "timeouts 50-100ms") && t.Context().Err() == nil {
+		for !strings.Contains(s.text.String(), "1 of 1000 trials") && t.Context().Err() == nil {
 			time.Sleep(10 * time.Millisecond)
 		}
-		time.Sleep(3 * time.Second)
 		s.signals <- os.Interrupt
 	}()
 	if code := s.run("elections", "--runtime", s.runtime, "--plain", "--pre-vote", "--timeouts", "50-100ms", "--trials", "1000"); code != exitInterrupted {
@@ -128,7 +127,7 @@ func TestPlainElections(t *testing.T) {
 		t.Fatal(err)
 	}
 	summary := record.Summarize(100)[0]
-	if !record.Interrupted || !record.Plain || summary.Times.N < 2 || summary.Times.N > 100 || summary.Times.P50 < 20 {
+	if !record.Interrupted || !record.Plain || summary.Times.N < 1 || summary.Times.N > 100 || summary.Times.P50 < 20 {
 		t.Errorf("%+v", summary)
 	}
 }

@@ -132,7 +132,7 @@ func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary
 		if r.Disk != nil {
 			made += fmt.Sprintf(", each write to a disk by %g to %g ms", r.Disk.Min, r.Disk.Max)
 		}
-		notes = append(notes, fmt.Sprintf("broadcast to all: median %.1f ms, p90 %.1f (%s; %.1f before the links were delayed). The paper: about %.0f.",
+		notes = append(notes, fmt.Sprintf("broadcast to all: median %.1f ms, p90 %.1f (%s; %.1f before anything was slowed down). The paper: about %.0f.",
 			n.Broadcast.P50, n.Broadcast.P90, made, n.Bare.P50, trials.PaperBroadcast))
 	}
 	if r.PreVote {

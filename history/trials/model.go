@@ -31,7 +31,8 @@ func PaperModel() Model {
 }
 
 // Model is the model of what was measured: links as they were made, and a disk
-// that takes what the bare broadcasts took, beside what it was slowed down by.
+// that takes what the bare broadcasts took, which is its own time and that of the
+// links as they were, beside what it was slowed down by.
 func (r *Record) Model() Model {
 	n := len(r.Nodes) - 1
 	m := Model{Survivors: n, Eligible: n, OneWay: r.Net.OneWay, VoterWrites: 1}
@@ -43,10 +44,7 @@ func (r *Record) Model() Model {
 		m.Disk = Spread{bare, bare}
 		return m
 	}
-	// The bare broadcasts were made with the slow disk: of them only what is the
-	// machine's own is added.
-	own := max(0, r.Net.Bare.Min-r.Disk.Min)
-	m.Disk = Spread{r.Disk.Min + own/2, r.Disk.Max + own/2}
+	m.Disk = Spread{r.Disk.Min + bare, r.Disk.Max + bare}
 	m.VoterWrites, m.LeaderWrites = 2, 1
 	return m
 }

@@ -68,8 +68,8 @@ type Net struct {
 	Target Millis `json:"target"`
 	// OneWay is how late each packet was made.
 	OneWay Spread `json:"oneWay"`
-	// Bare are broadcasts over the links as they were, Broadcast those over the
-	// links as they were made; none in plain trials.
+	// Bare are broadcasts over links and disks as they were, Broadcast those over
+	// what was made of them; none in plain trials.
 	Bare      Sample `json:"bare"`
 	Broadcast Sample `json:"broadcast"`
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -126,7 +128,7 @@ func drawCurves(s *sheet, r *trials.Record, curves []curve) {
 	for _, c := range curves {
 		n += len(c.times)
 	}
-	subtitle := fmt.Sprintf("%s, %d servers, %s; share of trials with a new leader after the crash of the old one", r.System, len(r.Nodes), plural(n, "trial"))
+	subtitle := fmt.Sprintf("%s, %d servers, %s; share of trials with a new leader after the crash of the old one", nameOf(r.System), len(r.Nodes), plural(n, "trial"))
 	top := s.drawHead("Time without a leader", subtitle, curvesLegend(curves))
 	low, high := extent(curves)
 	upper := top - panelHeight
@@ -134,6 +136,21 @@ func drawCurves(s *sheet, r *trials.Record, curves []curve) {
 	s.drawPanel(axis, curves, upper, top-8, "time without a leader (ms, logarithmic)")
 	lower := upper - panelFoot - panelHeight
 	s.drawPanel(linearPanel(min(high, linearMost)), curves, lower, upper-panelFoot-8, "time without a leader (ms)")
+}
+
+// nameOf is a name as far as it can be drawn: a record may have been edited.
+func nameOf(name string) string {
+	const most = 40
+	runes := []rune(name)
+	if len(runes) > most {
+		runes = append(runes[:most:most], '…')
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, string(runes))
 }
 
 // extent is from the shortest to the longest time of all curves, in ms.

@@ -192,7 +192,7 @@ func (a *app) concludeElections(o *orchestrator.ElectionsOutcome, human io.Write
 		return fmt.Errorf("the figures stand, but the curves could not be drawn: %w", drawErr)
 	}
 	fmt.Fprintf(human, "\ncurves   %s/%s and .svg\nrepeat   %s\nagain    %s elections --from %s\n",
-		o.Dir, reports.ElectionsPNG, o.Record.Command, a.program, o.Dir)
+		o.Dir, reports.ElectionsPNG, printable(o.Record.Command), a.program, o.Dir)
 	if o.Record.Interrupted && o.Results.Verdict != check.Violation {
 		return &exitError{code: exitInterrupted}
 	}

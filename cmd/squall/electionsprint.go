@@ -9,6 +9,7 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -94,7 +95,10 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 	fmt.Fprintln(t, "range\ttrials\tmin\tp50\tmean\tp90\tp99\tmax\tp50 between\tpaper p50\tratio\tmodel p50\tsplit votes\trounds\toverhead\t")
 	for _, s := range summaries {
 		x := s.Times
-		paper, ratio, between := "–", "–", "–"
+		paper, ratio, between, model := "–", "–", "–", "–"
+		if s.Model.N > 0 {
+			model = whole(s.Model.P50)
+		}
 		if s.Paper != nil && x.N > 0 {
 			paper, ratio = whole(s.Paper.P50), fmt.Sprintf("%.2f", s.Ratio)
 		}
@@ -103,7 +107,7 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 		}
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.2f\t%.2f s\t\n", s.Name, x.N,
 			whole(x.Min), whole(x.P50), whole(x.Mean), whole(x.P90), whole(x.P99), whole(x.Max),
-			between, paper, ratio, whole(s.Model.P50), s.Split, s.Rounds, s.Overhead)
+			between, paper, ratio, model, s.Split, s.Rounds, s.Overhead)
 	}
 	t.Flush()
 	fmt.Fprintln(w)
@@ -115,6 +119,17 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 		fmt.Fprintf(w, ": %s", strings.Join(o.Results.Reasons, "; "))
 	}
 	fmt.Fprintln(w)
+}
+
+// printable is a text without what could steer a terminal: a record may have
+// been edited.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, text)
 }
 
 func whole(m trials.Millis) string { return fmt.Sprintf("%.0f", math.Round(float64(m))) }
@@ -152,6 +167,9 @@ func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary
 		}
 		if s.Undecided > 0 {
 			note += fmt.Sprintf("; %d undecided at the limit, counted with it", s.Undecided)
+		}
+		if why := s.Reason(); why != "" {
+			note += "; " + why
 		}
 		notes = append(notes, note)
 	}

@@ -49,19 +49,24 @@ func (r *Record) Model() Model {
 	return m
 }
 
-// Times makes n trials and returns the times without a leader, ascending.
+// Times makes n trials and returns the times without a leader, ascending. Where
+// elections go on and on it makes fewer, so as to be done in a few seconds.
 func (m Model) Times(r Range, n int, seed uint64) []Millis {
 	rng := rand.New(rand.NewPCG(seed, 16))
 	times := make([]Millis, 0, n)
-	for range n {
-		times = append(times, m.trial(r, rng))
+	for left := modelWork; len(times) < n && left > 0; {
+		times = append(times, m.trial(r, rng, &left))
 	}
 	slices.Sort(times)
 	return times
 }
 
-// modelLimit ends a trial of the model that finds no leader, in ms.
-const modelLimit Millis = 1e6
+const (
+	// modelLimit ends a trial of the model that finds no leader, in ms.
+	modelLimit Millis = 1e6
+	// modelWork is how much may happen in all trials of a range.
+	modelWork = 5_000_000
+)
 
 // happening is something to come in the model.
 type happening struct {
@@ -103,13 +108,15 @@ type play struct {
 	agenda agenda
 }
 
-func (m Model) trial(r Range, rng *rand.Rand) Millis {
+// trial makes one trial, and takes what happens in it from what is left of the work.
+func (m Model) trial(r Range, rng *rand.Rand, left *int) Millis {
 	p := &play{Model: m, Range: r, rng: rng, nodes: make([]modelNode, m.Survivors)}
 	crash := Millis(rng.Float64()) * r.Min / 2
 	for i := range p.nodes {
 		p.reset(i, p.draw(m.OneWay)) // the last broadcast
 	}
 	for len(p.agenda) > 0 && p.agenda[0].at < modelLimit {
+		*left--
 		h := heap.Pop(&p.agenda).(happening)
 		n := &p.nodes[h.node]
 		if n.busy > h.at {

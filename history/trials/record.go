@@ -193,8 +193,35 @@ func Read(dir string) (*Record, error) {
 	if r.SchemaVersion != SchemaVersion {
 		return nil, fmt.Errorf("%s has schema version %d; this squall reads %d", path, r.SchemaVersion, SchemaVersion)
 	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
 	return &r, nil
 }
+
+// check refuses what no experiment has written: figures are made of a record
+// that may have been edited.
+func (r *Record) check() error {
+	if n := len(r.Nodes); n < 3 || n > 99 {
+		return fmt.Errorf("it names %d nodes", n)
+	}
+	sane := func(s Spread) bool { return s.Min >= 0 && s.Max >= s.Min && s.Max <= 60_000 }
+	if !sane(r.Net.OneWay) || r.Disk != nil && !sane(*r.Disk) || !sane(Spread{r.Net.Bare.P50, r.Net.Bare.P50}) {
+		return errors.New("links or disks take a time that cannot be")
+	}
+	for _, rg := range r.Ranges {
+		if !sane(Spread{rg.Min, rg.Max}) || rg.Min < MillisOf(int64(shortest)) {
+			return fmt.Errorf("it has a range of timeouts from %g to %g ms", rg.Min, rg.Max)
+		}
+	}
+	return nil
+}
+
+// The bounds of timeouts.
+const (
+	shortest = 2 * time.Millisecond
+	longest  = time.Minute
+)
 
 // ParseRange reads "150-300ms" or "12ms-24ms". The heartbeat is half the
 // minimum, as in the paper.
@@ -214,7 +241,6 @@ func ParseRange(text string) (Range, error) {
 	if err != nil {
 		return Range{}, fmt.Errorf("%q is no range of timeouts, such as 150-300ms: %w", text, err)
 	}
-	const shortest, longest = 2 * time.Millisecond, time.Minute
 	if least < shortest || most > longest || most < least {
 		return Range{}, fmt.Errorf("%q: a range of timeouts goes up, from %v at least to %v at most", text, shortest, longest)
 	}

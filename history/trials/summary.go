@@ -1,6 +1,7 @@
 package trials
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -24,7 +25,7 @@ type Summary struct {
 
 	Paper  *Sample `json:"paper,omitempty"` // the paper's figures
 	Ratio  float64 `json:"ratio,omitempty"` // of the medians: ours by the paper's
-	Model  Sample  `json:"model"`           // what the model makes of what was measured
+	Model  Sample  `json:"model"`           // what the model makes of the links and disks; none with pre-vote
 	Simple Millis  `json:"simple"`          // WithoutSplits
 
 	Detection Sample  `json:"detection"`
@@ -81,8 +82,29 @@ func (r *Record) summarize(rg Range, modelled int) Summary {
 	}
 	m := r.Model()
 	s.Simple = WithoutSplits(rg, m.Eligible, PaperBroadcast)
-	s.Model = SampleOf(m.Times(rg, modelled, r.Seed))
+	if !r.PreVote { // which the model does not know
+		s.Model = SampleOf(m.Times(rg, modelled, r.Seed))
+	}
 	return s
+}
+
+// Reason says in a sentence why the median is more than 15 % off the paper's, as
+// far as what was measured tells; "" when it is not.
+func (s *Summary) Reason() string {
+	if s.Paper == nil || s.Times.N == 0 || math.Abs(s.Ratio-1) <= 0.15 {
+		return ""
+	}
+	off := fmt.Sprintf("the median is %.0f %% off the paper's", 100*(s.Ratio-1))
+	within := func(m Millis) bool { return s.High > 0 && s.Low <= m && m <= s.High }
+	switch model := s.Model.P50; {
+	case within(s.Paper.P50):
+		return off + ", which lies in its interval: these are too few trials to tell"
+	case model > 0 && within(model):
+		return fmt.Sprintf("%s, and the model's %.0f ms lie in its interval: it follows from what links and disks take", off, model)
+	case model > 0:
+		return fmt.Sprintf("%s; the model has %.0f ms, which links and disks explain; the rest is the machine's: look at how late its timers were", off, model)
+	}
+	return off
 }
 
 // Times are the times without a leader of the trials that count, ascending.

@@ -69,6 +69,32 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
+func TestReason(t *testing.T) {
+	paper := &Sample{P50: 100}
+	for want, s := range map[string]Summary{
+		"":                          {Ratio: 1.15, Times: Sample{N: 9, P50: 115}, Low: 110, High: 120},
+		"too few trials to tell":    {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 90, High: 140},
+		"follows from what links":   {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 125}},
+		"the rest is the machine's": {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 110}},
+		"-30 % off the paper's":     {Ratio: 0.7, Times: Sample{N: 4, P50: 70}},
+	} {
+		s.Paper = paper
+		if got := s.Reason(); got == "" != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%q, want something of %q", got, want)
+		}
+	}
+}
+
+// TestModelEnds: servers of one timeout, on links that never vary, never elect a
+// leader; the model gives up on them.
+func TestModelEnds(t *testing.T) {
+	m := Model{Survivors: 4, Eligible: 2, OneWay: Spread{5, 5}, VoterWrites: 1}
+	times := m.Times(Range{Min: 150, Max: 150}, 4000, 1)
+	if len(times) == 0 || len(times) == 4000 || times[0] < modelLimit {
+		t.Errorf("%d trials, the first of %v ms", len(times), times[0])
+	}
+}
+
 func TestParseRanges(t *testing.T) {
 	got, err := ParseRanges("150-300ms, 12ms-24ms,1-1.5s")
 	want := []Range{{Min: 150, Max: 300, Heartbeat: 75}, {Min: 12, Max: 24, Heartbeat: 6}, {Min: 1000, Max: 1500, Heartbeat: 500}}
@@ -88,7 +114,12 @@ func TestReadRefusesWhatIsNoRecord(t *testing.T) {
 	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "no run of `squall elections`") {
 		t.Errorf("without a record: %v", err)
 	}
-	for text, part := range map[string]string{"{": "damaged", `{"schemaVersion": 9}`: "schema version 9"} {
+	for text, part := range map[string]string{"{": "damaged", `{"schemaVersion": 9}`: "schema version 9",
+		`{"schemaVersion": 1}`: "names 0 nodes",
+		`{"schemaVersion": 1, "nodes": ["a","b","c"], "ranges": [{"min": 0, "max": 0}]}`:              "from 0 to 0 ms",
+		`{"schemaVersion": 1, "nodes": ["a","b","c"], "net": {"oneWay": {"min": 5, "max": 1}}}`:       "cannot be",
+		`{"schemaVersion": 1, "nodes": ["a","b","c"], "disk": {"min": -1, "max": 1}, "ranges": null}`: "cannot be",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, FileName), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +129,7 @@ func TestReadRefusesWhatIsNoRecord(t *testing.T) {
 	}
 	r := record()
 	r.SchemaVersion = SchemaVersion
-	r.Ranges = []Range{{Min: 1, Max: 2, Trials: []Trial{{Outcome: Elected, Leader: "n1"}}}}
+	r.Ranges = []Range{{Min: 10, Max: 20, Trials: []Trial{{Outcome: Elected, Leader: "n1"}}}}
 	if err := r.Write(dir); err != nil {
 		t.Fatal(err)
 	}

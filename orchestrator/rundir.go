@@ -25,19 +25,6 @@ const (
 	latestLink = "latest"
 )
 
-// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
-// out/latest at it.
-func newRunDir(p *Plan, now time.Time) (string, error) {
-	dir, err := makeRunDir(p.Test.Out, p.Test.Name, p.Test.Seed, now)
-	if err != nil {
-		return "", err
-	}
-	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
-		return "", err
-	}
-	return dir, pointLatest(p.Test.Out, dir)
-}
-
 // makeRunDir makes out/<name>/<UTC time>-<seed>.
 func makeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
 	base := filepath.Join(out, name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), seed))
@@ -55,6 +42,19 @@ func makeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
 		}
 		dir = fmt.Sprintf("%s-%d", base, i)
 	}
+}
+
+// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
+// out/latest at it.
+func newRunDir(p *Plan, now time.Time) (string, error) {
+	dir, err := makeRunDir(p.Test.Out, p.Test.Name, p.Test.Seed, now)
+	if err != nil {
+		return "", err
+	}
+	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
+		return "", err
+	}
+	return dir, pointLatest(p.Test.Out, dir)
 }
 
 // pointLatest replaces the link in one step, so that it never dangles. Where

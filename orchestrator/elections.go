@@ -134,7 +134,8 @@ func RunElections(ctx context.Context, e Elections, cfg ElectionsConfig) (*Elect
 // CheckElections holds the history of the trials in dir against what Raft
 // promises, and writes results.json.
 func CheckElections(ctx context.Context, dir string) (*check.Results, error) {
-	return check.Run(ctx, dir, append(check.Invariants(), check.Crashes()), check.Limits{Workers: checkWorkers()})
+	checkers := append(check.Invariants(), check.Crashes(), check.Whole())
+	return check.Run(ctx, dir, checkers, check.Limits{Workers: checkWorkers()})
 }
 
 // LoadElections reads the trials in dir and finds again, from their history,

@@ -42,8 +42,20 @@ func newExperiment(r *run, e Elections, cfg ElectionsConfig) *experiment {
 		links: nemesis.NewLinkLayers(r.nodes),
 		record: &trials.Record{SchemaVersion: trials.SchemaVersion, Squall: cfg.Version, Command: e.Command, System: e.System,
 			Nodes: r.plan.Nodes, Seed: e.Seed, Plain: e.Plain, PreVote: e.PreVote, Disk: e.Disk}}
-	x.observe = x.watch.see
+	x.observe = x.look
 	return x
+}
+
+// look takes an event. A server that ends by itself ends the experiment: what
+// comes after would be another one.
+func (x *experiment) look(e history.NodeEvent) {
+	x.watch.see(e)
+	x.mu.Lock()
+	serving := x.serving
+	x.mu.Unlock()
+	if serving && e.Kind == history.EventExit && !history.OwnDoing(e.Reason) {
+		x.fail(fmt.Errorf("the server of %s ended by itself: %s", e.Node, e.Reason))
+	}
 }
 
 // conduct is the experiment, from machines to the last trial. A stop is no
@@ -70,12 +82,15 @@ func (x *experiment) conduct(ctx context.Context) (err error) {
 	if err := x.tuneLinks(ctx); err != nil {
 		return err
 	}
+	var spoilt []error
 	for _, r := range x.what.Ranges {
-		if err := x.measureRange(ctx, r); err != nil {
+		err := x.measureRange(ctx, r)
+		if err != nil && !errors.Is(err, errTooManyInvalid) {
 			return err
 		}
+		spoilt = append(spoilt, err)
 	}
-	return nil
+	return errors.Join(spoilt...)
 }
 
 // restart starts every server anew, with the timeouts of a range and on such a
@@ -146,8 +161,16 @@ func (x *experiment) awaitElection(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// tooManyInvalid is how many trials of a range may be invalid when so many are
+// wanted. With timeouts as short as a broadcast a leader often loses its place
+// before a trial has begun.
+func tooManyInvalid(wanted int) int { return 20 + 2*wanted }
+
+// errTooManyInvalid ends a range; others may still be measured.
+var errTooManyInvalid = errors.New("too many trials were invalid")
+
 // measureRange makes the trials of a range. One that was not the experiment is
-// kept as such, and another made in its place, as long as those are few.
+// kept as such, and another made in its place, as long as those are not too many.
 func (x *experiment) measureRange(ctx context.Context, r trials.Range) error {
 	begun := time.Now()
 	x.record.Ranges = append(x.record.Ranges, r)
@@ -166,8 +189,8 @@ func (x *experiment) measureRange(ctx context.Context, r trials.Range) error {
 		rg.Trials = append(rg.Trials, t)
 		if t.Outcome == trials.Invalid {
 			x.log.Warn("a trial is invalid", "range", r.Name(), "why", t.Why)
-			if invalid++; invalid > 10+x.what.Trials {
-				return fmt.Errorf("timeouts %s: %d trials were invalid, the last one because: %s", r.Name(), invalid, t.Why)
+			if invalid++; invalid > tooManyInvalid(x.what.Trials) {
+				return fmt.Errorf("timeouts %s: %w: %d, the last one because: %s", r.Name(), errTooManyInvalid, invalid, t.Why)
 			}
 		} else {
 			valid++
@@ -211,7 +234,12 @@ func (x *experiment) try(ctx context.Context, r trials.Range) (trials.Trial, err
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return t, err
 	}
-	x.record.Judge(&t, x.watch.seen(), start)
+	seen := x.watch.seen()
+	x.record.Judge(&t, seen, start)
+	if err == nil && !ended(leader)(seen) { // it was refused: nothing happened to the server
+		n.undoom(history.ReasonKilled)
+		return t, nil
+	}
 	return t, x.mend(ctx, n)
 }
 

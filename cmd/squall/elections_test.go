@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +43,7 @@ func TestElections(t *testing.T) {
 			t.Errorf("%s: %v, %v", file, info, err)
 		}
 	}
-	for _, part := range []string{"100-200ms", "paper p50", "safety   pass", "repeat   squall elections --timeouts=100-200ms,50-100ms --trials=3 --seed=5"} {
+	for _, part := range []string{"100-200ms", "paper p50", "verdict  pass", "repeat   squall elections --timeouts=100-200ms,50-100ms --trials=3 --seed=5"} {
 		if !strings.Contains(s.text.String(), part) {
 			t.Errorf("nothing was said of %q", part)
 		}
@@ -130,4 +132,41 @@ func TestPlainElections(t *testing.T) {
 	if !record.Interrupted || !record.Plain || summary.Times.N < 1 || summary.Times.N > 100 || summary.Times.P50 < 20 {
 		t.Errorf("%+v", summary)
 	}
+}
+
+// TestElectionsWithoutAServer: a server that ends by itself ends the experiment,
+// which is no pass; what was measured by then is shown.
+func TestElectionsWithoutAServer(t *testing.T) {
+	s := newStorm(t, orchestrator.RuntimeLocal)
+	s.app.open = func(ctx context.Context, name string, log *slog.Logger) (opened, error) {
+		o, err := openRuntime(ctx, name, log)
+		o.Runtime = strikingRuntime{o.Runtime, s.text, t.Context()}
+		return o, err
+	}
+	if code := s.run("elections", "--runtime", s.runtime, "--plain", "--timeouts", "50-100ms", "--trials", "1000"); code != exitInvalid {
+		t.Fatalf("exit code %d", code)
+	}
+	if text := s.text.String(); !strings.Contains(text, "verdict  invalid") || !strings.Contains(text, "n3") {
+		t.Error("it is not said what went wrong")
+	}
+}
+
+// strikingRuntime takes a machine away in the middle of the trials.
+type strikingRuntime struct {
+	orchestrator.Runtime
+	text *syncBuffer
+	test context.Context
+}
+
+func (r strikingRuntime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+	cluster, err := r.Runtime.Up(ctx, spec)
+	if err == nil {
+		go func() {
+			for !strings.Contains(r.text.String(), "1 of 1000 trials") && r.test.Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			_ = cluster.Machine("n3").Kill(context.Background())
+		}()
+	}
+	return cluster, err
 }

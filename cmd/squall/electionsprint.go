@@ -95,11 +95,15 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 	fmt.Fprintln(t, "range\ttrials\tmin\tp50\tmean\tp90\tp99\tmax\tp50 between\tpaper p50\tratio\tmodel p50\tsplit votes\trounds\toverhead\t")
 	for _, s := range summaries {
 		x := s.Times
+		if x.N == 0 {
+			fmt.Fprintf(t, "%s\t0%s\n", s.Name, strings.Repeat("\t–", 13)+"\t")
+			continue
+		}
 		paper, ratio, between, model := "–", "–", "–", "–"
 		if s.Model.N > 0 {
 			model = whole(s.Model.P50)
 		}
-		if s.Paper != nil && x.N > 0 {
+		if s.Paper != nil {
 			paper, ratio = whole(s.Paper.P50), fmt.Sprintf("%.2f", s.Ratio)
 		}
 		if s.High > 0 {
@@ -114,9 +118,11 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 	for _, line := range electionsNotes(o, summaries) {
 		fmt.Fprintln(w, line)
 	}
-	fmt.Fprintf(w, "\nsafety   %s", o.Results.Verdict)
-	if o.Results.Verdict != check.Pass {
-		fmt.Fprintf(w, ": %s", strings.Join(o.Results.Reasons, "; "))
+	fmt.Fprintf(w, "\nverdict  %s", o.Results.Verdict)
+	for _, c := range o.Results.Checks { // the others' reasons follow from these
+		if c.Verdict == o.Results.Verdict && c.Verdict != check.Pass {
+			fmt.Fprintf(w, "\n         %s: %s", c.Name, c.Summary)
+		}
 	}
 	fmt.Fprintln(w)
 }

@@ -9,7 +9,7 @@ type Paper struct {
 
 // Papers are the curves of Figure 16 of "In Search of an Understandable
 // Consensus Algorithm" (Ongaro and Ousterhout, extended version of the paper at
-// USENIX ATC 2014), which is Figure 9.2 of Ongaro's thesis. They are read off
+// USENIX ATC 2014), and section 9.3 of Ongaro's thesis. They are read off
 // the figure's vector file; the text itself gives the median of 150–155 as
 // 287, the worst of 150–200 as 513, and of 12–24 a mean of 35 and a worst of 152.
 // Each curve is of 1000 trials, that of 150–150 of 100.

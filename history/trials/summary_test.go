@@ -72,11 +72,11 @@ func TestSummarize(t *testing.T) {
 func TestReason(t *testing.T) {
 	paper := &Sample{P50: 100}
 	for want, s := range map[string]Summary{
-		"":                          {Ratio: 1.15, Times: Sample{N: 9, P50: 115}, Low: 110, High: 120},
-		"too few trials to tell":    {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 90, High: 140},
-		"follows from what links":   {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 125}},
-		"the rest is the machine's": {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 110}},
-		"-30 % off the paper's":     {Ratio: 0.7, Times: Sample{N: 4, P50: 70}},
+		"":                         {Ratio: 1.15, Times: Sample{N: 9, P50: 115}, Low: 110, High: 120},
+		"too few trials to tell":   {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 90, High: 140},
+		"follows from what links":  {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 125}},
+		"to that is the machine's": {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 110}},
+		"-30 % off the paper's":    {Ratio: 0.7, Times: Sample{N: 4, P50: 70}},
 	} {
 		s.Paper = paper
 		if got := s.Reason(); got == "" != (want == "") || !strings.Contains(got, want) {

@@ -143,7 +143,7 @@ func TestLatestCannotBeMade(t *testing.T) {
 	if err := os.MkdirAll(blocked, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := pointLatest(out, filepath.Join(out, "test", "run")); err != nil {
+	if err := PointLatest(out, filepath.Join(out, "test", "run")); err != nil {
 		t.Errorf("the run failed for want of a link: %v", err)
 	}
 	if _, err := os.Lstat(link); !errors.Is(err, fs.ErrNotExist) {

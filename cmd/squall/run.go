@@ -21,6 +21,7 @@ import (
 // runFlags are the flags of `squall run` that are no settings of the test.
 type runFlags struct {
 	settings []setting // in the order given
+	profile  string    // goes below the file and the other flags
 	plan     string
 	dryRun   bool
 	json     bool
@@ -53,11 +54,24 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 			option.Name, option.Usage)
 	}
 	cmd.Flags().Lookup("swarm").NoOptDefVal = "true"
+	cmd.Flags().StringVar(&flags.profile, "profile", "", profileUsage())
 	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, into the same nodes")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "draw the plan as a time line, every fault with its time, and stop there")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
 	return cmd
+}
+
+// profileUsage says which profiles there are.
+func profileUsage() string {
+	usage := "settings that go well together, below those of the file and the flags:"
+	for i, p := range orchestrator.Profiles() {
+		if i > 0 {
+			usage += ";"
+		}
+		usage += " " + p.Name + " (" + p.Doc + ")"
+	}
+	return usage
 }
 
 // settingFlag is the command line's side of a setting.
@@ -88,11 +102,19 @@ func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, e
 		return f.replay(args, program)
 	}
 	t := orchestrator.DefaultTest()
+	if f.profile != "" {
+		if err := orchestrator.ApplyProfile(&t, f.profile); err != nil {
+			return nil, usageError(fmt.Errorf("--profile: %w", err))
+		}
+	}
 	var file *orchestrator.TestFile
 	if len(args) == 1 {
 		var err error
 		if file, err = orchestrator.ReadTestFile(args[0], &t); err != nil {
 			return nil, usageError(err)
+		}
+		if f.profile != "" && file.Profile() != "" && file.Profile() != f.profile {
+			return nil, usageError(fmt.Errorf("--profile %s: %s says profile: %s; leave out one of the two", f.profile, args[0], file.Profile()))
 		}
 	}
 	if err := f.apply(&t, file); err != nil {
@@ -127,6 +149,9 @@ var planned = []string{"nodes", "time", "seed", "system", "nemesis", "schedule",
 func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, error) {
 	if len(args) > 0 {
 		return nil, usageError(fmt.Errorf("--plan holds the whole test: leave %s out", args[0]))
+	}
+	if f.profile != "" {
+		return nil, usageError(errors.New("--plan holds the whole test: leave --profile out"))
 	}
 	for _, s := range f.settings {
 		if slices.Contains(planned, s.option.Name) {

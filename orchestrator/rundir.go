@@ -1,7 +1,7 @@
 package orchestrator
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,8 +59,9 @@ func PointLatest(out, dir string) error {
 	if err != nil {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
-	temp := filepath.Join(out, "."+latestLink+"-"+rand.Text()) // others may point it elsewhere at this moment
+	temp := latestTemp(out, target)
 	link := filepath.Join(out, latestLink)
+	_ = os.Remove(temp)
 	if err := os.Symlink(target, temp); err != nil {
 		_ = os.Remove(link)
 		return nil
@@ -74,6 +75,12 @@ func PointLatest(out, dir string) error {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
 	return nil
+}
+
+// latestTemp is where a link is made before it takes its place. Others, of this
+// process too, may be pointing it elsewhere at the same moment.
+func latestTemp(out, target string) string {
+	return filepath.Join(out, fmt.Sprintf(".%s-%d-%x", latestLink, os.Getpid(), sha256.Sum256([]byte(target))))
 }
 
 func writeJSON(path string, v any) error {

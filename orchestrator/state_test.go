@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -139,7 +138,7 @@ func TestLatestCannotBeMade(t *testing.T) {
 		t.Skipf("no links here: %v", err)
 	}
 	// What cannot be removed stands where the new link would be made.
-	blocked := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()), "x")
+	blocked := filepath.Join(latestTemp(out, filepath.Join("test", "run")), "x")
 	if err := os.MkdirAll(blocked, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,13 @@ const module = "squall"
 // alone, a name with /... for everything below it too, "." for the root. What
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
-	"cmd/squall": {".", "orchestrator/...", "reports", "history", "history/check", "history/measure",
+	"cmd/squall": {".", "orchestrator/...", "reports", "history", "history/check", "history/ledger", "history/measure",
 		"workloads", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
 		"workloads", "workloads/driver", "workloads/systems", "history", "history/check"},
+	"orchestrator/campaign":    {"orchestrator", "history", "history/check", "history/ledger"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
 	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/hub/protocol"},
 	"nemesis":                  {"history"},

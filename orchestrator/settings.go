@@ -213,3 +213,9 @@ func editDistance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// IsList reports whether a setting may be written as a list.
+func IsList(option string) bool {
+	_, ok := lists[option]
+	return ok
+}

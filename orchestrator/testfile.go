@@ -101,6 +101,9 @@ func (f *TestFile) setting(key, value *yaml.Node, t *Test) *FileError {
 
 // Setting is what the file says of an option, if it does.
 func (f *TestFile) Setting(option string) (Setting, bool) {
+	if f == nil {
+		return Setting{}, false
+	}
 	s, ok := f.at[option]
 	return s, ok
 }

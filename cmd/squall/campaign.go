@@ -42,11 +42,9 @@ squall init writes an example.
 
 The same command goes on with a campaign that was cut short by Ctrl-C, a crash or its budget: cells that are done are not
 run again. The first Ctrl-C ends the cells that run and writes the reports; the second leaves at once.`,
-		Args: exactlyOne("a campaign file"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runCampaign(cmd, args[0], &flags) },
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              exactlyOne("a campaign file"),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runCampaign(cmd, args[0], &flags) },
+		ValidArgsFunction: completeTestFiles,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -61,6 +59,7 @@ run again. The first Ctrl-C ends the cells that run and writes the reports; the 
 		fmt.Sprintf("refuse a campaign of more cells; 0: as the file says, else %d", campaign.DefaultMaxCells))
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log every step of every cell on stderr")
+	completeOptions(cmd)
 	return cmd
 }
 

@@ -48,12 +48,20 @@ func (r *runner) attempt(ctx context.Context, i int) {
 	if ctx.Err() != nil {
 		return
 	}
-	if outcome != nil && r.cfg.Report != nil {
-		if err := r.cfg.Report(ctx, outcome.Dir); err != nil {
-			r.cfg.Progress.Note(fmt.Sprintf("%s: its verdict stands, but its report could not be written: %v", begun.ID, err))
-		}
+	if outcome != nil {
+		r.report(ctx, begun.ID, outcome.Dir)
 	}
 	r.update(func(c *ledger.Campaign) { r.conclude(&c.Cells[i], r.plan.tests[i], outcome, err) })
+}
+
+// report writes the report of a run.
+func (r *runner) report(ctx context.Context, id, dir string) {
+	if r.cfg.Report == nil {
+		return
+	}
+	if err := r.cfg.Report(ctx, dir); err != nil {
+		r.cfg.Progress.Note(fmt.Sprintf("%s: its verdict stands, but its report could not be written: %v", id, err))
+	}
 }
 
 // snapshot is a cell that does not change any more.

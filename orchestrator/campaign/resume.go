@@ -202,16 +202,28 @@ func (r *runner) recover(ctx context.Context, i int) error {
 		}
 	}
 	results := r.found(ctx, dir, r.plan.tests[i])
+	if results != nil {
+		r.report(ctx, cell.ID, dir) // it may not have come to that
+	}
 	r.update(func(*ledger.Campaign) {
 		if results == nil {
 			r.lapse(cell, a)
 			return
 		}
 		judge(a, results)
-		a.Ended = time.Now().UTC()
+		a.Ended = lastWritten(dir)
 		cell.State = ledger.Done
 	})
 	return nil
+}
+
+// lastWritten is when a run's history ended, as near as can be told afterwards.
+func lastWritten(dir string) time.Time {
+	info, err := os.Stat(filepath.Join(dir, history.FileName))
+	if err != nil {
+		return time.Now().UTC()
+	}
+	return info.ModTime().UTC()
 }
 
 // lapse has a cell run again if its last attempt came to nothing.

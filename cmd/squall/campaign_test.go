@@ -65,9 +65,9 @@ func TestACampaignsExitCodeIsThatOfItsWorstCell(t *testing.T) {
 	}{
 		{"all pass", []ledger.Cell{cell(check.Pass), repeated}, exitPass},
 		{"a violation before all", []ledger.Cell{cell(check.Invalid), cell(check.Pass, "x"), cell(check.Violation), waiting}, exitViolation},
-		{"a threshold", []ledger.Cell{cell(check.Unknown), cell(check.Pass, "x"), cell(check.Invalid)}, exitThreshold},
+		{"a threshold", []ledger.Cell{cell(check.Unknown), cell(check.Pass, "x"), cell(check.Invalid, "x")}, exitThreshold},
 		{"unknown", []ledger.Cell{cell(check.Invalid), cell(check.Unknown)}, exitUnknown},
-		{"invalid", []ledger.Cell{cell(check.Pass), cell(check.Invalid)}, exitInvalid},
+		{"invalid", []ledger.Cell{cell(check.Pass), cell(check.Invalid, "means nothing")}, exitInvalid},
 		{"not over", []ledger.Cell{cell(check.Pass), waiting}, exitUnknown},
 	} {
 		if got := exitOfCampaign(&ledger.Campaign{Cells: tc.cells}); got != tc.want {

@@ -127,8 +127,12 @@ func judge(a *ledger.Attempt, results *check.Results) {
 	a.Reason = shorten(strings.Join(results.Reasons, "; "))
 	a.Missed = nil
 	for _, t := range results.Missed() {
+		if a.Verdict == check.Invalid {
+			break // its figures mean nothing
+		}
 		a.Missed = append(a.Missed, t.Text)
 	}
+	a.Figures = figures(results)
 }
 
 // settle decides what becomes of a cell after an attempt, and reports whether

@@ -161,6 +161,7 @@ func (r *runner) resume(ctx context.Context) error {
 		}
 	}
 	r.update(func(c *ledger.Campaign) {
+		c.Thresholds, c.Baseline = nil, nil // of what was done by then
 		c.Ended, c.Stopped, c.Jobs, c.Command, c.Squall = time.Time{}, "", r.plan.Jobs, r.plan.Command, r.plan.Version
 	})
 	r.mu.Lock()

@@ -113,8 +113,9 @@ func (s *Setting) Mistake(err error) *FileError {
 // lists are the settings that may be written as lists, and what separates their
 // items on the command line.
 var lists = map[string]struct{ separator, pair string }{
-	"nemesis":  {",", "*"},   // - kill(leader): 3
-	"schedule": {"; ", ": "}, // - at 3s for 2s: kill(leader)
+	"nemesis":   {",", "*"},   // - kill(leader): 3
+	"schedule":  {"; ", ": "}, // - at 3s for 2s: kill(leader)
+	"threshold": {"; ", ": "}, // - throughput > 2000/s
 }
 
 // text is a value as it would be written on the command line.
@@ -125,7 +126,7 @@ func (s *Setting) text(value *yaml.Node) (string, *FileError) {
 		for _, item := range value.Content {
 			text, ok := itemText(item, list.pair)
 			if !ok {
-				return "", MistakeAt(item, "%s: expected a fault, found %s", s.Option.Name, KindName(item))
+				return "", MistakeAt(item, "%s: expected a %s, found %s", s.Option.Name, itemNoun(s.Option.Name), KindName(item))
 			}
 			items = append(items, text)
 		}
@@ -136,6 +137,14 @@ func (s *Setting) text(value *yaml.Node) (string, *FileError) {
 		return "", MistakeAt(value, "%s: expected a %s, found %s", s.Option.Name, s.Option.Type, KindName(value))
 	}
 	return value.Value, nil
+}
+
+// itemNoun is what an item of a list is called.
+func itemNoun(option string) string {
+	if option == "threshold" {
+		return option
+	}
+	return "fault"
 }
 
 // itemText is an item of a list: a word, or `name: value`.

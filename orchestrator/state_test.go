@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestRunDirectories(t *testing.T) {
 	if err != nil || len(runs) != 2 || runs[0].Verdict != check.Verdict("") {
 		t.Errorf("ListRuns = %+v, %v", runs, err)
 	}
-	if back, err := ReadPlan(first); err != nil || back.Test != plan.Test || len(back.Schedule) != len(plan.Schedule) {
+	if back, err := ReadPlan(first); err != nil || !reflect.DeepEqual(back.Test, plan.Test) || len(back.Schedule) != len(plan.Schedule) {
 		t.Errorf("the plan reads back as %+v, %v", back, err)
 	}
 	if err := os.WriteFile(filepath.Join(first, PlanFile), []byte("{"), 0o644); err != nil {

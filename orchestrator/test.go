@@ -69,6 +69,9 @@ type Test struct {
 	Keep        string   `json:"keep"`
 	CheckTime   Duration `json:"checkTime"`
 	CheckMemory int      `json:"checkMemory"` // MiB
+
+	// Thresholds are what the figures must keep: see history/gate.
+	Thresholds []string `json:"thresholds,omitempty"`
 }
 
 // The choices of Runtime: what makes the machines.
@@ -109,6 +112,9 @@ type Option struct {
 	// of one that is a number; both are 0 where there are none.
 	Choices   []string
 	Low, High float64
+	// Joined is what stands between the values of a flag that may be given several
+	// times; "" where it may not, and the last one counts.
+	Joined string
 }
 
 // Options are all settings of a test, in the order in which help shows them.
@@ -162,6 +168,8 @@ func Options() []Option {
 		intOption("memory", 0, 1<<20, "memory of each node, MiB; 0: no limit", func(t *Test) *int { return &t.Memory }),
 		durationOption("check-time", time.Second, 24*time.Hour, "time limit of the check",
 			func(t *Test) *Duration { return &t.CheckTime }),
+		{Name: "threshold", Type: "bound", Joined: "; ", Set: setThresholds, Get: func(t *Test) string { return strings.Join(t.Thresholds, "; ") },
+			Usage: `what a metric must keep: "throughput > 2000/s", "latency{op=write} p(99) < 50ms" (docs/metrics.md); may be given many times`},
 		intOption("check-memory", 64, 1<<20, "memory limit of the check, MiB", func(t *Test) *int { return &t.CheckMemory }),
 	}
 }

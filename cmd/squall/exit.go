@@ -31,6 +31,15 @@ func exitOf(v check.Verdict) int {
 	return exitInvalid
 }
 
+// exitOfRun is that of its verdict; a threshold that was missed is worse than a
+// verdict that is unknown.
+func exitOfRun(r *check.Results) int {
+	if len(r.Missed()) > 0 && (r.Verdict == check.Pass || r.Verdict == check.Unknown) {
+		return exitThreshold
+	}
+	return exitOf(r.Verdict)
+}
+
 // exitOfCampaign is that of its worst cell: a violation, then a threshold, then
 // unknown, then invalid. A campaign that is not over has not passed: what was
 // not run is unknown.

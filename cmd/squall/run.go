@@ -82,6 +82,7 @@ type settingFlag struct {
 	option orchestrator.Option
 	into   *[]setting
 	shown  string
+	given  bool
 }
 
 func (f *settingFlag) String() string { return f.shown }
@@ -93,6 +94,10 @@ func (f *settingFlag) Set(text string) error {
 	if err := f.option.Set(&scratch, text); err != nil {
 		return err
 	}
+	if f.given && f.option.Joined != "" {
+		text = f.shown + f.option.Joined + text
+	}
+	f.given = true
 	*f.into = append(*f.into, setting{f.option, text})
 	f.shown = text
 	return nil
@@ -238,15 +243,16 @@ func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Wr
 	if o.Interrupted && o.Results.Verdict != check.Violation {
 		return &exitError{code: exitInterrupted}
 	}
-	return verdictError(o.Results.Verdict)
+	return resultsError(o.Results)
 }
 
-// verdictError carries the exit code of a verdict that was printed already.
-func verdictError(v check.Verdict) error {
-	if v == check.Pass {
+// resultsError carries the exit code of results that were printed already.
+func resultsError(r *check.Results) error {
+	code := exitOfRun(r)
+	if code == exitPass {
 		return nil
 	}
-	return &exitError{code: exitOf(v)}
+	return &exitError{code: code}
 }
 
 // runOutput is what `squall run --json` prints: results.json, and where it is.

@@ -208,7 +208,7 @@ func (f *File) apply(over Overrides) error {
 		f.Baseline = over.Baseline
 	}
 	if over.Tolerance != "" {
-		tolerance, err := ParseTolerance(over.Tolerance)
+		tolerance, err := gate.ParseTolerance(over.Tolerance)
 		if err != nil {
 			return fmt.Errorf("--tolerance: %w", err)
 		}

@@ -2,9 +2,7 @@ package campaign
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -82,29 +80,12 @@ func (f *File) readBaseline(value *yaml.Node) {
 }
 
 func (f *File) readTolerance(value *yaml.Node) {
-	tolerance, err := ParseTolerance(value.Value)
-	if value.Kind != yaml.ScalarNode || err != nil {
-		f.mistake(value, "tolerance: %s", toleranceError(orchestrator.KindName(value)))
+	tolerance, err := gate.ParseTolerance(value.Value)
+	if err != nil { // so it is for what is no scalar
+		f.mistake(value, "tolerance: %v", err)
 		return
 	}
 	f.Tolerance = tolerance
-}
-
-// ParseTolerance reads a share: "5%" or "0.05".
-func ParseTolerance(text string) (float64, error) {
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	share, err := strconv.ParseFloat(number, 64)
-	if percent {
-		share /= 100
-	}
-	if err != nil || !(share >= 0 && share < 1) {
-		return 0, toleranceError(strconv.Quote(text))
-	}
-	return share, nil
-}
-
-func toleranceError(found string) error {
-	return fmt.Errorf(`expected a share such as "5%%" or 0.05, less than the whole, found %s`, found)
 }
 
 // gateSchema is the schema of the keys that bound the figures.

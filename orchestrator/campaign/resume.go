@@ -243,14 +243,18 @@ func (r *runner) lapse(cell *ledger.Cell, a *ledger.Attempt) {
 // violation is never run away, not even by killing squall; anything else is
 // worth nothing without the rest of the test.
 func (r *runner) found(ctx context.Context, dir string, t orchestrator.Test) *check.Results {
-	if results, err := check.ReadResults(dir); err == nil &&
+	results, err := check.ReadResults(dir)
+	if err == nil && len(results.Thresholds) < len(t.Thresholds) && results.Verdict != check.Invalid {
+		results, err = r.cfg.Check(ctx, dir) // it had not come to judging the figures
+	}
+	if err == nil &&
 		(results.Verdict == check.Violation || results.Verdict != check.Invalid && whole(t, results)) {
 		return results
 	}
-	if _, err := os.Stat(filepath.Join(dir, history.FileName)); err != nil || r.cfg.Check == nil {
+	if _, err := os.Stat(filepath.Join(dir, history.FileName)); err != nil {
 		return nil
 	}
-	results, err := r.cfg.Check(ctx, dir)
+	results, err = r.cfg.Check(ctx, dir)
 	if err != nil || results.Verdict != check.Violation {
 		return nil
 	}

@@ -42,11 +42,9 @@ squall init writes an example.
 
 The same command goes on with a campaign that was cut short by Ctrl-C, a crash or its budget: cells that are done are not
 run again. The first Ctrl-C ends the cells that run and writes the reports; the second leaves at once.`,
-		Args: exactlyOne("a campaign file"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runCampaign(cmd, args[0], &flags) },
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              exactlyOne("a campaign file"),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.runCampaign(cmd, args[0], &flags) },
+		ValidArgsFunction: completeTestFiles,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -56,11 +54,14 @@ run again. The first Ctrl-C ends the cells that run and writes the reports; the 
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print the cells and the time they will take, and stop there")
 	f.Uint64Var(&flags.over.Seed, "seed", 0, "the seed, or the first of the seeds that the file counts; 0: as the file says")
 	f.StringVar(&flags.over.Runtime, "runtime", "", "what makes the machines: auto, docker or local; not given: as the file says")
+	f.StringVar(&flags.over.Baseline, "baseline", "", "earlier campaign to compare with: a significant loss beyond the tolerance fails")
+	f.StringVar(&flags.over.Tolerance, "tolerance", "", "share that may be lost against the baseline, such as 5%; not given: as the file says")
 	f.StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of runs; the campaign goes to campaigns/ below it")
 	f.IntVar(&flags.over.MaxCells, "max-cells", 0,
 		fmt.Sprintf("refuse a campaign of more cells; 0: as the file says, else %d", campaign.DefaultMaxCells))
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log every step of every cell on stderr")
+	completeOptions(cmd)
 	return cmd
 }
 
@@ -96,7 +97,7 @@ func (f *campaignFlags) check() error {
 // command repeats or resumes a campaign.
 func (f *campaignFlags) command(program, file string, cmd *cobra.Command) string {
 	words := []string{program, "campaign", orchestrator.Quote(file)}
-	for _, name := range []string{"jobs", "budget", "seed", "runtime", "out", "max-cells"} {
+	for _, name := range []string{"jobs", "budget", "seed", "runtime", "baseline", "tolerance", "out", "max-cells"} {
 		if flag := cmd.Flags().Lookup(name); flag.Changed {
 			words = append(words, "--"+name, orchestrator.Quote(flag.Value.String()))
 		}

@@ -19,6 +19,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check a recorded run again; needs neither Docker nor network",
 		Long:  "Check the history of a run again: a run directory, a number that `squall list runs` shows, or the latest.",
 		Args:  oneArg,
+
+		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := findRun(out, args)
 			if err != nil {

@@ -51,7 +51,7 @@ func exitOfCampaign(c *ledger.Campaign) int {
 		case c.Cells[i].State != ledger.Done:
 			found[exitUnknown] = true
 			continue
-		case len(last.Missed) > 0:
+		case len(last.Missed) > 0 && last.Verdict != check.Invalid:
 			found[exitThreshold] = true
 		}
 		found[exitOf(last.Verdict)] = true

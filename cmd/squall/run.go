@@ -59,6 +59,9 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "draw the plan as a time line, every fault with its time, and stop there")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
+	cmd.ValidArgsFunction = completeTestFiles
+	completeOptions(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(orchestrator.ProfileNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

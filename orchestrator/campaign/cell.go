@@ -48,12 +48,20 @@ func (r *runner) attempt(ctx context.Context, i int) {
 	if ctx.Err() != nil {
 		return
 	}
-	if outcome != nil && r.cfg.Report != nil {
-		if err := r.cfg.Report(ctx, outcome.Dir); err != nil {
-			r.cfg.Progress.Note(fmt.Sprintf("%s: its verdict stands, but its report could not be written: %v", begun.ID, err))
-		}
+	if outcome != nil {
+		r.report(ctx, begun.ID, outcome.Dir)
 	}
 	r.update(func(c *ledger.Campaign) { r.conclude(&c.Cells[i], r.plan.tests[i], outcome, err) })
+}
+
+// report writes the report of a run.
+func (r *runner) report(ctx context.Context, id, dir string) {
+	if r.cfg.Report == nil {
+		return
+	}
+	if err := r.cfg.Report(ctx, dir); err != nil {
+		r.cfg.Progress.Note(fmt.Sprintf("%s: its verdict stands, but its report could not be written: %v", id, err))
+	}
 }
 
 // snapshot is a cell that does not change any more.
@@ -119,8 +127,12 @@ func judge(a *ledger.Attempt, results *check.Results) {
 	a.Reason = shorten(strings.Join(results.Reasons, "; "))
 	a.Missed = nil
 	for _, t := range results.Missed() {
+		if a.Verdict == check.Invalid {
+			break // its figures mean nothing
+		}
 		a.Missed = append(a.Missed, t.Text)
 	}
+	a.Figures = figures(results)
 }
 
 // settle decides what becomes of a cell after an attempt, and reports whether

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"squall/history/gate"
 	"squall/history/ledger"
 	"squall/orchestrator"
 )
@@ -26,6 +27,11 @@ type File struct {
 	InvalidRetries int // times that an invalid cell is run again
 	MaxCells       int
 	Seeds          []uint64
+	Thresholds     []string // of the whole campaign
+	Baseline       string   // directory of an earlier campaign; "": none
+	Tolerance      float64  // share that may be lost against it
+
+	cellThresholds []string // of every cell
 
 	base    orchestrator.Test
 	test    *orchestrator.TestFile
@@ -58,6 +64,8 @@ type Overrides struct {
 	Budget         time.Duration
 	Seed           uint64
 	Runtime        string
+	Baseline       string
+	Tolerance      string // "" says nothing
 }
 
 // What a file says that says nothing.
@@ -88,6 +96,10 @@ func keys() []key {
 		{"jobs", func(f *File, v *yaml.Node) { f.readInt("jobs", v, 1, 256, &f.Jobs) }},
 		{"budget", (*File).readBudget},
 		{"invalid-retries", func(f *File, v *yaml.Node) { f.readInt("invalid-retries", v, 0, 10, &f.InvalidRetries) }},
+		{"thresholds", (*File).readThresholds},
+		{"campaign-thresholds", (*File).readCampaignThresholds},
+		{"baseline", (*File).readBaseline},
+		{"tolerance", (*File).readTolerance},
 		{"max-cells", func(f *File, v *yaml.Node) { f.readInt("max-cells", v, 1, MostCells, &f.MaxCells) }},
 	}
 }
@@ -123,7 +135,7 @@ func parse(path string, text []byte, over Overrides) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Path: path, Repeats: 1, InvalidRetries: defaultRetries, MaxCells: DefaultMaxCells,
+	f := &File{Path: path, Repeats: 1, InvalidRetries: defaultRetries, MaxCells: DefaultMaxCells, Tolerance: gate.DefaultTolerance,
 		base: orchestrator.DefaultTest(), root: root, at: map[string]*yaml.Node{}, seed: 1, count: 1}
 	switch {
 	case root == nil:
@@ -134,7 +146,9 @@ func parse(path string, text []byte, over Overrides) (*File, error) {
 	default:
 		f.readKeys(root)
 	}
-	f.apply(over)
+	if err := f.apply(over); err != nil {
+		return nil, err
+	}
 	f.complete()
 	return f, f.mistakes()
 }
@@ -173,7 +187,7 @@ func (f *File) readKeys(root *yaml.Node) {
 }
 
 // apply puts what flags say over the file.
-func (f *File) apply(over Overrides) {
+func (f *File) apply(over Overrides) error {
 	if over.Jobs > 0 {
 		f.Jobs = over.Jobs
 	}
@@ -190,10 +204,22 @@ func (f *File) apply(over Overrides) {
 		f.base.Runtime = over.Runtime
 		f.test.Override("runtime")
 	}
+	if over.Baseline != "" {
+		f.Baseline = over.Baseline
+	}
+	if over.Tolerance != "" {
+		tolerance, err := gate.ParseTolerance(over.Tolerance)
+		if err != nil {
+			return fmt.Errorf("--tolerance: %w", err)
+		}
+		f.Tolerance = tolerance
+	}
+	return nil
 }
 
 // complete works out what the keys say only together.
 func (f *File) complete() {
+	f.addThresholds()
 	if f.Name == "" {
 		base := filepath.Base(f.Path)
 		f.Name = slug(strings.TrimSuffix(base, filepath.Ext(base)))

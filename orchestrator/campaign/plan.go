@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"squall/history/check"
+	"squall/history/gate"
 	"squall/history/ledger"
 	"squall/orchestrator"
 )
@@ -30,6 +31,11 @@ func NewPlan(f *File, version, program, command string) (*Plan, error) {
 	cells, tests, err := f.expand()
 	if err != nil {
 		return nil, err
+	}
+	if f.Baseline != "" {
+		if err := gate.CheckBaseline(f.Baseline); err != nil {
+			return nil, err
+		}
 	}
 	p := &Plan{File: f, Version: version, Digest: digest(tests), Command: command, Program: program, Cells: cells, tests: tests}
 	for i := range cells {

@@ -161,6 +161,7 @@ func (r *runner) resume(ctx context.Context) error {
 		}
 	}
 	r.update(func(c *ledger.Campaign) {
+		c.Thresholds, c.Baseline = nil, nil // of what was done by then
 		c.Ended, c.Stopped, c.Jobs, c.Command, c.Squall = time.Time{}, "", r.plan.Jobs, r.plan.Command, r.plan.Version
 	})
 	r.mu.Lock()
@@ -202,16 +203,28 @@ func (r *runner) recover(ctx context.Context, i int) error {
 		}
 	}
 	results := r.found(ctx, dir, r.plan.tests[i])
+	if results != nil {
+		r.report(ctx, cell.ID, dir) // it may not have come to that
+	}
 	r.update(func(*ledger.Campaign) {
 		if results == nil {
 			r.lapse(cell, a)
 			return
 		}
 		judge(a, results)
-		a.Ended = time.Now().UTC()
+		a.Ended = lastWritten(dir)
 		cell.State = ledger.Done
 	})
 	return nil
+}
+
+// lastWritten is when a run's history ended, as near as can be told afterwards.
+func lastWritten(dir string) time.Time {
+	info, err := os.Stat(filepath.Join(dir, history.FileName))
+	if err != nil {
+		return time.Now().UTC()
+	}
+	return info.ModTime().UTC()
 }
 
 // lapse has a cell run again if its last attempt came to nothing.
@@ -230,14 +243,18 @@ func (r *runner) lapse(cell *ledger.Cell, a *ledger.Attempt) {
 // violation is never run away, not even by killing squall; anything else is
 // worth nothing without the rest of the test.
 func (r *runner) found(ctx context.Context, dir string, t orchestrator.Test) *check.Results {
-	if results, err := check.ReadResults(dir); err == nil &&
+	results, err := check.ReadResults(dir)
+	if err == nil && len(results.Thresholds) < len(t.Thresholds) && results.Verdict != check.Invalid {
+		results, err = r.cfg.Check(ctx, dir) // it had not come to judging the figures
+	}
+	if err == nil &&
 		(results.Verdict == check.Violation || results.Verdict != check.Invalid && whole(t, results)) {
 		return results
 	}
-	if _, err := os.Stat(filepath.Join(dir, history.FileName)); err != nil || r.cfg.Check == nil {
+	if _, err := os.Stat(filepath.Join(dir, history.FileName)); err != nil {
 		return nil
 	}
-	results, err := r.cfg.Check(ctx, dir)
+	results, err = r.cfg.Check(ctx, dir)
 	if err != nil || results.Verdict != check.Violation {
 		return nil
 	}

@@ -187,22 +187,26 @@ func (r *runner) update(change func(c *ledger.Campaign)) {
 	}
 }
 
-// finish says in the record how the campaign ended.
+// finish says in the record how the campaign ended, and judges it as a whole.
 func (r *runner) finish() error {
-	r.update(func(c *ledger.Campaign) {
-		c.Ended = time.Now().UTC()
-		switch {
-		case c.Finished():
-			c.Stopped = ""
-		case r.interrupted():
-			c.Stopped = "interrupted"
-		default:
-			c.Stopped = fmt.Sprintf("the time budget of %v was used up", r.plan.File.Budget)
-		}
-	})
+	r.update(r.ended)
+	err := r.weigh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.failure
+	return errors.Join(r.failure, err)
+}
+
+// ended is when the campaign ended, and why before all cells were run.
+func (r *runner) ended(c *ledger.Campaign) {
+	c.Ended = time.Now().UTC()
+	switch {
+	case c.Finished():
+		c.Stopped = ""
+	case r.interrupted():
+		c.Stopped = "interrupted"
+	default:
+		c.Stopped = fmt.Sprintf("the time budget of %v was used up", r.plan.File.Budget)
+	}
 }
 
 // status is how far it is; it is called with the lock held.

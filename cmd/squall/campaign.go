@@ -151,7 +151,7 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 			return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
 				Log: log, Progress: progress, Stop: stop})
 		},
-		Check: orchestrator.Check, Report: reports.Write, Clean: places.clean,
+		Check: orchestrator.Check, Report: reports.Write, Pages: reports.WriteCampaign, Clean: places.clean,
 	})
 	progress.end()
 	return a.concludeCampaign(plan, outcome, err, human, flags.json)
@@ -260,7 +260,7 @@ func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
 	if c.Stopped != "" {
 		fmt.Fprintf(w, "stopped  %s\n", c.Stopped)
 	}
-	if page := filepath.Join(dir, "index.html"); exists(page) {
+	if page := filepath.Join(dir, reports.IndexFile); exists(page) {
 		fmt.Fprintf(w, "report   %s\n", page)
 	}
 	fmt.Fprintf(w, "record   %s\n", filepath.Join(dir, ledger.FileName))

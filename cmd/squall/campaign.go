@@ -30,6 +30,7 @@ type campaignFlags struct {
 	dryRun  bool
 	json    bool
 	verbose bool
+	outputs outputFlags
 }
 
 func (a *app) campaignCommand() *cobra.Command {
@@ -60,6 +61,7 @@ run again. The first Ctrl-C ends the cells that run and writes the reports; the 
 	f.IntVar(&flags.over.MaxCells, "max-cells", 0,
 		fmt.Sprintf("refuse a campaign of more cells; 0: as the file says, else %d", campaign.DefaultMaxCells))
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
+	flags.outputs.add(cmd)
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log every step of every cell on stderr")
 	completeOptions(cmd)
 	return cmd
@@ -154,20 +156,25 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 		Check: orchestrator.Check, Report: reports.Write, Pages: reports.WriteCampaign, Clean: places.clean,
 	})
 	progress.end()
-	return a.concludeCampaign(plan, outcome, err, human, flags.json)
+	return a.concludeCampaign(plan, outcome, err, human, flags)
 }
 
 // concludeCampaign prints the end of a campaign.
-func (a *app) concludeCampaign(plan *campaign.Plan, o *campaign.Outcome, err error, human io.Writer, asJSON bool) error {
+func (a *app) concludeCampaign(plan *campaign.Plan, o *campaign.Outcome, err error, human io.Writer, flags *campaignFlags) error {
 	if o == nil {
 		return err
 	}
-	if asJSON {
+	if flags.json {
 		if err := printJSON(a.out, campaignOutput{Campaign: o.Record, Dir: o.Dir, Interrupted: o.Interrupted}); err != nil {
 			return err
 		}
 	}
 	printCampaign(human, o.Record, o.Dir, plan.Command)
+	if outputs, outputErr := reports.CampaignOutputs(o.Dir); outputErr != nil {
+		o.PagesErr = errors.Join(o.PagesErr, outputErr)
+	} else {
+		o.PagesErr = errors.Join(o.PagesErr, flags.outputs.publish(human, outputs))
+	}
 	code := exitOfCampaign(o.Record)
 	switch {
 	case errors.Is(err, errLeave) && code != exitViolation:

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/history/check"
+	"squall/history/ledger"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -26,6 +27,8 @@ type runFlags struct {
 	dryRun   bool
 	json     bool
 	verbose  bool
+	outputs  outputFlags
+	baseline baselineFlags
 }
 
 // setting is a setting of the test given as a flag. It goes over the test file.
@@ -58,6 +61,8 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, into the same nodes")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "draw the plan as a time line, every fault with its time, and stop there")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
+	flags.baseline.add(cmd)
+	flags.outputs.add(cmd)
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
 	cmd.ValidArgsFunction = completeTestFiles
 	completeOptions(cmd)
@@ -190,6 +195,9 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if err != nil {
 		return err
 	}
+	if err := flags.baseline.check(); err != nil {
+		return err
+	}
 	if flags.dryRun {
 		return a.dryRun(plan, flags.json)
 	}
@@ -220,30 +228,53 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if err != nil {
 		return err
 	}
-	return a.conclude(ctx, outcome, human, flags.json)
+	return a.conclude(ctx, outcome, human, flags)
 }
 
 // conclude writes the report and prints the end of a run.
-func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Writer, asJSON bool) error {
+func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Writer, flags *runFlags) error {
 	reportErr := reports.Write(ctx, o.Dir)
-	if asJSON {
-		if err := printJSON(a.out, runOutput{Results: o.Results, Run: o.Dir, Command: o.Plan.Command, Interrupted: o.Interrupted}); err != nil {
+	baseline, baselineErr := flags.baseline.compare(o.Dir, o.Results)
+	if flags.json {
+		if err := printJSON(a.out, runOutput{Results: o.Results, Run: o.Dir, Command: o.Plan.Command, Interrupted: o.Interrupted, Baseline: baseline}); err != nil {
 			return err
 		}
 	}
 	printVerdict(human, o.Results)
+	if baseline != nil {
+		printComparison(human, baseline)
+	}
 	if o.Kept != "" {
 		fmt.Fprintf(human, "The machines were kept, stopped, with their disks: %s; `%s clean --run %s` removes them.\n",
 			o.Kept, a.program, filepath.Base(o.Dir))
 	}
 	printEnd(human, o.Results, o.Dir, o.Plan.Command, reportErr == nil)
-	if reportErr != nil {
-		return fmt.Errorf("the verdict stands, but the report could not be written: %w", reportErr)
+	outputs, outputErr := reports.RunOutputs(o.Dir, o.Plan.Test.Name, o.Plan.Command, o.Results, baseline)
+	if outputErr == nil {
+		outputErr = flags.outputs.publish(human, outputs)
 	}
+	end := endOfRun(o.Results, baseline)
 	if o.Interrupted && o.Results.Verdict != check.Violation {
-		return &exitError{code: exitInterrupted}
+		end = &exitError{code: exitInterrupted}
 	}
-	return resultsError(o.Results)
+	if reportErr != nil {
+		reportErr = fmt.Errorf("the verdict stands, but the report could not be written: %w", reportErr)
+	}
+	return afterwards(end, reportErr, baselineErr, outputErr)
+}
+
+// afterwards is how a command ends that has its verdict, and then could not do
+// all that follows: with the code of the verdict, unless that is pass.
+func afterwards(end error, errs ...error) error {
+	trouble := errors.Join(errs...)
+	if trouble == nil {
+		return end
+	}
+	code := exitInvalid
+	if end != nil {
+		code = exitCode(end)
+	}
+	return &exitError{code, trouble}
 }
 
 // resultsError carries the exit code of results that were printed already.
@@ -261,6 +292,8 @@ type runOutput struct {
 	Run         string `json:"run"`
 	Command     string `json:"command"`
 	Interrupted bool   `json:"interrupted"`
+	// Baseline is the comparison with earlier runs, where one was asked for.
+	Baseline *ledger.Baseline `json:"baseline,omitempty"`
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -267,7 +267,7 @@ func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
 	if c.Stopped != "" {
 		fmt.Fprintf(w, "stopped  %s\n", c.Stopped)
 	}
-	if page := filepath.Join(dir, "index.html"); exists(page) {
+	if page := filepath.Join(dir, reports.IndexFile); exists(page) {
 		fmt.Fprintf(w, "report   %s\n", page)
 	}
 	fmt.Fprintf(w, "record   %s\n", filepath.Join(dir, ledger.FileName))

@@ -11,6 +11,7 @@ import (
 	"squall/history/ledger"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
+	"squall/reports"
 )
 
 // A campaign with one cell whose node has a planted bug ends with its code, and
@@ -42,6 +43,15 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(last.Dir), "report.html")); err != nil {
 			t.Error(err)
+		}
+	}
+	junit, err := os.ReadFile(filepath.Join(dir, reports.JUnitFile))
+	if err != nil || !strings.Contains(string(junit), record.Cells[1].ID) || !strings.Contains(string(junit), "<failure") {
+		t.Errorf("JUnit does not name the cell: %v, %s", err, junit)
+	}
+	for _, name := range []string{reports.IndexFile, reports.SummaryFile} {
+		if page, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(page), "local-reads") {
+			t.Errorf("%s does not name the cell: %v", name, err)
 		}
 	}
 	for _, words := range []string{"✗ VIOLATION  ", "mutant-local-reads", "2 of 2 cells done: 1 pass, 1 violation",

@@ -91,7 +91,11 @@ func (p *campaignProgress) CellBegun(c ledger.Cell, attempt int, s campaign.Stat
 func (p *campaignProgress) CellEnded(c ledger.Cell, again bool, s campaign.Status) {
 	p.see(s)
 	last := c.Last()
-	text := fmt.Sprintf("%s %s %s in %.1fs", symbol(last.Verdict), c.ID, last.Verdict, last.Ended.Sub(last.Began).Seconds())
+	verdict := string(last.Verdict)
+	if last.Interrupted {
+		verdict = "interrupted"
+	}
+	text := fmt.Sprintf("%s %s %s in %.1fs", symbol(last.Verdict), c.ID, verdict, last.Ended.Sub(last.Began).Seconds())
 	if last.Reason != "" {
 		text += ": " + clip(firstLine(last.Reason), 200)
 	}

@@ -96,7 +96,7 @@ func (r *runner) conclude(cell *ledger.Cell, t orchestrator.Test, o *orchestrato
 	}
 	judge(a, o.Results)
 	if o.Interrupted && a.Verdict != check.Violation && !whole(t, o.Results) {
-		a.Verdict, a.Interrupted = check.Invalid, true
+		a.Verdict, a.Interrupted, a.Missed, a.Figures = check.Invalid, true, nil, nil
 		a.Reason = shorten(fmt.Sprintf("stopped after %.1f s of its %v", o.Results.Ops.LoadSeconds, time.Duration(t.Time)))
 		return
 	}

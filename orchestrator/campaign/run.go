@@ -64,7 +64,7 @@ func Run(ctx context.Context, p *Plan, cfg Config) (*Outcome, error) {
 	if err == nil {
 		err = r.finish()
 	}
-	r.pagesErr = r.pages.end(err == nil)
+	r.pagesErr = r.pages.end(ctx.Err() == nil)
 	return r.outcome(), err
 }
 

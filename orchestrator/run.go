@@ -78,7 +78,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped()}
-	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && results.Verdict != check.Pass {
+	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)
 		}

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,19 +55,19 @@ func newRunDir(p *Plan, now time.Time) (string, error) {
 	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
 		return "", err
 	}
-	return dir, pointLatest(p.Test.Out, dir)
+	return dir, PointLatest(p.Test.Out, dir)
 }
 
-// pointLatest replaces the link in one step, so that it never dangles. Where
+// PointLatest points out/latest at a folder below out. It replaces the link in one step, so that it never dangles. Where
 // no link can be made (Windows asks for a right, some file systems have none)
 // there is none: an old one would point at the wrong run, and FindRun does
 // without.
-func pointLatest(out, dir string) error {
+func PointLatest(out, dir string) error {
 	target, err := filepath.Rel(out, dir)
 	if err != nil {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
-	temp := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()))
+	temp := latestTemp(out, target)
 	link := filepath.Join(out, latestLink)
 	_ = os.Remove(temp)
 	if err := os.Symlink(target, temp); err != nil {
@@ -82,6 +83,12 @@ func pointLatest(out, dir string) error {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
 	return nil
+}
+
+// latestTemp is where a link is made before it takes its place. Others, of this
+// process too, may be pointing it elsewhere at the same moment.
+func latestTemp(out, target string) string {
+	return filepath.Join(out, fmt.Sprintf(".%s-%d-%x", latestLink, os.Getpid(), sha256.Sum256([]byte(target))))
 }
 
 func writeJSON(path string, v any) error {

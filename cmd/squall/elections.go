@@ -196,5 +196,5 @@ func (a *app) concludeElections(o *orchestrator.ElectionsOutcome, human io.Write
 	if o.Record.Interrupted && o.Results.Verdict != check.Violation {
 		return &exitError{code: exitInterrupted}
 	}
-	return verdictError(o.Results.Verdict)
+	return resultsError(o.Results)
 }

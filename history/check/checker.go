@@ -162,7 +162,11 @@ func writeFile(path string, data []byte) error {
 
 // ReadResults reads the results.json of a run directory.
 func ReadResults(dir string) (*Results, error) {
-	path := filepath.Join(dir, ResultsName)
+	return ReadResultsFile(filepath.Join(dir, ResultsName))
+}
+
+// ReadResultsFile reads a results.json under whatever name.
+func ReadResultsFile(path string) (*Results, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the results: %w", err)

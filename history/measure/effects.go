@@ -47,8 +47,8 @@ func effectOf(s *samples, faults []FaultRun, i int, during Window) FaultEffect {
 	length := during.End - during.Begin
 	before, after := calmBefore(others, during.Begin, length, s.load), calmAfter(others, during.End, length, s.load)
 	e.Before, e.During, e.After = s.stretch(before), s.stretch(during), s.stretch(after)
-	e.Changes = append(e.Changes, s.changes(before, during, "during", f.ID)...)
-	e.Changes = append(e.Changes, s.changes(before, after, "after", f.ID)...)
+	e.Changes = append(e.Changes, s.changes(e.Before, e.During, "during", f.ID)...)
+	e.Changes = append(e.Changes, s.changes(e.Before, e.After, "after", f.ID)...)
 	e.Recovery, e.Recovered = s.recovery(before, recoveryWindow(faults, i, during.End, s.load), f.HealAt != 0)
 	return e
 }
@@ -118,7 +118,7 @@ func recoveryWindow(faults []FaultRun, i int, heal int64, load Window) Window {
 // which it returned.
 func (s *samples) stretch(w Window) Stretch {
 	out := Stretch{Begin: w.Begin, End: w.End}
-	var latencies []int64
+	latencies := s.scratch[:0]
 	for _, op := range s.returned(w) {
 		switch {
 		case op.final:
@@ -136,6 +136,7 @@ func (s *samples) stretch(w Window) Stretch {
 	}
 	out.Availability = share(out.OK, out.OK+out.Fail+out.Info)
 	out.Latency = quantiles(latencies)
+	s.scratch = latencies
 	return out
 }
 

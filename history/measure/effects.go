@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -146,16 +147,26 @@ const (
 	recoveryTick  = int64(100 * time.Millisecond)
 	ticksASecond  = int(int64(time.Second) / recoveryTick)
 	leastOfSecond = 1 // a second without a success is no second to be back at
+
+	// enough is the share of the mean before a fault that will do, where the poorest
+	// second was better: a calm time of a second or two shows little of how the
+	// load varies by itself.
+	enough = 0.9
 )
 
 // recovery is from the begin of after until the first second with at least as
-// many successes as the poorest second of before.
+// many successes as the poorest second of before, or with enough of their mean.
 func (s *samples) recovery(before, after Window, healed bool) (Millis, bool) {
 	then := s.seconds(before)
 	if !healed || len(then) == 0 {
 		return 0, false
 	}
-	floor := max(slices.Min(then), leastOfSecond)
+	total := int64(0)
+	for _, n := range then {
+		total += n
+	}
+	mean := float64(total) / float64(len(then))
+	floor := max(min(slices.Min(then), int64(math.Ceil(enough*mean))), leastOfSecond)
 	for i, n := range s.seconds(after) {
 		if n >= floor {
 			return millis(int64(i) * recoveryTick), true

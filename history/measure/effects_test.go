@@ -51,8 +51,8 @@ func TestEffect(t *testing.T) {
 	if diff := cmp.Diff(want, stretches); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// Seconds from 12,300 on hold 99: what returns at their end is the next one's.
-	if !e.Recovered || e.Recovery != 400 {
+	// The second from 12,300 on holds 99, the one from 12,200 on 89.
+	if !e.Recovered || e.Recovery != 300 {
 		t.Errorf("recovery %v, %v", e.Recovery, e.Recovered)
 	}
 	c := changeOf(t, e, "throughput", "during")

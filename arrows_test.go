@@ -60,8 +60,8 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure"}, // the table of tests that both pass; figures to judge
 	"orchestrator/campaign": {"history/measure"},                                              // figures to judge
-	"workloads/driver":      {"nodeimage/kv"},
 	"reports":               {"reports/browsertest"},
+	"workloads/driver":      {"nodeimage/kv"},
 	"nemesis/schedule":      {"nemesis/faults"}, // real faults to draw from
 	"nodeimage/agent":       {"nodeimage/kv"},   // a server whose clock it bends
 	"nodeimage/raft":        {"nodeimage/raft/wal"},

@@ -28,8 +28,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check a recorded run again; needs neither Docker nor network",
 		Long: `Check the history of a run again, and judge its thresholds, or those given: a run directory, a number that ` + "`squall list runs`" + `
 shows, or the latest.`,
-		Args: oneArg,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
+		Args:              oneArg,
+		ValidArgsFunction: completeRuns,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
 	}
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON")
 	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")

@@ -26,10 +26,9 @@ const (
 	latestLink = "latest"
 )
 
-// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
-// out/latest at it.
-func newRunDir(p *Plan, now time.Time) (string, error) {
-	base := filepath.Join(p.Test.Out, p.Test.Name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), p.Test.Seed))
+// makeRunDir makes out/<name>/<UTC time>-<seed>.
+func makeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
+	base := filepath.Join(out, name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), seed))
 	dir := base
 	for i := 2; ; i++ { // two runs of one seed within a second
 		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -37,12 +36,21 @@ func newRunDir(p *Plan, now time.Time) (string, error) {
 		}
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
-			break
+			return dir, nil
 		}
 		if !errors.Is(err, fs.ErrExist) || i > 100 {
 			return "", fmt.Errorf("make the run directory (--out): %w", err)
 		}
 		dir = fmt.Sprintf("%s-%d", base, i)
+	}
+}
+
+// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
+// out/latest at it.
+func newRunDir(p *Plan, now time.Time) (string, error) {
+	dir, err := makeRunDir(p.Test.Out, p.Test.Name, p.Test.Seed, now)
+	if err != nil {
+		return "", err
 	}
 	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
 		return "", err

@@ -29,8 +29,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Check the history of a run again, and judge its thresholds, or those given: a run directory, a number that ` + "`squall list runs`" + `
 shows, or the latest.`,
 		Args:              oneArg,
-		ValidArgsFunction: completeRuns,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
+		ValidArgsFunction: completeRuns,
 	}
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON")
 	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")

@@ -40,7 +40,8 @@ It ends with code 3 when something is significantly worse by more than the toler
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.compare(args[0], args[1], &flags) },
+		ValidArgsFunction: completeRuns,
+		RunE:              func(_ *cobra.Command, args []string) error { return a.compare(args[0], args[1], &flags) },
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&flags.tolerance, "tolerance", percent(gate.DefaultTolerance), "share of the old median that may be lost: 5% or 0.05")

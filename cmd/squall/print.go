@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"squall/history/check"
+	"squall/history/measure"
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
@@ -118,7 +119,17 @@ func printFigures(w io.Writer, r *check.Results) {
 	if len(el.Losses) > 0 {
 		fmt.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
 			el.Count, len(el.Losses), float64(el.NoLeaderMedian), float64(el.NoLeaderMax), float64(el.UnavailableMedian), float64(el.UnavailableMax))
+		printPhases(w, el)
 	}
+}
+
+// printPhases prints what an election took, where the history tells who stood.
+func printPhases(w io.Writer, el measure.Elections) {
+	if !slices.ContainsFunc(el.Losses, func(l measure.Loss) bool { return l.Candidate != "" }) {
+		return
+	}
+	fmt.Fprintf(w, "  elections: noticed in median %.0f ms, at most %.0f ms; won in median %.0f ms, at most %.0f ms; split votes: %d\n",
+		float64(el.DetectionMedian), float64(el.DetectionMax), float64(el.ElectionMedian), float64(el.ElectionMax), el.SplitVotes)
 }
 
 // printEnd prints the last lines: the verdict, the report and the command that

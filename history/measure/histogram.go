@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -72,11 +73,11 @@ func ReadHistogram(text string) (h *hdr.Histogram, err error) {
 		return nil, fmt.Errorf("read a histogram of latencies: %w", err)
 	}
 	total := int64(0)
-	for _, bar := range h.Distribution() {
-		if bar.Count < 0 || bar.Count > math.MaxInt64-total {
-			return nil, fmt.Errorf("read a histogram of latencies: its counts are beyond all measure")
+	for _, count := range h.Export().Counts {
+		if count < 0 || count > math.MaxInt64-total {
+			return nil, errors.New("read a histogram of latencies: its counts are beyond all measure")
 		}
-		total += bar.Count
+		total += count
 	}
 	return h, nil
 }

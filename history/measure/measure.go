@@ -121,19 +121,24 @@ type Felt struct {
 }
 
 // FaultEffect is what clients felt of one fault that took effect: the load before
-// it, while it held, and after its heal. Before and After are as long as During,
-// as far as no other fault and not the end of the load cuts them short.
+// it, while it held (from the command to inject to the command to heal), and
+// after its heal. Before and After are calm: no other fault was in force. They are
+// the nearest calm time, as long as During as far as there is so much of it, and
+// empty (Begin = End) where there is none.
 type FaultEffect struct {
 	ID     int     `json:"id"`
 	Name   string  `json:"fault"`
 	Before Stretch `json:"before"`
 	During Stretch `json:"during"`
 	After  Stretch `json:"after"`
-	// Changes are During and After less Before, of each metric.
+	// Changes are During and After less Before, of each metric. A metric that one
+	// of the two lacks is left out (no latency without a success), and so is all of
+	// a stretch shorter than half a second.
 	Changes []Change `json:"changes"`
-	// Recovery is from the command to heal until the throughput of a second was
-	// back within the range of that before the fault; 0 with Recovered false: it
-	// was not, up to the next fault or the end of the load.
+	// Recovery is from the command to heal until the first second with at least as
+	// many successes as the poorest second before the fault, to a tenth of a second;
+	// 0 with Recovered false: there was none up to the next fault or the end of the
+	// load, or before the fault no calm second to compare with.
 	Recovery  Millis `json:"recoveryMs"`
 	Recovered bool   `json:"recovered"`
 	// Overlaps are the IDs of the faults that were in force at the same time: the
@@ -141,7 +146,7 @@ type FaultEffect struct {
 	Overlaps []int `json:"overlaps,omitempty"`
 }
 
-// Stretch is the load in a window.
+// Stretch is the load in a window: the operations that returned in it.
 type Stretch struct {
 	Begin        int64     `json:"begin"` // ns since the start of the test
 	End          int64     `json:"end"`

@@ -31,7 +31,7 @@ func Summarize(in Input) Summary {
 		Ops:       countOps(in, s),
 		Elections: elections(in, s),
 		Faults:    faults,
-		Effects:   []FaultEffect{},
+		Effects:   effects(s, faults),
 		Blocks:    blocks(s),
 		Clocks:    clocks(in),
 	}

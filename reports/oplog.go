@@ -106,7 +106,7 @@ type lanes struct {
 	of   map[int64]int
 	last map[int64]int64 // a process's last return
 	free []int64         // when each row is free, by the last process in it
-	who  []int64
+
 }
 
 func newLanes(in measure.Input, picked []int32) *lanes {
@@ -130,9 +130,9 @@ func (l *lanes) row(op *history.Op) int {
 	}
 	if row < 0 {
 		row = len(l.free)
-		l.free, l.who = append(l.free, 0), append(l.who, 0)
+		l.free = append(l.free, 0)
 	}
-	l.free[row], l.who[row] = l.last[op.Process], op.Process
+	l.free[row] = l.last[op.Process]
 	l.of[op.Process] = row
 	return row
 }

@@ -28,7 +28,7 @@
   }
 
   const base = (height, y, hooks, series, names) => ({
-    height, width: 600, padding: [names ? 24 : 12, 12, 0, 0],
+    height, width: 600, legend: { show: !hooks.draw }, padding: [names ? 24 : 12, 12, 0, 0],
     scales: { x: { time: false, range: (u, a, b) => a == null ? home : [a, b] }, y },
     cursor: {
       sync: { key: 'run', scales: ['x', null], filters: { pub: type => type === 'mousemove' || type === 'mouseleave' } },

@@ -39,8 +39,8 @@ const SQ = (() => {
     c.save();
     c.font = '11px ' + getComputedStyle(document.body).fontFamily;
     for (const f of scene.faults) {
+      if (x(f.to) < box.x0 || x(f.from) > box.x1) continue;
       const x0 = Math.max(x(f.from), box.x0), x1 = Math.min(Math.max(x(f.to), x0 + 1), box.x1);
-      if (x1 < box.x0 || x0 > box.x1) continue;
       c.fillStyle = alpha(f.class, 0.34); c.fillRect(x0, box.y0, x1 - x0, box.y1 - box.y0);
       if (x1 - x0 > 14) hatch(c, f.class, x0, box.y0, x1, box.y1, 0.05);
       c.fillStyle = color(f.class); c.fillRect(x0, box.y0 - 4, x1 - x0, 4);

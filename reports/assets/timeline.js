@@ -58,7 +58,7 @@
     else { c.strokeStyle = SQ.color('info'); c.setLineDash([4, 2]); c.strokeRect(a, y + 4, b - a, rowH - 8); c.setLineDash([]); c.beginPath(); c.moveTo(b, y + 11); c.lineTo(Math.min(b + 14, right), y + 11); c.stroke(); }
     if (b - a > 46) {
       c.save(); c.beginPath(); c.rect(a, y, b - a - 3, rowH); c.clip();
-      c.fillStyle = SQ.color(out === 0 ? 'card' : 'ink'); c.fillText(words(i).text, a + 4, y + (out === 1 ? 6 : 11)); c.restore();
+      c.fillStyle = SQ.color(out === 0 ? 'card' : 'ink'); c.fillText(words(i).text, Math.max(a, left) + 4, y + (out === 1 ? 6 : 11)); c.restore();
     }
     if (i === hover) { c.strokeStyle = SQ.color('ink'); c.lineWidth = 2; c.strokeRect(a - 1, y + 2, b - a + 2, rowH - 4); c.lineWidth = 1; }
   }
@@ -106,7 +106,6 @@
   const jump = (t, span = 400e3) => look(t - span / 2, t + span / 2);
 
   canvas.addEventListener('wheel', e => {
-    if (!e.ctrlKey && !e.shiftKey && Math.abs(e.deltaX) < Math.abs(e.deltaY) && e.target !== canvas) return;
     e.preventDefault();
     const t = when(e.offsetX), k = Math.exp((e.deltaY || 0) * 0.0015), d = e.deltaX / canvas.clientWidth * (view[1] - view[0]);
     look(t - (t - view[0]) * k + d, t + (view[1] - t) * k + d);
@@ -118,7 +117,7 @@
     if (grab) { const d = (grab.x - e.offsetX) / (canvas.clientWidth - left - 8) * (grab.view[1] - grab.view[0]); look(grab.view[0] + d, grab.view[1] + d); return; }
     const k = Math.floor((e.offsetY - laneTop()) / rowH), t = when(e.offsetX), slack = (view[1] - view[0]) / canvas.clientWidth * 3, list = byRow[k];
     let found = -1;
-    if (list) for (let j = Math.min(lower(list, t + slack), list.length) - 1; j >= 0 && j > list.length - 1e9; j--) { const i = list[j]; if (call[i] + took[i] >= t - slack) found = i; break; }
+    if (list) for (let j = Math.min(lower(list, t + slack), list.length) - 1; j >= 0; j--) { const i = list[j]; if (call[i] + took[i] >= t - slack) found = i; break; }
     if (found !== hover) { hover = found; later(); }
     const o = found >= 0 && words(found);
     hint.textContent = `${SQ.time(t)} · leader ${SQ.leaderAt(scene, t)} · faults: ${SQ.faultsAt(scene, t)}` + (o ? `\n${o.text}${o.error ? ' (' + o.error + ')' : ''} · process ${process[found]} at ${o.node} · ${SQ.time(call[found])}, ${(took[found] / 1e3).toFixed(3)} ms` : '\n ');

@@ -228,6 +228,12 @@ func (p *parser) nodeField(e *NodeEvent, l *lexer, key string) (ok bool) {
 	case "members":
 		e.Members, ok = p.list(l)
 		return ok
+	case "timeout":
+		e.Timeout, ok = l.integer()
+		return ok
+	case "late":
+		e.Late, ok = l.integer()
+		return ok
 	}
 	s, ok := l.text()
 	switch key {

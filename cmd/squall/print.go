@@ -32,6 +32,24 @@ func printVerdict(w io.Writer, r *check.Results) {
 		}
 	}
 	printFigures(w, r)
+	printThresholds(w, r)
+}
+
+// printThresholds prints what was asked of the figures, and what came of it.
+func printThresholds(w io.Writer, r *check.Results) {
+	if len(r.Thresholds) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, t := range r.Thresholds {
+		sign := "✓"
+		if !t.Met {
+			sign = "✗"
+		}
+		fmt.Fprintf(table, "  %s %s\t%s\n", sign, t.Text, firstLine(t.Why))
+	}
+	table.Flush()
 }
 
 func firstLine(s string) string {
@@ -110,6 +128,9 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), strings.ToUpper(string(r.Verdict)))
 	for _, reason := range decisive(r) {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(shortened(reason), "\n", "\n           "))
+	}
+	if n := len(r.Missed()); n > 0 {
+		fmt.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
 	}
 	if reported {
 		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))

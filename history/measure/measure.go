@@ -87,26 +87,33 @@ type Loss struct {
 	// UnavailableAt is when that time began; 0 when Unavailable is.
 	UnavailableAt int64 `json:"unavailableAt,omitempty"`
 
-	// Candidate is the first node that stood for election after the loss, in a
-	// term later than that of the lost leader; "" when none did.
+	// Candidate is the first node that noticed the loss and did something about
+	// it: that stood for election in a term later than that of the lost leader, or
+	// asked whether it could win that term (the pre-vote); "" when the history
+	// tells of none. A node that was cut off, down or paused since before the loss
+	// does not count.
 	Candidate string `json:"candidate,omitempty"`
-	// Detection is from the loss to that candidacy, Election from there to the
-	// next leader; 0 where there was no such moment. A node that stood already when
-	// the leader was lost makes a Detection of 0.
+	// Detection is from the loss to that moment, Election from there to the next
+	// leader; 0 where there was no such moment. Where there were both, they sum up
+	// to NoLeader. A node that stood already when the leader was lost makes a
+	// Detection of 0.
 	Detection Millis `json:"detectionMs"`
 	Election  Millis `json:"electionMs"`
 	// Rounds is how many terms somebody stood for between the loss and the next
 	// leader, or the end of the test; SplitVotes how many of them nobody won though
-	// two or more stood; Terms how many the term grew by.
+	// two or more stood; Terms how many the term grew by. A pre-vote is no round.
 	Rounds     int    `json:"rounds"`
 	SplitVotes int    `json:"splitVotes"`
 	Terms      uint64 `json:"terms"`
-	// Clients is what the clients felt, each by itself: its last success before the
-	// loss to its first success after it. Like Unavailable it is of the load phase.
+	// Clients is what the clients felt, each by itself, as Unavailable is what they
+	// felt together. Like Unavailable it is of the load phase.
 	Clients Felt `json:"clients"`
 }
 
-// Felt is how long clients had no success around a loss, in milliseconds.
+// Felt is how long clients had no success around a loss, in milliseconds: each
+// client's longest time from one success to its next around the loss. A client
+// goes on as another process when one of its operations is not answered; those
+// are one client here.
 type Felt struct {
 	Count  int    `json:"count"` // of the clients that had one before and one after
 	Median Millis `json:"medianMs"`
@@ -171,6 +178,12 @@ type Elections struct {
 	NoLeaderMax       Millis  `json:"noLeaderMaxMs"`
 	UnavailableMedian Millis  `json:"unavailableMedianMs"`
 	UnavailableMax    Millis  `json:"unavailableMaxMs"`
+	// Of the losses with a Candidate and a next leader.
+	DetectionMedian Millis `json:"detectionMedianMs"`
+	DetectionMax    Millis `json:"detectionMaxMs"`
+	ElectionMedian  Millis `json:"electionMedianMs"`
+	ElectionMax     Millis `json:"electionMaxMs"`
+	SplitVotes      int    `json:"splitVotes"` // of all losses
 }
 
 // FaultRun is one fault from its injection to its heal; ns since the start.

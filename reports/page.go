@@ -61,7 +61,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		Verdict:   string(res.Verdict),
 		Tone:      string(res.Verdict),
 		Reasons:   clipAll(res.Reasons),
-		Command:   clip(r.plan.get("command"), 4*maxText),
+		Command:   clip(r.plan.get("command"), 4*maxShownText),
 		Effects:   effectRows(res.Effects),
 		Test:      cmp.Or(in.Header.Test, r.plan.get("test", "name"), "unnamed test"),
 		Facts:     factsOf(r, in),
@@ -74,7 +74,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		Env:       flatten(r.env.fields),
 		Plan:      clip(r.plan.text, 100_000),
 	}
-	p.Test = clip(p.Test, maxText)
+	p.Test = clip(p.Test, maxShownText)
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
 	p.addThresholds(res)
 	for _, n := range []string{r.plan.trouble, r.env.trouble} {
@@ -88,7 +88,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		p.Notices = append(p.Notices, "The history is not whole: "+cut+". Everything below is about what is left of it.")
 	}
 	for _, c := range res.Checks {
-		row := checkRow{Name: clip(c.Name, maxText), Verdict: string(c.Verdict), Summary: clip(c.Summary, maxText),
+		row := checkRow{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Summary, maxShownText),
 			Took: millisText(measure.Millis(c.Seconds * 1000))}
 		for _, k := range slices.Sorted(maps.Keys(c.Stats)) {
 			row.Stats = append(row.Stats, fact{k, plainNumber(round(c.Stats[k], 3))})

@@ -50,7 +50,7 @@ func fill(w io.Writer, name string, data any) error {
 		"style":  func(name string) template.CSS { return template.CSS(asset(name)) },
 		"script": script,
 		"policy": policy,
-	}).ParseFS(assets, "assets/*.tmpl")
+	}).ParseFS(assets, "assets/"+name)
 	if err != nil {
 		return fmt.Errorf("parse the template: %w", err)
 	}
@@ -89,7 +89,7 @@ func renderTimeline(w io.Writer, r *run, in measure.Input, fig *figures) error {
 	if err != nil {
 		return fmt.Errorf("pack the operations: %w", err)
 	}
-	p := operations{Test: clip(cmp.Or(in.Header.Test, "unnamed test"), maxText), Data: data, Texts: log.strings, Chunks: log.chunks,
+	p := operations{Test: clip(cmp.Or(in.Header.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
 		Note: fmt.Sprintf("All %s are here.", plural(log.Total, "operation"))}
 	if log.Shown < log.Total {
 		p.Note = fmt.Sprintf("%s of %s operations are here: what did not succeed, what is near a fault, the loss of a leader or a finding, and one in %d of the rest. The history holds all.",

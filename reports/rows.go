@@ -9,9 +9,9 @@ import (
 	"squall/history/measure"
 )
 
-// maxText bounds every text from a run that stands on the page, in bytes: a key
+// maxShownText bounds every text from a run that stands on the page, in bytes: a key
 // may be a megabyte long.
-const maxText = 2000
+const maxShownText = 2000
 
 // clipAll cuts texts, and says how many more there are than fit.
 func clipAll(texts []string) []string {
@@ -21,7 +21,7 @@ func clipAll(texts []string) []string {
 		if i == most {
 			return append(out, fmt.Sprintf("… and %d more, in %s", len(texts)-most, resultsFile))
 		}
-		out = append(out, clip(s, maxText))
+		out = append(out, clip(s, maxShownText))
 	}
 	return out
 }
@@ -52,7 +52,7 @@ type thresholdRow struct{ Text, Why string }
 // addThresholds puts the thresholds that were missed at the top of the page.
 func (p *page) addThresholds(res *check.Results) {
 	for _, t := range res.Thresholds {
-		row := thresholdRow{clip(t.Text, maxText), clip(t.Why, maxText)}
+		row := thresholdRow{clip(t.Text, maxShownText), clip(t.Why, maxShownText)}
 		if t.Met {
 			p.Met = append(p.Met, row)
 		} else {
@@ -91,7 +91,7 @@ type effectChange struct {
 func effectRows(effects []measure.FaultEffect) []effectRow {
 	var rows []effectRow
 	for _, e := range effects {
-		row := effectRow{ID: e.ID, Name: clip(e.Name, maxText), Recovery: "not until the next fault or the end"}
+		row := effectRow{ID: e.ID, Name: clip(e.Name, maxShownText), Recovery: "not until the next fault or the end"}
 		if e.Recovered {
 			row.Recovery = millisText(e.Recovery)
 		}
@@ -171,7 +171,7 @@ func functionRows(ops measure.Ops) []functionRow {
 func lossRows(e measure.Elections) []lossRow {
 	var rows []lossRow
 	for _, l := range e.Losses {
-		row := lossRow{At: seconds(l.At), Link: momentLink(l.At), Node: clip(l.Node, maxName), Term: l.Term, Cause: clip(l.Cause, maxText), NewLeader: clip(l.NewLeader, maxName),
+		row := lossRow{At: seconds(l.At), Link: momentLink(l.At), Node: clip(l.Node, maxName), Term: l.Term, Cause: clip(l.Cause, maxShownText), NewLeader: clip(l.NewLeader, maxName),
 			Detection: "–", Election: "–", Clients: "–", Rounds: l.Rounds, SplitVotes: l.SplitVotes, Terms: l.Terms,
 			NewTerm: l.NewTerm, Elected: l.NewLeader != "", NoLeader: millisText(l.NoLeader), Unavailable: "–"}
 		if !row.Elected {
@@ -199,10 +199,10 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 	for _, f := range faults {
 		row := faultRow{
 			ID: f.ID, Kind: string(f.Class()), Name: strings.TrimSpace(f.Name + " " + f.Variant), Params: f.Params, Figures: headlines(f.Measured),
-			Targets: clip(strings.Join(f.Targets, ", "), maxText), Detail: clip(f.Detail, maxText), At: seconds(f.Begin), Err: clip(f.Err, maxText),
+			Targets: clip(strings.Join(f.Targets, ", "), maxShownText), Detail: clip(f.Detail, maxShownText), At: seconds(f.Begin), Err: clip(f.Err, maxShownText),
 			Verified: f.Verified, Healed: f.Healed > 0, Proof: clipAll(f.Proof), HealProof: clipAll(f.HealProof), Link: momentLink(f.Begin),
 		}
-		row.Name, row.Params = clip(row.Name, maxText), clip(row.Params, maxText)
+		row.Name, row.Params = clip(row.Name, maxShownText), clip(row.Params, maxShownText)
 		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
 		if f.Bitten > 0 {
 			row.Bite = millisText(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))

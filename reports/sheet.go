@@ -106,11 +106,11 @@ func (s *sheet) style(l lettering) text.Style {
 }
 
 func (s *sheet) text(x, y vg.Length, txt string, l lettering) {
-	s.FillText(s.style(l), vg.Point{X: x, Y: y}, printable(txt))
+	s.FillText(s.style(l), vg.Point{X: x, Y: y}, drawable(txt))
 }
 
-// printable replaces what no font has and no XML may hold.
-func printable(txt string) string {
+// drawable replaces what no font has and no XML may hold.
+func drawable(txt string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == 0xfffe || r == 0xffff {
 			return unicode.ReplacementChar
@@ -122,7 +122,7 @@ func printable(txt string) string {
 func (s *sheet) widthOf(txt string, l lettering) vg.Length {
 	l.turned = false
 	st := s.style(l)
-	return st.Width(printable(txt))
+	return st.Width(drawable(txt))
 }
 
 // fit shortens a text until it is no wider than room.

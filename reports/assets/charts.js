@@ -28,7 +28,7 @@
   }
 
   const base = (height, y, hooks, series, names) => ({
-    height, width: 600, legend: { show: !hooks.draw }, padding: [names ? 24 : 12, 12, 0, 0],
+    height, width: 600, legend: { show: !hooks.draw }, padding: [names ? 36 : 12, 12, 0, 0],
     scales: { x: { time: false, range: (u, a, b) => a == null ? home : [a, b] }, y },
     cursor: {
       sync: { key: 'run', scales: ['x', null], filters: { pub: type => type === 'mousemove' || type === 'mouseleave' } },
@@ -100,15 +100,18 @@
   function build() {
     for (const u of charts) u.destroy();
     charts = [];
-    const lanes = SQ.laneNames(scene), log = { distr: 3, range: () => [data.low / 1.3, data.high * 1.3] };
+    const lanes = SQ.laneNames(scene), 
+      log = (low, high) => ({ distr: 3, range: () => [low / 1.3, high * 1.3] }), seen = data.latency.flatMap(l => l.y).filter(v => v != null),
+      decades = { splits: (u, i, a, b) => { const out = []; for (let e = Math.floor(Math.log10(a)); 10 ** e <= b; e++) for (const m of b / a < 200 ? [1, 2, 5] : [1]) if (m * 10 ** e >= a && m * 10 ** e <= b) out.push(m * 10 ** e); return out; } };
+    const lowest = seen.reduce((a, b) => Math.min(a, b), Infinity), highest = seen.reduce((a, b) => Math.max(a, b), 0);
     make('chart-throughput', base(250, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.ok.map(line(' /s')), true), axis('succeeded (ops/s)'), fill(data.ok));
     make('chart-others', base(150, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.others.map(line(' /s')), false), axis('other (ops/s)'), fill(data.others));
-    make('chart-latency', base(280, log, { draw: [dots] }, [{ label: 'latency', show: true, points: { show: false }, value: () => '' }], true), axis('latency (ms, log scale)'), [xs.map(() => null)]);
-    make('chart-quantiles', base(220, { distr: 3, range: log.range }, {}, data.latency.map(line(' ms')), true), axis('latency (ms, log scale)'), fill(data.latency));
-    make('chart-lanes', base(lanes.length * 28 + 86, { range: () => [0, lanes.length] },
+    make('chart-latency', base(280, log(data.low, data.high), { draw: [dots] }, [{ label: 'latency', show: true, points: { show: false }, value: () => '' }], true), axis('latency (ms, log scale)', decades), [xs.map(() => null)]);
+    make('chart-quantiles', base(220, seen.length ? log(lowest, highest) : log(1, 10), {}, data.latency.map(line(' ms')), true), axis('latency (ms, log scale)', decades), fill(data.latency));
+    make('chart-lanes', base(lanes.length * 28 + 98, { range: () => [0, lanes.length] },
       { draw: [u => { const b = box(u); u.ctx.save(); scaled(u); SQ.lanes(u.ctx, scene, t => at(u, t * T), b, (b.y1 - b.y0) / lanes.length); u.ctx.restore(); }] },
       [{ label: '', points: { show: false } }], true),
-    axis('', { splits: () => lanes.map((_, i) => lanes.length - i - 0.5), values: () => lanes.map(n => n.length > 10 ? n.slice(0, 9) + '…' : n), grid: { show: false }, size: 78, labelSize: 0 }), [xs.map(() => null)]);
+    axis('', { splits: () => lanes.map((_, i) => lanes.length - i - 0.5), values: () => lanes.map(n => n.length > 10 ? n.slice(0, 9) + '…' : n), grid: { show: false }, size: 76, labelSize: 0 }), [xs.map(() => null)]);
     zoom(...range);
   }
 

@@ -35,7 +35,7 @@ const SQ = (() => {
 
   // bands paints the faults behind a plot, their names above it.
   function bands(c, scene, x, box, names) {
-    let free = box.x0;
+    const free = [box.x0, box.x0];
     c.save();
     c.font = '11px ' + getComputedStyle(document.body).fontFamily;
     for (const f of scene.faults) {
@@ -47,9 +47,10 @@ const SQ = (() => {
       if (!names) continue;
       for (const text of [f.label, f.short]) {
         const w = c.measureText(text).width;
-        if (x0 < free || x0 + w > box.x1) continue;
-        c.fillStyle = color('ink'); c.textBaseline = 'bottom'; c.fillText(text, x0, box.y0 - 6);
-        free = x0 + w + 8;
+        const line = free.findIndex(to => x0 >= to);
+        if (line < 0 || x0 + w > box.x1) continue;
+        c.fillStyle = color('ink'); c.textBaseline = 'bottom'; c.fillText(text, x0, box.y0 - 6 - line * 13);
+        free[line] = x0 + w + 8;
         break;
       }
     }

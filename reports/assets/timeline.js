@@ -46,7 +46,7 @@
     return { text: s, error, node: scene.nodes[node - 1] || '' };
   }
 
-  const left = 96, head = 30, rowH = 22, laneTop = () => head + (scene.nodes.length + 2) * 24 + 14;
+  const left = 96, head = 42, rowH = 22, laneTop = () => head + (scene.nodes.length + 2) * 24 + 14;
   const x = t => left + (t - view[0]) / (view[1] - view[0]) * (canvas.clientWidth - left - 8);
   const when = px => view[0] + (px - left) / (canvas.clientWidth - left - 8) * (view[1] - view[0]);
   const lower = (list, t) => { let a = 0, b = list.length; while (a < b) { const m = (a + b) >> 1; if (call[list[m]] < t) a = m + 1; else b = m; } return a; };

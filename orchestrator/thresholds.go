@@ -33,8 +33,12 @@ func setThresholds(t *Test, text string) error {
 // an invalid run nothing is judged: its figures mean nothing.
 func judge(dir string, results *check.Results, texts []string) error {
 	results.Thresholds = nil
-	if len(texts) == 0 || results.Verdict == check.Invalid {
+	if len(texts) == 0 {
 		return nil
+	}
+	if results.Verdict == check.Invalid {
+		results.Reasons = append(results.Reasons, "thresholds: not judged, for the figures of an invalid run mean nothing")
+		return check.WriteResults(dir, results)
 	}
 	thresholds, err := gate.ParseAll(texts...)
 	if err != nil { // of a plan that was edited, or of another squall

@@ -46,7 +46,7 @@ func TestJudge(t *testing.T) {
 		t.Errorf("%+v", stored.Thresholds)
 	}
 	results.Verdict = check.Invalid
-	if err := judge(dir, results, []string{"throughput > 4/s"}); err != nil || results.Thresholds != nil {
+	if err := judge(dir, results, []string{"throughput > 4/s"}); err != nil || results.Thresholds != nil || !strings.Contains(strings.Join(results.Reasons, ""), "thresholds: not judged") {
 		t.Errorf("an invalid run was judged: %+v, %v", results.Thresholds, err)
 	}
 	results.Verdict = check.Pass

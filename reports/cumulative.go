@@ -13,7 +13,6 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"squall/history/trials"
 )
@@ -50,18 +49,14 @@ func WriteElections(dir string, r *trials.Record) error {
 	curves := curvesOf(r)
 	st := newStudio(sheetDPI)
 	height := curvesHeight(curves, st)
-	raster := newSheet(height, lightTheme(), st)
-	drawCurves(raster, r, curves)
 	var png, svg bytes.Buffer
-	if err := raster.writePNG(&png); err != nil {
-		return err
-	}
-	canvas := vgsvg.New(sheetWidth, height)
-	vector := &sheet{Canvas: draw.New(canvas), theme: lightTheme(), studio: st, height: height}
-	vector.fill(0, 0, sheetWidth, height, vector.theme.paper)
-	drawCurves(vector, r, curves)
-	if _, err := canvas.WriteTo(&svg); err != nil {
-		return fmt.Errorf("encode the figure: %w", err)
+	for _, into := range []*bytes.Buffer{&png, &svg} {
+		st.vector = into == &svg
+		s := newSheet(height, lightTheme(), st)
+		drawCurves(s, r, curves)
+		if err := s.write(into); err != nil {
+			return err
+		}
 	}
 	for name, data := range map[string][]byte{ElectionsPNG: png.Bytes(), ElectionsSVG: svg.Bytes()} {
 		path := filepath.Join(dir, name)

@@ -45,8 +45,11 @@ func (m *markdown) String() string {
 // mentions; it stays in one line.
 func plain(text string, most int) string {
 	var b strings.Builder
-	for _, r := range clip(text, most) {
+	runes := []rune(clip(text, most))
+	for i, r := range runes {
 		switch {
+		case r == '_' && i > 0 && i+1 < len(runes) && isWord(runes[i-1]) && isWord(runes[i+1]):
+			b.WriteByte('_') // within a word it means nothing
 		case r == '\n' || r == '\t' || r == '\r':
 			b.WriteByte(' ')
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
@@ -70,6 +73,8 @@ func plain(text string, most int) string {
 	}
 	return strings.ReplaceAll(b.String(), "://", "&#58;//") // what is written as an address becomes no link
 }
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // code is a text in a fixed pitch. Markup in HTML is safe in a table too, where
 // backticks and bars are not.

@@ -151,7 +151,7 @@ func centerText(c ledger.Center, unit string) string {
 	switch {
 	case c.Count == 0:
 		return "–"
-	case c.Count < gate.MinForInterval:
+	case c.Range:
 		return gate.Format(c.Median, unit) + " ± ∞"
 	case c.Median == 0:
 		return gate.Format(0, unit)

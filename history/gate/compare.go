@@ -32,9 +32,10 @@ const confidence = 0.95
 // Where each side has at least four runs, a sample is the value of a run. With
 // fewer, samples are taken within the runs: the losses of leaders, which have
 // little to do with each other, and the blocks of the load, which have: a slow
-// second follows a slow second. Of these only every k-th is taken, so far apart
-// that they hardly hang together. Such a comparison is about these runs, and
-// says nothing of how much runs differ by themselves; Note says so.
+// second follows a slow second, so that they are worth less than as many
+// independent values, and p and the intervals are made larger by that. Such a
+// comparison is about these runs, and says nothing of how much runs differ by
+// themselves; Note says so.
 func Compare(group string, old, new []*check.Results, tolerance float64) []ledger.Row {
 	rows := []ledger.Row{}
 	for _, q := range compared(old, new) {
@@ -42,7 +43,7 @@ func Compare(group string, old, new []*check.Results, tolerance float64) []ledge
 		if len(a.values) == 0 && len(b.values) == 0 {
 			continue
 		}
-		row := ledger.Row{Group: group, Metric: q.String(), Unit: q.unit(), Old: center(a.values), New: center(b.values), P: 1}
+		row := ledger.Row{Group: group, Metric: q.String(), Unit: q.unit(), Old: center(a), New: center(b), P: 1}
 		row.Note = test(&row, q, a, b, tolerance)
 		rows = append(rows, row)
 	}
@@ -74,40 +75,28 @@ func succeeded(rs []*check.Results, op string) bool {
 type sample struct {
 	values []float64
 	note   string
+	clump  float64 // each value is worth 1/clump of an independent one
 }
 
 // samplesFor decides what a sample is, and takes them.
 func samplesFor(q quantity, old, new []*check.Results) (sample, sample) {
 	if len(old) >= minRuns && len(new) >= minRuns {
-		return sample{values: perRun(q, old)}, sample{values: perRun(q, new)}
+		return sample{values: perRun(q, old), clump: 1}, sample{values: perRun(q, new), clump: 1}
 	}
 	if q.metric.samples != nil && q.metric.Name != "latency" && q.metric.Name != "throughput" {
 		note := "each sample is a loss of a leader"
 		if q.metric.Name == "recovery" {
 			note = "each sample is a fault"
 		}
-		return sample{q.metric.samples(old, "").values, note}, sample{q.metric.samples(new, "").values, note}
+		return sample{q.metric.samples(old, "").values, note, 1}, sample{q.metric.samples(new, "").values, note, 1}
 	}
 	a, b := blockRuns(q, old), blockRuns(q, new)
-	step := min(apart(append(slices.Clone(a), b...)), widest(a), widest(b))
-	seconds := max(blockSeconds(old), blockSeconds(new))
-	note := fmt.Sprintf("each sample is %s of a run: this is about these runs, not about any", stretch(seconds, step))
+	clump := clumping(a, b)
+	note := fmt.Sprintf("each sample is %s of a run: this is about these runs, not about any", stretch(max(blockSeconds(old), blockSeconds(new))))
 	if blockSeconds(old) != blockSeconds(new) {
 		note += "; the blocks of the two sides differ in length"
 	}
-	return sample{thin(a, step), note}, sample{thin(b, step), note}
-}
-
-// stretch says which seconds of a run are samples.
-func stretch(seconds float64, step int) string {
-	unit := "a second"
-	if seconds != 1 {
-		unit = digits(seconds, 1) + " seconds"
-	}
-	if step == 1 {
-		return unit
-	}
-	return fmt.Sprintf("%s in %s", unit, digits(seconds*float64(step), 1))
+	return sample{valuesOf(a), note, clump}, sample{valuesOf(b), note, clump}
 }
 
 func perRun(q quantity, rs []*check.Results) []float64 {
@@ -120,135 +109,20 @@ func perRun(q quantity, rs []*check.Results) []float64 {
 	return values
 }
 
-// blockRuns are the values of the blocks, run by run. A block without any
-// success has no latency, and is left out of these.
-func blockRuns(q quantity, rs []*check.Results) [][]float64 {
-	var runs [][]float64
-	for _, r := range rs {
-		var values []float64
-		for i, ok := range r.Blocks.OK {
-			if v, has := blockValue(q, r, i, ok); has {
-				values = append(values, v)
-			}
-		}
-		runs = append(runs, values)
-	}
-	return runs
-}
-
-func blockValue(q quantity, r *check.Results, i int, ok int64) (float64, bool) {
-	b := &r.Blocks
-	switch q.metric.Name {
-	case "throughput":
-		return float64(ok) / b.Seconds, b.Seconds > 0
-	case "availability":
-		if i >= len(b.Fail) || i >= len(b.Info) {
-			return 0, false
-		}
-		all := ok + b.Fail[i] + b.Info[i]
-		return 100 * float64(ok) / float64(max(all, 1)), all > 0
-	}
-	values := b.P50[q.op]
-	if q.agg.percent == 99 {
-		values = b.P99[q.op]
-	}
-	if i >= len(values) || values[i] <= 0 {
-		return 0, false
-	}
-	return float64(values[i]), true
-}
-
-func blockSeconds(rs []*check.Results) float64 {
-	var s float64
-	for _, r := range rs {
-		s = max(s, r.Blocks.Seconds)
-	}
-	return s
-}
-
-// apart is how many blocks apart samples must be to hardly hang together. It
-// takes the course of the load for one in which each block leans on the one
-// before it by a constant share rho: the autocorrelation of neighbours, which a
-// short series makes too small by about (1+3 rho)/n (Kendall 1954). Such a
-// series says as much as one of n(1-rho)/(1+rho) independent values.
-func apart(runs [][]float64) int {
-	const most = 0.95
-	var above, below, n float64
-	for _, x := range runs {
-		m := mean(x)
-		for i := range x {
-			below += (x[i] - m) * (x[i] - m)
-			if i > 0 {
-				above += (x[i] - m) * (x[i-1] - m)
-			}
-		}
-		n += float64(len(x))
-	}
-	if below == 0 {
-		return 1
-	}
-	rho := above / below
-	rho += (1 + 3*rho) * float64(len(runs)) / n
-	rho = min(max(rho, 0), most)
-	distance := (1 + rho) / (1 - rho)
-	if distance <= 1.2 {
-		return 1
-	}
-	return int(math.Ceil(distance))
-}
-
-// widest is the greatest distance that leaves enough samples to tell a difference:
-// in a long enough load, four whose values lie apart altogether are one, however
-// much they hang together.
-func widest(runs [][]float64) int {
-	const long = 20
-	n := 0
-	for _, x := range runs {
-		n = max(n, len(x))
-	}
-	if n < long {
-		return math.MaxInt
-	}
-	return (n - 1) / (minRuns - 1)
-}
-
-func mean(x []float64) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(max(len(x), 1))
-}
-
-// thin takes every step-th value of each run.
-func thin(runs [][]float64, step int) []float64 {
-	var out []float64
-	for _, x := range runs {
-		for i := 0; i < len(x); i += step {
-			out = append(out, x[i])
-		}
-	}
-	return out
-}
-
-// center is the median of values and its interval. Of fewer than six values there
-// is none at 95 %: then it is their range.
-func center(values []float64) ledger.Center {
-	if len(values) == 0 {
+// center is the median of values and its interval. Of too few values there is
+// none at 95 %: then it is their range.
+func center(of sample) ledger.Center {
+	if len(of.values) == 0 {
 		return ledger.Center{}
 	}
-	s := benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
-	sum := benchmath.AssumeNothing.Summary(s, confidence)
-	c := ledger.Center{Median: sum.Center, Low: sum.Lo, High: sum.Hi, Count: len(values)}
+	s := benchmath.NewSample(slices.Clone(of.values), &benchmath.DefaultThresholds)
+	sum := benchmath.AssumeNothing.Summary(s, widen(confidence, of.clump))
+	c := ledger.Center{Median: sum.Center, Low: sum.Lo, High: sum.Hi, Count: len(of.values)}
 	if math.IsInf(c.Low, 0) || math.IsInf(c.High, 0) {
-		c.Low, c.High = s.Values[0], s.Values[len(s.Values)-1]
+		c.Low, c.High, c.Range = s.Values[0], s.Values[len(s.Values)-1], true
 	}
 	return c
 }
-
-// MinForInterval is the least number of samples of which a median has a 95 %
-// interval; of fewer, Low and High of a ledger.Center are the range.
-const MinForInterval = 6
 
 // test fills in whether the two sides differ; it returns the note.
 func test(row *ledger.Row, q quantity, a, b sample, tolerance float64) string {
@@ -276,8 +150,8 @@ func test(row *ledger.Row, q quantity, a, b sample, tolerance float64) string {
 	}
 	s, t := benchmath.NewSample(slices.Clone(a.values), &benchmath.DefaultThresholds), benchmath.NewSample(slices.Clone(b.values), &benchmath.DefaultThresholds)
 	c := benchmath.AssumeNothing.Compare(s, t)
-	row.P = c.P
-	if c.P > c.Alpha || row.Old.Median == row.New.Median {
+	row.P = weaken(c.P, len(a.values)+len(b.values), max(a.clump, b.clump))
+	if row.P > c.Alpha || row.Old.Median == row.New.Median {
 		return note
 	}
 	row.Better = (row.New.Median > row.Old.Median) == q.metric.HigherBetter

@@ -163,4 +163,7 @@ type Center struct {
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
 	Count  int     `json:"count"`
+	// Range is true where Low and High are the range of the samples: they are too
+	// few for an interval.
+	Range bool `json:"range,omitempty"`
 }

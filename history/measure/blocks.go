@@ -13,8 +13,8 @@ func blocks(s *samples) Blocks {
 	step := second * max(1, (length/second+maxBlocks-1)/maxBlocks)
 	n := int(length / step)
 	b := Blocks{
-		Seconds: float64(step) / 1e9,
-		OK:      make([]int64, n), Fail: make([]int64, n), Info: make([]int64, n),
+		Begin: s.load.Begin, Seconds: float64(step) / 1e9,
+		OK: make([]int64, n), Fail: make([]int64, n), Info: make([]int64, n),
 		P50: map[string][]Millis{}, P99: map[string][]Millis{},
 	}
 	if n == 0 {

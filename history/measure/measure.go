@@ -47,6 +47,7 @@ type Ops struct {
 // samples where there is one run only. The rest of the load that does not fill a
 // block is left out.
 type Blocks struct {
+	Begin   int64   `json:"begin"`   // of the first, ns since the start of the test
 	Seconds float64 `json:"seconds"` // length of each
 	// Each slice has one element a block. An operation belongs to the block in
 	// which it returned.

@@ -19,12 +19,13 @@ const module = "squall"
 // alone, a name with /... for everything below it too, "." for the root. What
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
-	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/measure",
+	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/trials",
 		"workloads", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
-		"workloads", "workloads/driver", "workloads/systems", "history", "history/check"},
+		"workloads", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trials"},
+	"orchestrator/campaign":    {"orchestrator", "history", "history/check", "history/gate", "history/ledger"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
 	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/hub/protocol"},
 	"nemesis":                  {"history"},
@@ -33,13 +34,15 @@ var arrows = map[string][]string{
 	"workloads":                {"workloads/systems", "history", "history/check"},
 	"workloads/driver":         {"workloads", "workloads/systems", "history", "history/check"},
 	"workloads/systems":        {"nodeimage/kv", "history"},
-	"reports":                  {"history", "history/check", "history/ledger", "history/measure"},
+	"reports":                  {"history", "history/check", "history/gate", "history/ledger", "history/measure", "history/trials"},
 	"reports/serve":            {"reports", "history", "history/check", "history/ledger", "history/measure"},
 	"reports/browsertest":      {},
 	"history":                  {},
 	"history/measure":          {"history"},
+	"history/trials":           {"history"},
 	"history/check":            {"history", "history/measure"},
 	"history/ledger":           {"history/check"},
+	"history/gate":             {"history", "history/check", "history/ledger", "history/measure"},
 	".":                        {},
 	"nodeimage":                {"nodeimage/carried", "nodeimage/mutants"},
 	"nodeimage/carried":        {},
@@ -56,13 +59,14 @@ var arrows = map[string][]string{
 
 // A test may reach one arrow further, to try its room against a real neighbour.
 var testArrows = map[string][]string{
-	"orchestrator":     {"orchestrator/docker", "orchestrator/local"}, // the table of tests that both pass
-	"workloads/driver": {"nodeimage/kv"},
-	"nemesis/schedule": {"nemesis/faults"}, // real faults to draw from
-	"nodeimage/agent":  {"nodeimage/kv"},   // a server whose clock it bends
-	"nodeimage/raft":   {"nodeimage/raft/wal"},
-	"reports":          {"reports/browsertest"},
-	"reports/serve":    {"reports/browsertest"},
+	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure"}, // the table of tests that both pass; figures to judge
+	"orchestrator/campaign": {"history/measure"},                                              // figures to judge
+	"reports":               {"reports/browsertest"},
+	"reports/serve":         {"reports/browsertest"},
+	"workloads/driver":      {"nodeimage/kv"},
+	"nemesis/schedule":      {"nemesis/faults"}, // real faults to draw from
+	"nodeimage/agent":       {"nodeimage/kv"},   // a server whose clock it bends
+	"nodeimage/raft":        {"nodeimage/raft/wal"},
 }
 
 func TestArrows(t *testing.T) {

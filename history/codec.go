@@ -103,7 +103,17 @@ func AppendNode(buf []byte, e *NodeEvent) []byte {
 		buf = append(buf, ']')
 	}
 	buf = appendOptional(buf, `,"reason":`, e.Reason)
+	buf = appendNanos(buf, `,"timeout":`, e.Timeout)
+	buf = appendNanos(buf, `,"late":`, e.Late)
 	return append(buf, '}', '\n')
+}
+
+// appendNanos leaves out what is zero.
+func appendNanos(buf []byte, key string, ns int64) []byte {
+	if ns == 0 {
+		return buf
+	}
+	return strconv.AppendInt(append(buf, key...), ns, 10)
 }
 
 // AppendRecord appends the line of a record, newline included, to buf. It is

@@ -182,7 +182,8 @@ func anyNode() *rapid.Generator[NodeEvent] {
 			Leader: rapid.String().Draw(t, "leader"), Vote: rapid.String().Draw(t, "vote"),
 			Index: rapid.Uint64().Draw(t, "index"), EntryTerm: rapid.Uint64().Draw(t, "entry term"),
 			Hash: rapid.String().Draw(t, "hash"), Members: rapid.SliceOf(rapid.String()).Draw(t, "members"),
-			Reason: rapid.String().Draw(t, "reason"),
+			Reason:  rapid.String().Draw(t, "reason"),
+			Timeout: rapid.Int64().Draw(t, "timeout"), Late: rapid.Int64().Draw(t, "late"),
 		}
 	})
 }

@@ -74,10 +74,7 @@ type Op struct {
 	Value   Value // what a write or CAS wants to store
 	Expect  Value // what a CAS expects to find
 	// Result is what a read found, or what a failed CAS found instead of Expect.
-	Result Value
-	// Swapped is true for a CAS that answered OK and took effect. A CAS with
-	// outcome OK and !Swapped changed nothing and found Result.
-	Swapped bool
+	Result  Value
 	Outcome Outcome
 	Error   string // why it failed, or why its outcome is unknown
 	Call    int64  // ns
@@ -85,6 +82,9 @@ type Op struct {
 	// Info it is when the client gave up: the operation itself may take effect
 	// at any time after Call.
 	Return int64
+	// Swapped is true for a CAS that answered OK and took effect. A CAS with
+	// outcome OK and !Swapped changed nothing and found Result.
+	Swapped bool
 	// Final marks the reads made after every fault was healed.
 	Final bool
 }
@@ -151,12 +151,13 @@ type Measure struct {
 // Kinds of node events. Those of the first group are written by the Raft node
 // itself (see docs/trace.md), those of the second by squall's agent.
 const (
-	EventRole     = "role"     // Term, Role, Leader (if known), Reason
+	EventRole     = "role"     // Term, Role, Leader (if known), Reason, Index, EntryTerm, Timeout, Late
 	EventVote     = "vote"     // Term, Vote: this node granted its vote to Vote
 	EventCommit   = "commit"   // Index, EntryTerm, Hash: chain hash of the log up to Index
 	EventState    = "state"    // Index, Hash: state machine after applying Index
 	EventSnapshot = "snapshot" // Index, EntryTerm, Reason: "taken" or "installed"
 	EventMembers  = "members"  // Members, Index
+	EventTrial    = "trial"    // Index, Members, Reason: a step of an experiment, see docs/trace.md
 
 	EventStart  = "start"  // the server process was started
 	EventExit   = "exit"   // it ended: Reason
@@ -206,6 +207,8 @@ type NodeEvent struct {
 	Hash      string   `json:"h,omitempty"` // 16 hex digits
 	Members   []string `json:"members,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
+	Timeout   int64    `json:"timeout,omitempty"` // the election timeout that expired, ns
+	Late      int64    `json:"late,omitempty"`    // by how much later the node came to it, ns
 }
 
 // Mark is a moment in the course of the test.

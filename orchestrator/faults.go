@@ -142,7 +142,7 @@ func setSwarm(t *Test, text string) error {
 }
 
 func distOption(name, usage string, field func(*Test) *string) Option {
-	return Option{name, "duration or range", usage, func(t *Test, text string) error {
+	return Option{Name: name, Type: "duration or range", Usage: usage, Set: func(t *Test, text string) error {
 		if text != "" {
 			if _, err := schedule.ParseDist(text); err != nil {
 				return err
@@ -150,5 +150,5 @@ func distOption(name, usage string, field func(*Test) *string) Option {
 		}
 		*field(t) = text
 		return nil
-	}, func(t *Test) string { return *field(t) }}
+	}, Get: func(t *Test) string { return *field(t) }}
 }

@@ -53,6 +53,13 @@ func (v *leaderView) leader() string {
 	return v.node
 }
 
+// leading is the leader of the moment and its term; "" when there is none.
+func (v *leaderView) leading() (node string, term uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.node, v.term
+}
+
 // roles are who plays which role now.
 func (v *leaderView) roles() nemesis.Roles {
 	v.mu.Lock()

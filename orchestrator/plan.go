@@ -45,7 +45,7 @@ func NewPlan(t Test, version, program string) (*Plan, error) {
 		return nil, err
 	}
 	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: NodeNames(t.Nodes),
-		Schedule: planned, Command: commandFor(program, t)}, nil
+		Schedule: planned, Command: CommandFor(program, t)}, nil
 }
 
 // ReplayPlan is a plan that injects the faults of another one again, at the same
@@ -67,7 +67,7 @@ func ReplayPlan(old *Plan, t Test, version, program, path string) (*Plan, error)
 		}
 	}
 	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: old.Nodes, Schedule: old.Schedule,
-		Command: program + " run --plan " + quote(path)}, nil
+		Command: program + " run --plan " + Quote(path)}, nil
 }
 
 // checkPlanned refuses what nobody has drawn: plans can be edited.
@@ -110,9 +110,9 @@ func newSeed() uint64 {
 	return 1 + binary.LittleEndian.Uint64(b[:])%999_999_999
 }
 
-// commandFor is the command that repeats a test: every setting that is not the
+// CommandFor is the command that repeats a test: every setting that is not the
 // default.
-func commandFor(program string, t Test) string {
+func CommandFor(program string, t Test) string {
 	defaults := DefaultTest()
 	words := []string{program, "run"}
 	for _, option := range Options() {
@@ -122,14 +122,14 @@ func commandFor(program string, t Test) string {
 			continue
 		}
 		if always || value != option.Get(&defaults) {
-			words = append(words, "--"+option.Name, quote(value))
+			words = append(words, "--"+option.Name, Quote(value))
 		}
 	}
 	return strings.Join(words, " ")
 }
 
-// quote makes one word of a value for a POSIX shell.
-func quote(s string) string {
+// Quote makes one word of a value for a POSIX shell.
+func Quote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=@%+", r)
 	}

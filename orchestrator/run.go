@@ -79,7 +79,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped()}
-	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && results.Verdict != check.Pass {
+	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)
 		}
@@ -103,6 +103,7 @@ type run struct {
 	nodes     *nodes
 	loader    *loader
 	clock     clock
+	mono      int64        // clock.now() when the history began: its times count from here
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
 
 	mu       sync.Mutex
@@ -110,6 +111,7 @@ type run struct {
 	failure  error                   // the first thing that went wrong with the machines
 	cancel   context.CancelCauseFunc // ends the storm, once it has begun
 	serving  bool                    // a first leader was seen: from here on a crash is the server's own
+	observe  func(history.NodeEvent) // is told of every event, once it is recorded; nil: nobody
 	closing  bool                    // the machines are being taken down: their ends are no failures
 }
 
@@ -145,9 +147,10 @@ func (r *run) openHistory() error {
 		return nil
 	}
 	var err error
+	r.mono = r.clock.now()
 	r.recorder, err = history.Create(filepath.Join(r.dir, history.FileName), history.Header{
 		Squall: r.cfg.Version, Test: r.plan.Test.Name, System: r.plan.Test.System, Workload: r.plan.Test.Workload,
-		Nodes: r.plan.Nodes, Seed: r.plan.Test.Seed, Mono: r.clock.now(), Wall: time.Now().UTC(),
+		Nodes: r.plan.Nodes, Seed: r.plan.Test.Seed, Mono: r.mono, Wall: time.Now().UTC(),
 	})
 	return err
 }
@@ -220,6 +223,9 @@ func (r *run) event(e history.NodeEvent) {
 	r.append(history.Record{Node: &e})
 	if r.nodes.leaders.see(e) {
 		r.cfg.Progress.Leader(e.Node, e.Term)
+	}
+	if r.observe != nil {
+		r.observe(e)
 	}
 	if e.Kind == history.EventExit && !history.OwnDoing(e.Reason) {
 		r.log.Error("a server ended by itself", "node", e.Node, "reason", e.Reason)

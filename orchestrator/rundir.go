@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,10 +26,9 @@ const (
 	latestLink = "latest"
 )
 
-// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
-// out/latest at it.
-func newRunDir(p *Plan, now time.Time) (string, error) {
-	base := filepath.Join(p.Test.Out, p.Test.Name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), p.Test.Seed))
+// makeRunDir makes out/<name>/<UTC time>-<seed>.
+func makeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
+	base := filepath.Join(out, name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), seed))
 	dir := base
 	for i := 2; ; i++ { // two runs of one seed within a second
 		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -36,29 +36,38 @@ func newRunDir(p *Plan, now time.Time) (string, error) {
 		}
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
-			break
+			return dir, nil
 		}
 		if !errors.Is(err, fs.ErrExist) || i > 100 {
 			return "", fmt.Errorf("make the run directory (--out): %w", err)
 		}
 		dir = fmt.Sprintf("%s-%d", base, i)
 	}
+}
+
+// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
+// out/latest at it.
+func newRunDir(p *Plan, now time.Time) (string, error) {
+	dir, err := makeRunDir(p.Test.Out, p.Test.Name, p.Test.Seed, now)
+	if err != nil {
+		return "", err
+	}
 	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
 		return "", err
 	}
-	return dir, pointLatest(p.Test.Out, dir)
+	return dir, PointLatest(p.Test.Out, dir)
 }
 
-// pointLatest replaces the link in one step, so that it never dangles. Where
+// PointLatest points out/latest at a folder below out. It replaces the link in one step, so that it never dangles. Where
 // no link can be made (Windows asks for a right, some file systems have none)
 // there is none: an old one would point at the wrong run, and FindRun does
 // without.
-func pointLatest(out, dir string) error {
+func PointLatest(out, dir string) error {
 	target, err := filepath.Rel(out, dir)
 	if err != nil {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
-	temp := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()))
+	temp := latestTemp(out, target)
 	link := filepath.Join(out, latestLink)
 	_ = os.Remove(temp)
 	if err := os.Symlink(target, temp); err != nil {
@@ -74,6 +83,12 @@ func pointLatest(out, dir string) error {
 		return fmt.Errorf("point %s at the run: %w", latestLink, err)
 	}
 	return nil
+}
+
+// latestTemp is where a link is made before it takes its place. Others, of this
+// process too, may be pointing it elsewhere at the same moment.
+func latestTemp(out, target string) string {
+	return filepath.Join(out, fmt.Sprintf(".%s-%d-%x", latestLink, os.Getpid(), sha256.Sum256([]byte(target))))
 }
 
 func writeJSON(path string, v any) error {

@@ -3,10 +3,10 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +86,7 @@ func TestRunDirectories(t *testing.T) {
 	if err != nil || len(runs) != 2 || runs[0].Verdict != check.Verdict("") {
 		t.Errorf("ListRuns = %+v, %v", runs, err)
 	}
-	if back, err := ReadPlan(first); err != nil || back.Test != plan.Test || len(back.Schedule) != len(plan.Schedule) {
+	if back, err := ReadPlan(first); err != nil || !reflect.DeepEqual(back.Test, plan.Test) || len(back.Schedule) != len(plan.Schedule) {
 		t.Errorf("the plan reads back as %+v, %v", back, err)
 	}
 	if err := os.WriteFile(filepath.Join(first, PlanFile), []byte("{"), 0o644); err != nil {
@@ -139,11 +139,11 @@ func TestLatestCannotBeMade(t *testing.T) {
 		t.Skipf("no links here: %v", err)
 	}
 	// What cannot be removed stands where the new link would be made.
-	blocked := filepath.Join(out, fmt.Sprintf(".%s-%d", latestLink, os.Getpid()), "x")
+	blocked := filepath.Join(latestTemp(out, filepath.Join("test", "run")), "x")
 	if err := os.MkdirAll(blocked, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := pointLatest(out, filepath.Join(out, "test", "run")); err != nil {
+	if err := PointLatest(out, filepath.Join(out, "test", "run")); err != nil {
 		t.Errorf("the run failed for want of a link: %v", err)
 	}
 	if _, err := os.Lstat(link); !errors.Is(err, fs.ErrNotExist) {

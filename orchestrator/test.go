@@ -69,6 +69,9 @@ type Test struct {
 	Keep        string   `json:"keep"`
 	CheckTime   Duration `json:"checkTime"`
 	CheckMemory int      `json:"checkMemory"` // MiB
+
+	// Thresholds are what the figures must keep: see history/gate.
+	Thresholds []string `json:"thresholds,omitempty"`
 }
 
 // The choices of Runtime: what makes the machines.
@@ -105,6 +108,13 @@ type Option struct {
 	Usage string
 	Set   func(t *Test, text string) error
 	Get   func(t *Test) string
+	// Choices are the values of an option that has a few, Low and High the bounds
+	// of one that is a number; both are 0 where there are none.
+	Choices   []string
+	Low, High float64
+	// Joined is what stands between the values of a flag that may be given several
+	// times; "" where it may not, and the last one counts.
+	Joined string
 }
 
 // Options are all settings of a test, in the order in which help shows them.
@@ -114,28 +124,28 @@ func Options() []Option {
 		durationOption("time", time.Second, 24*time.Hour, "how long clients put load on the cluster",
 			func(t *Test) *Duration { return &t.Time }),
 		nameOption("workload", workloadNames(), "what clients do, and what must then hold", func(t *Test) *string { return &t.Workload }),
-		{"nemesis", "list of faults", `faults and mixes to draw from, such as "storm", "partition,kill(leader)*3,delay(50ms±10ms)" or "none" (see: squall list faults)`,
-			setNemesis, func(t *Test) string { return t.Nemesis }},
+		{Name: "nemesis", Type: "list of faults", Usage: `faults and mixes to draw from, such as "storm", "partition,kill(leader)*3,delay(50ms±10ms)" or "none" (see: squall list faults)`,
+			Set: setNemesis, Get: func(t *Test) string { return t.Nemesis }},
 		intOption("clients", 1, 1000, "client processes", func(t *Test) *int { return &t.Clients }),
-		{"rate", "number", "operations per second in all (open loop); 0: each client sends its next when the last is answered", setRate,
-			func(t *Test) string { return strconv.FormatFloat(t.Rate, 'g', -1, 64) }},
-		{"seed", "whole number", "what schedule, generator and values are drawn from; 0: a new one", setSeed,
-			func(t *Test) string { return strconv.FormatUint(t.Seed, 10) }},
+		{Name: "rate", Type: "number", Usage: "operations per second in all (open loop); 0: each client sends its next when the last is answered", High: maxRate, Set: setRate,
+			Get: func(t *Test) string { return strconv.FormatFloat(t.Rate, 'g', -1, 64) }},
+		{Name: "seed", Type: "whole number", Usage: "what schedule, generator and values are drawn from; 0: a new one", High: math.MaxUint64, Set: setSeed,
+			Get: func(t *Test) string { return strconv.FormatUint(t.Seed, 10) }},
 		nameOption("system", systemNames(), "system under test", func(t *Test) *string { return &t.System }),
 		nameOption("runtime", []string{RuntimeAuto, RuntimeDocker, RuntimeLocal},
 			"what makes the machines: containers, or Linux namespaces; auto: Docker when its engine answers, else local",
 			func(t *Test) *string { return &t.Runtime }),
-		{"mutant", "name", "plant a known bug in the node (see: squall list mutants)", setMutant,
-			func(t *Test) string { return t.Mutant }},
-		{"schedule", "steps", `faults at set times, in place of drawing: "at 3s for 2s: kill(leader); after 1s for 2s: pause"`,
-			setSchedule, func(t *Test) string { return t.Schedule }},
+		{Name: "mutant", Type: "name", Usage: "plant a known bug in the node (see: squall list mutants)", Set: setMutant,
+			Get: func(t *Test) string { return t.Mutant }},
+		{Name: "schedule", Type: "steps", Usage: `faults at set times, in place of drawing: "at 3s for 2s: kill(leader); after 1s for 2s: pause"`,
+			Set: setSchedule, Get: func(t *Test) string { return t.Schedule }},
 		distOption("hold", `how long a fault holds: "2s", "2s-5s" or "exp(3s)" (default: as the mix says)`, func(t *Test) *string { return &t.Hold }),
 		distOption("gap", `how long it is quiet between two faults, likewise`, func(t *Test) *string { return &t.Gap }),
 		intOption("overlap", 0, schedule.MaxOverlap, "faults that may be in force at once (0: as the mix says)", func(t *Test) *int { return &t.Overlap }),
-		{"limit", "anything|majority", "what must stay whole: nothing, or a majority of the nodes (default: as the mix says)", setLimit,
-			func(t *Test) string { return t.Limit }},
-		{"swarm", "true|false", "draw a random subset of the faults, with random weights, for each seed", setSwarm,
-			func(t *Test) string { return strconv.FormatBool(t.Swarm) }},
+		{Name: "limit", Type: "anything|majority", Usage: "what must stay whole: nothing, or a majority of the nodes (default: as the mix says)", Choices: []string{schedule.Anything, schedule.Majority}, Set: setLimit,
+			Get: func(t *Test) string { return t.Limit }},
+		{Name: "swarm", Type: "true|false", Usage: "draw a random subset of the faults, with random weights, for each seed", Choices: []string{"true", "false"}, Set: setSwarm,
+			Get: func(t *Test) string { return strconv.FormatBool(t.Swarm) }},
 		textOption("name", "name of the test, and of its folder under out (default: system and workload)",
 			func(t *Test) *string { return &t.Name }),
 		textOption("out", "folder that run directories are made in", func(t *Test) *string { return &t.Out }),
@@ -153,11 +163,13 @@ func Options() []Option {
 			func(t *Test) *Duration { return &t.ElectionMax }),
 		intOption("snapshot-every", 10, math.MaxInt32, "log entries between two snapshots",
 			func(t *Test) *int { return &t.SnapshotEvery }),
-		{"cpus", "number", "processors' worth of time that each node may use, such as 0.5; 0: no limit", setCPUs,
-			func(t *Test) string { return strconv.FormatFloat(t.CPUs, 'g', -1, 64) }},
+		{Name: "cpus", Type: "number", Usage: "processors' worth of time that each node may use, such as 0.5; 0: no limit", High: maxCPUs, Set: setCPUs,
+			Get: func(t *Test) string { return strconv.FormatFloat(t.CPUs, 'g', -1, 64) }},
 		intOption("memory", 0, 1<<20, "memory of each node, MiB; 0: no limit", func(t *Test) *int { return &t.Memory }),
 		durationOption("check-time", time.Second, 24*time.Hour, "time limit of the check",
 			func(t *Test) *Duration { return &t.CheckTime }),
+		{Name: "threshold", Type: "bound", Joined: "; ", Set: setThresholds, Get: func(t *Test) string { return strings.Join(t.Thresholds, "; ") },
+			Usage: `what a metric must keep: "throughput > 2000/s", "latency{op=write} p(99) < 50ms" (docs/metrics.md); may be given many times`},
 		intOption("check-memory", 64, 1<<20, "memory limit of the check, MiB", func(t *Test) *int { return &t.CheckMemory }),
 	}
 }
@@ -198,18 +210,18 @@ func NodeNames(n int) []string {
 }
 
 func intOption(name string, lo, hi int, usage string, field func(*Test) *int) Option {
-	return Option{name, "whole number", usage, func(t *Test, text string) error {
+	return Option{Name: name, Type: "whole number", Usage: usage, Low: float64(lo), High: float64(hi), Set: func(t *Test, text string) error {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < lo || n > hi {
 			return fmt.Errorf("expected a whole number from %d to %d, found %q", lo, hi, text)
 		}
 		*field(t) = n
 		return nil
-	}, func(t *Test) string { return strconv.Itoa(*field(t)) }}
+	}, Get: func(t *Test) string { return strconv.Itoa(*field(t)) }}
 }
 
 func durationOption(name string, lo, hi time.Duration, usage string, field func(*Test) *Duration) Option {
-	return Option{name, "duration", usage, func(t *Test, text string) error {
+	return Option{Name: name, Type: "duration", Usage: usage, Set: func(t *Test, text string) error {
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			return fmt.Errorf(`expected a duration such as "30s" or "1m30s", found %q`, text)
@@ -219,21 +231,21 @@ func durationOption(name string, lo, hi time.Duration, usage string, field func(
 		}
 		*field(t) = Duration(d)
 		return nil
-	}, func(t *Test) string { return time.Duration(*field(t)).String() }}
+	}, Get: func(t *Test) string { return time.Duration(*field(t)).String() }}
 }
 
 func nameOption(name string, known []string, usage string, field func(*Test) *string) Option {
-	return Option{name, strings.Join(known, "|"), usage, func(t *Test, text string) error {
+	return Option{Name: name, Type: strings.Join(known, "|"), Usage: usage, Choices: known, Set: func(t *Test, text string) error {
 		if !slices.Contains(known, text) {
 			return fmt.Errorf("expected one of %s, found %q", strings.Join(known, ", "), text)
 		}
 		*field(t) = text
 		return nil
-	}, func(t *Test) string { return *field(t) }}
+	}, Get: func(t *Test) string { return *field(t) }}
 }
 
 func textOption(name, usage string, field func(*Test) *string) Option {
-	return Option{name, "text", usage, func(t *Test, text string) error {
+	return Option{Name: name, Type: "text", Usage: usage, Set: func(t *Test, text string) error {
 		if text == "" {
 			return errors.New("expected a text, found nothing")
 		}
@@ -242,12 +254,15 @@ func textOption(name, usage string, field func(*Test) *string) Option {
 		}
 		*field(t) = text
 		return nil
-	}, func(t *Test) string { return *field(t) }}
+	}, Get: func(t *Test) string { return *field(t) }}
 }
+
+// maxRate is the most operations per second that can be asked for.
+const maxRate = 1e6
 
 func setRate(t *Test, text string) error {
 	rate, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(rate >= 0 && rate <= 1e6) {
+	if err != nil || !(rate >= 0 && rate <= maxRate) {
 		return fmt.Errorf("expected a number of operations per second from 0 to 1000000, found %q", text)
 	}
 	t.Rate = rate
@@ -255,11 +270,11 @@ func setRate(t *Test, text string) error {
 }
 
 // minCPUs is the least that the kernel's scheduler can be told.
-const minCPUs = 0.01
+const minCPUs, maxCPUs = 0.01, 1024
 
 func setCPUs(t *Test, text string) error {
 	cpus, err := strconv.ParseFloat(text, 64)
-	if err != nil || cpus != 0 && !(cpus >= minCPUs && cpus <= 1024) {
+	if err != nil || cpus != 0 && !(cpus >= minCPUs && cpus <= maxCPUs) {
 		return fmt.Errorf("expected 0, or a number of processors from %v to 1024, found %q", minCPUs, text)
 	}
 	t.CPUs = cpus

@@ -9,13 +9,26 @@ import (
 	"squall/workloads/systems"
 )
 
-// Check checks the history in a run directory as its plan asks, and writes
-// results.json. It needs neither cluster nor network.
+// Check checks the history in a run directory as its plan asks, judges its
+// thresholds, and writes results.json. It needs neither cluster nor network.
 func Check(ctx context.Context, dir string) (*check.Results, error) {
 	plan, err := ReadPlan(dir)
 	if err != nil {
 		return nil, err
 	}
+	return checkBy(ctx, dir, plan, plan.Test.Thresholds)
+}
+
+// CheckAgainst is Check with other thresholds than those of the plan.
+func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.Results, error) {
+	plan, err := ReadPlan(dir)
+	if err != nil {
+		return nil, err
+	}
+	return checkBy(ctx, dir, plan, thresholds)
+}
+
+func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (*check.Results, error) {
 	workload, err := workloads.Find(plan.Test.Workload)
 	if err != nil {
 		return nil, err
@@ -24,9 +37,16 @@ func Check(ctx context.Context, dir string) (*check.Results, error) {
 	if err != nil {
 		return nil, err
 	}
-	return check.Run(ctx, dir, workload.Checkers(system.Traits()), check.Limits{
+	results, err := check.Run(ctx, dir, workload.Checkers(system.Traits()), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := judge(dir, results, thresholds); err != nil {
+		return nil, err
+	}
+	return results, nil
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,7 @@ type figures struct {
 	faults     []measure.FaultRun // by begin
 	series     measure.Series
 	latency    measure.Quantiles
-	dots       []dot
+	cloud      cloud
 	outages    []measure.Outage
 	candidates []candidacy
 }
@@ -45,7 +46,7 @@ func newFigures(in measure.Input, results *check.Results) *figures {
 		faults:    slices.Clone(results.Faults),
 		series:    measure.Over(in, bucketStep(load, results.Ops.OK)),
 		latency:   measure.Latency(in),
-		dots:      dotsOf(in),
+		cloud:     cloudOf(in),
 		outages:   measure.Outages(in),
 	}
 	slices.SortStableFunc(fig.faults, func(a, b measure.FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
@@ -73,54 +74,55 @@ func shownWindow(in measure.Input, load measure.Window, fig *figures) measure.Wi
 	return w
 }
 
-// figure is one picture: its PNG for a light page and for a dark one.
+// figure is one picture, as PNG and as SVG.
 type figure struct {
 	painter
-	light, dark []byte
+	png, svg []byte
 }
 
 // painter is a kind of figure.
 type painter struct {
-	file  string // in the run directory
-	title string
-	alt   string // for those who cannot see it
+	Name  string // its files are Name.png and Name.svg, in the run directory
+	Title string
 	paint func(*figures, theme, studio) *sheet
 }
 
 func painters() []painter {
 	return []painter{
-		{"throughput.png", "Throughput", "Operations per second over time, by function, with the faults as bands.", drawThroughput},
-		{"latency.png", "Latency", "Every operation by when it returned and how long it took, with the faults as bands.", drawLatency},
-		{"elections.png", "Leaders and elections", "A lane for each node showing when it led, in which term, and when it was down; under them the times without a leader. The tables below hold the same.", drawElections},
+		{"throughput", "Throughput", drawThroughput},
+		{"latency", "Latency of each operation", drawLatency},
+		{"quantiles", "Quantiles of the latency", drawQuantiles},
+		{"elections", "Leaders and elections", drawElections},
 	}
 }
 
-// drawAll draws every figure in both themes.
+// drawAll draws every figure.
 func drawAll(ctx context.Context, fig *figures, dpi int) ([]figure, error) {
-	st := newStudio(dpi)
+	raster := newStudio(dpi)
+	vector := raster
+	vector.vector = true
 	var out []figure
 	for _, p := range painters() {
 		out = append(out, figure{painter: p})
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range out {
-		for _, dark := range []bool{false, true} {
+		draw := func(st studio, into *[]byte) {
 			g.Go(func() error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				th, into := lightTheme(), &out[i].light
-				if dark {
-					th, into = darkTheme(), &out[i].dark
-				}
 				var buf bytes.Buffer
-				if err := out[i].paint(fig, th, st).writePNG(&buf); err != nil {
-					return fmt.Errorf("%s: %w", out[i].file, err)
+				if err := out[i].paint(fig, lightTheme(), st).write(&buf); err != nil {
+					return fmt.Errorf("%s: %w", out[i].Name, err)
 				}
 				*into = buf.Bytes()
 				return nil
 			})
 		}
+		draw(raster, &out[i].png)
+		draw(vector, &out[i].svg)
 	}
 	return out, g.Wait()
 }

@@ -19,6 +19,7 @@ type finding struct {
 	Timeline                    *timeline
 	Events                      []eventRow
 	Picture                     string // a relative link, or ""
+	Moment                      string // a relative link to its operations, or ""
 	Left                        int    // operations and events that are not shown
 }
 
@@ -35,13 +36,13 @@ type eventRow struct{ At, Node, Kind, Text string }
 // maxShown bounds the operations and events that a finding lists.
 const maxShown = 60
 
-func findingsOf(r *run, faults []measure.FaultRun) []finding {
+func findingsOf(r *run, fig *figures) []finding {
 	var out []finding
 	for _, c := range r.results.Checks {
 		if c.Verdict == check.Pass || len(c.Witness) == 0 && len(c.Events) == 0 && c.Picture == "" {
 			continue
 		}
-		f := finding{Name: c.Name, Verdict: string(c.Verdict), Summary: c.Summary, Key: c.Key, Picture: pictureLink(r.dir, c.Picture)}
+		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Summary, maxShownText), Key: clip(c.Key, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
 		witness, events := c.Witness, c.Events
 		if len(witness) > maxShown {
 			f.Left += len(witness) - maxShown
@@ -52,7 +53,7 @@ func findingsOf(r *run, faults []measure.FaultRun) []finding {
 			events = events[:maxShown]
 		}
 		for i, w := range witness {
-			row := witnessRow{Number: i + 1, Process: w.Process, Node: w.Node, Text: w.Text, Outcome: w.Outcome, Call: seconds(w.Call),
+			row := witnessRow{Number: i + 1, Process: w.Process, Node: clip(w.Node, maxName), Text: clip(w.Text, 600), Outcome: clip(w.Outcome, maxName), Call: seconds(w.Call),
 				Return: seconds(w.Return), Took: millisText(measure.Millis(float64(w.Return-w.Call) / 1e6))}
 			if w.Outcome == string(history.Info) {
 				row.Return, row.Took = "never answered", "–"
@@ -60,14 +61,34 @@ func findingsOf(r *run, faults []measure.FaultRun) []finding {
 			f.Witness = append(f.Witness, row)
 		}
 		if len(witness) > 0 {
-			f.Timeline = newTimeline(witness, faults)
+			f.Timeline = newTimeline(witness, fig)
+			if r.historyErr == nil {
+				f.Moment = momentLink(middle(witness))
+			}
 		}
 		for i := range events {
-			f.Events = append(f.Events, eventRow{At: r.sinceStart(events[i].Time), Node: events[i].Node, Kind: events[i].Kind, Text: eventText(&events[i])})
+			f.Events = append(f.Events, eventRow{At: r.sinceStart(events[i].Time), Node: clip(events[i].Node, maxName), Kind: clip(events[i].Kind, maxName), Text: clip(eventText(&events[i]), 600)})
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+// middle is when the operations of a witness that returned last did so, where
+// what is wrong shows; ns since the start.
+func middle(witness []check.WitnessOp) int64 {
+	var at int64
+	for _, w := range witness {
+		if w.Outcome != string(history.Info) {
+			at = max(at, w.Call)
+		}
+	}
+	return at
+}
+
+// momentLink leads to the operations around a time.
+func momentLink(ns int64) string {
+	return fmt.Sprintf("./%s#t=%.6f", TimelineFile, float64(max(ns, 0))/1e9)
 }
 
 // sinceStart shows a time of the machine's clock, which node events carry, as

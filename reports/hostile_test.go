@@ -28,12 +28,23 @@ var (
 	tags       = regexp.MustCompile(`<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>`)
 	attributes = regexp.MustCompile(`([a-zA-Z][-a-zA-Z:]*)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)`)
 	allowed    = strings.Fields(`html head meta title style body main header div svg circle path strong h1 h2 h3 dl dt dd b ul li
-		pre code section span p figure figcaption picture source img rect text line table thead tbody tr th td details summary a footer`)
+		pre code section span p figure figcaption picture source img rect text line table thead tbody tr th td details summary a footer
+		script noscript i button label form input select option canvas br`)
+	scripts = regexp.MustCompile(`(?s)<script( type="(?:application/json|text/plain)"(?: id="[a-z-]+")?(?: class="ops")?)?>(.*?)</script>`)
 )
 
 // strays finds what a page that loads nothing and runs nothing cannot hold.
 func strays(html string) []string {
 	var found []string
+	// What stands in a script is data, or one of squall's own.
+	own := []string{asset(uplot), asset("scene.js"), asset("charts.js"), asset("timeline.js")}
+	html = scripts.ReplaceAllStringFunc(html, func(whole string) string {
+		m := scripts.FindStringSubmatch(whole)
+		if m[1] == "" && !slices.Contains(own, m[2]) || m[1] != "" && strings.ContainsAny(m[2], "<>") {
+			found = append(found, clip(whole, 200))
+		}
+		return ""
+	})
 	for _, tag := range tags.FindAllStringSubmatch(html, -1) {
 		if !slices.Contains(allowed, strings.ToLower(tag[2])) {
 			found = append(found, tag[0])
@@ -73,15 +84,12 @@ func TestLoadsNothing(t *testing.T) {
 	if !strings.Contains(html, `href="./linearizable-k4.html"`) {
 		t.Error("the checker's picture is not linked")
 	}
-	if n := strings.Count(html, "data:image/png;base64,"); n != 6 {
-		t.Errorf("%d pictures, want 3 light and 3 dark", n)
-	}
 }
 
 // The test of the test: what strays looks for, it finds.
 func TestStrays(t *testing.T) {
 	for _, bad := range []string{
-		`<script>`, `<p onclick="x">`, `<a href="https://example.org">`, `<img src="x.png">`,
+		`<script>x</script>`, `<script type="text/plain">a<b</script>`, `<p onclick="x">`, `<a href="https://example.org">`, `<img src="x.png">`,
 		`<link rel="stylesheet">`, `<div style="x">`, `<a href="javascript:x">`, `<source srcset="a.png">`,
 	} {
 		if len(strays(bad)) == 0 {
@@ -122,14 +130,14 @@ func TestHostile(t *testing.T) {
 				plan: document{fields: map[string]any{"command": evil}, text: evil, trouble: evil},
 				env:  document{fields: map[string]any{evil: evil}, trouble: evil}}
 			var page strings.Builder
-			if err := render(&page, newPage(r, in, newFigures(in, res), nil)); err != nil {
+			if err := renderReport(&page, newPage(r, in, newFigures(in, res))); err != nil {
 				t.Fatal(err)
 			}
 			html := page.String()
 			if s := strays(html); len(s) > 0 {
 				t.Errorf("the page holds %q", s)
 			}
-			if strings.Contains(html, evil) && strings.ContainsAny(evil, `<>"'`) {
+			if strings.Contains(scripts.ReplaceAllString(html, ""), evil) && strings.ContainsAny(evil, `<>"'`) {
 				t.Errorf("%q is in the page as it is", evil)
 			}
 		})

@@ -12,57 +12,6 @@ import (
 	"squall/history/measure"
 )
 
-// dot is one operation in the latency figure.
-type dot struct {
-	at      int64 // when it returned, ns since the start of the test
-	ms      float64
-	outcome history.Outcome
-	f       history.Func
-}
-
-// dotsOf are the operations of the load.
-func dotsOf(in measure.Input) []dot {
-	dots := make([]dot, 0, len(in.Ops))
-	for i := range in.Ops {
-		op := &in.Ops[i]
-		if op.Final {
-			continue
-		}
-		// An operation never takes less than the clock can tell.
-		ms := max(float64(op.Return-op.Call)/1e6, 0.001)
-		dots = append(dots, dot{op.Return - in.Header.Mono, ms, op.Outcome, op.Func})
-	}
-	return dots
-}
-
-// maxDots is how many operations are drawn one by one; beyond it, those that
-// would fall on the same spot are drawn once.
-const maxDots = 20_000
-
-// thin leaves one of the dots that fall into the same cell of a grid and look
-// alike, on ever coarser grids until few enough are left. So nothing that
-// stands out disappears, the slowest least of all.
-func thin(dots []dot, a timeAxis, sc scale) []dot {
-	type cell struct {
-		x, y    int32
-		outcome history.Outcome
-		f       history.Func
-	}
-	for size := 0.5; len(dots) > maxDots; size *= 1.5 {
-		seen := make(map[cell]struct{}, maxDots)
-		kept := make([]dot, 0, maxDots)
-		for _, d := range dots {
-			c := cell{int32(float64(a.x(d.at)) / size), int32(float64(sc.y(d.ms)) / size), d.outcome, d.f}
-			if _, dup := seen[c]; !dup {
-				seen[c] = struct{}{}
-				kept = append(kept, d)
-			}
-		}
-		dots = kept
-	}
-	return dots
-}
-
 // drawLatency draws every operation by when it returned and how long it took,
 // and the median and the 99th percentile of those that succeeded.
 func drawLatency(fig *figures, th theme, st studio) *sheet {
@@ -76,21 +25,20 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 		subtitle = fmt.Sprintf("half of the operations that succeeded took at most %s, 99 %% at most %s, the slowest %s",
 			millisText(q.P50), millisText(q.P99), millisText(q.Max))
 	}
+	if c := fig.cloud; len(c.dots) < c.total {
+		subtitle += fmt.Sprintf("; %s of %s drawn, none that stands out left out", count(int64(len(c.dots))), count(int64(c.total)))
+	}
 	top := s.drawHead("Latency", subtitle, s.latencyLegend(fig, p50, p99)) - bandTab - bandRows*bandRow
 	const foot = 40
 
-	low, high := math.Inf(1), 0.0
-	for _, d := range fig.dots {
-		low, high = min(low, d.ms), max(high, d.ms)
-	}
-	sc, ticks := logScale(low, high, foot, top)
+	sc, ticks := logScale(fig.cloud.low, fig.cloud.high, foot, top)
 	s.drawBands(a, fig.faults, foot, top)
 	s.drawTimeGrid(a, foot, top)
 	s.drawScale(a, sc, ticks, "latency (ms, log scale)")
-	if len(fig.dots) == 0 {
+	if fig.cloud.total == 0 {
 		s.drawNothing(a, foot, top, "no operations")
 	}
-	dots := thin(fig.dots, a, sc)
+	dots := fig.cloud.dots
 	s.drawDots(a, sc, dots, history.OK)
 	s.drawQuantile(a, sc, fig.series, p50, func(q measure.Quantiles) measure.Millis { return q.P50 })
 	s.drawQuantile(a, sc, fig.series, p99, func(q measure.Quantiles) measure.Millis { return q.P99 })
@@ -103,7 +51,7 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 
 func (s *sheet) latencyLegend(fig *figures, p50, p99 stroke) []legendEntry {
 	var legend []legendEntry
-	for _, f := range funcsSeen(fig.dots) {
+	for _, f := range funcsSeen(fig.cloud.dots) {
 		legend = append(legend, legendEntry{string(f), func(s *sheet, x, y vg.Length) {
 			s.glyphs(s.theme.muted, 3, f, []vg.Point{{X: x + swatchWidth - 5, Y: y + swatchHeight/2}})
 		}})
@@ -207,7 +155,7 @@ func (s *sheet) drawQuantile(a timeAxis, sc scale, series measure.Series, st str
 			flush()
 			continue
 		}
-		run = append(run, vg.Point{X: a.x(series.At(i)), Y: sc.y(max(float64(of(q)), 0.001))})
+		run = append(run, vg.Point{X: a.x(series.At(i)), Y: sc.y(max(float64(of(q)), shortest))})
 	}
 	flush()
 }

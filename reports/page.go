@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"maps"
@@ -18,6 +17,7 @@ import (
 // plain text, which the template escapes.
 type page struct {
 	Verdict   string
+	Tone      string // the class that colours it: the verdict, or "threshold"
 	Headline  string
 	Meaning   string
 	Reasons   []string
@@ -29,7 +29,13 @@ type page struct {
 	Cards     []card
 	Findings  []finding
 	Checks    []checkRow
-	Figures   []embedded
+	Missed    []thresholdRow
+	Met       []thresholdRow
+	Charts    template.JS // data of the charts; "" without a history
+	Dots      string      // what the chart of latencies leaves out
+	Figures   []painter
+	Classes   []measure.FaultClass
+	Effects   []effectRow
 	Losses    []lossRow
 	Summary   string // of the losses
 	Faults    []faultRow
@@ -44,54 +50,33 @@ type fact struct{ Name, Value string }
 // card is one figure that matters, and what goes with it.
 type card struct{ Title, Value, Detail string }
 
-type embedded struct {
-	Title, Alt, File string
-	Light            template.URL
-	Dark             template.Srcset
-}
-
 type checkRow struct {
 	Name, Verdict, Summary, Took string
 	Stats                        []fact
 }
 
-type functionRow struct{ Name, OK, Fail, Info, P50, P90, P99, Max string }
-
-type lossRow struct {
-	At, Node, Cause, NewLeader, NoLeader, Unavailable string
-	Term, NewTerm                                     uint64
-	Elected                                           bool
-}
-
-type faultRow struct {
-	ID                                     int
-	Kind, Name, Targets, Detail, At, Until string
-	Lasted, Err                            string
-	Verified, Healed                       bool
-	Bite, Mend                             string // how long it took to take effect, and to heal
-	Params                                 string
-	Figures                                []string // what shows how hard it hit
-	Proof, HealProof                       []string
-}
-
-func newPage(r *run, in measure.Input, fig *figures, drawn []figure) page {
+func newPage(r *run, in measure.Input, fig *figures) page {
 	res := r.results
 	p := page{
 		Verdict:   string(res.Verdict),
-		Reasons:   res.Reasons,
-		Command:   r.plan.get("command"),
+		Tone:      string(res.Verdict),
+		Reasons:   clipAll(res.Reasons),
+		Command:   clip(r.plan.get("command"), 4*maxShownText),
+		Effects:   effectRows(res.Effects),
 		Test:      cmp.Or(in.Header.Test, r.plan.get("test", "name"), "unnamed test"),
 		Facts:     factsOf(r, in),
 		Cards:     cardsOf(res, fig),
 		Losses:    lossRows(res.Elections),
 		Faults:    faultRows(fig.faults),
 		Functions: functionRows(res.Ops),
-		Findings:  findingsOf(r, fig.faults),
+		Findings:  findingsOf(r, fig),
 		History:   historyFacts(r),
 		Env:       flatten(r.env.fields),
 		Plan:      clip(r.plan.text, 100_000),
 	}
+	p.Test = clip(p.Test, maxShownText)
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
+	p.addThresholds(res)
 	for _, n := range []string{r.plan.trouble, r.env.trouble} {
 		if n != "" {
 			p.Notices = append(p.Notices, n)
@@ -103,23 +88,22 @@ func newPage(r *run, in measure.Input, fig *figures, drawn []figure) page {
 		p.Notices = append(p.Notices, "The history is not whole: "+cut+". Everything below is about what is left of it.")
 	}
 	for _, c := range res.Checks {
-		row := checkRow{Name: c.Name, Verdict: string(c.Verdict), Summary: c.Summary,
+		row := checkRow{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Summary, maxShownText),
 			Took: millisText(measure.Millis(c.Seconds * 1000))}
 		for _, k := range slices.Sorted(maps.Keys(c.Stats)) {
 			row.Stats = append(row.Stats, fact{k, plainNumber(round(c.Stats[k], 3))})
 		}
 		p.Checks = append(p.Checks, row)
 	}
-	for _, f := range drawn {
-		p.Figures = append(p.Figures, embedded{Title: f.title, Alt: f.alt, File: f.file,
-			Light: template.URL(dataURL(f.light)), Dark: template.Srcset(dataURL(f.dark))})
+	if r.historyErr == nil {
+		p.Figures, p.Classes = painters(), faultClasses(fig.faults)
+		p.Charts, _ = dataBlock(newCharts(fig)) // of plain numbers and texts: it cannot fail
+		if c := fig.cloud; len(c.dots) < c.total {
+			p.Dots = fmt.Sprintf("%s of %s operations are drawn: where many lie on one spot one stands for them. All that stand out are there.",
+				count(int64(len(c.dots))), count(int64(c.total)))
+		}
 	}
 	return p
-}
-
-// dataURL holds a picture in the page itself.
-func dataURL(png []byte) string {
-	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
 }
 
 // advice is something to do, and the command that does it, if one does.
@@ -221,63 +205,6 @@ func cardsOf(res *check.Results, fig *figures) []card {
 	return append(cards,
 		card{"Time without leader", millisText(el.NoLeaderMedian), "median; longest " + millisText(el.NoLeaderMax)},
 		card{"Unavailable to clients", millisText(el.UnavailableMedian), "median; longest " + millisText(el.UnavailableMax)})
-}
-
-func functionRows(ops measure.Ops) []functionRow {
-	var rows []functionRow
-	series := measure.Series{OK: map[history.Func][]int64{}}
-	for f := range ops.ByFunc {
-		series.OK[history.Func(f)] = nil
-	}
-	for _, f := range funcsOf(series) {
-		o := ops.ByFunc[string(f)]
-		q := o.Latency
-		row := functionRow{Name: string(f), OK: count(o.OK), Fail: count(o.Fail), Info: count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}
-		if q.Count > 0 {
-			row.P50, row.P90, row.P99, row.Max = millisText(q.P50), millisText(q.P90), millisText(q.P99), millisText(q.Max)
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-func lossRows(e measure.Elections) []lossRow {
-	var rows []lossRow
-	for _, l := range e.Losses {
-		row := lossRow{At: seconds(l.At), Node: l.Node, Term: l.Term, Cause: l.Cause, NewLeader: l.NewLeader,
-			NewTerm: l.NewTerm, Elected: l.NewLeader != "", NoLeader: millisText(l.NoLeader), Unavailable: "–"}
-		if !row.Elected {
-			row.NoLeader = "at least " + row.NoLeader
-		}
-		if l.Unavailable > 0 {
-			row.Unavailable = millisText(l.Unavailable)
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-func faultRows(faults []measure.FaultRun) []faultRow {
-	var rows []faultRow
-	for _, f := range faults {
-		row := faultRow{
-			ID: f.ID, Kind: string(f.Class()), Name: strings.TrimSpace(f.Name + " " + f.Variant), Params: f.Params, Figures: headlines(f.Measured),
-			Targets: strings.Join(f.Targets, ", "), Detail: f.Detail, At: seconds(f.Begin), Err: f.Err,
-			Verified: f.Verified, Healed: f.Healed > 0, Proof: f.Proof, HealProof: f.HealProof,
-		}
-		if f.Bitten > 0 {
-			row.Bite = millisText(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))
-		}
-		if f.HealAt > 0 {
-			row.Until = seconds(f.HealAt)
-			row.Lasted = plainNumber(round(float64(f.HealAt-f.Begin)/1e9, 1)) + " s"
-		}
-		if f.Healed > 0 && f.HealAt > 0 {
-			row.Mend = millisText(measure.Millis(float64(f.Healed-f.HealAt) / 1e6))
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }
 
 func historyFacts(r *run) []fact {

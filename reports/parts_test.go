@@ -48,29 +48,32 @@ func TestPlaceLabels(t *testing.T) {
 	})
 }
 
-func TestThinKeepsWhatStandsOut(t *testing.T) {
-	a := newTimeAxis(measure.Window{Begin: 0, End: 60e9})
-	sc, _ := logScale(0.1, 5000, 40, 380)
-	var dots []dot
+func TestCloudKeepsWhatStandsOut(t *testing.T) {
+	in := measure.Input{}
 	for i := range 200_000 {
-		dots = append(dots, dot{at: int64(i) * 300_000, ms: 1 + float64(i%97)/50, outcome: history.OK, f: history.Read})
+		call := int64(i) * 300_000
+		in.Ops = append(in.Ops, history.Op{Call: call, Return: call + int64(1e6+float64(i%97)*2e4), Outcome: history.OK, Func: history.Read})
 	}
-	dots[777].ms = 4321
-	dots[999].outcome = history.Info
-	dots[1234].ms = 0.2
-	got := thin(dots, a, sc)
-	if len(got) > maxDots || len(got) < maxDots/10 {
-		t.Errorf("%d dots are left", len(got))
+	in.Ops[777].Return = in.Ops[777].Call + 4321e6
+	in.Ops[999].Outcome = history.Info
+	in.Ops[1234].Return = in.Ops[1234].Call + 2e5
+	c := cloudOf(in)
+	if len(c.dots) > maxDots || len(c.dots) < maxDots/10 || c.total != len(in.Ops) {
+		t.Errorf("%d dots of %d are left", len(c.dots), c.total)
 	}
 	var slow, quick, info bool
-	for _, d := range got {
+	for i, d := range c.dots {
 		slow, quick, info = slow || d.ms == 4321, quick || d.ms == 0.2, info || d.outcome == history.Info
+		if i > 0 && c.dots[i-1].at > d.at {
+			t.Fatal("the dots are not by time")
+		}
 	}
-	if !slow || !quick || !info {
-		t.Errorf("slowest kept: %v, quickest: %v, unknown: %v", slow, quick, info)
+	if !slow || !quick || !info || c.low != 0.2 || c.high != 4321 {
+		t.Errorf("slowest kept: %v, quickest: %v, unknown: %v; %g to %g", slow, quick, info, c.low, c.high)
 	}
-	if few := thin(dots[:100], a, sc); len(few) != 100 {
-		t.Errorf("of 100 dots %d are left", len(few))
+	in.Ops = in.Ops[:100]
+	if few := cloudOf(in); len(few.dots) != 100 {
+		t.Errorf("of 100 dots %d are left", len(few.dots))
 	}
 }
 
@@ -143,7 +146,13 @@ func TestTimeline(t *testing.T) {
 			})
 		}
 		faults := []measure.FaultRun{{Name: "kill", Verified: true, Begin: when.Draw(t, "fault"), HealAt: 0}}
-		tl := newTimeline(ops, faults)
+		fig := &figures{faults: faults, elections: measure.Elections{Reigns: []measure.Reign{{Node: "n1", Term: 3, Begin: when.Draw(t, "reign")}}}}
+		tl := newTimeline(ops, fig)
+		for _, r := range tl.Reigns {
+			if r.X < 0 || r.X+r.W > tl.Width {
+				t.Fatalf("reign %+v leaves the picture", r)
+			}
+		}
 		if len(tl.Bars) != len(ops) || len(tl.Lanes) == 0 || len(tl.Lanes) > len(ops) {
 			t.Fatalf("%d bars, %d lanes of %d operations", len(tl.Bars), len(tl.Lanes), len(ops))
 		}

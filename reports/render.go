@@ -1,29 +1,123 @@
 package reports
 
 import (
-	_ "embed" // the page's template and style sheet
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
+	"strings"
+
+	"squall/history/measure"
 )
 
-//go:embed assets/report.html.tmpl
-var pageTemplate string
+//go:embed assets
+var assets embed.FS
 
-//go:embed assets/report.css
-var styleSheet string
+func asset(name string) string {
+	text, err := assets.ReadFile("assets/" + name)
+	if err != nil {
+		panic(err) // it is built in
+	}
+	return string(text)
+}
 
-// render writes the page. html/template escapes whatever comes from a run for
-// the place where it stands: keys, values, errors and names may hold anything.
-func render(w io.Writer, p page) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"style": func() template.CSS { return template.CSS(styleSheet) },
-	}).Parse(pageTemplate)
+// script is a script of a page. The page's policy names its hash, so that no
+// other one runs, whatever a run's keys and values hold.
+func script(name string) template.JS { return template.JS(asset(name)) }
+
+// policy is the content security policy of a page: nothing is loaded, and only
+// these scripts run.
+func policy(scripts ...string) string {
+	p := "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; script-src"
+	for _, name := range scripts {
+		sum := sha256.Sum256([]byte(asset(name)))
+		p += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return p
+}
+
+const uplot = "uplot/uPlot.iife.min.js"
+
+// fill fills a page's template. html/template escapes whatever comes from a run
+// for the place where it stands: keys, values, errors and names may hold
+// anything.
+func fill(w io.Writer, name string, data any) error {
+	t, err := template.New(name).Funcs(template.FuncMap{
+		"style":  func(name string) template.CSS { return template.CSS(asset(name)) },
+		"script": script,
+		"policy": policy,
+	}).ParseFS(assets, "assets/"+name)
 	if err != nil {
 		return fmt.Errorf("parse the template: %w", err)
 	}
-	if err := t.Execute(w, p); err != nil {
+	if err := t.Execute(w, data); err != nil {
 		return fmt.Errorf("fill the template: %w", err)
 	}
 	return nil
+}
+
+// renderReport writes report.html.
+func renderReport(w io.Writer, p page) error { return fill(w, "report.html.tmpl", p) }
+
+// operations is what the template of timeline.html shows.
+type operations struct {
+	Test    string
+	Note    string
+	Data    template.JS
+	Texts   template.HTML
+	Chunks  []template.HTML
+	Classes []measure.FaultClass
+}
+
+// place is a moment to jump to.
+type place struct {
+	Text string `json:"text"`
+	At   micros `json:"at"`
+}
+
+// renderTimeline writes timeline.html.
+func renderTimeline(w io.Writer, r *run, in measure.Input, fig *figures) error {
+	log, err := pack(in, moments(r, fig), maxOps)
+	if err != nil {
+		return fmt.Errorf("pack the operations: %w", err)
+	}
+	data, err := dataBlock(map[string]any{"scene": newScene(fig), "log": log, "places": placesOf(r, fig)})
+	if err != nil {
+		return fmt.Errorf("pack the operations: %w", err)
+	}
+	p := operations{Test: clip(cmp.Or(in.Header.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
+		Note: fmt.Sprintf("All %s are here.", plural(log.Total, "operation"))}
+	if log.Shown < log.Total {
+		p.Note = fmt.Sprintf("%s of %s operations are here: what did not succeed, what is near a fault, the loss of a leader or a finding, and one in %d of the rest. The history holds all.",
+			count(int64(log.Shown)), count(int64(log.Total)), log.One)
+	}
+	return fill(w, "timeline.html.tmpl", p)
+}
+
+// placesOf are the moments of a run that one may want to see.
+func placesOf(r *run, fig *figures) []place {
+	places := []place{}
+	for _, c := range r.results.Checks {
+		if len(c.Witness) > 0 {
+			places = append(places, place{"finding: " + clip(c.Name, maxName), micros(middle(c.Witness))})
+		}
+	}
+	for _, l := range fig.elections.Losses {
+		places = append(places, place{fmt.Sprintf("%s  leader lost: %s (%s)", seconds(l.At), clip(l.Node, maxName), clip(l.Cause, maxName)), micros(l.At)})
+	}
+	for _, f := range fig.faults {
+		places = append(places, place{fmt.Sprintf("%s  fault %d: %s", seconds(f.Begin), f.ID, clip(bandLabels(f)[0], maxName)), micros(f.Begin)})
+	}
+	slices.SortStableFunc(places, func(a, b place) int {
+		fa, fb := strings.HasPrefix(a.Text, "finding"), strings.HasPrefix(b.Text, "finding")
+		if fa != fb {
+			return map[bool]int{true: -1, false: 1}[fa]
+		}
+		return cmp.Compare(a.At, b.At)
+	})
+	return places
 }

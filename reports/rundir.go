@@ -112,21 +112,3 @@ func (r *run) input() measure.Input {
 	h := r.history
 	return measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks}
 }
-
-// replaceFile writes a file so that a reader finds the old one or the new one,
-// and never a part.
-func replaceFile(path string, content []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = temp.Write(content)
-	err = errors.Join(err, temp.Chmod(0o644), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temp.Name()))
-	}
-	return nil
-}

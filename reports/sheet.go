@@ -7,6 +7,8 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"strings"
+	"unicode"
 
 	stdfont "golang.org/x/image/font"
 	"gonum.org/v1/plot/font"
@@ -15,6 +17,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // Figures are drawn at twice the resolution of a screen.
@@ -32,29 +35,46 @@ const (
 // studio is what every figure is drawn with; figures may be drawn at the same
 // time.
 type studio struct {
-	text text.Handler
-	dpi  int // of the pictures
+	text   text.Handler
+	dpi    int  // of the pictures
+	vector bool // SVG, which has no resolution
 }
 
 func newStudio(dpi int) studio {
-	return studio{text.Plain{Fonts: font.NewCache(liberation.Collection())}, dpi}
+	return studio{text: text.Plain{Fonts: font.NewCache(liberation.Collection())}, dpi: dpi}
 }
 
 // sheet is a figure being drawn. Lengths are points, y grows upwards.
 type sheet struct {
 	draw.Canvas
-	image  *vgimg.Canvas
+	image  *vgimg.Canvas // nil: it is vector
+	vector *vgsvg.Canvas
 	theme  theme
 	studio studio
 	height vg.Length
 }
 
 func newSheet(height vg.Length, th theme, st studio) *sheet {
-	img := vgimg.NewWith(vgimg.UseWH(sheetWidth, height), vgimg.UseDPI(st.dpi), vgimg.UseBackgroundColor(th.paper))
-	return &sheet{Canvas: draw.New(img), image: img, theme: th, studio: st, height: height}
+	s := &sheet{theme: th, studio: st, height: height}
+	if st.vector {
+		s.vector = vgsvg.New(sheetWidth, height)
+		s.Canvas = draw.New(s.vector)
+		s.fill(0, 0, sheetWidth, height, th.paper)
+		return s
+	}
+	s.image = vgimg.NewWith(vgimg.UseWH(sheetWidth, height), vgimg.UseDPI(st.dpi), vgimg.UseBackgroundColor(th.paper))
+	s.Canvas = draw.New(s.image)
+	return s
 }
 
-func (s *sheet) writePNG(w io.Writer) error {
+// write encodes the figure as PNG, or as SVG when it is vector.
+func (s *sheet) write(w io.Writer) error {
+	if s.vector != nil {
+		if _, err := s.vector.WriteTo(w); err != nil {
+			return fmt.Errorf("encode the figure: %w", err)
+		}
+		return nil
+	}
 	b := bufio.NewWriter(w)
 	enc := png.Encoder{CompressionLevel: png.DefaultCompression}
 	if err := enc.Encode(b, s.image.Image()); err != nil {
@@ -86,13 +106,23 @@ func (s *sheet) style(l lettering) text.Style {
 }
 
 func (s *sheet) text(x, y vg.Length, txt string, l lettering) {
-	s.FillText(s.style(l), vg.Point{X: x, Y: y}, txt)
+	s.FillText(s.style(l), vg.Point{X: x, Y: y}, drawable(txt))
+}
+
+// drawable replaces what no font has and no XML may hold.
+func drawable(txt string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == 0xfffe || r == 0xffff {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, txt)
 }
 
 func (s *sheet) widthOf(txt string, l lettering) vg.Length {
 	l.turned = false
 	st := s.style(l)
-	return st.Width(txt)
+	return st.Width(drawable(txt))
 }
 
 // fit shortens a text until it is no wider than room.
@@ -141,7 +171,7 @@ const (
 
 // hatch fills a box with a pale colour and strokes.
 func (s *sheet) hatch(x0, y0, x1, y1 vg.Length, c color.NRGBA, h hatching) {
-	strokes := s.theme.strokes(c)
+	strokes := edge(c)
 	s.fill(x0, y0, x1, y1, withAlpha(c, s.theme.hatched))
 	st := draw.LineStyle{Color: strokes, Width: 0.8}
 	height, gap := y1-y0, vg.Length(5)

@@ -7,10 +7,10 @@ import (
 	"squall/history/measure"
 )
 
-// theme is the colours of one figure, for a light page or a dark one.
+// theme is the colours of a figure. They are those of the page in light, whose
+// charts are drawn by scripts (assets/report.css).
 type theme struct {
 	paper, ink, muted, axis, grid, faint color.NRGBA
-	dark                                 bool
 	band, hatched                        uint8 // opacity of the fault bands, and of what is hatched
 	funcs                                map[history.Func]color.NRGBA
 	otherFunc                            color.NRGBA
@@ -46,35 +46,12 @@ func lightTheme() theme {
 	}
 }
 
-func darkTheme() theme {
-	return theme{
-		paper: rgb(0x171c23), ink: rgb(0xe6ebf1), muted: rgb(0xa3afbc),
-		axis: rgb(0x6b7684), grid: rgb(0x2b333d), faint: rgb(0x1e242c), band: 62, hatched: 70, dark: true,
-		funcs: map[history.Func]color.NRGBA{
-			history.Read: rgb(0x5ab4f0), history.Write: rgb(0xf0b24a),
-			history.CAS: rgb(0x3fcf9f), history.Delete: rgb(0xe6a0c8),
-		},
-		otherFunc: rgb(0xb9a8e6),
-		ok:        rgb(0x5ab4f0), fail: rgb(0xff8a66), info: rgb(0xe48ad8),
-		leader: rgb(0x7fbfe8), leaderAlt: rgb(0x6fd0c4), onLeader: rgb(0x10161d),
-		noLeader: rgb(0xf2f5f8), unavailable: rgb(0xe48ad8), candidate: rgb(0xf5a05a),
-	}
-}
-
 // bandColor is the colour of a class of faults.
 func bandColor(c measure.FaultClass) color.NRGBA { return rgb(c.Color()) }
 
-// edge is a band's colour, strong enough for a thin line on either theme.
+// edge is a band's colour, strong enough for a thin line.
 func edge(c color.NRGBA) color.NRGBA {
 	return color.NRGBA{R: uint8(int(c.R) * 7 / 10), G: uint8(int(c.G) * 7 / 10), B: uint8(int(c.B) * 7 / 10), A: 255}
-}
-
-// strokes is what a band's colour is hatched with.
-func (t theme) strokes(c color.NRGBA) color.NRGBA {
-	if t.dark {
-		return c
-	}
-	return edge(c)
 }
 
 func (t theme) forFunc(f history.Func) color.NRGBA {

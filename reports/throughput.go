@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"image/color"
 	"slices"
-	"strings"
 	"time"
 
 	"gonum.org/v1/plot/vg"
@@ -102,7 +101,7 @@ func drawThroughput(fig *figures, th theme, st studio) *sheet {
 
 	subtitle := fmt.Sprintf("%s operations succeeded in %s s of load: %s a second; buckets of %s",
 		count(fig.ops.OK), plainNumber(round(fig.ops.LoadSeconds, 1)), rate(fig.ops.Throughput),
-		strings.ReplaceAll(time.Duration(series.Step).String(), "ms", " ms"))
+		stepText(series))
 	top := s.drawHead("Throughput", subtitle, legend) - bandTab - bandRows*bandRow
 	const foot = 40
 	split := foot + vg.Length(64)

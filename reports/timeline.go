@@ -2,6 +2,7 @@ package reports
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -25,6 +26,8 @@ type timeline struct {
 	Lanes               []lane
 	Bars                []bar
 	Bands               []band
+	Reigns              []reignBar // who led, in a lane of its own
+	LeadersY            int
 	Times               []moment
 }
 
@@ -47,6 +50,12 @@ type bar struct {
 type band struct {
 	X, W, LabelX int
 	Kind, Label  string
+}
+
+type reignBar struct {
+	X, W, TextX int
+	Odd         bool
+	Text        string
 }
 
 type moment struct {
@@ -107,7 +116,7 @@ func (s squeeze) x(t int64) int {
 	return int(math.Round(s.places[i-1] + part*(s.places[i]-s.places[i-1])))
 }
 
-func newTimeline(witness []check.WitnessOp, faults []measure.FaultRun) *timeline {
+func newTimeline(witness []check.WitnessOp, fig *figures) *timeline {
 	var times []int64
 	for _, w := range witness {
 		times = append(times, w.Call)
@@ -118,9 +127,11 @@ func newTimeline(witness []check.WitnessOp, faults []measure.FaultRun) *timeline
 	s := newSqueeze(times, tlLeft+16, tlWidth-tlRight-16)
 	t := &timeline{Width: tlWidth, Left: tlLeft}
 	t.placeOps(witness, s)
-	t.Foot = tlHead + len(t.Lanes)*tlLane + 6
+	t.LeadersY = tlHead + len(t.Lanes)*tlLane + 12
+	t.Foot = t.LeadersY + 26
 	t.Height = t.Foot + 24
-	t.placeBands(faults, s)
+	t.placeBands(fig.faults, s)
+	t.placeReigns(fig.elections.Reigns, s)
 	t.placeTimes(s)
 	return t
 }
@@ -215,6 +226,36 @@ func (t *timeline) placeBands(faults []measure.FaultRun, s squeeze) {
 			b.Label, free = label, end
 		}
 		t.Bands = append(t.Bands, b)
+	}
+}
+
+// placeReigns shows who led between the first call and the last return.
+func (t *timeline) placeReigns(reigns []measure.Reign, s squeeze) {
+	if len(s.times) == 0 {
+		return
+	}
+	first, last := s.times[0], s.times[len(s.times)-1]
+	for _, r := range reigns {
+		end := r.End
+		if end == 0 {
+			end = last + 1
+		}
+		if end < first || r.Begin > last {
+			continue
+		}
+		x0, x1 := s.x(r.Begin), s.x(end)
+		if r.Begin < first {
+			x0 = tlLeft
+		}
+		if end > last {
+			x1 = tlWidth - tlRight
+		}
+		b := reignBar{X: x0, W: max(x1-x0, 3), TextX: x0 + 5, Odd: r.Term%2 == 1}
+		text := fmt.Sprintf("%s · term %d", clipRunes(r.Node, 12), r.Term)
+		if float64(utf8.RuneCountInString(text))*tlLetter+8 < float64(b.W) {
+			b.Text = text
+		}
+		t.Reigns = append(t.Reigns, b)
 	}
 }
 

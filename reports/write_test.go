@@ -39,7 +39,7 @@ func write(t *testing.T, in measure.Input, res *check.Results) (dir, html string
 	if err := os.WriteFile(filepath.Join(dir, "linearizable-k4.html"), []byte("<p>"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeAt(context.Background(), dir, coarse); err != nil {
+	if err := writeTo(context.Background(), newBatch(dir), coarse); err != nil {
 		t.Fatal(err)
 	}
 	return dir, readPage(t, dir)
@@ -57,15 +57,18 @@ func readPage(t *testing.T, dir string) string {
 // smallStorm is a storm that is quick to draw.
 func smallStorm() measure.Input { return newStorm(7, 20, 3, 20*time.Millisecond, true) }
 
-var dataURLs = regexp.MustCompile(`data:image/png;base64,[A-Za-z0-9+/=&#;]+`)
+var dataBlocks = regexp.MustCompile(`(?s)<script type="application/json" id="charts-data">.*?</script>`)
 
 func TestGoldenPage(t *testing.T) {
 	in := smallStorm()
 	res := judged(in)
 	violate(&in, res)
 	dir, html := write(t, in, res)
-	html = strings.ReplaceAll(dataURLs.ReplaceAllString(html, "[PNG]"), dir, "DIR")
-	html = strings.ReplaceAll(html, styleSheet, "[CSS]\n")
+	html = strings.ReplaceAll(dataBlocks.ReplaceAllString(html, "[DATA]"), dir, "DIR")
+	for _, name := range []string{"base.css", "report.css", "uplot/uPlot.min.css", uplot, "scene.js", "charts.js"} {
+		html = strings.ReplaceAll(html, asset(name), "["+name+"]\n")
+	}
+	html = strings.ReplaceAll(html, policy(uplot, "scene.js", "charts.js"), "[POLICY]")
 	golden := filepath.Join("testdata", "violation.golden.html")
 	if *update {
 		if err := os.WriteFile(golden, []byte(html), 0o644); err != nil {
@@ -114,7 +117,7 @@ func colorsOf(img image.Image) map[color.NRGBA]int {
 func paint(t *testing.T, p painter, fig *figures, th theme, dpi int) image.Image {
 	t.Helper()
 	var file bytes.Buffer
-	if err := p.paint(fig, th, newStudio(dpi)).writePNG(&file); err != nil {
+	if err := p.paint(fig, th, newStudio(dpi)).write(&file); err != nil {
 		t.Fatal(err)
 	}
 	img, err := png.Decode(&file)
@@ -131,33 +134,33 @@ func TestFigures(t *testing.T) {
 	for _, p := range painters() {
 		img := paint(t, p, stormy, th, sheetDPI)
 		if b := img.Bounds(); b.Dx() != 1600 || b.Dy() < 500 || b.Dy() > 1200 {
-			t.Errorf("%s: size %v", p.file, b)
+			t.Errorf("%s: size %v", p.Name, b)
 		}
 		got, without := colorsOf(img), colorsOf(paint(t, p, calm, th, sheetDPI/4))
-		colors[p.file] = got
+		colors[p.Name] = got
 		if len(got) < 50 || got[th.paper] == 0 {
-			t.Errorf("%s: %d colours: is it blank?", p.file, len(got))
+			t.Errorf("%s: %d colours: is it blank?", p.Name, len(got))
 		}
 		for _, fault := range []measure.FaultClass{"kill", "pause", "partition"} {
 			c := bandColor(fault)
 			if got[c] < 100 {
-				t.Errorf("%s: the head of a %s has %d pixels", p.file, fault, got[c])
+				t.Errorf("%s: the head of a %s has %d pixels", p.Name, fault, got[c])
 			}
-			if p.file != "elections.png" && without[c] > 0 {
-				t.Errorf("%s: there was no %s, but it has %d pixels", p.file, fault, without[c])
+			if p.Name != "elections" && without[c] > 0 {
+				t.Errorf("%s: there was no %s, but it has %d pixels", p.Name, fault, without[c])
 			}
 			// The band itself, mixed with the paper.
 			if n := got[mix(th, c)]; n < 5000 {
-				t.Errorf("%s: the band of a %s has %d pixels", p.file, fault, n)
+				t.Errorf("%s: the band of a %s has %d pixels", p.Name, fault, n)
 			}
 		}
 	}
 	for what, c := range map[string]color.NRGBA{"leader": th.leader, "no leader": th.noLeader, "unavailable": th.unavailable, "candidate": th.candidate} {
-		if colors["elections.png"][c] == 0 {
+		if colors["elections"][c] == 0 {
 			t.Errorf("nothing shows %s", what)
 		}
 	}
-	if l := colors["latency.png"]; l[th.fail] == 0 || l[th.info] == 0 {
+	if l := colors["latency"]; l[th.fail] == 0 || l[th.info] == 0 {
 		t.Errorf("failed: %d pixels, unknown: %d", l[th.fail], l[th.info])
 	}
 }
@@ -204,8 +207,8 @@ func TestEveryRunGetsAPage(t *testing.T) {
 				}
 			}
 			for _, p := range painters() {
-				if n := len(colorsOf(decode(t, filepath.Join(dir, p.file)))); n < 5 {
-					t.Errorf("%s has %d colours", p.file, n)
+				if n := len(colorsOf(decode(t, filepath.Join(dir, p.Name+".png")))); n < 5 {
+					t.Errorf("%s has %d colours", p.Name, n)
 				}
 			}
 		})
@@ -234,7 +237,7 @@ func TestMissingAndDamaged(t *testing.T) {
 			saveRun(t, dir, in, judged(in))
 			overwrite("latency.png", "an old picture")(t, dir)
 			tt.damage(t, dir)
-			err := writeAt(context.Background(), dir, coarse)
+			err := writeTo(context.Background(), newBatch(dir), coarse)
 			if (err != nil) != (tt.err != nil) {
 				t.Fatalf("error: %v", err)
 			}
@@ -302,7 +305,9 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 	left, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if slices.ContainsFunc(left, func(f string) bool { return filepath.Ext(f) == ".html" || filepath.Ext(f) == ".png" }) {
+	if slices.ContainsFunc(left, func(f string) bool {
+		return filepath.Ext(f) == ".html" || filepath.Ext(f) == ".png" || filepath.Ext(f) == ".svg"
+	}) {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -312,33 +317,11 @@ func TestTwice(t *testing.T) {
 	in := newStorm(3, 3, 2, 20*time.Millisecond, false)
 	dir, first := write(t, in, judged(in))
 	before, _ := os.ReadDir(dir)
-	if err := writeAt(context.Background(), dir, coarse); err != nil {
+	if err := writeTo(context.Background(), newBatch(dir), coarse); err != nil {
 		t.Fatal(err)
 	}
 	after, _ := os.ReadDir(dir)
 	if len(before) != len(after) || readPage(t, dir) != first {
 		t.Errorf("%d files became %d, or the page changed", len(before), len(after))
-	}
-}
-
-func BenchmarkWrite(b *testing.B) {
-	for _, size := range []struct {
-		name     string
-		seconds  int
-		interval time.Duration
-	}{{"100k", 30, 1500 * time.Microsecond}, {"1M", 120, 0}} {
-		b.Run(size.name, func(b *testing.B) {
-			in := newStorm(7, size.seconds, 15, size.interval, true)
-			dir := b.TempDir()
-			saveRun(b, dir, in, judged(in))
-			b.ReportMetric(float64(len(in.Ops)), "ops")
-			b.ResetTimer()
-			for b.Loop() {
-				if err := Write(context.Background(), dir); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(len(in.Ops)), "ops")
-		})
 	}
 }

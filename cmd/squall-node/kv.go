@@ -20,7 +20,7 @@ import (
 // runKV runs a node of the replicated map until SIGTERM or SIGINT, or until its
 // storage fails.
 func runKV(args []string) error {
-	cfg, traceFD, err := parseKV(args, os.Stderr)
+	cfg, traceFD, trials, err := parseKV(args, os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
@@ -48,6 +48,9 @@ func runKV(args []string) error {
 		return err
 	}
 	defer server.Stop()
+	if trials {
+		go server.Obey(os.Stdin)
+	}
 	select {
 	case <-ctx.Done():
 		return nil
@@ -57,7 +60,7 @@ func runKV(args []string) error {
 }
 
 // parseKV reads the flags of the kv command.
-func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, err error) {
+func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, trials bool, err error) {
 	flags := flag.NewFlagSet("squall-node kv", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	id := flags.Uint64("id", 0, "this node's `id`, from 1; required")
@@ -77,19 +80,25 @@ func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, err e
 	flags.DurationVar(&cfg.RequestTimeout, "request-timeout", kv.DefaultRequestTimeout, "when a request's outcome is given up")
 	flags.DurationVar(&cfg.LeaderWait, "leader-wait", 0, "how long a request waits for a leader; negative: not at all (default 200ms)")
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the election timeouts; 0: random")
+	preVote := flags.Bool("pre-vote", true, "ask whether an election could be won before standing for it")
+	sticky := flags.Bool("sticky-leader", true, "refuse votes against a leader that is still heard")
+	flags.DurationVar(&cfg.StartWait, "start-wait", 0, "after a start, wait for a leader from this to twice this; 0: an election timeout")
+	flags.DurationVar(&cfg.DiskMin, "disk-min", 0, "what a write to the disk takes at least, beside its own time; see -disk-max")
+	flags.DurationVar(&cfg.DiskMax, "disk-max", 0, "what it takes at most; not 0: no two writes at the same time, as in the Raft paper's servers")
+	flags.BoolVar(&trials, "trials", false, "take orders of trials, which crash the node, on stdin")
 	verbose := flags.Bool("v", false, "log connections and other details")
 	if err := flags.Parse(args); err != nil {
-		return cfg, 0, err
+		return cfg, 0, false, err
 	}
 	if flags.NArg() > 0 {
-		return cfg, 0, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		return cfg, 0, false, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if traceFD < 0 {
-		return cfg, 0, fmt.Errorf("-trace-fd is %d", traceFD)
+		return cfg, 0, false, fmt.Errorf("-trace-fd is %d", traceFD)
 	}
-	cfg.ID = kv.NodeID(*id)
+	cfg.ID, cfg.NoPreVote, cfg.NoStickiness = kv.NodeID(*id), !*preVote, !*sticky
 	if cfg.Peers, err = parsePeers(*peers, *peerPort); err != nil {
-		return cfg, 0, err
+		return cfg, 0, false, err
 	}
 	cfg.ClientAddr = net.JoinHostPort(*listen, strconv.Itoa(*clientPort))
 	cfg.PeerAddr = net.JoinHostPort(*listen, strconv.Itoa(*peerPort))
@@ -102,7 +111,7 @@ func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, err e
 		level = slog.LevelDebug
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	return cfg, traceFD, nil
+	return cfg, traceFD, trials, nil
 }
 
 // parsePeers reads "1=host,2=host:port"; where the port is missing it is the

@@ -12,7 +12,7 @@ import (
 
 func TestParseKV(t *testing.T) {
 	var stderr bytes.Buffer
-	cfg, traceFD, err := parseKV(strings.Fields("-id 2 -peers 1=198.18.0.11,2=n2:9000,3=[::1] -data /data "+
+	cfg, traceFD, _, err := parseKV(strings.Fields("-id 2 -peers 1=198.18.0.11,2=n2:9000,3=[::1] -data /data "+
 		"-client-port 5000 -listen 127.0.0.1 -http-port 0 -trace-fd 3 -heartbeat 20ms -snapshot-every 0"), &stderr)
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +29,18 @@ func TestParseKV(t *testing.T) {
 	}
 }
 
+func TestParseKVOfATrial(t *testing.T) {
+	var stderr bytes.Buffer
+	cfg, _, trials, err := parseKV(strings.Fields("-id 1 -peers 1=a -data /data -trials -pre-vote=false -sticky-leader=false -start-wait 1s -disk-min 1ms -disk-max 6ms"), &stderr)
+	if err != nil || !trials || !cfg.NoPreVote || !cfg.NoStickiness || cfg.StartWait != time.Second || cfg.DiskMin != time.Millisecond || cfg.DiskMax != 6*time.Millisecond {
+		t.Errorf("%+v, trials %v, %v", cfg, trials, err)
+	}
+	cfg, _, trials, err = parseKV(strings.Fields("-id 1 -peers 1=a -data /data"), &stderr)
+	if err != nil || trials || cfg.NoPreVote || cfg.NoStickiness || cfg.DiskMax != 0 {
+		t.Errorf("where nothing is asked for: %+v, trials %v, %v", cfg, trials, err)
+	}
+}
+
 func TestParseKVRefuses(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-id 1 -data d", "-peers"},
@@ -42,7 +54,7 @@ func TestParseKVRefuses(t *testing.T) {
 		{"-id one", "one"},
 	} {
 		var stderr bytes.Buffer
-		_, _, err := parseKV(strings.Fields(c.args), &stderr)
+		_, _, _, err := parseKV(strings.Fields(c.args), &stderr)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want something about %q", c.args, err, c.want)
 		}

@@ -2,44 +2,96 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"squall/history/check"
+	"squall/history/gate"
 	"squall/orchestrator"
+	"squall/reports"
 )
 
+// checkFlags are the flags of `squall check`.
+type checkFlags struct {
+	out        string
+	thresholds []string
+	json       bool
+	outputs    outputFlags
+	baseline   baselineFlags
+}
+
 func (a *app) checkCommand() *cobra.Command {
-	var asJSON bool
-	var out string
+	var flags checkFlags
 	cmd := &cobra.Command{
 		Use:   "check [RUN]",
 		Short: "Check a recorded run again; needs neither Docker nor network",
-		Long:  "Check the history of a run again: a run directory, a number that `squall list runs` shows, or the latest.",
-		Args:  oneArg,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := findRun(out, args)
-			if err != nil {
-				return err
-			}
-			results, err := orchestrator.Check(cmd.Context(), dir)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				if err := printJSON(a.out, runOutput{Results: results, Run: dir, Command: commandOf(dir)}); err != nil {
-					return err
-				}
-				return verdictError(results.Verdict)
-			}
-			printVerdict(a.out, results)
-			fmt.Fprintf(a.out, "\nrun      %s", dir)
-			printEnd(a.out, results, dir, commandOf(dir), false)
-			return verdictError(results.Verdict)
-		},
+		Long: `Check the history of a run again, and judge its thresholds, or those given: a run directory, a number that ` + "`squall list runs`" + `
+shows, or the latest.`,
+		Args:              oneArg,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
+		ValidArgsFunction: completeRuns,
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the results as JSON")
-	cmd.Flags().StringVar(&out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON")
+	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().StringArrayVar(&flags.thresholds, "threshold", nil,
+		"bounds in place of those of the test, such as \"latency p(99) < 50ms\"; \"\" is none (docs/metrics.md)")
+	flags.baseline.add(cmd)
+	flags.outputs.add(cmd)
 	return cmd
+}
+
+func (a *app) check(cmd *cobra.Command, args []string, flags *checkFlags) error {
+	dir, err := findRun(flags.out, args)
+	if err != nil {
+		return err
+	}
+	if err := flags.baseline.check(); err != nil {
+		return err
+	}
+	results, err := checkAgain(cmd, dir, flags.thresholds)
+	if err != nil {
+		return err
+	}
+	baseline, baselineErr := flags.baseline.compare(dir, results)
+	command, human := commandOf(dir), a.out
+	if flags.json {
+		human = a.errOut
+		if err := printJSON(a.out, runOutput{Results: results, Run: dir, Command: command, Baseline: baseline}); err != nil {
+			return err
+		}
+	} else {
+		printVerdict(a.out, results)
+		if baseline != nil {
+			printComparison(a.out, baseline)
+		}
+		fmt.Fprintf(a.out, "\nrun      %s", dir)
+		printEnd(a.out, results, dir, command, false)
+	}
+	outputs, outputErr := reports.RunOutputs(dir, nameOf(dir), command, results, baseline)
+	if outputErr == nil {
+		outputErr = flags.outputs.publish(human, outputs)
+	}
+	return afterwards(endOfRun(results, baseline), baselineErr, outputErr)
+}
+
+// nameOf is the name of a run's test.
+func nameOf(dir string) string {
+	if plan, err := orchestrator.ReadPlan(dir); err == nil {
+		return plan.Test.Name
+	}
+	return filepath.Base(dir)
+}
+
+// checkAgain checks a run by its own thresholds, or by those given.
+func checkAgain(cmd *cobra.Command, dir string, thresholds []string) (*check.Results, error) {
+	if !cmd.Flags().Changed("threshold") {
+		return orchestrator.Check(cmd.Context(), dir)
+	}
+	if _, err := gate.ParseAll(thresholds...); err != nil {
+		return nil, usageError(fmt.Errorf("--threshold: %w", err))
+	}
+	return orchestrator.CheckAgainst(cmd.Context(), dir, thresholds)
 }
 
 // findRun is the run that the arguments name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"squall/history/check"
+	"squall/history/ledger"
 )
 
 // The exit codes of squall. This file is their one definition; the README and
@@ -28,6 +29,47 @@ func exitOf(v check.Verdict) int {
 		return exitUnknown
 	}
 	return exitInvalid
+}
+
+// exitOfRun is that of its verdict; a threshold that was missed is worse than a
+// verdict that is unknown.
+func exitOfRun(r *check.Results) int {
+	if len(r.Missed()) > 0 && (r.Verdict == check.Pass || r.Verdict == check.Unknown) {
+		return exitThreshold
+	}
+	return exitOf(r.Verdict)
+}
+
+// exitOfCampaign is that of its worst cell: a violation, then a threshold, then
+// unknown, then invalid. A campaign that is not over has not passed: what was
+// not run is unknown.
+func exitOfCampaign(c *ledger.Campaign) int {
+	found := map[int]bool{}
+	for i := range c.Cells {
+		last := c.Cells[i].Last()
+		switch {
+		case c.Cells[i].State != ledger.Done:
+			found[exitUnknown] = true
+			continue
+		case len(last.Missed) > 0 && last.Verdict != check.Invalid:
+			found[exitThreshold] = true
+		}
+		found[exitOf(last.Verdict)] = true
+	}
+	for _, t := range c.Thresholds {
+		found[exitThreshold] = found[exitThreshold] || !t.Met
+	}
+	if c.Baseline != nil {
+		for _, row := range c.Baseline.Rows {
+			found[exitThreshold] = found[exitThreshold] || row.Lost
+		}
+	}
+	for _, code := range []int{exitViolation, exitThreshold, exitUnknown, exitInvalid} {
+		if found[code] {
+			return code
+		}
+	}
+	return exitPass
 }
 
 // exitError is an error with the exit code it leads to. Err may be nil: then

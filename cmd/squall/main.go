@@ -74,8 +74,8 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (`%s --help` lists the flags)", err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
 	})
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.reportCommand(), a.listCommand(),
-		a.doctorCommand(), a.cleanCommand(), a.serveCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(),
+		a.electionsCommand(), a.listCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	return root
 }
 

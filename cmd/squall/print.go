@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"squall/history/check"
+	"squall/history/measure"
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
@@ -32,6 +33,24 @@ func printVerdict(w io.Writer, r *check.Results) {
 		}
 	}
 	printFigures(w, r)
+	printThresholds(w, r)
+}
+
+// printThresholds prints what was asked of the figures, and what came of it.
+func printThresholds(w io.Writer, r *check.Results) {
+	if len(r.Thresholds) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, t := range r.Thresholds {
+		sign := "✓"
+		if !t.Met {
+			sign = "✗"
+		}
+		fmt.Fprintf(table, "  %s %s\t%s\n", sign, t.Text, firstLine(t.Why))
+	}
+	table.Flush()
 }
 
 func firstLine(s string) string {
@@ -100,7 +119,17 @@ func printFigures(w io.Writer, r *check.Results) {
 	if len(el.Losses) > 0 {
 		fmt.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
 			el.Count, len(el.Losses), float64(el.NoLeaderMedian), float64(el.NoLeaderMax), float64(el.UnavailableMedian), float64(el.UnavailableMax))
+		printPhases(w, el)
 	}
+}
+
+// printPhases prints what an election took, where the history tells who stood.
+func printPhases(w io.Writer, el measure.Elections) {
+	if !slices.ContainsFunc(el.Losses, func(l measure.Loss) bool { return l.Candidate != "" }) {
+		return
+	}
+	fmt.Fprintf(w, "  elections: noticed in median %.0f ms, at most %.0f ms; won in median %.0f ms, at most %.0f ms; split votes: %d\n",
+		float64(el.DetectionMedian), float64(el.DetectionMax), float64(el.ElectionMedian), float64(el.ElectionMax), el.SplitVotes)
 }
 
 // printEnd prints the last lines: the verdict, the report and the command that
@@ -110,6 +139,9 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), strings.ToUpper(string(r.Verdict)))
 	for _, reason := range decisive(r) {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(shortened(reason), "\n", "\n           "))
+	}
+	if n := len(r.Missed()); n > 0 {
+		fmt.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
 	}
 	if reported {
 		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))

@@ -17,6 +17,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Write the report of a recorded run again",
 		Long:  "Write report.html and the PNGs of a run again, from its history and results: a run directory, a number that `squall list runs` shows, or the latest.",
 		Args:  oneArg,
+
+		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := findRun(out, args)
 			if err != nil {

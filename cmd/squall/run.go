@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/history/check"
+	"squall/history/ledger"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -21,10 +22,13 @@ import (
 // runFlags are the flags of `squall run` that are no settings of the test.
 type runFlags struct {
 	settings []setting // in the order given
+	profile  string    // goes below the file and the other flags
 	plan     string
 	dryRun   bool
 	json     bool
 	verbose  bool
+	outputs  outputFlags
+	baseline baselineFlags
 }
 
 // setting is a setting of the test given as a flag. It goes over the test file.
@@ -53,11 +57,29 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 			option.Name, option.Usage)
 	}
 	cmd.Flags().Lookup("swarm").NoOptDefVal = "true"
+	cmd.Flags().StringVar(&flags.profile, "profile", "", profileUsage())
 	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, into the same nodes")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "draw the plan as a time line, every fault with its time, and stop there")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
+	flags.baseline.add(cmd)
+	flags.outputs.add(cmd)
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
+	cmd.ValidArgsFunction = completeTestFiles
+	completeOptions(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(orchestrator.ProfileNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// profileUsage says which profiles there are.
+func profileUsage() string {
+	usage := "settings that go well together, below those of the file and the flags:"
+	for i, p := range orchestrator.Profiles() {
+		if i > 0 {
+			usage += ";"
+		}
+		usage += " " + p.Name + " (" + p.Doc + ")"
+	}
+	return usage
 }
 
 // settingFlag is the command line's side of a setting.
@@ -65,6 +87,7 @@ type settingFlag struct {
 	option orchestrator.Option
 	into   *[]setting
 	shown  string
+	given  bool
 }
 
 func (f *settingFlag) String() string { return f.shown }
@@ -76,6 +99,10 @@ func (f *settingFlag) Set(text string) error {
 	if err := f.option.Set(&scratch, text); err != nil {
 		return err
 	}
+	if f.given && f.option.Joined != "" {
+		text = f.shown + f.option.Joined + text
+	}
+	f.given = true
 	*f.into = append(*f.into, setting{f.option, text})
 	f.shown = text
 	return nil
@@ -88,11 +115,19 @@ func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, e
 		return f.replay(args, program)
 	}
 	t := orchestrator.DefaultTest()
+	if f.profile != "" {
+		if err := orchestrator.ApplyProfile(&t, f.profile); err != nil {
+			return nil, usageError(fmt.Errorf("--profile: %w", err))
+		}
+	}
 	var file *orchestrator.TestFile
 	if len(args) == 1 {
 		var err error
 		if file, err = orchestrator.ReadTestFile(args[0], &t); err != nil {
 			return nil, usageError(err)
+		}
+		if f.profile != "" && file.Profile() != "" && file.Profile() != f.profile {
+			return nil, usageError(fmt.Errorf("--profile %s: %s says profile: %s; leave out one of the two", f.profile, args[0], file.Profile()))
 		}
 	}
 	if err := f.apply(&t, file); err != nil {
@@ -128,6 +163,9 @@ func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, er
 	if len(args) > 0 {
 		return nil, usageError(fmt.Errorf("--plan holds the whole test: leave %s out", args[0]))
 	}
+	if f.profile != "" {
+		return nil, usageError(errors.New("--plan holds the whole test: leave --profile out"))
+	}
 	for _, s := range f.settings {
 		if slices.Contains(planned, s.option.Name) {
 			return nil, usageError(fmt.Errorf("--%s: the plan has decided that; leave out one of the two", s.option.Name))
@@ -155,6 +193,9 @@ func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, er
 func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error {
 	plan, err := flags.resolve(args, a.program)
 	if err != nil {
+		return err
+	}
+	if err := flags.baseline.check(); err != nil {
 		return err
 	}
 	if flags.dryRun {
@@ -187,38 +228,62 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if err != nil {
 		return err
 	}
-	return a.conclude(ctx, outcome, human, flags.json)
+	return a.conclude(ctx, outcome, human, flags)
 }
 
 // conclude writes the report and prints the end of a run.
-func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Writer, asJSON bool) error {
+func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Writer, flags *runFlags) error {
 	reportErr := reports.Write(ctx, o.Dir)
-	if asJSON {
-		if err := printJSON(a.out, runOutput{Results: o.Results, Run: o.Dir, Command: o.Plan.Command, Interrupted: o.Interrupted}); err != nil {
+	baseline, baselineErr := flags.baseline.compare(o.Dir, o.Results)
+	if flags.json {
+		if err := printJSON(a.out, runOutput{Results: o.Results, Run: o.Dir, Command: o.Plan.Command, Interrupted: o.Interrupted, Baseline: baseline}); err != nil {
 			return err
 		}
 	}
 	printVerdict(human, o.Results)
+	if baseline != nil {
+		printComparison(human, baseline)
+	}
 	if o.Kept != "" {
 		fmt.Fprintf(human, "The machines were kept, stopped, with their disks: %s; `%s clean --run %s` removes them.\n",
 			o.Kept, a.program, filepath.Base(o.Dir))
 	}
 	printEnd(human, o.Results, o.Dir, o.Plan.Command, reportErr == nil)
-	if reportErr != nil {
-		return fmt.Errorf("the verdict stands, but the report could not be written: %w", reportErr)
+	outputs, outputErr := reports.RunOutputs(o.Dir, o.Plan.Test.Name, o.Plan.Command, o.Results, baseline)
+	if outputErr == nil {
+		outputErr = flags.outputs.publish(human, outputs)
 	}
+	end := endOfRun(o.Results, baseline)
 	if o.Interrupted && o.Results.Verdict != check.Violation {
-		return &exitError{code: exitInterrupted}
+		end = &exitError{code: exitInterrupted}
 	}
-	return verdictError(o.Results.Verdict)
+	if reportErr != nil {
+		reportErr = fmt.Errorf("the verdict stands, but the report could not be written: %w", reportErr)
+	}
+	return afterwards(end, reportErr, baselineErr, outputErr)
 }
 
-// verdictError carries the exit code of a verdict that was printed already.
-func verdictError(v check.Verdict) error {
-	if v == check.Pass {
+// afterwards is how a command ends that has its verdict, and then could not do
+// all that follows: with the code of the verdict, unless that is pass.
+func afterwards(end error, errs ...error) error {
+	trouble := errors.Join(errs...)
+	if trouble == nil {
+		return end
+	}
+	code := exitInvalid
+	if end != nil {
+		code = exitCode(end)
+	}
+	return &exitError{code, trouble}
+}
+
+// resultsError carries the exit code of results that were printed already.
+func resultsError(r *check.Results) error {
+	code := exitOfRun(r)
+	if code == exitPass {
 		return nil
 	}
-	return &exitError{code: exitOf(v)}
+	return &exitError{code: code}
 }
 
 // runOutput is what `squall run --json` prints: results.json, and where it is.
@@ -227,6 +292,8 @@ type runOutput struct {
 	Run         string `json:"run"`
 	Command     string `json:"command"`
 	Interrupted bool   `json:"interrupted"`
+	// Baseline is the comparison with earlier runs, where one was asked for.
+	Baseline *ledger.Baseline `json:"baseline,omitempty"`
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -77,6 +77,7 @@ func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*R
 	res.Verdict, res.Reasons = combine(res.Checks)
 	sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
 	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
+	res.Effects, res.Blocks = sum.Effects, sum.Blocks
 	res.History = measure.HistoryInfo{Records: h.Info.Records, Bytes: h.Info.Bytes, Truncated: h.Info.Truncated}
 	if err := WriteResults(dir, res); err != nil {
 		return nil, err
@@ -161,7 +162,11 @@ func writeFile(path string, data []byte) error {
 
 // ReadResults reads the results.json of a run directory.
 func ReadResults(dir string) (*Results, error) {
-	path := filepath.Join(dir, ResultsName)
+	return ReadResultsFile(filepath.Join(dir, ResultsName))
+}
+
+// ReadResultsFile reads a results.json under whatever name.
+func ReadResultsFile(path string) (*Results, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the results: %w", err)

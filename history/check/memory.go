@@ -13,6 +13,16 @@ const gib = 1 << 30
 // the machine, or the control group of this process, has left, at most 8 GiB;
 // 1 GiB where that cannot be found out.
 func DefaultMemory() uint64 {
+	free := FreeMemory()
+	if free == 0 {
+		return gib
+	}
+	return min(free/2, 8*gib)
+}
+
+// FreeMemory is what the machine, or the control group of this process, has
+// left in bytes; 0 where that cannot be found out.
+func FreeMemory() uint64 {
 	free := uint64(0)
 	if data, err := os.ReadFile("/proc/meminfo"); err == nil {
 		free = memAvailable(data)
@@ -27,10 +37,7 @@ func DefaultMemory() uint64 {
 			free = n
 		}
 	}
-	if free == 0 {
-		return gib
-	}
-	return min(free/2, 8*gib)
+	return free
 }
 
 // memAvailable finds MemAvailable in the text of /proc/meminfo, in bytes; 0

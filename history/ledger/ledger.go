@@ -5,6 +5,9 @@
 package ledger
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"squall/history/check"
@@ -81,6 +84,9 @@ type Attempt struct {
 	Reason  string        `json:"reason,omitempty"`
 	Began   time.Time     `json:"began"`
 	Ended   time.Time     `json:"ended,omitzero"`
+	// Interrupted is true when squall was stopped or killed while it ran. It is
+	// invalid then, and the cell runs again, which does not count as a repeat.
+	Interrupted bool `json:"interrupted,omitempty"`
 	// Missed are the texts of the thresholds that it missed.
 	Missed []string `json:"missed,omitempty"`
 	// Figures are the metrics of the run that a page of the campaign shows, in the
@@ -94,6 +100,34 @@ func (c *Cell) Last() *Attempt {
 		return nil
 	}
 	return &c.Attempts[len(c.Attempts)-1]
+}
+
+// Finished reports whether every cell was run.
+func (c *Campaign) Finished() bool {
+	return !slices.ContainsFunc(c.Cells, func(cell Cell) bool { return cell.State != Done })
+}
+
+// InvalidAttempts are the runs of the cell that came to nothing by themselves;
+// those that squall was stopped in do not count.
+func (c *Cell) InvalidAttempts() int {
+	n := 0
+	for _, a := range c.Attempts {
+		if a.Verdict == check.Invalid && !a.Interrupted {
+			n++
+		}
+	}
+	return n
+}
+
+// Group is what the cell has in common with those that differ from it in seed
+// and repeat alone: its ID without these, "" when there is nothing else.
+func (c *Cell) Group() string {
+	id := strings.TrimSuffix(c.ID, fmt.Sprintf("_r%d", c.Repeat))
+	seed := fmt.Sprintf("s%d", c.Seed)
+	if id == seed {
+		return ""
+	}
+	return strings.TrimSuffix(id, "_"+seed)
 }
 
 // Baseline is the comparison with an earlier campaign.
@@ -129,4 +163,7 @@ type Center struct {
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
 	Count  int     `json:"count"`
+	// Range is true where Low and High are the range of the samples: they are too
+	// few for an interval.
+	Range bool `json:"range,omitempty"`
 }

@@ -1,59 +1,82 @@
 package measure
 
-import (
-	"sort"
-
-	"squall/history"
-)
+import "sort"
 
 // settle is how long after an election a stretch without a success still
 // counts as its consequence: a new leader first commits an entry of its term.
 const settle = int64(100e6) // ns
 
 // elections finds the reigns and their losses, up to the end of the test.
-func elections(in Input) Elections {
-	end := in.Header.Mono + TestEnd(in)
-	reigns := follow(in, end)
+func elections(in Input, s *samples) Elections {
+	reigns := follow(in, s)
 	out := Elections{Count: len(reigns), Reigns: []Reign{}, Losses: []Loss{}}
 	for _, r := range reigns {
-		pub := Reign{Node: r.node, Term: r.term, Begin: r.begin - in.Header.Mono, Cause: r.cause}
+		pub := Reign{Node: r.node, Term: r.term, Begin: r.begin - s.mono, Cause: r.cause}
 		if !r.open {
-			pub.End = r.end - in.Header.Mono
+			pub.End = r.end - s.mono
 		}
 		out.Reigns = append(out.Reigns, pub)
 	}
-
-	felt := newSilence(in)
-	var noLeader, unavailable []Millis
+	a := aftermath{samples: s, reigns: reigns, silence: newSilence(s), clients: s.byClient(),
+		ballots: newBallots(in, reigns, s.mono+s.end)}
 	for _, r := range reigns {
-		if r.open || led(reigns, r) {
-			continue
+		if !r.open && !led(reigns, r) {
+			out.Losses = append(out.Losses, a.of(r))
 		}
-		l := Loss{At: r.end - in.Header.Mono, Node: r.node, Term: r.term, Cause: r.cause}
-		until := end
-		if next := successor(reigns, r); next != nil {
-			l.NewLeader, l.NewTerm = next.node, next.term
-			until = next.begin
-		}
-		l.NoLeader = millis(until - r.end)
-		if felt.window.Holds(l.At) {
-			gap := felt.longest(r.end, until+settle)
-			l.Unavailable = millis(gap.ret - gap.call)
-			l.UnavailableAt = gap.call - in.Header.Mono
-			out.UnavailableMax = max(out.UnavailableMax, l.Unavailable)
-			if l.NewLeader != "" {
-				unavailable = append(unavailable, l.Unavailable)
-			}
-		}
-		out.NoLeaderMax = max(out.NoLeaderMax, l.NoLeader)
-		if l.NewLeader != "" {
-			noLeader = append(noLeader, l.NoLeader)
-		}
-		out.Losses = append(out.Losses, l)
 	}
 	sort.SliceStable(out.Losses, func(i, j int) bool { return out.Losses[i].At < out.Losses[j].At })
-	out.NoLeaderMedian, out.UnavailableMedian = median(noLeader), median(unavailable)
+	out.sumUp(s.load)
 	return out
+}
+
+// aftermath finds what came of losses.
+type aftermath struct {
+	*samples
+	reigns  []*reign
+	silence []int64 // see newSilence
+	clients successesOf
+	ballots *ballots
+}
+
+// of is the loss that the end of a reign was.
+func (a *aftermath) of(r *reign) Loss {
+	l := Loss{At: r.end - a.mono, Node: r.node, Term: r.term, Cause: r.cause}
+	until := a.mono + a.end
+	if next := successor(a.reigns, r); next != nil {
+		l.NewLeader, l.NewTerm = next.node, next.term
+		until = next.begin
+	}
+	l.NoLeader = millis(until - r.end)
+	a.ballots.phases(&l, r.end, until)
+	if a.load.Holds(l.At) {
+		gap := longest(a.silence, r.end, until+settle)
+		l.Unavailable = millis(gap.ret - gap.call)
+		l.UnavailableAt = gap.call - a.mono
+		l.Clients = a.clients.around(r.end, until+settle)
+	}
+	return l
+}
+
+// sumUp makes the figures over all losses.
+func (e *Elections) sumUp(load Window) {
+	var noLeader, unavailable, detection, election []Millis
+	for _, l := range e.Losses {
+		e.NoLeaderMax, e.UnavailableMax = max(e.NoLeaderMax, l.NoLeader), max(e.UnavailableMax, l.Unavailable)
+		e.SplitVotes += l.SplitVotes
+		if l.NewLeader == "" {
+			continue
+		}
+		noLeader = append(noLeader, l.NoLeader)
+		if load.Holds(l.At) {
+			unavailable = append(unavailable, l.Unavailable)
+		}
+		if l.Candidate != "" {
+			detection, election = append(detection, l.Detection), append(election, l.Election)
+			e.DetectionMax, e.ElectionMax = max(e.DetectionMax, l.Detection), max(e.ElectionMax, l.Election)
+		}
+	}
+	e.NoLeaderMedian, e.UnavailableMedian = median(noLeader), median(unavailable)
+	e.DetectionMedian, e.ElectionMedian = median(detection), median(election)
 }
 
 // led reports whether a leader of a higher term reigned already when r ended:
@@ -78,36 +101,16 @@ func successor(reigns []*reign, r *reign) *reign {
 	return nil
 }
 
-// silence finds the stretches of the load phase in which nothing succeeded.
-type silence struct {
-	window  Window
-	returns []int64 // of the successes, ascending, with both ends of the load; ns of the machine's clock
-}
-
-func newSilence(in Input) silence {
-	s := silence{window: LoadWindow(in)}
-	begin, end := s.window.Begin+in.Header.Mono, s.window.End+in.Header.Mono
-	s.returns = append(s.returns, begin)
-	for i := range in.Ops {
-		op := &in.Ops[i]
-		if op.Outcome == history.OK && !op.Final && op.Return > begin && op.Return < end {
-			s.returns = append(s.returns, op.Return)
+// newSilence are the returns of the successes in the load, ascending, with both
+// ends of the load; ns of the machine's clock. Between one and the next nothing
+// succeeded.
+func newSilence(s *samples) []int64 {
+	begin, end := s.load.Begin+s.mono, s.load.End+s.mono
+	returns := append(make([]int64, 0, len(s.list)+2), begin)
+	for i := range s.list {
+		if op := &s.list[i]; op.outcome == isOK && !op.final && op.ret > begin && op.ret < end {
+			returns = append(returns, op.ret)
 		}
 	}
-	s.returns = append(s.returns, end)
-	sort.Slice(s.returns, func(i, j int) bool { return s.returns[i] < s.returns[j] })
-	return s
-}
-
-// longest is the longest time from one success to the next, of those that
-// overlap the time between from and to.
-func (s silence) longest(from, to int64) span {
-	var best span
-	next := sort.Search(len(s.returns), func(i int) bool { return s.returns[i] > from })
-	for i := max(next, 1); i < len(s.returns) && s.returns[i-1] < to; i++ {
-		if gap := (span{s.returns[i-1], s.returns[i]}); gap.ret-gap.call > best.ret-best.call {
-			best = gap
-		}
-	}
-	return best
+	return append(returns, end)
 }

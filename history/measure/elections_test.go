@@ -135,17 +135,19 @@ func TestLosses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Summarize(tt.s.in).Elections
-			if diff := cmp.Diff(tt.want, roundLosses(got.Losses)); diff != "" {
+			if diff := cmp.Diff(tt.want, outline(got.Losses)); diff != "" {
 				t.Errorf("losses (-want +got):\n%s\nreigns: %+v", diff, got.Reigns)
 			}
 		})
 	}
 }
 
-func roundLosses(ls []Loss) []Loss {
-	for i := range ls {
-		ls[i].Unavailable = Millis(int64(ls[i].Unavailable + 0.5))
-		ls[i].NoLeader = Millis(int64(ls[i].NoLeader + 0.5))
+// outline is what losses are, without what it took to make them good, which
+// TestPhases has.
+func outline(ls []Loss) []Loss {
+	for i, l := range ls {
+		ls[i] = Loss{At: l.At, Node: l.Node, Term: l.Term, Cause: l.Cause, NewLeader: l.NewLeader, NewTerm: l.NewTerm,
+			NoLeader: Millis(int64(l.NoLeader + 0.5)), Unavailable: Millis(int64(l.Unavailable + 0.5)), UnavailableAt: l.UnavailableAt}
 	}
 	return ls
 }

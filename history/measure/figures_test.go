@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -22,13 +23,21 @@ func TestCountOps(t *testing.T) {
 	s.op(3300, 3310, history.Read, history.OK)
 	s.in.Ops[len(s.in.Ops)-1].Final = true
 
-	want := Ops{Total: 102, OK: 100, Fail: 1, Info: 1, LoadSeconds: 2, Throughput: 50, Keys: 1,
+	want := Ops{Total: 102, OK: 100, Fail: 1, Info: 1, LoadSeconds: 2, Throughput: 50, Keys: 1, Availability: 100.0 / 102,
 		ByFunc: map[string]FuncOps{
 			"read":  {OK: 100, Latency: Quantiles{Count: 100, P50: 50, P90: 90, P99: 99, Max: 100}},
 			"write": {Fail: 1},
 			"cas":   {Info: 1},
 		}}
-	if diff := cmp.Diff(want, Summarize(s.in).Ops); diff != "" {
+	got := Summarize(s.in).Ops
+	read := got.ByFunc["read"]
+	h, err := ReadHistogram(read.Histogram)
+	if err != nil || h.TotalCount() != 100 || h.ValueAtPercentile(50)/100 != 500 {
+		t.Errorf("histogram %q: %v, error %v", read.Histogram, h, err)
+	}
+	read.Histogram = ""
+	got.ByFunc["read"] = read
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -128,6 +137,10 @@ func TestAnyHistory(t *testing.T) {
 		for _, l := range got.Elections.Losses {
 			if l.NoLeader < 0 || l.Unavailable < 0 || l.At < 0 || l.At > end || l.Cause == "" {
 				t.Fatalf("loss %+v, test ends %d", l, end)
+			}
+			if l.Detection < 0 || l.Election < 0 || l.Rounds < l.SplitVotes || l.Clients.Max < l.Clients.Median ||
+				l.Candidate != "" && l.NewLeader != "" && math.Abs(float64(l.Detection+l.Election-l.NoLeader)) > 1e-6 {
+				t.Fatalf("phases of %+v", l)
 			}
 			if l.NewLeader != "" && l.NewTerm <= l.Term {
 				t.Fatalf("followed by a lower term: %+v", l)

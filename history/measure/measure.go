@@ -47,6 +47,7 @@ type Ops struct {
 // samples where there is one run only. The rest of the load that does not fill a
 // block is left out.
 type Blocks struct {
+	Begin   int64   `json:"begin"`   // of the first, ns since the start of the test
 	Seconds float64 `json:"seconds"` // length of each
 	// Each slice has one element a block. An operation belongs to the block in
 	// which it returned.
@@ -87,26 +88,33 @@ type Loss struct {
 	// UnavailableAt is when that time began; 0 when Unavailable is.
 	UnavailableAt int64 `json:"unavailableAt,omitempty"`
 
-	// Candidate is the first node that stood for election after the loss, in a
-	// term later than that of the lost leader; "" when none did.
+	// Candidate is the first node that noticed the loss and did something about
+	// it: that stood for election in a term later than that of the lost leader, or
+	// asked whether it could win that term (the pre-vote); "" when the history
+	// tells of none. A node that was cut off, down or paused since before the loss
+	// does not count.
 	Candidate string `json:"candidate,omitempty"`
-	// Detection is from the loss to that candidacy, Election from there to the
-	// next leader; 0 where there was no such moment. A node that stood already when
-	// the leader was lost makes a Detection of 0.
+	// Detection is from the loss to that moment, Election from there to the next
+	// leader; 0 where there was no such moment. Where there were both, they sum up
+	// to NoLeader. A node that stood already when the leader was lost makes a
+	// Detection of 0.
 	Detection Millis `json:"detectionMs"`
 	Election  Millis `json:"electionMs"`
 	// Rounds is how many terms somebody stood for between the loss and the next
 	// leader, or the end of the test; SplitVotes how many of them nobody won though
-	// two or more stood; Terms how many the term grew by.
+	// two or more stood; Terms how many the term grew by. A pre-vote is no round.
 	Rounds     int    `json:"rounds"`
 	SplitVotes int    `json:"splitVotes"`
 	Terms      uint64 `json:"terms"`
-	// Clients is what the clients felt, each by itself: its last success before the
-	// loss to its first success after it. Like Unavailable it is of the load phase.
+	// Clients is what the clients felt, each by itself, as Unavailable is what they
+	// felt together. Like Unavailable it is of the load phase.
 	Clients Felt `json:"clients"`
 }
 
-// Felt is how long clients had no success around a loss, in milliseconds.
+// Felt is how long clients had no success around a loss, in milliseconds: each
+// client's longest time from one success to its next around the loss. A client
+// goes on as another process when one of its operations is not answered; those
+// are one client here.
 type Felt struct {
 	Count  int    `json:"count"` // of the clients that had one before and one after
 	Median Millis `json:"medianMs"`
@@ -114,19 +122,24 @@ type Felt struct {
 }
 
 // FaultEffect is what clients felt of one fault that took effect: the load before
-// it, while it held, and after its heal. Before and After are as long as During,
-// as far as no other fault and not the end of the load cuts them short.
+// it, while it held (from the command to inject to the command to heal), and
+// after its heal. Before and After are calm: no other fault was in force. They are
+// the nearest calm time, as long as During as far as there is so much of it, and
+// empty (Begin = End) where there is none.
 type FaultEffect struct {
 	ID     int     `json:"id"`
 	Name   string  `json:"fault"`
 	Before Stretch `json:"before"`
 	During Stretch `json:"during"`
 	After  Stretch `json:"after"`
-	// Changes are During and After less Before, of each metric.
+	// Changes are During and After less Before, of each metric. A metric that one
+	// of the two lacks is left out (no latency without a success), and so is all of
+	// a stretch shorter than half a second.
 	Changes []Change `json:"changes"`
-	// Recovery is from the command to heal until the throughput of a second was
-	// back within the range of that before the fault; 0 with Recovered false: it
-	// was not, up to the next fault or the end of the load.
+	// Recovery is from the command to heal until the first second with at least as
+	// many successes as the poorest second before the fault, or 90 % of their mean if
+	// that is less, to a tenth of a second; 0 with Recovered false: there was none up to the next fault or the end of the
+	// load, or before the fault no calm second to compare with.
 	Recovery  Millis `json:"recoveryMs"`
 	Recovered bool   `json:"recovered"`
 	// Overlaps are the IDs of the faults that were in force at the same time: the
@@ -134,7 +147,7 @@ type FaultEffect struct {
 	Overlaps []int `json:"overlaps,omitempty"`
 }
 
-// Stretch is the load in a window.
+// Stretch is the load in a window: the operations that returned in it.
 type Stretch struct {
 	Begin        int64     `json:"begin"` // ns since the start of the test
 	End          int64     `json:"end"`
@@ -171,6 +184,12 @@ type Elections struct {
 	NoLeaderMax       Millis  `json:"noLeaderMaxMs"`
 	UnavailableMedian Millis  `json:"unavailableMedianMs"`
 	UnavailableMax    Millis  `json:"unavailableMaxMs"`
+	// Of the losses with a Candidate and a next leader.
+	DetectionMedian Millis `json:"detectionMedianMs"`
+	DetectionMax    Millis `json:"detectionMaxMs"`
+	ElectionMedian  Millis `json:"electionMedianMs"`
+	ElectionMax     Millis `json:"electionMaxMs"`
+	SplitVotes      int    `json:"splitVotes"` // of all losses
 }
 
 // FaultRun is one fault from its injection to its heal; ns since the start.

@@ -8,46 +8,55 @@ import (
 )
 
 // countOps counts the operations that clients called during the load phase.
-func countOps(in Input) Ops {
-	load := LoadWindow(in)
-	out := Ops{LoadSeconds: load.Seconds(), ByFunc: map[string]FuncOps{}}
-	latencies := map[string][]int64{}
-	keys := map[string]struct{}{}
-	for i := range in.Ops {
-		op := &in.Ops[i]
-		if op.Final || !load.Holds(op.Call-in.Header.Mono) {
+func countOps(in Input, s *samples) Ops {
+	out := Ops{LoadSeconds: s.load.Seconds(), ByFunc: map[string]FuncOps{}, Keys: countKeys(in, s.load)}
+	counts := make([][isInfo + 1]int64, len(s.funcs))
+	for i := range s.list {
+		if op := &s.list[i]; s.called(op) {
+			counts[op.fn][op.outcome]++
+		}
+	}
+	latencies := s.scratch // of one function after another
+	for f, n := range counts {
+		if n == [isInfo + 1]int64{} {
 			continue
 		}
-		f := string(op.Func)
-		by := out.ByFunc[f]
-		out.Total++
-		keys[op.Key] = struct{}{}
-		switch op.Outcome {
-		case history.OK:
-			out.OK++
-			by.OK++
-			latencies[f] = append(latencies[f], op.Return-op.Call)
-		case history.Fail:
-			out.Fail++
-			by.Fail++
-		default:
-			// Info, and anything this version does not know: not known to
-			// have succeeded, not known to have failed.
-			out.Info++
-			by.Info++
+		latencies = latencies[:0]
+		for i := range s.list {
+			if op := &s.list[i]; int(op.fn) == f && op.outcome == isOK && s.called(op) {
+				latencies = append(latencies, op.ret-op.call)
+			}
 		}
-		out.ByFunc[f] = by
+		out.ByFunc[s.funcs[f]] = FuncOps{OK: n[isOK], Fail: n[isFail], Info: n[isInfo],
+			Latency: quantiles(latencies), Histogram: writeHistogram(latencies)}
+		out.OK, out.Fail, out.Info = out.OK+n[isOK], out.Fail+n[isFail], out.Info+n[isInfo]
 	}
-	for f, l := range latencies {
-		by := out.ByFunc[f]
-		by.Latency = quantiles(l)
-		out.ByFunc[f] = by
-	}
-	out.Keys = int64(len(keys))
+	s.scratch = latencies
+	out.Total = out.OK + out.Fail + out.Info
 	if out.LoadSeconds > 0 {
 		out.Throughput = float64(out.OK) / out.LoadSeconds
 	}
+	out.Availability = share(out.OK, out.Total)
 	return out
+}
+
+// countKeys counts the keys that operations of the load name.
+func countKeys(in Input, load Window) int64 {
+	keys := map[string]struct{}{}
+	for i := range in.Ops {
+		if op := &in.Ops[i]; !op.Final && load.Holds(op.Call-in.Header.Mono) {
+			keys[op.Key] = struct{}{}
+		}
+	}
+	return int64(len(keys))
+}
+
+// share is part of whole; 0 of nothing.
+func share(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
 }
 
 // Latency is the latency of the OK operations of every function together, over

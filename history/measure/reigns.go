@@ -1,12 +1,6 @@
 package measure
 
-import (
-	"cmp"
-	"slices"
-	"sort"
-
-	"squall/history"
-)
+import "squall/history"
 
 // reign is a Reign in the making; times are ns of the machine's clock.
 type reign struct {
@@ -38,10 +32,10 @@ type reign struct {
 // term does not reign: it was superseded at the latest when that other one
 // stood for election and won.
 type court struct {
-	cluster   *cluster
-	reigns    []*reign
-	stood     map[candidacy]int64 // when a node stood for election in a term
-	successes []span              // of OK operations, by return
+	cluster *cluster
+	reigns  []*reign
+	stood   map[candidacy]int64 // when a node stood for election in a term
+	log     *samples
 }
 
 type candidacy struct {
@@ -52,10 +46,11 @@ type candidacy struct {
 // span is a call and its return.
 type span struct{ call, ret int64 }
 
-// follow runs through a history up to end (ns of the machine's clock) and
-// returns the reigns in the order in which they began.
-func follow(in Input, end int64) []*reign {
-	c := &court{cluster: newCluster(in), stood: map[candidacy]int64{}, successes: successes(in)}
+// follow runs through a history up to the end of the test and returns the
+// reigns in the order in which they began.
+func follow(in Input, s *samples) []*reign {
+	c := &court{cluster: newCluster(in), stood: map[candidacy]int64{}, log: s}
+	end := s.mono + s.end
 	for _, s := range steps(in) {
 		if s.at > end {
 			break
@@ -72,18 +67,6 @@ func follow(in Input, end int64) []*reign {
 		}
 	}
 	return c.reigns
-}
-
-// successes are the OK operations, final reads included, by return.
-func successes(in Input) []span {
-	var out []span
-	for i := range in.Ops {
-		if op := &in.Ops[i]; op.Outcome == history.OK {
-			out = append(out, span{op.Call, op.Return})
-		}
-	}
-	slices.SortFunc(out, func(a, b span) int { return cmp.Compare(a.ret, b.ret) })
-	return out
 }
 
 // event takes a node's own word.
@@ -180,10 +163,11 @@ func (r *reign) finish(at int64, cause string) {
 }
 
 // worked reports whether an operation called at from or later succeeded by to.
+// Final reads count: they are work too.
 func (c *court) worked(from, to int64) bool {
-	i := sort.Search(len(c.successes), func(i int) bool { return c.successes[i].ret >= from })
-	for ; i < len(c.successes) && c.successes[i].ret <= to; i++ {
-		if c.successes[i].call >= from {
+	mono := c.log.mono
+	for _, op := range c.log.returned(Window{from - mono, to + 1 - mono}) {
+		if op.outcome == isOK && op.call >= from {
 			return true
 		}
 	}

@@ -16,6 +16,8 @@ type Summary struct {
 	Ops       Ops
 	Elections Elections
 	Faults    []FaultRun
+	Effects   []FaultEffect
+	Blocks    Blocks
 	Clocks    Clocks
 }
 
@@ -23,10 +25,14 @@ type Summary struct {
 // nanoseconds since Header.Mono. It takes what it is given: a history that was
 // cut gives the figures of what is left.
 func Summarize(in Input) Summary {
+	s := newSamples(in)
+	faults := joinFaults(in)
 	return Summary{
-		Ops:       countOps(in),
-		Elections: elections(in),
-		Faults:    joinFaults(in),
+		Ops:       countOps(in, s),
+		Elections: elections(in, s),
+		Faults:    faults,
+		Effects:   effects(s, faults),
+		Blocks:    blocks(s),
 		Clocks:    clocks(in),
 	}
 }

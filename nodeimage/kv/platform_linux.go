@@ -52,3 +52,10 @@ func inherit(fd int, name string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
+
+// die ends this process as SIGKILL does: nothing is cleaned up, and nobody has a
+// last word.
+func die() {
+	_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
+	select {} // until it arrives
+}

@@ -141,6 +141,10 @@ func (s *Server) startNode() error {
 		seed = rand.Uint64()
 	}
 	s.storage = storage
+	var disk raft.Storage = storage
+	if s.cfg.DiskMax > 0 {
+		disk = newSlowDisk(storage, &s.cfg, seed)
+	}
 	var tracer raft.Tracer // nil: none
 	if s.cfg.Trace != nil {
 		tracer = NewTracer(s.cfg.Trace, s.log)
@@ -153,10 +157,14 @@ func (s *Server) startNode() error {
 		Heartbeat:     s.cfg.Heartbeat,
 		SnapshotEvery: s.cfg.SnapshotEvery,
 		SnapshotKeep:  s.cfg.SnapshotKeep,
+		NoPreVote:     s.cfg.NoPreVote,
+		NoStickiness:  s.cfg.NoStickiness,
+		StartWait:     s.cfg.StartWait,
+		WriteFirst:    s.cfg.DiskMax > 0,
 		Clock:         s.cfg.Clock,
 		Rand:          rand.New(rand.NewPCG(seed, uint64(s.cfg.ID))),
 		Transport:     s.transport,
-		Storage:       storage,
+		Storage:       disk,
 		StateMachine:  s.machine,
 		Tracer:        tracer,
 		TraceTime:     s.cfg.Clock.True,

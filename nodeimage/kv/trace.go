@@ -84,6 +84,10 @@ func appendEvent(b []byte, e *raft.Event) []byte {
 		}
 		b = append(b, quoted...)
 	}
+	if e.Timeout != 0 {
+		b = strconv.AppendInt(append(b, `,"timeout":`...), int64(e.Timeout), 10)
+		b = strconv.AppendInt(append(b, `,"late":`...), int64(e.Late), 10)
+	}
 	return append(b, "}\n"...)
 }
 

@@ -27,6 +27,8 @@ type nodeEvent struct {
 	Hash      string   `json:"h,omitempty"`
 	Members   []string `json:"members,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
+	Timeout   int64    `json:"timeout,omitempty"`
+	Late      int64    `json:"late,omitempty"`
 }
 
 func TestTraceLines(t *testing.T) {
@@ -38,6 +40,10 @@ func TestTraceLines(t *testing.T) {
 			`{"e":"role","t":5000000000,"term":3,"role":"leader","leader":"n2","reason":"quorum of \"votes\""}`},
 		{raft.Event{Kind: raft.EventRole, Time: 1, Term: 3, Role: raft.Follower},
 			`{"e":"role","t":1,"term":3,"role":"follower"}`},
+		{raft.Event{Kind: raft.EventRole, Time: 1, Term: 3, Role: raft.Candidate, Index: 7, EntryTerm: 2, Timeout: 150e6, Late: 80e3},
+			`{"e":"role","t":1,"term":3,"role":"candidate","i":7,"et":2,"timeout":150000000,"late":80000}`},
+		{raft.Event{Kind: raft.EventTrial, Time: 1, Term: 3, Index: 8, Members: []raft.NodeID{2, 4}, Reason: "broadcast"},
+			`{"e":"trial","t":1,"term":3,"i":8,"members":["n2","n4"],"reason":"broadcast"}`},
 		{raft.Event{Kind: raft.EventVote, Time: 7, Term: 4, Vote: 11},
 			`{"e":"vote","t":7,"term":4,"vote":"n11"}`},
 		{raft.Event{Kind: raft.EventCommit, Time: 8, Term: 4, Index: 64, EntryTerm: 3, Hash: 0xabc},

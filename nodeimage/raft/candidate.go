@@ -19,6 +19,14 @@ func (cd *candidate) kind() Role {
 
 func (*candidate) leave() {}
 
+// onTimeout is what follows when no leader was heard for an election timeout.
+func (c *core) onTimeout() role {
+	if c.cfg.NoPreVote {
+		return c.toCandidate(reasonTimeout)
+	}
+	return c.toPreCandidate()
+}
+
 // toPreCandidate begins a pre-vote.
 func (c *core) toPreCandidate() role {
 	c.leader = 0
@@ -31,10 +39,11 @@ func (c *core) toPreCandidate() role {
 
 // toCandidate begins a campaign. The node's own vote counts when it is
 // durable, like any other.
-func (c *core) toCandidate() role {
+func (c *core) toCandidate(reason string) role {
+	c.leader = 0
 	c.castVote(c.term+1, c.id)
 	cd := &candidate{c: c, campaigning: true, answers: map[NodeID]bool{}}
-	c.enter(cd, reasonPreVoteWon)
+	c.enter(cd, reason)
 	c.countElections++
 	c.resetElectionTimer()
 	cd.ask(MsgVote, c.term)
@@ -62,8 +71,10 @@ func (cd *candidate) handle(t task) role {
 		return c.deliver(t.m)
 	case electionTimeout:
 		if c.election.expired(t.gen) {
-			return c.toPreCandidate()
+			return c.onTimeout()
 		}
+	case *trial:
+		c.refuseTrial("not the leader")
 	default:
 		return c.common(t)
 	}
@@ -106,7 +117,7 @@ func (cd *candidate) count(from NodeID, granted bool) role {
 	if cd.campaigning {
 		return cd.c.toLeader()
 	}
-	return cd.c.toCandidate()
+	return cd.c.toCandidate(reasonPreVoteWon)
 }
 
 func (cd *candidate) won() bool {

@@ -25,6 +25,7 @@ type core struct {
 	log    *raftLog
 
 	election, heartbeat loopTimer
+	post                func(task)
 
 	// What the next write must hold beside the log's new entries.
 	hardDirty bool
@@ -104,7 +105,7 @@ func newCore(cfg Config, st *State, out outside, post func(task), pending *atomi
 	c := &core{
 		cfg: cfg, id: cfg.ID, quorum: len(cfg.Members)/2 + 1, out: out, log: log,
 		term: st.Hard.Term, vote: st.Hard.Vote,
-		submitted: log.commit, applied: log.commit, pending: pending,
+		submitted: log.commit, applied: log.commit, pending: pending, post: post,
 	}
 	if last := log.lastMark(); last.Term > c.term {
 		return nil, fmt.Errorf("raft: stored log ends in term %d, but the stored term is %d", last.Term, c.term)
@@ -227,6 +228,10 @@ func (c *core) shutDown() {
 // wait for: it draws from zero to the minimum. Should there be a leader after
 // all, the pre-vote keeps this node from disturbing it.
 func (c *core) startElectionTimer() {
+	if w := c.cfg.StartWait; w > 0 {
+		c.election.reset(w + time.Duration(c.cfg.Rand.Int64N(int64(w))))
+		return
+	}
 	if c.term > 0 || c.log.last() > 0 {
 		c.resetElectionTimer()
 		return

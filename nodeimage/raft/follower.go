@@ -19,8 +19,10 @@ func (f *follower) handle(t task) role {
 		return f.c.deliver(t.m)
 	case electionTimeout:
 		if f.c.election.expired(t.gen) {
-			return f.c.toPreCandidate()
+			return f.c.onTimeout()
 		}
+	case *trial:
+		f.c.refuseTrial("not the leader")
 	default:
 		return f.c.common(t)
 	}

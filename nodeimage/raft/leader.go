@@ -13,6 +13,7 @@ type leader struct {
 	match     uint64 // this node's own log is durable up to here
 	asked     uint64 // an acknowledgement by this node's own disk is due up to here
 	reads     readRounds
+	trial     *trialRun // nil: none
 }
 
 func (*leader) kind() Role { return Leader }
@@ -37,6 +38,7 @@ func (c *core) toLeader() role {
 }
 
 func (l *leader) leave() {
+	l.dropTrial()
 	l.c.heartbeat.stop()
 	l.c.proposals.orphan(l.c)
 	l.c.failReads(l.reads.waiting, ErrNotLeader)
@@ -62,6 +64,10 @@ func (l *leader) handle(t task) role {
 		}
 	case *chunkRead:
 		l.sendChunk(t)
+	case *trial:
+		l.beginTrial(t.Trial)
+	case trialOver:
+		l.endTrial()
 	default:
 		return c.common(t)
 	}
@@ -83,6 +89,7 @@ func (l *leader) message(m *Message) role {
 		if m.Type == MsgAppendReply {
 			l.match = max(l.match, m.Index)
 			l.maybeCommit()
+			l.advanceTrial()
 		}
 		return l
 	}
@@ -96,6 +103,7 @@ func (l *leader) message(m *Message) role {
 	case MsgSnapshotReply:
 		l.snapshotReply(p, m)
 	}
+	l.advanceTrial()
 	return l
 }
 
@@ -112,7 +120,9 @@ func (l *leader) follower(id NodeID) *progress {
 // followers and, at the same time, to this node's own disk.
 func (l *leader) flush() {
 	for _, p := range l.followers {
-		l.replicate(p)
+		if !l.withholds(p.id) {
+			l.replicate(p)
+		}
 	}
 	if last := l.c.log.last(); last > l.asked {
 		l.asked = last

@@ -66,6 +66,15 @@ type Config struct {
 	SnapshotEvery, SnapshotKeep uint64
 	SnapshotChunk               int
 
+	// What a node does by default and the servers of the Raft paper did not,
+	// for measuring what it costs: NoPreVote stands for election without asking
+	// first, NoStickiness votes against a leader that is still heard, and
+	// WriteFirst has a leader send an entry only when its own disk holds it.
+	NoPreVote, NoStickiness, WriteFirst bool
+	// StartWait, where it is not 0, is how long a node waits for a leader after
+	// its start before it stands for election: from this to twice this.
+	StartWait time.Duration
+
 	Clock        Clock
 	Rand         *rand.Rand
 	Transport    Transport
@@ -118,12 +127,15 @@ type EventKind string
 // Trace events; the comment names the fields of Event that are set beside
 // Kind, Time and Term.
 const (
-	EventRole     EventKind = "role"     // Role, Leader (0: unknown), Reason
+	// Role, Leader (0: unknown), Reason, the last entry of the log (Index,
+	// EntryTerm); when an election timeout expired, Timeout and Late.
+	EventRole     EventKind = "role"
 	EventVote     EventKind = "vote"     // Vote: this node granted its vote to it
 	EventCommit   EventKind = "commit"   // Index, EntryTerm, Hash of the log up to Index
 	EventState    EventKind = "state"    // Index, Hash of the state machine after it
 	EventSnapshot EventKind = "snapshot" // Index, EntryTerm, Reason: taken or installed
 	EventMembers  EventKind = "members"  // Members
+	EventTrial    EventKind = "trial"    // Index, Reason, Members: see Trial
 )
 
 // TraceEvery is the distance of the log indexes at which every node reports
@@ -144,6 +156,8 @@ type Event struct {
 	Hash      uint64
 	Members   []NodeID
 	Reason    string
+	Timeout   time.Duration // the election timeout that expired
+	Late      time.Duration // by how much later than that the node came to it
 }
 
 // Tracer receives trace events, from the event loop and the apply goroutine.

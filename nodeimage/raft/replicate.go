@@ -50,7 +50,11 @@ func (l *leader) sendAppend(p *progress, entries []Entry) {
 		return
 	}
 	p.sent = c.cfg.Clock.Now()
-	c.send(&Message{Type: MsgAppend, To: p.id, Index: prev, LogTerm: term,
+	var seq uint64
+	if c.cfg.WriteFirst {
+		seq = c.nextSeq()
+	}
+	c.sendAfter(seq, &Message{Type: MsgAppend, To: p.id, Index: prev, LogTerm: term,
 		Entries: entries, Commit: c.log.commit})
 }
 

@@ -27,6 +27,8 @@ type sim struct {
 	electionMax   time.Duration
 	alter         func(m *Message) *Message // test-only: a transport that lies
 	bends         bool                      // clocks run wrong, too
+	configure     func(*Config)             // nil: as it is
+	watch         func(*simNode, Event)     // sees every event; nil: nobody
 
 	failure string
 	promises

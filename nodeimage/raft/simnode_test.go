@@ -83,6 +83,9 @@ func (n *simNode) start() {
 		Clock: n.clock, Rand: rand.New(rand.NewPCG(n.s.rng.Uint64(), uint64(n.id))),
 		Transport: simTransport{n}, Storage: n.storage, StateMachine: n.machine, Tracer: simTracer{n},
 	}
+	if n.s.configure != nil {
+		n.s.configure(&cfg)
+	}
 	cfg, err = cfg.withDefaults()
 	if err != nil {
 		n.s.fail("node %d: %v", n.id, err)
@@ -198,7 +201,12 @@ func (t simTransport) Send(to NodeID, m *Message) { t.n.s.send(t.n.id, to, m) }
 
 type simTracer struct{ n *simNode }
 
-func (t simTracer) Trace(ev Event) { t.n.s.checkEvent(t.n, ev) }
+func (t simTracer) Trace(ev Event) {
+	t.n.s.checkEvent(t.n, ev)
+	if t.n.s.watch != nil {
+		t.n.s.watch(t.n, ev)
+	}
+}
 
 func (n *simNode) String() string {
 	c := n.core

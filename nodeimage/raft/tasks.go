@@ -15,6 +15,10 @@ type (
 	read struct{ done func(err error) }
 	stop struct{}
 
+	// An experiment on elections, see Trial.
+	trial     struct{ Trial }
+	trialOver struct{}
+
 	// receive is a message from another member: request or reply.
 	receive struct{ m *Message }
 
@@ -55,6 +59,8 @@ type (
 func (*propose) isTask()         {}
 func (*read) isTask()            {}
 func (stop) isTask()             {}
+func (*trial) isTask()           {}
+func (trialOver) isTask()        {}
 func (receive) isTask()          {}
 func (electionTimeout) isTask()  {}
 func (heartbeatTimeout) isTask() {}

@@ -52,6 +52,9 @@ func (c *core) answerStale(m *Message) {
 // hearsLeader says whether this node knows a leader that is certainly not yet
 // due for an election.
 func (c *core) hearsLeader() bool {
+	if c.cfg.NoStickiness {
+		return false
+	}
 	if c.leader == c.id {
 		return true // it steps down by itself when it loses its quorum
 	}

@@ -20,6 +20,7 @@ type loopTimer struct {
 	set     bool
 	expires time.Duration
 	timer   Timer
+	late    time.Duration // how long after its deadline it was seen to have expired
 }
 
 // reset moves the deadline to d from now.
@@ -58,6 +59,7 @@ func (t *loopTimer) expired(gen uint64) bool {
 	t.set = false
 	now := t.clock.Now()
 	if now >= t.deadline {
+		t.late = now - t.deadline
 		return true
 	}
 	t.deadline = min(t.deadline, now+t.timeout)

@@ -34,6 +34,15 @@ const (
 	reasonFailed     = "storage failed"
 )
 
+// Reasons in trial events.
+const (
+	reasonProposed  = "proposed"
+	reasonAnswered  = "answered"
+	reasonBroadcast = "broadcast"
+	reasonCrash     = "crash"
+	reasonRefused   = "refused: "
+)
+
 // view is what role events report; a change of it makes an event.
 type view struct {
 	role   Role
@@ -61,7 +70,12 @@ func (c *core) traceRole(reason string) {
 	}
 	c.reported = now
 	c.cfg.Logger.Info("raft role", "role", now.role, "term", now.term, "leader", now.leader, "reason", reason)
-	c.trace(Event{Kind: EventRole, Role: now.role, Leader: now.leader, Reason: reason})
+	last := c.log.lastMark()
+	ev := Event{Kind: EventRole, Role: now.role, Leader: now.leader, Reason: reason, Index: last.Index, EntryTerm: last.Term}
+	if reason == reasonTimeout {
+		ev.Timeout, ev.Late = c.election.timeout, c.election.late
+	}
+	c.trace(ev)
 }
 
 func (c *core) traceCommit(index, entryTerm, hash uint64) {

@@ -25,7 +25,7 @@ type kind struct {
 // kindOf goes by the name alone. What is not known is not shown but saved.
 func kindOf(name string) kind {
 	switch {
-	case name == reports.ReportFile, name == "timeline.html", name == "index.html",
+	case name == reports.ReportFile, name == reports.TimelineFile, name == reports.IndexFile,
 		strings.HasPrefix(name, "violation-") && strings.HasSuffix(name, ".html"):
 		return kind{contentType: "text/html; charset=utf-8", policy: pagePolicy}
 	}

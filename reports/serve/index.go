@@ -211,7 +211,7 @@ func (r *runInfo) row() runRow {
 		row.Report = link("runs", r.Path, reports.ReportFile)
 	}
 	if r.Timeline {
-		row.Timeline = link("runs", r.Path, timelineFile)
+		row.Timeline = link("runs", r.Path, reports.TimelineFile)
 	}
 	if r.Campaign != "" {
 		row.Campaign = clip(path.Base(path.Dir(r.Campaign)), 60)
@@ -236,7 +236,7 @@ func (c *campaignInfo) row() campaignRow {
 		row.Took = c.Took.Round(time.Second).String()
 	}
 	if c.Page {
-		row.Page = link("runs", c.Path, campaignPage)
+		row.Page = link("runs", c.Path, reports.IndexFile)
 	}
 	for _, state := range states {
 		if n := c.Counts[state]; n > 0 {

@@ -24,9 +24,7 @@ import (
 const (
 	planFile        = "plan.json"
 	envFile         = "env.json"
-	timelineFile    = "timeline.html"
 	campaignsFolder = "campaigns"
-	campaignPage    = "index.html"
 	campaignLock    = ".lock" // whoever runs the campaign holds it
 )
 
@@ -226,7 +224,7 @@ func (s *scanner) run(dir string) (runInfo, bool) {
 	}
 	started, seed := nameOf(path.Base(dir))
 	r := runInfo{Path: dir, Test: path.Base(path.Dir(dir)), Seed: seed, Started: started,
-		Report: files[reports.ReportFile], Timeline: files[timelineFile]}
+		Report: files[reports.ReportFile], Timeline: files[reports.TimelineFile]}
 	switch {
 	case files[check.ResultsName]:
 		res, err := read[results](s, path.Join(dir, check.ResultsName))
@@ -293,7 +291,7 @@ func (s *scanner) held(name string) bool {
 
 func (s *scanner) campaign(dir string, files map[string]bool, busy bool) campaignInfo {
 	started, _ := nameOf(path.Base(dir))
-	c := campaignInfo{Path: dir, Name: path.Base(path.Dir(dir)), Started: started, Page: files[campaignPage], Counts: map[string]int{}}
+	c := campaignInfo{Path: dir, Name: path.Base(path.Dir(dir)), Started: started, Page: files[reports.IndexFile], Counts: map[string]int{}}
 	record, err := read[ledger.Campaign](s, path.Join(dir, ledger.FileName))
 	if err != nil {
 		c.State, c.Why = stateDamaged, clip(err.Error(), 300)

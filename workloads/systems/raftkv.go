@@ -26,8 +26,9 @@ func (RaftKV) Describe() string {
 	return "squall's own key-value server on its own Raft: ReadIndex reads, write-ahead log, snapshots"
 }
 
-// Traits: it writes every Raft trace event, and its clock can be bent.
-func (RaftKV) Traits() Traits { return Traits{Trace: true, Clock: true} }
+// Traits: it writes every Raft trace event, its clock can be bent, and it takes
+// trials.
+func (RaftKV) Traits() Traits { return Traits{Trace: true, Clock: true, Trials: true} }
 
 // traceFD is where the agent hands the server the pipe for its trace.
 const traceFD = 3
@@ -66,6 +67,13 @@ func (r RaftKV) Server(node Node, cluster []Node, opt Options) (Start, error) {
 	if opt.Seed != 0 {
 		// Nodes of one seed would stand for election all at the same moments.
 		argv = append(argv, "-seed", strconv.FormatUint(max(1, opt.Seed+uint64(node.ID)), 10))
+	}
+	if t := opt.Trials; t != nil {
+		argv = append(argv, "-trials", "-start-wait", t.StartWait.String(),
+			fmt.Sprintf("-pre-vote=%v", t.PreVote), fmt.Sprintf("-sticky-leader=%v", t.PreVote))
+		if t.DiskMax > 0 {
+			argv = append(argv, "-disk-min", t.DiskMin.String(), "-disk-max", t.DiskMax.String())
+		}
 	}
 	return Start{Argv: argv, Clock: r.Traits().Clock}, nil
 }

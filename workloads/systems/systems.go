@@ -34,6 +34,21 @@ type Options struct {
 	// Seed makes what is random in a server, its election timeouts, the same
 	// in each run; 0 leaves it random. Each node makes its own of it.
 	Seed uint64
+	// Trials is for a system with the trait of that name; nil: it is not made to
+	// take trials.
+	Trials *TrialOptions
+}
+
+// TrialOptions are settings of a server in an experiment on elections.
+type TrialOptions struct {
+	// PreVote lets a node ask first whether it could win, and refuse votes
+	// against a leader that it still hears.
+	PreVote bool
+	// StartWait is how long a node that was started waits for a leader, at least.
+	StartWait time.Duration
+	// DiskMin and DiskMax are what a write to the disk takes beside its own
+	// time; both 0: nothing.
+	DiskMin, DiskMax time.Duration
 }
 
 // WithDefaults fills in the zero fields.
@@ -87,6 +102,10 @@ type Traits struct {
 	// Membership is true when squall can change the system's members while it
 	// runs.
 	Membership bool
+	// Trials is true when the server takes the trials of an experiment on
+	// elections: lines on its stdin by which its leader holds entries back from
+	// some followers, broadcasts, and crashes at a given moment after.
+	Trials bool
 }
 
 // System is a kind of server that squall can test.

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"squall/history/ledger"
+	"squall/orchestrator/campaign"
+)
+
+// campaignEvery is the distance of progress lines where there is no terminal.
+const campaignEvery = 30 * time.Second
+
+// campaignProgress shows how a campaign goes: a line for every cell that begins
+// or ends, and on a terminal a bar below them, elsewhere a line every half minute.
+type campaignProgress struct {
+	out   io.Writer
+	begun time.Time
+	bars  *mpb.Progress // nil: no terminal
+	quit  chan struct{}
+
+	mu     sync.Mutex
+	bar    *mpb.Bar
+	status campaign.Status
+	at     time.Time // of status
+}
+
+var _ campaign.Progress = (*campaignProgress)(nil)
+
+func newCampaignProgress(out io.Writer) *campaignProgress {
+	p := &campaignProgress{out: out, begun: time.Now(), quit: make(chan struct{})}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
+	}
+	return p
+}
+
+// Begun prints what will be run.
+func (p *campaignProgress) Begun(plan *campaign.Plan, dir string, done int) {
+	p.line("campaign %s: %d cells, %d at once (%s)", plan.File.Name, len(plan.Cells), plan.Jobs, plan.JobsWhy)
+	p.line("directory %s", dir)
+	if done > 0 {
+		p.line("going on: %d cells are done already", done)
+	}
+	p.mu.Lock()
+	p.status = campaign.Status{Done: done, Total: len(plan.Cells), Left: plan.Total()}
+	p.at = time.Now()
+	if p.bars != nil {
+		p.bar = p.bars.New(int64(len(plan.Cells)), mpb.BarStyle().Rbound("] ").Tip("█").Filler("█").Padding("·"),
+			mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.state() })))
+		p.bar.SetCurrent(int64(done))
+	}
+	p.mu.Unlock()
+	if p.bars == nil {
+		go p.tick()
+	}
+}
+
+func (p *campaignProgress) tick() {
+	ticker := time.NewTicker(campaignEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-ticker.C:
+			p.line("%s", p.state())
+		}
+	}
+}
+
+// CellBegun prints the begin of a cell.
+func (p *campaignProgress) CellBegun(c ledger.Cell, attempt int, s campaign.Status) {
+	p.see(s)
+	again := ""
+	if attempt > 1 {
+		again = fmt.Sprintf(" (run %d)", attempt)
+	}
+	p.line("… %s%s", c.ID, again)
+}
+
+// CellEnded prints what a cell came to.
+func (p *campaignProgress) CellEnded(c ledger.Cell, again bool, s campaign.Status) {
+	p.see(s)
+	last := c.Last()
+	verdict := string(last.Verdict)
+	if last.Interrupted {
+		verdict = "interrupted"
+	}
+	text := fmt.Sprintf("%s %s %s in %.1fs", symbol(last.Verdict), c.ID, verdict, last.Ended.Sub(last.Began).Seconds())
+	if last.Reason != "" {
+		text += ": " + clip(firstLine(last.Reason), 200)
+	}
+	for _, missed := range last.Missed {
+		text += "; threshold missed: " + missed
+	}
+	switch {
+	case again:
+		text += "; it is run again"
+	case c.State != ledger.Done:
+		text += "; it runs when the campaign goes on"
+	}
+	p.line("%s", text)
+	if p.bars == nil {
+		p.line("%s", p.state())
+	}
+}
+
+// Note prints what went wrong beside the cells.
+func (p *campaignProgress) Note(text string) { p.line("! %s", text) }
+
+func (p *campaignProgress) see(s campaign.Status) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status, p.at = s, time.Now()
+	if p.bar != nil {
+		p.bar.SetCurrent(int64(min(s.Done, s.Total-1))) // it goes in the end
+	}
+}
+
+// state is how far the campaign is, in one line.
+func (p *campaignProgress) state() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := max(0, p.status.Left-time.Since(p.at)).Round(time.Second)
+	return fmt.Sprintf("%d of %d cells done (%s), %d running, about %v left", p.status.Done, p.status.Total, tally(p.status), p.status.Running, left)
+}
+
+// line prints one line, with the time since the begin.
+func (p *campaignProgress) line(format string, args ...any) {
+	text := fmt.Sprintf("%7.1fs  %s\n", time.Since(p.begun).Seconds(), fmt.Sprintf(format, args...))
+	if p.bars != nil {
+		if _, err := p.bars.Write([]byte(text)); err == nil {
+			return
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprint(p.out, text)
+}
+
+// end takes the bar away.
+func (p *campaignProgress) end() {
+	close(p.quit)
+	p.mu.Lock()
+	bar := p.bar
+	p.mu.Unlock()
+	if bar != nil {
+		bar.Abort(true)
+	}
+	if p.bars != nil {
+		p.bars.Wait()
+	}
+}

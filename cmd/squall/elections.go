@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"squall/history/check"
+	"squall/history/trials"
+	"squall/orchestrator"
+	"squall/reports"
+)
+
+// defaultTimeouts are the ranges that `squall elections` measures when it is
+// told nothing: of the paper's, those that a system may well be run with.
+const defaultTimeouts = "150-300ms,150-200ms,150-155ms,100-200ms,50-100ms"
+
+// modelled is how many trials of the model stand beside each range.
+const modelled = 4000
+
+// electionsFlags are the flags of `squall elections`.
+type electionsFlags struct {
+	what     orchestrator.Elections
+	timeouts string
+	disk     string
+	runtime  string
+	from     string
+	json     bool
+	verbose  bool
+	given    []string // the flags as they were given, for the command that repeats it
+}
+
+func (a *app) electionsCommand() *cobra.Command {
+	var flags electionsFlags
+	cmd := &cobra.Command{
+		Use:   "elections",
+		Short: "Measure election times as the Raft paper did, beside its figures",
+		Long: `Measure how long a cluster is without a leader, as Figure 16 of the Raft paper did: five servers; for each range of
+timeouts, again and again, the leader makes the logs of two followers shorter, broadcasts a heartbeat, and crashes at a
+moment that is uniform in the heartbeat interval; the clock runs from the crash until another server hears the new leader.
+The table has the paper's figures and a model's beside what was measured; elections-cdf.png and .svg draw the curves.
+
+The first Ctrl-C reports what was measured by then; the second leaves at once.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runElections(cmd, &flags) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&flags.timeouts, "timeouts", defaultTimeouts, "ranges of election timeouts; a heartbeat is half the least")
+	f.IntVar(&flags.what.Trials, "trials", 100, "trials of each range")
+	f.DurationVar(&flags.what.Broadcast, "broadcast", 15*time.Millisecond, "how long a broadcast is to take, from sending an entry to all until the last has it on its disk; links are delayed for that; 0: not")
+	f.StringVar(&flags.disk, "disk", "", "slow down each write to a disk, as `0-6ms`, and write one thing after the other, as the paper's servers did")
+	f.BoolVar(&flags.what.PreVote, "pre-vote", false, "let servers ask first whether they could win, and refuse votes against a leader that is heard; the paper's did not")
+	f.BoolVar(&flags.what.Plain, "plain", false, "kill leaders from outside at any moment, with all logs alike")
+	f.StringVar(&flags.what.System, "system", "raftkv", "system under test")
+	f.IntVar(&flags.what.Nodes, "nodes", 5, "servers")
+	f.DurationVar(&flags.what.Limit, "limit", 10*time.Minute, "how long a trial may go without a leader")
+	f.Uint64Var(&flags.what.Seed, "seed", 0, "seed of everything random; 0: draw one")
+	f.StringVar(&flags.runtime, "runtime", orchestrator.RuntimeAuto, "what makes the machines: auto, docker or local")
+	f.StringVar(&flags.what.Out, "out", "runs", "folder of the runs")
+	f.StringVar(&flags.from, "from", "", "print and draw the trials in this run `directory` again, from their history")
+	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
+	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
+	return cmd
+}
+
+// resolve checks the flags and fills in what they mean.
+func (f *electionsFlags) resolve(cmd *cobra.Command, program string) (err error) {
+	if f.what.Ranges, err = trials.ParseRanges(f.timeouts); err != nil {
+		return usageError(fmt.Errorf("--timeouts: %w", err))
+	}
+	if f.disk != "" {
+		r, err := parseSpread(f.disk)
+		if err != nil {
+			return usageError(fmt.Errorf("--disk: %w", err))
+		}
+		f.what.Disk = &r
+		if !cmd.Flags().Changed("broadcast") {
+			f.what.Broadcast = 0 // the disks are what takes the time
+		}
+	}
+	if f.what.Plain && !cmd.Flags().Changed("broadcast") {
+		f.what.Broadcast = 0
+	}
+	switch f.runtime {
+	case orchestrator.RuntimeAuto, orchestrator.RuntimeDocker, orchestrator.RuntimeLocal:
+	default:
+		return usageError(fmt.Errorf("--runtime: there is no %q; there are auto, docker and local", f.runtime))
+	}
+	if err := f.what.Validate(); err != nil {
+		return usageError(err)
+	}
+	f.what.Command = repeatCommand(cmd, program)
+	return nil
+}
+
+// parseSpread reads "0-6ms".
+func parseSpread(text string) (trials.Spread, error) {
+	low, high, _ := strings.Cut(text, "-")
+	most, err := time.ParseDuration(high)
+	if err != nil {
+		return trials.Spread{}, fmt.Errorf("%q is no range of times, such as 0-6ms: %w", text, err)
+	}
+	least, err := time.ParseDuration(low)
+	if err != nil {
+		least, err = time.ParseDuration(low + strings.TrimLeft(high, "0123456789."))
+	}
+	if err != nil || least < 0 || most < least {
+		return trials.Spread{}, fmt.Errorf("%q is no range of times that goes up, such as 0-6ms", text)
+	}
+	return trials.Spread{Min: trials.MillisOf(int64(least)), Max: trials.MillisOf(int64(most))}, nil
+}
+
+func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
+	human := a.out
+	if flags.json {
+		human = a.errOut
+	}
+	if flags.from != "" {
+		return a.electionsAgain(cmd.Context(), flags, human)
+	}
+	if err := flags.resolve(cmd, a.program); err != nil {
+		return err
+	}
+	var log *slog.Logger
+	if flags.verbose {
+		log = slog.New(slog.NewTextHandler(a.errOut, nil))
+	}
+	runtime, err := a.open(cmd.Context(), flags.runtime, log)
+	if err != nil {
+		return &exitError{exitInvalid, err}
+	}
+	defer runtime.close()
+	fmt.Fprintln(human, runtime.line(cmd.Context()))
+	ctx, stop, release := a.interruptible(cmd.Context(), human)
+	defer release()
+	outcome, err := orchestrator.RunElections(ctx, flags.what, orchestrator.ElectionsConfig{
+		Config: orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, Log: log, Stop: stop},
+		Trials: newTrialsProgress(human),
+	})
+	if errors.Is(err, errLeave) {
+		return &exitError{exitInterrupted, err}
+	}
+	if err != nil {
+		return err
+	}
+	return a.concludeElections(outcome, human, flags.json)
+}
+
+// electionsAgain reads a record, finds its figures again, and shows them.
+func (a *app) electionsAgain(ctx context.Context, flags *electionsFlags, human io.Writer) error {
+	dir := flags.from
+	record, err := orchestrator.LoadElections(dir)
+	if err != nil {
+		return usageError(err)
+	}
+	results, err := orchestrator.CheckElections(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if err := record.Write(dir); err != nil {
+		return err
+	}
+	return a.concludeElections(&orchestrator.ElectionsOutcome{Dir: dir, Record: record, Results: results}, human, flags.json)
+}
+
+// electionsOutput is what `squall elections --json` prints.
+type electionsOutput struct {
+	Run       string           `json:"run"`
+	Verdict   check.Verdict    `json:"verdict"`
+	Summaries []trials.Summary `json:"summaries"`
+	*trials.Record
+}
+
+// concludeElections draws the curves and prints the table.
+func (a *app) concludeElections(o *orchestrator.ElectionsOutcome, human io.Writer, asJSON bool) error {
+	summaries := o.Record.Summarize(modelled)
+	drawErr := reports.WriteElections(o.Dir, o.Record)
+	if asJSON {
+		if err := printJSON(a.out, electionsOutput{o.Dir, o.Results.Verdict, summaries, o.Record}); err != nil {
+			return err
+		}
+	}
+	printElections(human, o, summaries)
+	if drawErr != nil {
+		return fmt.Errorf("the figures stand, but the curves could not be drawn: %w", drawErr)
+	}
+	fmt.Fprintf(human, "\ncurves   %s/%s and .svg\nrepeat   %s\nagain    %s elections --from %s\n",
+		o.Dir, reports.ElectionsPNG, printable(o.Record.Command), a.program, o.Dir)
+	if o.Record.Interrupted && o.Results.Verdict != check.Violation {
+		return &exitError{code: exitInterrupted}
+	}
+	return resultsError(o.Results)
+}

@@ -1,0 +1,34 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"squall/history"
+)
+
+func TestWhole(t *testing.T) {
+	marks := func(names ...string) []history.Mark {
+		var list []history.Mark
+		for i, name := range names {
+			list = append(list, history.Mark{Name: name, Time: int64(i), Text: "why " + name})
+		}
+		return list
+	}
+	for name, c := range map[string]struct {
+		marks   []history.Mark
+		verdict Verdict
+		part    string
+	}{
+		"whole":              {marks(history.MarkUp, history.MarkLeader, history.MarkDone), Pass, "whole"},
+		"a machine was lost": {marks(history.MarkUp, history.MarkLeader, history.MarkInvalid, history.MarkDone), Invalid, "why invalid"},
+		"cut off":            {marks(history.MarkUp, history.MarkLeader), Invalid, "ends"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Whole().Check(t.Context(), &Input{History: &history.History{Marks: c.marks}})
+			if got.Verdict != c.verdict || !strings.Contains(got.Summary, c.part) {
+				t.Errorf("%s, %q; want %s, %q", got.Verdict, got.Summary, c.verdict, c.part)
+			}
+		})
+	}
+}

@@ -1,0 +1,159 @@
+package gate
+
+import (
+	"slices"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/measure"
+)
+
+// Metric is something that a threshold can be set on.
+type Metric struct {
+	Name string
+	Doc  string // one sentence: what it is
+	Unit string // "ms", "ops/s", "%", ""
+	// Labels may follow the name in braces: latency{op=write}.
+	Labels []string
+	// Aggregations are what can be asked of its samples: p(q), min, max, avg, med,
+	// count. NeedsOne is true where one must be named.
+	Aggregations []string
+	NeedsOne     bool
+	HigherBetter bool
+}
+
+// metric is a Metric and how it is read from results.
+type metric struct {
+	Metric
+	// value is the metric over all runs together; nil where NeedsOne.
+	value func(rs []*check.Results) reading
+	// samples are what an aggregation is made of; nil where there is none.
+	samples func(rs []*check.Results, op string) samples
+}
+
+// reading is the value of a metric.
+type reading struct {
+	value float64
+	of    int64  // how many samples it is made of
+	text  string // what these are: "1,204 writes"
+	// none says why there is no value; dead that this is a failure in itself, for
+	// what was tried never succeeded.
+	none string
+	dead bool
+	note string // what limits the value
+	err  error  // the results are damaged
+}
+
+// aggregations are those that every metric with samples has.
+func aggregations() []string { return []string{"p(q)", "min", "max", "avg", "med", "count"} }
+
+// Metrics are all metrics, in the order in which help shows them.
+func Metrics() []Metric {
+	var all []Metric
+	for _, m := range metrics() {
+		all = append(all, m.Metric)
+	}
+	return all
+}
+
+// Operations are the values that the label op may have.
+func Operations() []string {
+	return []string{string(history.Read), string(history.Write), string(history.CAS), string(history.Delete)}
+}
+
+func metrics() []metric {
+	all := []metric{
+		{Metric: Metric{Name: "throughput", Unit: unitRate, HigherBetter: true,
+			Doc: "operations that succeeded, per second of load; with an aggregation: over the blocks of the load, a second each"},
+			value: throughput, samples: blockThroughput},
+		{Metric: Metric{Name: "latency", Unit: unitMillis, Labels: []string{"op"}, NeedsOne: true,
+			Doc: "how long operations took that succeeded; {op=…} takes those of one kind"}, samples: latency},
+		{Metric: Metric{Name: "availability", Unit: unitPercent, HigherBetter: true,
+			Doc: "share of the operations that succeeded"}, value: shareOf("availability", okOf)},
+		{Metric: Metric{Name: "failed", Unit: unitPercent,
+			Doc: "share of the operations that failed, certainly without effect"}, value: shareOf("failed", failOf)},
+		{Metric: Metric{Name: "unknown", Unit: unitPercent,
+			Doc: "share of the operations of which nobody knows whether they took effect"}, value: shareOf("unknown", infoOf)},
+		{Metric: Metric{Name: "operations", HigherBetter: true,
+			Doc: "operations that clients called during the load, whatever became of them"}, value: operations},
+		{Metric: Metric{Name: "election", Unit: unitMillis, NeedsOne: true,
+			Doc: "time without a leader: from the loss of one to the election of the next"},
+			samples: ofLosses("elections", "no leader was lost", noLeader)},
+		{Metric: Metric{Name: "detection", Unit: unitMillis, NeedsOne: true,
+			Doc: "from the loss of a leader to the first candidate"},
+			samples: ofLosses("candidacies", "no leader was lost to which a candidate followed", detection)},
+		{Metric: Metric{Name: "election-phase", Unit: unitMillis, NeedsOne: true,
+			Doc: "from the first candidate after the loss of a leader to the next leader"},
+			samples: ofLosses("elections", "no leader was lost to which a candidate and a leader followed", phase)},
+		{Metric: Metric{Name: "unavailability", Unit: unitMillis, NeedsOne: true,
+			Doc: "around the loss of a leader, the longest time in which no client had a success"},
+			samples: ofLosses("losses", "no leader was lost during the load", unavailable)},
+		{Metric: Metric{Name: "client-unavailability", Unit: unitMillis, NeedsOne: true,
+			Doc: "around the loss of a leader, how long a client had no success: of each loss the median over the clients"},
+			samples: ofLosses("losses", "no leader was lost during the load", feltMedian)},
+		{Metric: Metric{Name: "client-unavailability-worst", Unit: unitMillis, NeedsOne: true,
+			Doc: "the same, of each loss the client that waited longest"},
+			samples: ofLosses("losses", "no leader was lost during the load", feltMax)},
+		{Metric: Metric{Name: "recovery", Unit: unitMillis, NeedsOne: true,
+			Doc: "from the heal of a fault until the throughput was back within the range of that before it"}, samples: recovery},
+		{Metric: Metric{Name: "leaders-lost", Doc: "how often a leader was lost"}, value: sumOf("losses",
+			func(e measure.Elections) int64 { return int64(len(e.Losses)) })},
+		{Metric: Metric{Name: "split-votes", Doc: "terms that nobody won though two or more stood, between the loss of a leader and the next"},
+			value: sumOf("losses", splitVotes)},
+		{Metric: Metric{Name: "rounds", NeedsOne: true, Doc: "terms in which somebody stood between the loss of a leader and the next"},
+			samples: ofLosses("losses", "no leader was lost", rounds)},
+	}
+	for i := range all {
+		if all[i].samples != nil {
+			all[i].Aggregations = aggregations()
+		}
+	}
+	return all
+}
+
+func findMetric(name string) (metric, bool) {
+	all := metrics()
+	i := slices.IndexFunc(all, func(m metric) bool { return m.Name == name })
+	if i < 0 {
+		return metric{}, false
+	}
+	return all[i], true
+}
+
+// Of some metrics there are samples of each loss of a leader. The value is
+// false where the loss has none; atLeast where it is a lower bound, for nothing
+// that ended it was seen.
+type lossSample func(l *measure.Loss) (value float64, atLeast, ok bool)
+
+func noLeader(l *measure.Loss) (float64, bool, bool) {
+	return float64(l.NoLeader), l.NewLeader == "", true
+}
+
+func detection(l *measure.Loss) (float64, bool, bool) {
+	return float64(l.Detection), false, l.Candidate != ""
+}
+
+func phase(l *measure.Loss) (float64, bool, bool) {
+	return float64(l.Election), false, l.Candidate != "" && l.NewLeader != ""
+}
+
+func unavailable(l *measure.Loss) (float64, bool, bool) {
+	return float64(l.Unavailable), false, l.Unavailable > 0
+}
+
+func feltMedian(l *measure.Loss) (float64, bool, bool) {
+	return float64(l.Clients.Median), false, l.Clients.Count > 0
+}
+
+func feltMax(l *measure.Loss) (float64, bool, bool) {
+	return float64(l.Clients.Max), false, l.Clients.Count > 0
+}
+
+func rounds(l *measure.Loss) (float64, bool, bool) { return float64(l.Rounds), false, true }
+
+func splitVotes(e measure.Elections) (n int64) {
+	for _, l := range e.Losses {
+		n += int64(l.SplitVotes)
+	}
+	return n
+}

@@ -1,0 +1,125 @@
+package measure
+
+import (
+	"strings"
+
+	"squall/history"
+)
+
+// ReasonTimeout is the reason of a follower's role event that says: I heard no
+// leader for so long that I ask whether I could win an election. It is the
+// pre-vote, which our Raft node traces so because to the outside it is still a
+// follower. See docs/trace.md.
+const ReasonTimeout = "election timeout"
+
+// stand is a node's try to become leader, from its role event to its next one.
+type stand struct {
+	node       string
+	term       uint64 // that it stands for
+	begin, end int64  // ns of the machine's clock
+	preVote    bool   // it only asks whether it could
+}
+
+// ballots are the elections of a test: who stood for which term, and which of
+// the terms had a leader.
+type ballots struct {
+	stands  []stand // by begin
+	won     map[uint64]bool
+	outages []Outage
+	mono    int64
+}
+
+func newBallots(in Input, reigns []*reign, end int64) *ballots {
+	b := &ballots{won: map[uint64]bool{}, outages: Outages(in), mono: in.Header.Mono}
+	for _, r := range reigns {
+		b.won[r.term] = true
+	}
+	latest := map[string]int{} // by node, its last stand
+	for _, s := range steps(in) {
+		e := s.node
+		if e == nil || s.at > end {
+			continue
+		}
+		if i, stands := latest[e.Node]; stands && (e.Kind == history.EventRole || e.Kind == history.EventExit || e.Kind == history.EventStart) {
+			b.stands[i].end = s.at
+			delete(latest, e.Node)
+		}
+		if e.Kind != history.EventRole {
+			continue
+		}
+		st := stand{node: e.Node, term: e.Term, begin: s.at, end: end}
+		switch {
+		case e.Role == history.RoleCandidate:
+		case e.Role == history.RoleFollower && e.Leader == "" && strings.TrimSpace(e.Reason) == ReasonTimeout:
+			st.preVote, st.term = true, e.Term+1
+		default:
+			continue
+		}
+		latest[e.Node] = len(b.stands)
+		b.stands = append(b.stands, st)
+	}
+	return b
+}
+
+// phases fills in who stood for election between a loss (from) and the next
+// leader or the end of the test (to), and what it took; ns of the machine's
+// clock.
+func (b *ballots) phases(l *Loss, from, to int64) {
+	first := int64(-1)
+	stood := map[uint64]map[string]bool{} // nodes by term
+	latest := l.Term
+	for _, s := range b.stands {
+		term, preVote := s.term, s.preVote
+		if !preVote && term == l.Term && s.begin >= from {
+			// A candidate of the lost leader's own term, after it: another system's
+			// word for one that asks for pre-votes.
+			term, preVote = term+1, true
+		}
+		// The first moment beats every other: stands are in the order of time.
+		if term <= l.Term || s.begin > to || s.end <= from && s.begin < from || b.out(s, from) {
+			continue
+		}
+		if first < 0 {
+			first, l.Candidate = max(s.begin, from), s.node
+		}
+		if preVote {
+			continue
+		}
+		if stood[term] == nil {
+			stood[term] = map[string]bool{}
+		}
+		stood[term][s.node] = true
+		latest = max(latest, term)
+	}
+	if l.NewLeader != "" {
+		// It stood, whether the history tells of it or not.
+		if stood[l.NewTerm] == nil {
+			stood[l.NewTerm] = map[string]bool{}
+		}
+		stood[l.NewTerm][l.NewLeader] = true
+		latest = l.NewTerm
+	}
+	l.Rounds, l.Terms = len(stood), latest-l.Term
+	for term, nodes := range stood {
+		if len(nodes) > 1 && !b.won[term] {
+			l.SplitVotes++
+		}
+	}
+	if first >= 0 {
+		l.Detection = millis(first - from)
+		if l.NewLeader != "" {
+			l.Election = millis(to - first)
+		}
+	}
+}
+
+// out reports whether a node that stood could not take part already before a
+// loss: what it does it would have done anyway, and it can win nothing.
+func (b *ballots) out(s stand, loss int64) bool {
+	for _, o := range b.outages {
+		if o.Node == s.node && o.Begin+b.mono < loss && o.End+b.mono > max(s.begin, loss) {
+			return true
+		}
+	}
+	return false
+}

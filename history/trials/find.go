@@ -1,0 +1,208 @@
+package trials
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"squall/history"
+)
+
+// Recompute finds again what each trial took, from the events of the history.
+func (r *Record) Recompute(h *history.History) {
+	for i := range r.Ranges {
+		for j := range r.Ranges[i].Trials {
+			t := &r.Ranges[i].Trials[j]
+			if t.Outcome == Invalid && t.Crash == 0 {
+				continue // it never began: there is nothing to find
+			}
+			r.Judge(t, within(h.Nodes, h.Header.Mono+t.Begin, h.Header.Mono+t.End), h.Header.Mono)
+		}
+	}
+}
+
+// within are the events of a stretch of time; they are sorted by it.
+func within(events []history.NodeEvent, from, to int64) []history.NodeEvent {
+	a := sort.Search(len(events), func(i int) bool { return events[i].Time >= from })
+	b := sort.Search(len(events), func(i int) bool { return events[i].Time > to })
+	return events[a:max(a, b)]
+}
+
+// Judge fills in what the events of a trial tell, and its outcome. They are
+// sorted by time; start is that of the test, ns of the machines' clock.
+func (r *Record) Judge(t *Trial, events []history.NodeEvent, start int64) {
+	t.Found, t.Outcome, t.Why = Found{}, Invalid, ""
+	d := &deed{trial: t, events: events, plain: r.Plain}
+	if !d.findCrash() {
+		return
+	}
+	t.Crash = d.crash - start
+	d.findElection()
+	d.findLengths()
+	if why := d.flaw(r.Nodes); why != "" {
+		t.Why = why
+		return
+	}
+	if d.heard == 0 {
+		t.Outcome, t.Why = Undecided, "no new leader was heard within the limit"
+		t.NoLeader = MillisOf(start + t.End - d.crash)
+		return
+	}
+	t.Outcome = Elected
+}
+
+// deed is a trial being looked into; times are ns of the machines' clock.
+type deed struct {
+	trial  *Trial
+	events []history.NodeEvent
+	plain  bool
+
+	sent  int64 // the broadcast; 0: none
+	crash int64
+	heard int64 // a survivor got the new leader's first message; 0: none did
+	early string
+}
+
+// findCrash finds the crash and what led to it.
+func (d *deed) findCrash() bool {
+	t := d.trial
+	var proposed int64
+	for i := range d.events {
+		e := &d.events[i]
+		if e.Node != t.Leader {
+			continue
+		}
+		switch {
+		case d.plain && e.Kind == history.EventExit && d.crash == 0:
+			d.crash = e.Time
+		case e.Kind != history.EventTrial && e.Kind != history.EventCommit:
+		case strings.HasPrefix(e.Reason, "refused"):
+			t.Why = "the leader " + e.Reason
+			return false
+		case e.Reason == "proposed":
+			proposed, t.Index = e.Time, e.Index
+		case e.Kind == history.EventCommit && t.Broadcast == 0 && proposed > 0 && e.Index >= t.Index:
+			t.Broadcast = MillisOf(e.Time - proposed)
+		case e.Reason == "broadcast":
+			d.sent = e.Time
+		case e.Reason == "crash" && d.sent > 0:
+			d.crash = e.Time
+			t.Waited = MillisOf(e.Time - d.sent)
+		}
+	}
+	if d.crash == 0 {
+		t.Why = "the leader did not crash"
+	}
+	return d.crash > 0
+}
+
+// findElection follows the survivors from the crash to a new leader that all of
+// them have heard.
+func (d *deed) findElection() {
+	t := d.trial
+	stood := map[uint64]map[string]int64{} // by term: who stood, and when
+	led := map[uint64]int64{}
+	heardBy := map[string]int64{}
+	var first int64
+	for i := range d.events {
+		e := &d.events[i]
+		if e.Kind != history.EventRole || e.Term <= t.Term || e.Node == t.Leader && e.Time >= d.crash {
+			continue
+		}
+		if e.Time < d.crash {
+			d.early = fmt.Sprintf("%s was in term %d before the crash", e.Node, e.Term)
+			continue
+		}
+		switch {
+		case e.Role == history.RoleCandidate:
+			if stood[e.Term] == nil {
+				stood[e.Term] = map[string]int64{}
+			}
+			stood[e.Term][e.Node] = e.Time
+			if first == 0 {
+				first = e.Time
+			}
+			if d.heard == 0 {
+				t.Late = max(t.Late, MillisOf(e.Late))
+			}
+		case e.Role == history.RoleLeader:
+			led[e.Term] = e.Time
+		case e.Role == history.RoleFollower && e.Leader != "" && e.Leader != e.Node:
+			if d.heard == 0 {
+				d.heard, t.NewLeader, t.NewTerm = e.Time, e.Leader, e.Term
+			}
+			if _, ok := heardBy[e.Node]; !ok && e.Term >= t.NewTerm {
+				heardBy[e.Node] = e.Time
+				t.All = MillisOf(e.Time - d.crash)
+			}
+		}
+	}
+	if first > 0 {
+		t.Detection = MillisOf(first - d.crash)
+	}
+	if d.heard == 0 {
+		t.All = 0
+		return
+	}
+	t.NoLeader = MillisOf(d.heard - d.crash)
+	if at := led[t.NewTerm]; at > 0 && first > 0 {
+		t.Election = MillisOf(at - first)
+	}
+	if at := stood[t.NewTerm][t.NewLeader]; at > 0 {
+		t.Won = MillisOf(d.heard - at)
+	}
+	for term, who := range stood {
+		if term <= t.NewTerm {
+			t.Rounds++
+			if led[term] == 0 && len(who) > 1 {
+				t.Split++
+			}
+		}
+	}
+}
+
+// findLengths notes how long each survivor's log was when it last spoke of that
+// before it followed the new leader.
+func (d *deed) findLengths() {
+	t := d.trial
+	for i := range d.events {
+		e := &d.events[i]
+		if e.Kind != history.EventRole || e.Node == t.Leader || e.Time < d.crash || e.Index == 0 ||
+			t.NewTerm > 0 && e.Term > t.NewTerm {
+			continue
+		}
+		if t.Lengths == nil {
+			t.Lengths = map[string]uint64{}
+		}
+		t.Lengths[e.Node] = e.Index
+	}
+}
+
+// flaw says what makes a trial another experiment; "" when nothing does.
+func (d *deed) flaw(nodes []string) string {
+	t := d.trial
+	if d.early != "" {
+		return d.early
+	}
+	if d.plain {
+		return ""
+	}
+	for _, node := range nodes {
+		length, known := t.Lengths[node]
+		behind := slices.Contains(t.Behind, node)
+		switch {
+		case node == t.Leader || !known && d.heard == 0:
+		case !known:
+			return fmt.Sprintf("nothing tells how long the log of %s was", node)
+		case behind && length >= t.Index:
+			return fmt.Sprintf("the log of %s was to be shorter than %d, and reached to %d", node, t.Index, length)
+		case !behind && length < t.Index:
+			return fmt.Sprintf("the log of %s was to reach to %d, and ended at %d", node, t.Index, length)
+		}
+	}
+	if slices.Contains(t.Behind, t.NewLeader) {
+		return fmt.Sprintf("%s won, whose log was shorter: no such election may be", t.NewLeader)
+	}
+	return ""
+}

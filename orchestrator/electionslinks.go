@@ -1,0 +1,154 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"squall/history"
+	"squall/history/trials"
+	"squall/nemesis"
+)
+
+const (
+	// tuneBroadcasts is how many broadcasts are measured at each step.
+	tuneBroadcasts = 40
+	// tuneSteps is how often the delay is set anew.
+	tuneSteps = 3
+	// tuneFor bounds one broadcast.
+	tuneFor = 10 * time.Second
+	// linksFault is what the delay of the links is called among the layers.
+	linksFault = 1
+)
+
+// tuneLinks delays the links so that a broadcast takes as long as it is to take.
+// A packet is late by anything from nothing to twice the mean: so is an answer
+// that has to wait for a disk, and with a delay that is always the same, servers
+// of nearly the same timeout would split the vote for ever.
+func (x *experiment) tuneLinks(ctx context.Context) error {
+	if !x.system.Traits().Trials || x.what.Plain && x.what.Broadcast == 0 {
+		return nil
+	}
+	x.trials.Phase("measuring broadcasts")
+	calm := trials.Range{Min: 1000, Max: 2000, Heartbeat: 100}
+	net := &x.record.Net
+	var err error
+	measure := func(disk *trials.Spread, into *trials.Sample) error {
+		if err = x.restart(ctx, calm, disk); err == nil {
+			*into, err = x.broadcasts(ctx)
+		}
+		return err
+	}
+	if err := measure(nil, &net.Bare); err != nil {
+		return err
+	}
+	net.Target, net.Broadcast = trials.MillisOf(int64(x.what.Broadcast)), net.Bare
+	if x.what.Disk != nil {
+		if err := measure(x.what.Disk, &net.Broadcast); err != nil {
+			return err
+		}
+	}
+	if x.what.Broadcast == 0 {
+		return nil
+	}
+	return x.tuneDelay(ctx, net.Broadcast.P50)
+}
+
+// tuneDelay sets the delay of the links; bare is what a broadcast takes without.
+func (x *experiment) tuneDelay(ctx context.Context, bare trials.Millis) error {
+	net := &x.record.Net
+	if bare >= net.Target {
+		return fmt.Errorf("a broadcast takes %.1f ms already where nothing is delayed, and is to take %v: ask for more with --broadcast, or 0 to leave the links alone",
+			bare, x.what.Broadcast)
+	}
+	mean := (net.Target - bare) / 3 // there and back, of the slowest of four
+	for range tuneSteps {
+		net.OneWay = trials.Spread{Max: 2 * mean}
+		err := x.delayLinks(ctx, mean.Duration())
+		if err != nil {
+			return err
+		}
+		if net.Broadcast, err = x.broadcasts(ctx); err != nil {
+			return err
+		}
+		x.log.Info("broadcasts", "oneWayMean", mean.Duration(), "median", net.Broadcast.P50.Duration())
+		if off := net.Broadcast.P50/net.Target - 1; off > -0.04 && off < 0.04 {
+			break
+		}
+		mean *= (net.Target - bare) / max(net.Broadcast.P50-bare, net.Target/10)
+	}
+	x.trials.Phase(fmt.Sprintf("a broadcast takes %.1f ms (%.1f ms where nothing is delayed); each packet is %.1f ms late on average",
+		net.Broadcast.P50, bare, net.OneWay.Mean()))
+	return nil
+}
+
+// delayLinks delays every link between nodes.
+func (x *experiment) delayLinks(ctx context.Context, mean time.Duration) error {
+	layer := nemesis.Layer{Shape: map[history.Link]nemesis.Shaping{}}
+	for _, from := range x.plan.Nodes {
+		for _, to := range x.plan.Nodes {
+			if from != to {
+				layer.Shape[history.Link{From: from, To: to}] = nemesis.Shaping{
+					Seed: x.rng.Uint64() >> 1, Delay: mean, Jitter: mean, Distribution: "uniform"}
+			}
+		}
+	}
+	if err := x.links.Set(ctx, linksFault, layer); err != nil {
+		return fmt.Errorf("delay the links: %w", err)
+	}
+	return nil
+}
+
+// broadcasts measures how long a broadcast takes from the leader's sending an
+// entry to when every other node has it on its disk.
+func (x *experiment) broadcasts(ctx context.Context) (trials.Sample, error) {
+	var took []trials.Millis
+	for tries := 0; len(took) < tuneBroadcasts; tries++ {
+		if tries > 2*tuneBroadcasts {
+			return trials.Sample{}, errors.New("measure broadcasts: the leader is lost again and again")
+		}
+		if err := x.awaitElection(ctx); err != nil {
+			return trials.Sample{}, err
+		}
+		x.watch.forget()
+		n := x.nodes.all[0]
+		if leader := x.nodes.Leader(); leader != "" {
+			n = x.nodes.named(leader)
+		}
+		if err := x.order(ctx, n, -1, nil); err != nil {
+			return trials.Sample{}, err
+		}
+		ms, err := x.answer(ctx)
+		if err != nil {
+			return trials.Sample{}, fmt.Errorf("measure a broadcast: %w", err)
+		}
+		if ms > 0 {
+			took = append(took, ms)
+		}
+	}
+	return trials.SampleOf(took), nil
+}
+
+// answer waits for the end of a broadcast; 0 when it was refused.
+func (x *experiment) answer(ctx context.Context) (took trials.Millis, err error) {
+	wait, cancel := context.WithTimeout(ctx, tuneFor)
+	defer cancel()
+	err = x.watch.until(wait, func(events []history.NodeEvent) bool {
+		var proposed int64
+		for _, e := range events {
+			switch {
+			case e.Kind != history.EventTrial:
+			case e.Reason == "proposed":
+				proposed = e.Time
+			case e.Reason == "answered":
+				took = trials.MillisOf(e.Time - proposed)
+				return true
+			default:
+				return true
+			}
+		}
+		return false
+	})
+	return took, err
+}

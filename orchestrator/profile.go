@@ -1,0 +1,52 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Profile is a named handful of settings that go well together. What a test
+// file or a flag says of the same settings goes over it.
+type Profile struct {
+	Name     string
+	Doc      string
+	Settings [][2]string // option and value, as on the command line
+}
+
+// Profiles are all profiles.
+func Profiles() []Profile {
+	return []Profile{
+		{Name: "ci", Doc: "for every change: many kinds of fault, and over within two minutes on two cores, report included",
+			Settings: [][2]string{{"nemesis", "ci"}, {"time", "1m15s"}, {"check-time", "20s"}, {"keep", KeepNever}}},
+		{Name: "smoke", Doc: "does it work at all: ten seconds, the default faults",
+			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
+	}
+}
+
+// ProfileNames are the names of all profiles.
+func ProfileNames() []string {
+	var names []string
+	for _, p := range Profiles() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// ApplyProfile sets what the profile of that name says.
+func ApplyProfile(t *Test, name string) error {
+	i := slices.IndexFunc(Profiles(), func(p Profile) bool { return p.Name == name })
+	if i < 0 {
+		return fmt.Errorf("expected one of %s, found %q", strings.Join(ProfileNames(), ", "), name)
+	}
+	for _, s := range Profiles()[i].Settings {
+		option, ok := FindOption(s[0])
+		if !ok {
+			return fmt.Errorf("the profile %s names a setting %q that there is not", name, s[0])
+		}
+		if err := option.Set(t, s[1]); err != nil {
+			return fmt.Errorf("the profile %s: %s: %w", name, option.Name, err)
+		}
+	}
+	return nil
+}

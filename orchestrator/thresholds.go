@@ -1,0 +1,49 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"squall/history/check"
+	"squall/history/gate"
+	"squall/nemesis/schedule"
+)
+
+// setThresholds takes thresholds with semicolons between them.
+func setThresholds(t *Test, text string) error {
+	t.Thresholds = nil
+	i := 0
+	for one := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(one) == "" {
+			continue
+		}
+		threshold, err := gate.Parse(one)
+		var bad *gate.ParseError
+		if errors.As(err, &bad) {
+			return &schedule.ItemError{Item: i, Err: bad}
+		}
+		t.Thresholds = append(t.Thresholds, threshold.Text)
+		i++
+	}
+	return nil
+}
+
+// judge says which thresholds a run met, and writes results.json with that. In
+// an invalid run nothing is judged: its figures mean nothing.
+func judge(dir string, results *check.Results, texts []string) error {
+	results.Thresholds = nil
+	if len(texts) == 0 {
+		return nil
+	}
+	if results.Verdict == check.Invalid {
+		results.Reasons = append(results.Reasons, "thresholds: not judged, for the figures of an invalid run mean nothing")
+		return check.WriteResults(dir, results)
+	}
+	thresholds, err := gate.ParseAll(texts...)
+	if err != nil { // of a plan that was edited, or of another squall
+		return fmt.Errorf("the thresholds of the test: %w", err)
+	}
+	results.Thresholds = gate.JudgeAll(thresholds, results)
+	return check.WriteResults(dir, results)
+}

@@ -1,0 +1,138 @@
+'use strict';
+// The charts of a run: one time axis for all, zoomed and hovered together.
+(() => {
+  const data = SQ.read('charts-data'), scene = data.scene, T = 1e-6;
+  const home = [scene.from * T, scene.to * T];
+  let range = home.slice(), charts = [], busy = false;
+  const readout = document.getElementById('readout');
+  const xs = data.x.length ? data.x.map(t => t * T) : home;
+  const dashes = { write: [6, 3], cas: [2, 2], delete: [8, 3, 2, 3], other: [3, 3], info: [5, 3], p99: [6, 3], p90: [8, 3, 2, 3], max: [1.5, 3] };
+  const tones = { total: 'ink', p50: 'ink', p90: 'cas', p99: 'info', max: 'fail' };
+  const number = v => v == null ? '–' : v >= 100 ? Math.round(v).toLocaleString('en') : String(+v.toPrecision(3));
+
+  function zoom(from, to) {
+    const least = 0.0005;
+    if (to - from < least) { const mid = (from + to) / 2; from = mid - least / 2; to = mid + least / 2; }
+    const span = Math.min(to - from, home[1] - home[0]);
+    from = Math.min(Math.max(from, home[0]), home[1] - span);
+    range = [from, from + span];
+    busy = true;
+    for (const u of charts) u.setScale('x', { min: range[0], max: range[1] });
+    busy = false;
+    say(null);
+  }
+  function say(t) {
+    readout.textContent = t == null
+      ? `${range[0].toFixed(3)} to ${range[1].toFixed(3)} s`
+      : `${t.toFixed(3)} s · leader ${SQ.leaderAt(scene, t / T)} · faults: ${SQ.faultsAt(scene, t / T)}`;
+  }
+
+  const base = (height, y, hooks, series, names) => ({
+    height, width: 600, legend: { show: !hooks.draw }, padding: [names ? 36 : 12, 12, 0, 0],
+    scales: { x: { time: false, range: (u, a, b) => a == null ? home : [a, b] }, y },
+    cursor: {
+      sync: { key: 'run', scales: ['x', null], filters: { pub: type => type === 'mousemove' || type === 'mouseleave' } },
+      drag: { x: true, y: false, setScale: true }, points: { show: false },
+      bind: { dblclick: () => () => zoom(...home) },
+    },
+    axes: [
+      { stroke: () => SQ.color('muted'), grid: { stroke: () => SQ.color('line'), width: 1 }, ticks: { stroke: () => SQ.color('line') }, size: 44, label: 'time since the test began (s)', labelSize: 18, labelFont: '12px ' + fontFamily(), font: '12px ' + fontFamily() },
+    ],
+    series: [{ label: 'time', value: (u, v) => v == null ? '–' : v.toFixed(3) + ' s' }, ...series],
+    hooks: {
+      drawClear: [u => SQ.bands(scaled(u), scene, t => at(u, t * T), box(u), names)],
+      setScale: [(u, key) => { if (key === 'x' && !busy && u.ready) zoom(u.scales.x.min, u.scales.x.max); }],
+      setCursor: [u => say(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, 'x') : null)],
+      ready: [u => { u.ready = true; }],
+      ...hooks,
+    },
+  });
+  // Canvas work in CSS pixels, whatever the screen's resolution.
+  const scaled = u => { const r = uPlot.pxRatio; u.ctx.setTransform(r, 0, 0, r, 0, 0); return u.ctx; };
+  const at = (u, v) => u.valToPos(v, 'x', true) / uPlot.pxRatio;
+  const box = u => { const r = uPlot.pxRatio, b = u.bbox; return { x0: b.left / r, x1: (b.left + b.width) / r, y0: b.top / r, y1: (b.top + b.height) / r }; };
+  const fontFamily = () => getComputedStyle(document.body).fontFamily;
+  const axis = (label, extra) => ({ scale: 'y', label, size: 58, labelSize: 18, gap: 4, labelFont: '12px ' + fontFamily(), font: '12px ' + fontFamily(), stroke: () => SQ.color('muted'), grid: { stroke: () => SQ.color('line'), width: 1 }, ticks: { show: false }, values: (u, vs) => vs.map(v => v == null ? '' : number(v)), ...extra });
+  const line = unit => l => ({ label: l.name, stroke: () => SQ.color(tones[l.look] || l.look), width: l.look === 'total' || l.look === 'p50' ? 1.6 : 1.3, dash: dashes[l.look], points: { show: false }, value: (u, v) => v == null ? '–' : number(v) + unit });
+
+  function make(id, options, yaxis, values) {
+    const host = document.getElementById(id);
+    if (!host) return;
+    options.axes.push(yaxis);
+    options.width = width(host);
+    const clear = options.hooks.drawClear[0];
+    options.hooks.drawClear = [u => { u.ctx.save(); clear(u); u.ctx.restore(); }];
+    host.replaceChildren();
+    charts.push(new uPlot(options, [xs, ...values], host));
+  }
+  const width = host => document.documentElement.classList.contains('printing') ? 680 : Math.max(host.clientWidth, 240);
+  const fill = list => list.map(l => data.x.length ? l.y : [null, null]);
+
+  // The operations one by one, drawn over an empty logarithmic chart: a circle is
+  // a read, a triangle a write, a square a compare-and-set, a diamond another.
+  function dots(u) {
+    const c = u.ctx, b = box(u);
+    c.save(); scaled(u);
+    c.beginPath(); c.rect(b.x0, b.y0, b.x1 - b.x0, b.y1 - b.y0); c.clip();
+    const order = { ok: 0, fail: 1, info: 2 };
+    const lowest = u.scales.x.min / T, highest = u.scales.x.max / T;
+    for (const d of data.dots.slice().sort((p, q) => order[p.outcome] - order[q.outcome])) {
+      c.fillStyle = d.outcome === 'ok' ? SQ.alpha('ok', 0.55) : SQ.color(d.outcome);
+      const r = d.outcome === 'ok' ? 1.6 : 2.6;
+      c.beginPath();
+      for (let i = first(d.t, lowest); i < d.t.length && d.t[i] <= highest; i++) {
+        const x = at(u, d.t[i] * T), y = u.valToPos(d.y[i], 'y', true) / uPlot.pxRatio;
+        if (d.look === 'read') { c.moveTo(x + r, y); c.arc(x, y, r, 0, 7); }
+        else if (d.look === 'write') { c.moveTo(x, y - r * 1.2); c.lineTo(x + r * 1.1, y + r); c.lineTo(x - r * 1.1, y + r); }
+        else if (d.look === 'cas') c.rect(x - r, y - r, 2 * r, 2 * r);
+        else { c.moveTo(x, y - r * 1.3); c.lineTo(x + r * 1.3, y); c.lineTo(x, y + r * 1.3); c.lineTo(x - r * 1.3, y); }
+      }
+      c.fill();
+    }
+    c.restore();
+  }
+  function first(list, t) {
+    let a = 0, b = list.length;
+    while (a < b) { const m = (a + b) >> 1; if (list[m] < t) a = m + 1; else b = m; }
+    return a;
+  }
+
+  function build() {
+    for (const u of charts) u.destroy();
+    charts = [];
+    const lanes = SQ.laneNames(scene), 
+      log = (low, high) => ({ distr: 3, range: () => [low / 1.3, high * 1.3] }), seen = data.latency.flatMap(l => l.y).filter(v => v != null),
+      decades = { splits: (u, i, a, b) => { const out = []; for (let e = Math.floor(Math.log10(a)); 10 ** e <= b; e++) for (const m of b / a < 200 ? [1, 2, 5] : [1]) if (m * 10 ** e >= a && m * 10 ** e <= b) out.push(m * 10 ** e); return out; } };
+    const lowest = seen.reduce((a, b) => Math.min(a, b), Infinity), highest = seen.reduce((a, b) => Math.max(a, b), 0);
+    make('chart-throughput', base(250, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.ok.map(line(' /s')), true), axis('succeeded (ops/s)'), fill(data.ok));
+    make('chart-others', base(150, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.others.map(line(' /s')), false), axis('other (ops/s)'), fill(data.others));
+    make('chart-latency', base(280, log(data.low, data.high), { draw: [dots] }, [{ label: 'latency', show: true, points: { show: false }, value: () => '' }], true), axis('latency (ms, log scale)', decades), [xs.map(() => null)]);
+    make('chart-quantiles', base(220, seen.length ? log(lowest, highest) : log(1, 10), {}, data.latency.map(line(' ms')), true), axis('latency (ms, log scale)', decades), fill(data.latency));
+    make('chart-lanes', base(lanes.length * 28 + 98, { range: () => [0, lanes.length] },
+      { draw: [u => { const b = box(u); u.ctx.save(); scaled(u); SQ.lanes(u.ctx, scene, t => at(u, t * T), b, (b.y1 - b.y0) / lanes.length); u.ctx.restore(); }] },
+      [{ label: '', points: { show: false } }], true),
+    axis('', { splits: () => lanes.map((_, i) => lanes.length - i - 0.5), values: () => lanes.map(n => n.length > 10 ? n.slice(0, 9) + '…' : n), grid: { show: false }, size: 76, labelSize: 0 }), [xs.map(() => null)]);
+    zoom(...range);
+  }
+
+  document.addEventListener('click', e => {
+    const b = e.target.closest('[data-zoom]');
+    if (!b) return;
+    const span = range[1] - range[0], act = b.dataset.zoom;
+    if (act === 'reset') zoom(...home);
+    else if (act === 'in') zoom(range[0] + span / 4, range[1] - span / 4);
+    else if (act === 'out') zoom(range[0] - span / 2, range[1] + span / 2);
+    else if (act === 'left') zoom(range[0] - span / 3, range[1] - span / 3);
+    else if (act === 'right') zoom(range[0] + span / 3, range[1] + span / 3);
+    else {
+      const [from, to] = act.split(',').map(Number), air = (to - from) * 0.3 + 0.2;
+      zoom(from - air, to + air);
+      document.getElementById('charts').scrollIntoView({ behavior: 'instant' });
+    }
+  });
+  SQ.repaint.push(build);
+  let last = innerWidth;
+  addEventListener('resize', () => { if (innerWidth !== last) { last = innerWidth; build(); } });
+  build();
+  requestAnimationFrame(() => { window.squall = { usable: performance.now(), charts: () => charts, zoom, home }; });
+})();

@@ -1,0 +1,106 @@
+'use strict';
+// What the charts and the page of operations draw alike: faults behind, who led.
+// Every text from the run is drawn or set as text, never as HTML.
+const SQ = (() => {
+  const probe = document.createElement('span');
+  probe.hidden = true;
+  document.body.append(probe);
+  let cache = {};
+  const color = name => cache[name] ??= (probe.style.color = `var(--${name})`, getComputedStyle(probe).color);
+  const alpha = (name, a) => color(name).replace('rgb(', 'rgba(').replace(')', `, ${a})`);
+  const repaint = [];
+  const refresh = () => { cache = {}; for (const f of repaint) f(); };
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', refresh);
+  matchMedia('print').addEventListener('change', refresh);
+  const printing = on => { document.documentElement.classList.toggle('printing', on); refresh(); };
+  addEventListener('beforeprint', () => printing(true));
+  addEventListener('afterprint', () => printing(false));
+  const read = id => JSON.parse(document.getElementById(id).textContent);
+  const time = us => (us / 1e6).toFixed(3) + ' s';
+
+  // A class of faults has a slant of its own, so that its colour is not alone.
+  const slants = { kill: [1, 1], pause: [0, 1], partition: [1, -1], packets: [2, 1], clock: [2, -1], starve: [1, 2], membership: [0, 2], other: [1, 0] };
+  function hatch(c, cls, x0, y0, x1, y1, strength) {
+    const [dx, dy] = slants[cls] || slants.other;
+    c.save();
+    c.beginPath(); c.rect(x0, y0, x1 - x0, y1 - y0); c.clip();
+    c.strokeStyle = alpha('ink', strength); c.lineWidth = 1;
+    const run = y1 - y0, gap = 11, lean = dy ? run * dx / dy : 0;
+    c.beginPath();
+    if (dy === 0) for (let y = y0; y < y1; y += gap) { c.moveTo(x0, y); c.lineTo(x1, y); }
+    else for (let x = x0 - Math.abs(lean); x < x1 + Math.abs(lean); x += gap) { c.moveTo(x, y0); c.lineTo(x + lean, y1); }
+    c.stroke();
+    c.restore();
+  }
+
+  // bands paints the faults behind a plot, their names above it.
+  function bands(c, scene, x, box, names) {
+    const free = [box.x0, box.x0];
+    c.save();
+    c.font = '11px ' + getComputedStyle(document.body).fontFamily;
+    for (const f of scene.faults) {
+      if (x(f.to) < box.x0 || x(f.from) > box.x1) continue;
+      const x0 = Math.max(x(f.from), box.x0), x1 = Math.min(Math.max(x(f.to), x0 + 1), box.x1);
+      c.fillStyle = alpha(f.class, 0.34); c.fillRect(x0, box.y0, x1 - x0, box.y1 - box.y0);
+      if (x1 - x0 > 14) hatch(c, f.class, x0, box.y0, x1, box.y1, 0.05);
+      c.fillStyle = color(f.class); c.fillRect(x0, box.y0 - 4, x1 - x0, 4);
+      if (!names) continue;
+      for (const text of [f.label, f.short]) {
+        const w = c.measureText(text).width;
+        const line = free.findIndex(to => x0 >= to);
+        if (line < 0 || x0 + w > box.x1) continue;
+        c.fillStyle = color('ink'); c.textBaseline = 'bottom'; c.fillText(text, x0, box.y0 - 6 - line * 13);
+        free[line] = x0 + w + 8;
+        break;
+      }
+    }
+    c.restore();
+  }
+
+  const causes = { killed: 'kill', paused: 'pause', 'cut off': 'partition' };
+  const laneNames = scene => [...scene.nodes, 'no leader', 'no success'];
+  // lanes paints a row for each node: when it led, in which term, when it was
+  // hurt; and when the cluster had no leader and the clients no success.
+  function lanes(c, scene, x, box, row) {
+    const mid = n => box.y0 + (n + 0.5) * row, h = Math.min(row * 0.62, 18);
+    c.save();
+    c.font = '600 11px ' + getComputedStyle(document.body).fontFamily;
+    c.textBaseline = 'middle';
+    c.beginPath(); c.rect(box.x0, box.y0 - 1, box.x1 - box.x0, box.y1 - box.y0 + 2); c.clip();
+    c.strokeStyle = color('line'); c.lineWidth = 1;
+    for (let n = 0; n < scene.nodes.length + 2; n++) { c.beginPath(); c.moveTo(box.x0, mid(n)); c.lineTo(box.x1, mid(n)); c.stroke(); }
+    const each = (list, f) => { for (const s of list) { const a = x(s.from), b = x(s.to); if (s.n >= 0 && b >= box.x0 && a <= box.x1) f(s, a, Math.max(b, a + 2)); } };
+    const within = (text, a, b, y, ink) => {
+      const l = Math.max(a, box.x0), r = Math.min(b, box.x1);
+      if (c.measureText(text).width + 6 < r - l) { c.fillStyle = ink; c.textAlign = 'center'; c.fillText(text, (l + r) / 2, y); return true; }
+      return false;
+    };
+    each(scene.outages, (s, a, b) => {
+      const cls = causes[s.text] || 'other', y = mid(s.n) - h / 2 + 2;
+      c.fillStyle = color(cls); c.fillRect(a, y, b - a, h - 4);
+      hatch(c, cls, a, y, b, y + h - 4, 0.45);
+      c.strokeStyle = color('muted'); c.strokeRect(a + 0.5, y + 0.5, b - a - 1, h - 5);
+    });
+    each(scene.reigns, (s, a, b) => {
+      c.fillStyle = color(+s.text % 2 ? 'leader-alt' : 'leader'); c.fillRect(a, mid(s.n) - h / 2, b - a, h);
+      within(s.text, a, b, mid(s.n), color('on-leader'));
+    });
+    each(scene.candidates, (s, a) => {
+      c.fillStyle = c.strokeStyle = color('candidate');
+      const y = mid(s.n) - h / 2 - 1;
+      c.beginPath(); c.moveTo(a, y + h + 2); c.lineTo(a, y); c.stroke();
+      c.beginPath(); c.moveTo(a, y - 3); c.lineTo(a + 3, y); c.lineTo(a, y + 3); c.lineTo(a - 3, y); c.fill();
+    });
+    [[scene.noLeader, 'ink', 0], [scene.unavailable, 'info', 1]].forEach(([list, tone, k]) => each(list, (s, a, b) => {
+      const y = mid(scene.nodes.length + k);
+      c.fillStyle = color(tone); c.fillRect(a, y - h / 2, b - a, h);
+      within(s.text, a, b, y, color('card'));
+    }));
+    c.restore();
+  }
+
+  // leaderAt says who led at a time.
+  const leaderAt = (scene, t) => scene.reigns.filter(r => r.from <= t && t <= r.to).map(r => `${scene.nodes[r.n] ?? '?'} (term ${r.text})`).join(', ') || 'none';
+  const faultsAt = (scene, t) => scene.faults.filter(f => f.from <= t && t <= f.to).map(f => `#${f.id} ${f.label}`).join(', ') || 'none';
+  return { color, alpha, repaint, read, time, hatch, bands, lanes, laneNames, leaderAt, faultsAt, refresh };
+})();

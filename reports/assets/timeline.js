@@ -1,0 +1,145 @@
+'use strict';
+// The operations of each process around any moment, drawn in the window that is
+// looked at.
+(async () => {
+  const meta = SQ.read('ops-data'), scene = meta.scene, log = meta.log;
+  const canvas = document.getElementById('picture'), hint = document.getElementById('hint');
+  const N = log.shown, home = [scene.from, scene.to];
+  const call = new Float64Array(N), took = new Float64Array(N), row = new Uint32Array(N), process = new Float64Array(N), flags = new Uint8Array(N), func = new Uint8Array(N), at = new Float64Array(N);
+  const raws = [];
+  let have = 0, texts = [], byRow = [], view = home.slice(), hover = -1;
+
+  const inflate = async id => {
+    const bytes = Uint8Array.from(atob(id.textContent), c => c.charCodeAt(0));
+    return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).arrayBuffer());
+  };
+  function unpack(raw) {
+    let p = 0;
+    const u = () => { let v = 0, m = 1; for (;;) { const b = raw[p++]; v += (b & 127) * m; if (b < 128) return v; m *= 128; } };
+    const s = () => { const v = u(); return v % 2 ? -(v + 1) / 2 : v / 2; };
+    let c = have ? call[have - 1] : 0, w = have ? process[have - 1] : 0;
+    const n = raws.push(raw) - 1;
+    while (p < raw.length) {
+      call[have] = c += s(); took[have] = u(); row[have] = u(); process[have] = w += s();
+      flags[have] = raw[p++]; func[have] = raw[p++];
+      at[have] = n * 2 ** 32 + p; // the texts are read when asked for
+      for (let k = 0; k < 6; k++) u();
+      have++;
+    }
+  }
+  function index() {
+    byRow = Array.from({ length: log.lanes }, () => []);
+    for (let i = 0; i < have; i++) byRow[row[i]].push(i);
+  }
+  const show = s => /^[\x21\x23-\x7e]{1,40}$/.test(s) && s !== 'nothing' ? s : JSON.stringify(s);
+  function words(i) {
+    const raw = raws[Math.floor(at[i] / 2 ** 32)];
+    let p = at[i] % 2 ** 32;
+    const u = () => { let v = 0, m = 1; for (;;) { const b = raw[p++]; v += (b & 127) * m; if (b < 128) return v; m *= 128; } };
+    const text = n => n % 2 ? texts[(n - 1) / 2] : String(n / 2), value = () => { const n = u(); return n ? show(text(n - 1)) : 'nothing'; };
+    const node = u(), key = show(text(u())), v = value(), expect = value(), result = value(), error = text(u());
+    const f = log.funcs[func[i]], out = flags[i] & 3;
+    let s = f === 'read' ? `read(${key})` + (out ? '' : ' → ' + result)
+      : f === 'write' ? `write(${key}) ← ${v}`
+        : f === 'cas' ? `cas(${key}) ${expect}→${v}` + (!out && !(flags[i] & 4) ? ': found ' + result : '') : `${f}(${key})`;
+    s += ['', ': failed', ': outcome unknown'][out];
+    return { text: s, error, node: scene.nodes[node - 1] || '' };
+  }
+
+  const left = 96, head = 42, rowH = 22, laneTop = () => head + (scene.nodes.length + 2) * 24 + 14;
+  const x = t => left + (t - view[0]) / (view[1] - view[0]) * (canvas.clientWidth - left - 8);
+  const when = px => view[0] + (px - left) / (canvas.clientWidth - left - 8) * (view[1] - view[0]);
+  const lower = (list, t) => { let a = 0, b = list.length; while (a < b) { const m = (a + b) >> 1; if (call[list[m]] < t) a = m + 1; else b = m; } return a; };
+
+  function bar(c, i, y, right) {
+    const a = x(call[i]), out = flags[i] & 3, b = Math.max(x(call[i] + took[i]), a + 1.5);
+    if (out === 0) { c.fillStyle = SQ.color('ok'); c.fillRect(a, y + 4, b - a, rowH - 8); }
+    else if (out === 1) { c.fillStyle = SQ.color('fail'); c.fillRect(a, y + 9, b - a, 4); c.fillRect(b - 1.5, y + 4, 1.5, rowH - 8); }
+    else { c.strokeStyle = SQ.color('info'); c.setLineDash([4, 2]); c.strokeRect(a, y + 4, b - a, rowH - 8); c.setLineDash([]); c.beginPath(); c.moveTo(b, y + 11); c.lineTo(Math.min(b + 14, right), y + 11); c.stroke(); }
+    if (b - a > 46) {
+      c.save(); c.beginPath(); c.rect(a, y, b - a - 3, rowH); c.clip();
+      c.fillStyle = SQ.color(out === 0 ? 'card' : 'ink'); c.fillText(words(i).text, Math.max(a, left) + 4, y + (out === 1 ? 6 : 11)); c.restore();
+    }
+    if (i === hover) { c.strokeStyle = SQ.color('ink'); c.lineWidth = 2; c.strokeRect(a - 1, y + 2, b - a + 2, rowH - 4); c.lineWidth = 1; }
+  }
+  function draw() {
+    const w = canvas.clientWidth, h = laneTop() + log.lanes * rowH + 28, r = devicePixelRatio || 1;
+    if (canvas.width !== Math.round(w * r) || canvas.height !== Math.round(h * r)) { canvas.width = w * r; canvas.height = h * r; canvas.style.height = h + 'px'; }
+    const c = canvas.getContext('2d');
+    c.setTransform(r, 0, 0, r, 0, 0); c.clearRect(0, 0, w, h);
+    const box = { x0: left, x1: w - 8, y0: head, y1: h - 26 };
+    SQ.bands(c, scene, x, box, true);
+    SQ.lanes(c, scene, x, { ...box, y1: head + (scene.nodes.length + 2) * 24 }, 24);
+    c.font = '11px ' + getComputedStyle(document.body).fontFamily; c.textBaseline = 'middle'; c.fillStyle = SQ.color('muted'); c.textAlign = 'right';
+    SQ.laneNames(scene).forEach((n, i) => c.fillText(n.length > 13 ? n.slice(0, 12) + '…' : n, left - 8, head + (i + 0.5) * 24));
+    for (let k = 0; k < log.lanes; k++) c.fillText('client ' + (k + 1), left - 8, laneTop() + k * rowH + 11);
+    c.textAlign = 'center';
+    const step = nice((view[1] - view[0]) / Math.max((w - left) / 110, 2));
+    for (let t = Math.ceil(view[0] / step) * step; t <= view[1]; t += step) { c.fillStyle = SQ.color('line'); c.fillRect(x(t), head, 1, box.y1 - head); c.fillStyle = SQ.color('muted'); c.fillText((t / 1e6).toFixed(step < 1e3 ? 6 : step < 1e6 ? 3 : 0) + ' s', x(t), h - 13); }
+    c.textAlign = 'left';
+    c.save(); c.beginPath(); c.rect(left, head, w - left - 8, h - head); c.clip();
+    byRow.forEach((list, k) => {
+      const y = laneTop() + k * rowH, special = [];
+      let free = -1;
+      for (let j = Math.max(lower(list, view[0]) - 1, 0); j < list.length && call[list[j]] <= view[1]; j++) {
+        const i = list[j];
+        if (call[i] + took[i] < view[0]) continue;
+        if (flags[i] & 3) { special.push(i); continue; }
+        const end = Math.floor(x(call[i] + took[i]));
+        if (end === free && i !== hover) continue; // on the same pixel as the one before
+        bar(c, i, y, w); free = end;
+      }
+      for (const i of special) bar(c, i, y, w);
+    });
+    c.restore();
+  }
+  const nice = raw => { const p = 10 ** Math.floor(Math.log10(raw)); return [1, 2, 5, 10].map(m => m * p).find(s => s >= raw); };
+  let asked = false;
+  const later = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } };
+  function look(a, b) {
+    const span = Math.min(Math.max(b - a, 20), home[1] - home[0]);
+    a = Math.min(Math.max(a, home[0]), home[1] - span);
+    view = [a, a + span];
+    document.getElementById('span').textContent = `${SQ.time(view[0])} to ${SQ.time(view[1])}`;
+    later();
+  }
+  const jump = (t, span = 400e3) => look(t - span / 2, t + span / 2);
+
+  canvas.addEventListener('wheel', e => {
+    e.preventDefault();
+    const t = when(e.offsetX), k = Math.exp((e.deltaY || 0) * 0.0015), d = e.deltaX / canvas.clientWidth * (view[1] - view[0]);
+    look(t - (t - view[0]) * k + d, t + (view[1] - t) * k + d);
+  }, { passive: false });
+  let grab = null;
+  canvas.addEventListener('pointerdown', e => { grab = { x: e.offsetX, view: view.slice() }; canvas.setPointerCapture(e.pointerId); });
+  canvas.addEventListener('pointerup', () => { grab = null; });
+  canvas.addEventListener('pointermove', e => {
+    if (grab) { const d = (grab.x - e.offsetX) / (canvas.clientWidth - left - 8) * (grab.view[1] - grab.view[0]); look(grab.view[0] + d, grab.view[1] + d); return; }
+    const k = Math.floor((e.offsetY - laneTop()) / rowH), t = when(e.offsetX), slack = (view[1] - view[0]) / canvas.clientWidth * 3, list = byRow[k];
+    let found = -1;
+    if (list) for (let j = Math.min(lower(list, t + slack), list.length) - 1; j >= 0; j--) { const i = list[j]; if (call[i] + took[i] >= t - slack) found = i; break; }
+    if (found !== hover) { hover = found; later(); }
+    const o = found >= 0 && words(found);
+    hint.textContent = `${SQ.time(t)} · leader ${SQ.leaderAt(scene, t)} · faults: ${SQ.faultsAt(scene, t)}` + (o ? `\n${o.text}${o.error ? ' (' + o.error + ')' : ''} · process ${process[found]} at ${o.node} · ${SQ.time(call[found])}, ${(took[found] / 1e3).toFixed(3)} ms` : '\n ');
+  });
+  addEventListener('keydown', e => {
+    if (e.target.tagName === 'INPUT' || e.target.tagName === 'SELECT') return;
+    const s = view[1] - view[0], m = (view[0] + view[1]) / 2;
+    const keys = { ArrowLeft: () => look(view[0] - s / 5, view[1] - s / 5), ArrowRight: () => look(view[0] + s / 5, view[1] + s / 5), '+': () => jump(m, s / 2), '-': () => jump(m, s * 2), 0: () => look(...home) };
+    if (keys[e.key]) { e.preventDefault(); keys[e.key](); }
+  });
+  document.querySelectorAll('[data-key]').forEach(b => b.addEventListener('click', () => dispatchEvent(new KeyboardEvent('keydown', { key: b.dataset.key }))));
+  document.getElementById('go').addEventListener('submit', e => { e.preventDefault(); const t = parseFloat(document.getElementById('moment').value); if (isFinite(t)) jump(t * 1e6); });
+  const places = document.getElementById('places');
+  for (const p of meta.places) places.append(new Option(p.text, p.at));
+  places.addEventListener('change', () => { if (places.value) jump(+places.value); });
+  const fromHash = () => { const m = /^#t=([\d.]+)$/.exec(location.hash); if (m) jump(parseFloat(m[1]) * 1e6); };
+  addEventListener('hashchange', fromHash);
+  addEventListener('resize', later);
+  SQ.repaint.push(draw);
+
+  look(...home); fromHash();
+  texts = JSON.parse(new TextDecoder().decode(await inflate(document.getElementById('texts')))) || [];
+  for (const s of document.querySelectorAll('script.ops')) { unpack(await inflate(s)); s.remove(); index(); draw(); }
+  window.squall = { usable: performance.now(), ops: () => have, view: () => view, words, jump };
+})();

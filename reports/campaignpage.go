@@ -1,0 +1,277 @@
+package reports
+
+import (
+	"cmp"
+	"crypto/sha256"
+	_ "embed" // the page's template, style sheet and script
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"squall/history/check"
+	"squall/history/gate"
+	"squall/history/ledger"
+)
+
+//go:embed assets/campaign.html.tmpl
+var campaignTemplate string
+
+//go:embed assets/campaign.css
+var campaignStyle string
+
+//go:embed assets/campaign.js
+var campaignScript string
+
+// campaignPage is what the template of index.html shows.
+type campaignPage struct {
+	Name, Outcome, Headline, Meaning string
+	Facts                            []fact
+	Counts                           []outcomeCount
+	Notices                          []string
+	Command, CommandWord             string
+	Failures                         []failureRow
+	MoreFailures                     int
+	Grid                             heatGrid
+	Columns                          []column
+	Rows                             []cellRow
+	Thresholds                       []check.Threshold
+	Plots                            []strips
+	Baseline                         *baselineTable
+}
+
+type outcomeCount struct {
+	Outcome, Word string
+	N             int
+}
+
+type failureRow struct {
+	ID, Outcome, Word, Report, Command string
+	Why                                []string
+}
+
+// column is one of the table of cells.
+type column struct {
+	Name, Doc string
+	Number    bool
+}
+
+// cellRow is a line of the table of cells: its fields in the order of the
+// columns, each with what it is sorted by.
+type cellRow struct {
+	Outcome string
+	Fields  []field
+}
+
+type field struct {
+	Text, Sort, Link, Badge string
+	Number                  bool
+}
+
+type baselineTable struct {
+	Dir, Tolerance string
+	Lost           int
+	Rows           []baselineRow
+}
+
+type baselineRow struct {
+	Group, Metric, Old, New, Delta, P, N, Word, Badge, Note string
+}
+
+// renderCampaign writes index.html. The script is allowed by its hash, and no
+// other is: nothing that comes from a run can become one.
+func renderCampaign(w io.Writer, c *storms) error {
+	sum := sha256.Sum256([]byte(campaignScript))
+	policy := "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	t, err := template.New("campaign").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(BaseStyle + campaignStyle) },
+		"script": func() template.HTML { return template.HTML("<script>" + campaignScript + "</script>") },
+		"policy": func() string { return policy },
+	}).Parse(campaignTemplate)
+	if err != nil {
+		return fmt.Errorf("parse the template: %w", err)
+	}
+	if err := t.Execute(w, newCampaignPage(c)); err != nil {
+		return fmt.Errorf("fill the template: %w", err)
+	}
+	return nil
+}
+
+// mostFailures bounds the failures that stand above the grid.
+const mostFailures = 40
+
+func newCampaignPage(c *storms) campaignPage {
+	r := c.record
+	p := campaignPage{Name: clip(r.Name, 200), Outcome: c.outcome(), Command: clip(r.Command, 4000), CommandWord: "Repeat it",
+		Grid: newHeatGrid(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline)}
+	p.Headline, p.Meaning = campaignWords(c, p.Outcome)
+	p.Facts = campaignFacts(c)
+	for _, o := range outcomes() {
+		if n := c.count(o); n > 0 {
+			p.Counts = append(p.Counts, outcomeCount{o, outcomeName(o), n})
+		}
+	}
+	if left := c.count(outcomeRunning) + c.count(outcomeWaiting); left > 0 {
+		p.CommandWord = "Go on with it"
+		p.Notices = append(p.Notices, fmt.Sprintf("This campaign is not over: %s of %d to go. What follows is of those that are done.", plural(left, "cell"), len(c.cells)))
+	}
+	if r.Stopped != "" {
+		p.Notices = append(p.Notices, "It was stopped before all cells were run: "+clip(r.Stopped, 500)+".")
+	}
+	p.Failures, p.MoreFailures = failureRows(c)
+	p.Columns, p.Rows = cellTable(c)
+	return p
+}
+
+func campaignWords(c *storms, outcome string) (headline, meaning string) {
+	switch outcome {
+	case string(check.Pass):
+		return "Pass", "Every cell kept what was promised, and every threshold."
+	case string(check.Violation):
+		return "Violation", fmt.Sprintf("A promise was broken in %s of %d.", plural(c.count(outcome), "cell"), len(c.cells))
+	case outcomeThreshold:
+		return "Threshold missed", "No promise was broken, but figures are worse than was asked."
+	case string(check.Unknown):
+		return "Unknown", "Not everything was decided or run. This is not a pass."
+	case string(check.Invalid):
+		return "Invalid", "Cells failed by themselves: they say nothing about the cluster."
+	}
+	return "Running", "This is how far it has come."
+}
+
+func outcomeName(outcome string) string {
+	if outcome == outcomeThreshold {
+		return "threshold missed"
+	}
+	return outcome
+}
+
+func campaignFacts(c *storms) []fact {
+	r := c.record
+	facts := []fact{{"Cells", count(int64(len(c.cells)))}, {"File", clip(r.File, 300)}, {"At once", count(int64(r.Jobs))}, {"squall", clip(r.Squall, 60)}}
+	if !r.Began.IsZero() {
+		facts = append(facts, fact{"Began", r.Began.UTC().Format("2 January 2006, 15:04:05 UTC")})
+	}
+	if !r.Ended.IsZero() && r.Ended.After(r.Began) {
+		facts = append(facts, fact{"Took", r.Ended.Sub(r.Began).Round(time.Second).String()})
+	}
+	invalid := 0
+	for i := range c.cells {
+		invalid += c.cells[i].InvalidAttempts()
+	}
+	if invalid > 0 {
+		facts = append(facts, fact{"Invalid runs", fmt.Sprintf("%d, repeats included", invalid)})
+	}
+	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" || f.Value == "0" })
+}
+
+func failureRows(c *storms) (rows []failureRow, more int) {
+	failures := c.failures()
+	for i, cell := range failures {
+		if i == mostFailures {
+			return rows, len(failures) - i
+		}
+		row := failureRow{ID: clip(cell.ID, 300), Outcome: cell.Outcome, Word: outcomeName(cell.Outcome), Report: cell.Report, Command: clip(cell.Command, 4000)}
+		for _, why := range cell.why() {
+			row.Why = append(row.Why, clip(why, 1000))
+		}
+		rows = append(rows, row)
+	}
+	return rows, 0
+}
+
+// cellTable is the table of all cells: what is the same in all of them has no
+// column, and neither has a figure that no cell has.
+func cellTable(c *storms) ([]column, []cellRow) {
+	columns := []column{{Name: "outcome"}, {Name: "cell"}}
+	type setting struct {
+		name   string
+		number bool
+		of     func(*stormCell) string
+	}
+	settings := []setting{
+		{"system", false, func(c *stormCell) string { return c.System }},
+		{"nodes", true, func(c *stormCell) string { return fmt.Sprint(c.Nodes) }},
+		{"workload", false, func(c *stormCell) string { return c.Workload }},
+		{"nemesis", false, func(c *stormCell) string { return c.Nemesis }},
+		{"mutant", false, func(c *stormCell) string { return c.Mutant }},
+		{"seed", true, func(c *stormCell) string { return fmt.Sprint(c.Seed) }},
+		{"repeat", true, func(c *stormCell) string { return fmt.Sprint(c.Repeat) }},
+	}
+	settings = slices.DeleteFunc(settings, func(s setting) bool {
+		return !slices.ContainsFunc(c.cells, func(cell stormCell) bool { return s.of(&cell) != s.of(&c.cells[0]) })
+	})
+	for _, s := range settings {
+		columns = append(columns, column{Name: s.name, Number: s.number})
+	}
+	figures := slices.DeleteFunc(gate.ShownFigures(), func(f gate.Figure) bool {
+		return !slices.ContainsFunc(c.cells, func(cell stormCell) bool { _, ok := cell.figure(f.Key); return ok })
+	})
+	columns = append(columns, column{Name: "took", Number: true, Doc: "all of its runs together"})
+	for _, f := range figures {
+		columns = append(columns, column{Name: f.Key, Number: true, Doc: f.Doc})
+	}
+	var rows []cellRow
+	for i := range c.cells {
+		cell := &c.cells[i]
+		row := cellRow{Outcome: cell.Outcome, Fields: []field{
+			{Text: outcomeName(cell.Outcome), Sort: fmt.Sprintf("%02d", slices.Index(outcomes(), cell.Outcome)), Badge: cell.Outcome},
+			{Text: clip(cell.ID, 300), Sort: clip(cell.ID, 300), Link: cell.Report}}}
+		for _, s := range settings {
+			row.Fields = append(row.Fields, field{Text: clip(s.of(cell), 200), Sort: clip(s.of(cell), 200), Number: s.number})
+		}
+		row.Fields = append(row.Fields, numberField(cell.Seconds, plainNumber(round(cell.Seconds, 1))+" s", cell.Seconds > 0))
+		for _, f := range figures {
+			v, ok := cell.figure(f.Key)
+			row.Fields = append(row.Fields, numberField(v, gate.Format(v, f.Unit), ok))
+		}
+		rows = append(rows, row)
+	}
+	return columns, rows
+}
+
+func numberField(v float64, text string, ok bool) field {
+	if !ok {
+		return field{Text: "–", Number: true}
+	}
+	return field{Text: text, Sort: fmt.Sprint(v), Number: true}
+}
+
+// figure is a figure of the last run, where it has it.
+func (c *stormCell) figure(key string) (float64, bool) {
+	last := c.Last()
+	if last == nil || c.State != ledger.Done || last.Verdict == check.Invalid {
+		return 0, false
+	}
+	v, ok := last.Figures[key]
+	return v, ok
+}
+
+func newBaselineTable(b *ledger.Baseline) *baselineTable {
+	if b == nil {
+		return nil
+	}
+	t := &baselineTable{Dir: clip(b.Dir, 500), Tolerance: plainNumber(round(100*b.Tolerance, 3)) + "%", Lost: len(gate.Lost(b.Rows))}
+	for _, r := range b.Rows {
+		row := baselineRow{Group: cmp.Or(clip(r.Group, 200), "all"), Metric: cmp.Or(clip(r.Metric, 100), "–"), Old: rowCenter(r.Old, r.Unit), New: rowCenter(r.New, r.Unit),
+			Delta: deltaText(r), P: pText(r), N: fmt.Sprintf("%d, %d", r.Old.Count, r.New.Count), Note: clip(r.Note, 500)}
+		switch {
+		case r.Lost:
+			row.Word, row.Badge = "lost", outcomeThreshold
+		case r.Worse:
+			row.Word, row.Badge = "worse, within the tolerance", string(check.Unknown)
+		case r.Better:
+			row.Word, row.Badge = "better", string(check.Pass)
+		default:
+			row.Word = "no difference"
+			if r.Old.Count == 0 || r.New.Count == 0 || strings.HasPrefix(r.Note, "too few") {
+				row.Word = "not known"
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}

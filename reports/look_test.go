@@ -1,0 +1,51 @@
+package reports
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"squall/reports/browsertest"
+)
+
+// TestLook opens the pages of a run that SQUALL_LOOK_RUN names, and says when they
+// can be used: for people who change them, with SQUALL_SCREENSHOTS.
+func TestLook(t *testing.T) {
+	dir := os.Getenv("SQUALL_LOOK_RUN")
+	if dir == "" {
+		t.Skip("SQUALL_LOOK_RUN names no run")
+	}
+	page := browsertest.Open(t, 1200, 900)
+	for _, file := range []string{ReportFile, TimelineFile} {
+		page.GotoFile(filepath.Join(dir, file))
+		await(t, page, "'squall' in window")
+		t.Logf("%s can be used after %.0f ms", file, browsertest.Eval[float64](page, "squall.usable"))
+		page.Screenshot("look-" + file)
+		if file == ReportFile {
+			browsertest.Eval[any](page, "document.getElementById('charts').scrollIntoView()")
+			picture(t, page, "look-charts")
+			browsertest.Eval[any](page, "document.getElementById('chart-quantiles').scrollIntoView()")
+			picture(t, page, "look-lanes")
+		}
+	}
+	quiet(t, page)
+}
+
+// picture saves what the window shows.
+func picture(t *testing.T, page *browsertest.Page, name string) {
+	t.Helper()
+	folder := os.Getenv("SQUALL_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	page.Do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		png, err := chromedp.CaptureScreenshot()(ctx, target)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644)
+		}
+		return chromedp.Void{}, err
+	})
+}

@@ -1,0 +1,248 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"squall/history/check"
+	"squall/history/gate"
+	"squall/history/ledger"
+)
+
+// maxSummary is a little less than what GitHub takes for the summary of a step.
+const maxSummary = 1<<20 - 1<<10
+
+// markdown writes text for GitHub's Markdown, up to a number of bytes. What comes
+// from a run goes in by way of plain or code.
+type markdown struct {
+	text strings.Builder
+	most int
+	cut  bool
+}
+
+// room for the line that says that something was cut off
+const cutRoom = 200
+
+// line adds a whole line or nothing, so that no markup is cut in two.
+func (m *markdown) line(format string, args ...any) {
+	line := fmt.Sprintf(format, args...) + "\n"
+	if m.cut || m.text.Len()+len(line) > m.most-cutRoom {
+		m.cut = true
+		return
+	}
+	m.text.WriteString(line)
+}
+
+func (m *markdown) String() string {
+	if m.cut {
+		return m.text.String() + "\n\n… The rest is left out: there is no more room. The whole is in the report.\n"
+	}
+	return m.text.String()
+}
+
+// plain is a text in which nothing means anything to Markdown, HTML or GitHub's
+// mentions; it stays in one line.
+func plain(text string, most int) string {
+	var b strings.Builder
+	runes := []rune(clip(text, most))
+	for i, r := range runes {
+		switch {
+		case r == '_' && i > 0 && i+1 < len(runes) && isWord(runes[i-1]) && isWord(runes[i+1]):
+			b.WriteByte('_') // within a word it means nothing
+		case r == '\n' || r == '\t' || r == '\r':
+			b.WriteByte(' ')
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
+			b.WriteRune('�')
+		case r == '<':
+			b.WriteString("&lt;")
+		case r == '>':
+			b.WriteString("&gt;")
+		case r == '&':
+			b.WriteString("&amp;")
+		case r == '@': // mentions somebody
+			b.WriteString("&#64;")
+		case r == '#': // refers to an issue, and begins a heading
+			b.WriteString("&#35;")
+		case strings.ContainsRune("\\`*_{}[]|!~", r):
+			// An entity is text wherever it stands, also in the cell of a table.
+			fmt.Fprintf(&b, "&#%d;", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return strings.ReplaceAll(b.String(), "://", "&#58;//") // what is written as an address becomes no link
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// code is a text in a fixed pitch. Markup in HTML is safe in a table too, where
+// backticks and bars are not.
+func code(text string, most int) string { return "<code>" + plain(text, most) + "</code>" }
+
+// outcomeWord is an outcome with its sign.
+func outcomeWord(outcome string) string {
+	signs := map[string]string{string(check.Pass): "✅ pass", string(check.Violation): "❌ VIOLATION", outcomeThreshold: "🔺 threshold missed",
+		string(check.Unknown): "❔ unknown", string(check.Invalid): "❕ invalid", outcomeWaiting: "⏳ waiting", outcomeRunning: "▶ running"}
+	if word, ok := signs[outcome]; ok {
+		return word
+	}
+	return plain(outcome, 40)
+}
+
+// campaignMarkdown is the summary of a campaign.
+func campaignMarkdown(c *storms, most int) string {
+	m := &markdown{most: most}
+	m.line("## %s: campaign %s", outcomeWord(c.outcome()), plain(c.record.Name, 200))
+	m.line("")
+	var parts []string
+	for _, o := range outcomes() {
+		if n := c.count(o); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	m.line("%s: %s.", plural(len(c.cells), "cell"), strings.Join(parts, ", "))
+	if c.record.Stopped != "" {
+		m.line("")
+		m.line("It was stopped before all cells were run: %s.", plain(c.record.Stopped, 500))
+	}
+	failuresMarkdown(m, c)
+	thresholdsMarkdown(m, "Thresholds of the campaign", c.record.Thresholds)
+	baselineMarkdown(m, c.record.Baseline)
+	cellsMarkdown(m, c)
+	m.line("")
+	m.line("Repeat or resume: %s", code(c.record.Command, 2000))
+	return m.String()
+}
+
+func failuresMarkdown(m *markdown, c *storms) {
+	failures := c.failures()
+	if len(failures) == 0 {
+		return
+	}
+	m.line("")
+	m.line("### What failed")
+	for i, cell := range failures {
+		if i == 50 {
+			m.line("")
+			m.line("… and %d more, in the table below.", len(failures)-i)
+			break
+		}
+		m.line("")
+		m.line("**%s** %s", outcomeWord(cell.Outcome), code(cell.ID, 200))
+		for _, why := range cell.why() {
+			m.line("- %s", plain(firstLineOf(why), 1000))
+		}
+		m.line("- repeat: %s", code(cell.Command, 2000))
+	}
+}
+
+func thresholdsMarkdown(m *markdown, title string, thresholds []check.Threshold) {
+	if len(thresholds) == 0 {
+		return
+	}
+	m.line("")
+	m.line("### %s", title)
+	m.line("")
+	m.line("| | threshold | measured |")
+	m.line("|---|---|---|")
+	for _, t := range thresholds {
+		sign := "✅ met"
+		if !t.Met {
+			sign = "🔺 missed"
+		}
+		m.line("| %s | %s | %s |", sign, code(t.Text, 500), plain(t.Why, 1000))
+	}
+}
+
+func baselineMarkdown(m *markdown, b *ledger.Baseline) {
+	if b == nil {
+		return
+	}
+	m.line("")
+	m.line("### Against the baseline %s", code(b.Dir, 500))
+	m.line("")
+	m.line("| group | metric | old | new | change | p | |")
+	m.line("|---|---|--:|--:|--:|--:|---|")
+	for _, r := range b.Rows {
+		m.line("| %s | %s | %s | %s | %s | %s | %s |", plain(r.Group, 200), plain(r.Metric, 100), rowCenter(r.Old, r.Unit), rowCenter(r.New, r.Unit),
+			deltaText(r), pText(r), rowVerdict(r))
+	}
+}
+
+// rowCenter is a median with its interval.
+func rowCenter(c ledger.Center, unit string) string {
+	if c.Count == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%s (%s … %s)", gate.Format(c.Median, unit), gate.Format(c.Low, unit), gate.Format(c.High, unit))
+}
+
+func deltaText(r ledger.Row) string {
+	switch {
+	case r.Old.Count == 0 || r.New.Count == 0:
+		return "–"
+	case !r.Better && !r.Worse:
+		return "~"
+	case r.Old.Median == 0:
+		return "?"
+	}
+	return fmt.Sprintf("%+.1f%%", r.Delta)
+}
+
+func pText(r ledger.Row) string {
+	if r.Old.Count == 0 || r.New.Count == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", r.P)
+}
+
+func rowVerdict(r ledger.Row) string {
+	switch {
+	case r.Lost:
+		return "🔺 lost"
+	case r.Worse:
+		return "worse, within the tolerance"
+	case r.Better:
+		return "better"
+	}
+	return plain(r.Note, 300)
+}
+
+// lossText says what was lost, in a line.
+func lossText(r ledger.Row) string {
+	name := r.Metric
+	if r.Group != "" {
+		name = r.Group + ": " + r.Metric
+	}
+	return fmt.Sprintf("%s is significantly worse: %s to %s (%+.1f%%, p=%.3f)", name, gate.Format(r.Old.Median, r.Unit), gate.Format(r.New.Median, r.Unit), r.Delta, r.P)
+}
+
+func cellsMarkdown(m *markdown, c *storms) {
+	keys := []string{"throughput", "latency p(99)", "availability", "unavailability max"}
+	units := map[string]string{}
+	for _, f := range gate.ShownFigures() {
+		units[f.Key] = f.Unit
+	}
+	m.line("")
+	m.line("<details><summary>All cells</summary>")
+	m.line("")
+	m.line("| cell | outcome | %s |", strings.Join(keys, " | "))
+	m.line("|---|---|%s", strings.Repeat("--:|", len(keys)))
+	for i := range c.cells {
+		cell := &c.cells[i]
+		var figures []string
+		for _, key := range keys {
+			text := "–"
+			if last := cell.Last(); last != nil {
+				if v, ok := last.Figures[key]; ok {
+					text = gate.Format(v, units[key])
+				}
+			}
+			figures = append(figures, text)
+		}
+		m.line("| %s | %s | %s |", plain(cell.ID, 200), outcomeWord(cell.Outcome), strings.Join(figures, " | "))
+	}
+	m.line("")
+	m.line("</details>")
+}

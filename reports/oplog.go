@@ -1,0 +1,270 @@
+package reports
+
+import (
+	"bytes"
+	"cmp"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"html/template"
+	"slices"
+	"strconv"
+
+	"squall/history"
+	"squall/history/measure"
+)
+
+// maxOps is how many operations the page of operations holds: about 4 MB.
+const maxOps = 300_000
+
+// oplog is the operations on the page of operations, packed.
+type oplog struct {
+	Total   int      `json:"total"`
+	Shown   int      `json:"shown"`
+	One     int      `json:"one"` // of the operations that matter less, one in so many is here; 1: all
+	Lanes   int      `json:"lanes"`
+	Funcs   []string `json:"funcs"`
+	chunks  []template.HTML
+	strings template.HTML
+}
+
+// near is how long before and after a moment that matters every operation is
+// kept, ns.
+const near = int64(250e6)
+
+// moments are the times around which no operation is left out.
+func moments(r *run, fig *figures) []measure.Window {
+	var ws []measure.Window
+	add := func(from, to int64) { ws = append(ws, measure.Window{Begin: from - near, End: to + near}) }
+	for _, c := range r.results.Checks {
+		for _, w := range c.Witness {
+			add(w.Call, w.Return)
+		}
+	}
+	for _, l := range fig.elections.Losses {
+		add(l.At, l.At+int64(float64(l.NoLeader)*1e6))
+	}
+	for _, f := range fig.faults {
+		add(f.Begin, max(f.Bitten, f.Begin))
+		if f.HealAt > 0 {
+			add(f.HealAt, max(f.Healed, f.HealAt))
+		}
+	}
+	slices.SortFunc(ws, func(a, b measure.Window) int { return cmp.Compare(a.Begin, b.Begin) })
+	var merged []measure.Window
+	for _, w := range ws {
+		if n := len(merged); n > 0 && w.Begin <= merged[n-1].End {
+			merged[n-1].End = max(merged[n-1].End, w.End)
+		} else {
+			merged = append(merged, w)
+		}
+	}
+	return merged
+}
+
+// choose picks the operations for the page, by call: all of them, or all that
+// did not succeed, all near a moment that matters, and one in so many of the
+// rest. When those alone are too many they are thinned too.
+func choose(in measure.Input, matter []measure.Window, limit int) (picked []int32, one int) {
+	special := make([]bool, len(in.Ops))
+	specials := 0
+	for i := range in.Ops {
+		op := &in.Ops[i]
+		if special[i] = op.Outcome != history.OK || inWindows(matter, op.Call-in.Header.Mono, op.Return-in.Header.Mono); special[i] {
+			specials++
+		}
+	}
+	stride := func(n, room int) int { return max((n+max(room, 1)-1)/max(room, 1), 1) }
+	oneSpecial, one := stride(specials, limit*3/4), 1
+	one = stride(len(in.Ops)-specials, limit-specials/oneSpecial)
+	quiet, loud := 0, 0
+	for i := range in.Ops {
+		n, every := &quiet, one
+		if special[i] {
+			n, every = &loud, oneSpecial
+		}
+		if *n%every == 0 {
+			picked = append(picked, int32(i))
+		}
+		*n++
+	}
+	slices.SortStableFunc(picked, func(a, b int32) int { return cmp.Compare(in.Ops[a].Call, in.Ops[b].Call) })
+	return picked, one
+}
+
+// inWindows reports whether a time reaches into one of the windows, which are
+// sorted and apart.
+func inWindows(ws []measure.Window, from, to int64) bool {
+	i, _ := slices.BinarySearchFunc(ws, from, func(w measure.Window, t int64) int { return cmp.Compare(w.End, t) })
+	return i < len(ws) && ws[i].Begin <= to
+}
+
+// lanes gives each process a row of the picture. A process that never runs
+// again leaves its row to the one that takes its place.
+type lanes struct {
+	of   map[int64]int
+	last map[int64]int64 // a process's last return
+	free []int64         // when each row is free, by the last process in it
+
+}
+
+func newLanes(in measure.Input, picked []int32) *lanes {
+	l := &lanes{of: map[int64]int{}, last: map[int64]int64{}}
+	for _, i := range picked {
+		op := &in.Ops[i]
+		l.last[op.Process] = max(l.last[op.Process], op.Return)
+	}
+	return l
+}
+
+func (l *lanes) row(op *history.Op) int {
+	if row, ok := l.of[op.Process]; ok {
+		return row
+	}
+	row := -1
+	for i, at := range l.free {
+		if at <= op.Call && (row < 0 || at > l.free[row]) { // the one just freed
+			row = i
+		}
+	}
+	if row < 0 {
+		row = len(l.free)
+		l.free = append(l.free, 0)
+	}
+	l.free[row] = l.last[op.Process]
+	l.of[op.Process] = row
+	return row
+}
+
+// chunkOps is how many operations are packed together; the page draws after
+// each.
+const chunkOps = 65_536
+
+// packer writes operations as numbers of few bytes, column by row: the picture
+// needs times, texts are said when asked for.
+type packer struct {
+	log     *oplog
+	texts   map[string]uint64
+	list    []string
+	funcs   map[history.Func]int
+	nodes   map[string]int
+	buf     []byte
+	call    int64
+	process int64
+}
+
+// pack makes the data of the page of operations.
+func pack(in measure.Input, matter []measure.Window, limit int) (*oplog, error) {
+	picked, one := choose(in, matter, limit)
+	log := &oplog{Total: len(in.Ops), Shown: len(picked), One: one, Funcs: []string{}}
+	p := &packer{log: log, texts: map[string]uint64{}, funcs: map[history.Func]int{}, nodes: map[string]int{}}
+	for i, n := range in.Header.Nodes {
+		p.nodes[n] = i + 1
+	}
+	rows := newLanes(in, picked)
+	for n, i := range picked {
+		p.op(&in.Ops[i], in.Header.Mono, rows.row(&in.Ops[i]))
+		if (n+1)%chunkOps == 0 || n == len(picked)-1 {
+			chunk, err := deflate(p.buf)
+			if err != nil {
+				return nil, err
+			}
+			log.chunks = append(log.chunks, chunk)
+			p.buf = p.buf[:0]
+		}
+	}
+	log.Lanes = len(rows.free)
+	text, err := json.Marshal(p.list)
+	if err != nil {
+		return nil, err
+	}
+	log.strings, err = deflate(text)
+	return log, err
+}
+
+// op appends one operation. The script assets/timeline.js reads the same fields
+// in the same order.
+func (p *packer) op(op *history.Op, mono int64, row int) {
+	call := (op.Call - mono) / 1000
+	p.buf = binary.AppendVarint(p.buf, call-p.call)
+	p.call = call
+	p.buf = binary.AppendUvarint(p.buf, uint64(max(op.Return-op.Call, 0))/1000)
+	p.buf = binary.AppendUvarint(p.buf, uint64(row))
+	p.buf = binary.AppendVarint(p.buf, op.Process-p.process)
+	p.process = op.Process
+	flags := map[history.Outcome]byte{history.OK: 0, history.Fail: 1}
+	look, known := flags[op.Outcome]
+	if !known {
+		look = 2
+	}
+	if op.Swapped {
+		look |= 4
+	}
+	if op.Final {
+		look |= 8
+	}
+	p.buf = append(p.buf, look, byte(p.function(op.Func)))
+	p.buf = binary.AppendUvarint(p.buf, uint64(p.nodes[op.Node]))
+	p.buf = binary.AppendUvarint(p.buf, p.text(op.Key))
+	for _, v := range []history.Value{op.Value, op.Expect, op.Result} {
+		if v.Present {
+			p.buf = binary.AppendUvarint(p.buf, p.text(v.Data)+1)
+		} else {
+			p.buf = append(p.buf, 0)
+		}
+	}
+	p.buf = binary.AppendUvarint(p.buf, p.text(op.Error))
+}
+
+// function is the number of a function; a history with too many has the rest
+// under one name.
+func (p *packer) function(f history.Func) int {
+	n, ok := p.funcs[f]
+	switch {
+	case ok:
+		return n
+	case len(p.log.Funcs) == 200:
+		f = "other"
+		p.log.Funcs = append(p.log.Funcs, string(f))
+	case len(p.log.Funcs) > 200:
+		return 200
+	default:
+		p.log.Funcs = append(p.log.Funcs, clip(string(f), maxName))
+	}
+	p.funcs[f] = len(p.log.Funcs) - 1
+	return p.funcs[f]
+}
+
+// text is twice a number, or twice the place of a text in the list and 1.
+func (p *packer) text(s string) uint64 {
+	if n, err := strconv.ParseUint(s, 10, 30); err == nil && strconv.FormatUint(n, 10) == s {
+		return n << 1
+	}
+	s = clip(s, maxName)
+	n, ok := p.texts[s]
+	if !ok {
+		n = uint64(len(p.list))
+		p.texts[s] = n
+		p.list = append(p.list, s)
+	}
+	return n<<1 | 1
+}
+
+// deflate compresses for a DecompressionStream of the browser.
+func deflate(data []byte) (template.HTML, error) {
+	var out bytes.Buffer
+	enc := base64.NewEncoder(base64.StdEncoding, &out)
+	w, err := flate.NewWriter(enc, 5)
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.Write(data); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	err = enc.Close()
+	return template.HTML(out.String()), err
+}

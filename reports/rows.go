@@ -1,0 +1,220 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/measure"
+)
+
+// maxShownText bounds every text from a run that stands on the page, in bytes: a key
+// may be a megabyte long.
+const maxShownText = 2000
+
+// clipAll cuts texts, and says how many more there are than fit.
+func clipAll(texts []string) []string {
+	const most = 40
+	var out []string
+	for i, s := range texts {
+		if i == most {
+			return append(out, fmt.Sprintf("… and %d more, in %s", len(texts)-most, resultsFile))
+		}
+		out = append(out, clip(s, maxShownText))
+	}
+	return out
+}
+
+type functionRow struct{ Name, OK, Fail, Info, P50, P90, P99, Max string }
+
+type lossRow struct {
+	At, Link, Node, Cause, NewLeader, NoLeader, Unavailable string
+	Detection, Election, Clients                            string
+	Term, NewTerm, Terms                                    uint64
+	Rounds, SplitVotes                                      int
+	Elected                                                 bool
+}
+
+type faultRow struct {
+	ID                                     int
+	Kind, Name, Targets, Detail, At, Until string
+	Lasted, Err                            string
+	Verified, Healed                       bool
+	Bite, Mend                             string // how long it took to take effect, and to heal
+	Params, Zoom, Link                     string
+	Figures                                []string // what shows how hard it hit
+	Proof, HealProof                       []string
+}
+
+type thresholdRow struct{ Text, Why string }
+
+// addThresholds puts the thresholds that were missed at the top of the page.
+func (p *page) addThresholds(res *check.Results) {
+	for _, t := range res.Thresholds {
+		row := thresholdRow{clip(t.Text, maxShownText), clip(t.Why, maxShownText)}
+		if t.Met {
+			p.Met = append(p.Met, row)
+		} else {
+			p.Missed = append(p.Missed, row)
+		}
+	}
+	if len(p.Missed) > 0 && res.Verdict == check.Pass {
+		p.Tone = "threshold"
+		were := "was"
+		if len(p.Missed) > 1 {
+			were = "were"
+		}
+		p.Headline = fmt.Sprintf("Pass, but %s %s missed", plural(len(p.Missed), "threshold"), were)
+		p.Meaning = "Every promise that was checked was kept; the bounds below were not."
+	}
+}
+
+// effectRow is what clients felt of a fault.
+type effectRow struct {
+	ID                   int
+	Name, With, Recovery string
+	Metrics              []effectMetric
+}
+
+type effectMetric struct {
+	Name, Before, During, After string
+	Change, Later               effectChange
+}
+
+// effectChange is a difference and its interval.
+type effectChange struct {
+	Text string
+	Sure bool
+}
+
+func effectRows(effects []measure.FaultEffect) []effectRow {
+	var rows []effectRow
+	for _, e := range effects {
+		row := effectRow{ID: e.ID, Name: clip(e.Name, maxShownText), Recovery: "not until the next fault or the end"}
+		if e.Recovered {
+			row.Recovery = millisText(e.Recovery)
+		}
+		for i, id := range e.Overlaps {
+			if i > 0 {
+				row.With += ", "
+			}
+			row.With += fmt.Sprint("#", id)
+		}
+		for _, m := range []struct {
+			name, label string
+			of          func(measure.Stretch) string
+		}{
+			{"throughput", "throughput", func(s measure.Stretch) string { return rate(s.Throughput) + " ops/s" }},
+			{"availability", "availability", func(s measure.Stretch) string { return plainNumber(round(s.Availability*100, 2)) + " %" }},
+			{"latency p50", "median latency", func(s measure.Stretch) string { return latencyText(s.Latency, s.Latency.P50) }},
+			{"latency p99", "99 % latency", func(s measure.Stretch) string { return latencyText(s.Latency, s.Latency.P99) }},
+		} {
+			row.Metrics = append(row.Metrics, effectMetric{Name: m.label, Before: m.of(e.Before), During: m.of(e.During), After: m.of(e.After),
+				Change: changeOf(e.Changes, m.name, "during"), Later: changeOf(e.Changes, m.name, "after")})
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func latencyText(q measure.Quantiles, v measure.Millis) string {
+	if q.Count == 0 {
+		return "–"
+	}
+	return millisText(v)
+}
+
+func changeOf(changes []measure.Change, metric, to string) effectChange {
+	for _, c := range changes {
+		if c.Metric == metric && c.To == to {
+			unit := c.Unit
+			if unit == "%" {
+				unit = "points"
+			}
+			return effectChange{fmt.Sprintf("%s %s [%s to %s]", signed(c.Value), unit, signed(c.Low), signed(c.High)), c.Sure}
+		}
+	}
+	return effectChange{Text: "–"}
+}
+
+// signed writes a difference, with its sign.
+func signed(v float64) string {
+	text := rate(max(v, -v))
+	switch {
+	case text == "0":
+		return "±0"
+	case v < 0:
+		return "−" + text
+	}
+	return "+" + text
+}
+
+func functionRows(ops measure.Ops) []functionRow {
+	var rows []functionRow
+	series := measure.Series{OK: map[history.Func][]int64{}}
+	for f := range ops.ByFunc {
+		series.OK[history.Func(f)] = nil
+	}
+	for _, f := range funcsOf(series) {
+		o := ops.ByFunc[string(f)]
+		q := o.Latency
+		row := functionRow{Name: clip(string(f), maxName), OK: count(o.OK), Fail: count(o.Fail), Info: count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}
+		if q.Count > 0 {
+			row.P50, row.P90, row.P99, row.Max = millisText(q.P50), millisText(q.P90), millisText(q.P99), millisText(q.Max)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func lossRows(e measure.Elections) []lossRow {
+	var rows []lossRow
+	for _, l := range e.Losses {
+		row := lossRow{At: seconds(l.At), Link: momentLink(l.At), Node: clip(l.Node, maxName), Term: l.Term, Cause: clip(l.Cause, maxShownText), NewLeader: clip(l.NewLeader, maxName),
+			Detection: "–", Election: "–", Clients: "–", Rounds: l.Rounds, SplitVotes: l.SplitVotes, Terms: l.Terms,
+			NewTerm: l.NewTerm, Elected: l.NewLeader != "", NoLeader: millisText(l.NoLeader), Unavailable: "–"}
+		if !row.Elected {
+			row.NoLeader = "at least " + row.NoLeader
+		}
+		if l.Candidate != "" {
+			row.Detection = millisText(l.Detection)
+			if row.Elected {
+				row.Election = millisText(l.Election)
+			}
+		}
+		if l.Clients.Count > 0 {
+			row.Clients = fmt.Sprintf("%s median, %s worst, of %d", millisText(l.Clients.Median), millisText(l.Clients.Max), l.Clients.Count)
+		}
+		if l.Unavailable > 0 {
+			row.Unavailable = millisText(l.Unavailable)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func faultRows(faults []measure.FaultRun) []faultRow {
+	var rows []faultRow
+	for _, f := range faults {
+		row := faultRow{
+			ID: f.ID, Kind: string(f.Class()), Name: strings.TrimSpace(f.Name + " " + f.Variant), Params: f.Params, Figures: headlines(f.Measured),
+			Targets: clip(strings.Join(f.Targets, ", "), maxShownText), Detail: clip(f.Detail, maxShownText), At: seconds(f.Begin), Err: clip(f.Err, maxShownText),
+			Verified: f.Verified, Healed: f.Healed > 0, Proof: clipAll(f.Proof), HealProof: clipAll(f.HealProof), Link: momentLink(f.Begin),
+		}
+		row.Name, row.Params = clip(row.Name, maxShownText), clip(row.Params, maxShownText)
+		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
+		if f.Bitten > 0 {
+			row.Bite = millisText(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))
+		}
+		if f.HealAt > 0 {
+			row.Until = seconds(f.HealAt)
+			row.Lasted = plainNumber(round(float64(f.HealAt-f.Begin)/1e9, 1)) + " s"
+		}
+		if f.Healed > 0 && f.HealAt > 0 {
+			row.Mend = millisText(measure.Millis(float64(f.Healed-f.HealAt) / 1e6))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

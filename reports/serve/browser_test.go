@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/history/check"
+	"squall/reports"
 	"squall/reports/browsertest"
 )
 
@@ -50,7 +53,7 @@ func TestTheListInABrowser(t *testing.T) {
 	if at := browsertest.Eval[string](p, "location.search"); !strings.Contains(at, "q=beta") || !strings.Contains(at, "verdict=violation") {
 		t.Errorf("the address is %s: it cannot be kept", at)
 	}
-	p.Goto(address)
+	p.Goto(address + "/?sort=started")
 	first := "document.querySelector('#runs tbody tr td.named a').innerText"
 	until(t, p, first+" === 'cell-a'")
 	browsertest.Eval[bool](p, `(document.querySelectorAll('a.sort')[1].click(), true)`)
@@ -61,6 +64,7 @@ func TestTheListInABrowser(t *testing.T) {
 		t.Errorf("the names go down and the table says %s", sort)
 	}
 	// What is new comes by itself.
+	p.Goto(address)
 	g := newGrowing(t, out, "alpha/20260401T000000Z-44", time.Now())
 	g.mark(history.MarkUp, 0)
 	until(t, p, "document.querySelector('#runs .badge-running')")
@@ -155,4 +159,66 @@ func TestAPageOfARunIsInASandbox(t *testing.T) {
 			t.Errorf("%s: %s", name, title)
 		}
 	}
+}
+
+// What squall itself writes of a run of hostile keys and values works as it is
+// served: the report's charts are drawn, and the checker's picture of a violation,
+// which a library writes, takes nothing of the run for HTML.
+func TestPagesOfAHostileRunWorkAsServed(t *testing.T) {
+	p := browsertest.Open(t, 1000, 800)
+	out := t.TempDir()
+	g := newGrowing(t, out, "alpha/20260101T000000Z-7", time.Now())
+	g.leader("n1", 1, 0.5)
+	g.mark(history.MarkLoadBegin, 1)
+	op := func(process int64, f history.Func, v string, at float64) {
+		o := history.Op{Process: process, Node: "n1", Func: f, Key: hostile, Outcome: history.OK, Call: g.at(at), Return: g.at(at + 0.1)}
+		if f == history.Write {
+			o.Value = history.Some(v)
+		} else {
+			o.Result = history.Some(v)
+		}
+		g.add(history.Record{Op: &o})
+	}
+	op(1, history.Write, hostile+"1", 1.1)
+	op(1, history.Write, hostile+"2", 1.3)
+	op(2, history.Read, hostile+"1", 1.5) // stale
+	for i := range 200 {
+		g.add(history.Record{Op: &history.Op{Process: 3, Node: "n1", Func: history.Read, Key: "other", Outcome: history.OK, Call: g.at(2 + float64(i)/100), Return: g.at(2.005 + float64(i)/100)}})
+	}
+	g.fault(1, history.Inject, 2, hostile)
+	g.fault(1, history.Heal, 3, hostile)
+	g.mark(history.MarkLoadEnd, 5)
+	if err := g.rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	results, err := check.Run(t.Context(), g.dir, []check.Checker{check.Linearizable()}, check.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(check.WriteResults(g.dir, results), reports.Write(t.Context(), g.dir)); err != nil {
+		t.Fatal(err)
+	}
+	g.release()
+	picture := results.Checks[0].Picture
+	if picture == "" {
+		t.Fatalf("there is no picture of the stale read: %+v", results.Checks)
+	}
+	address := serveOn(t, out) + "/runs/alpha/20260101T000000Z-7/"
+	p.Goto(address + "report.html")
+	until(t, p, "document.querySelector('.uplot canvas')")
+	p.Goto(address + reports.TimelineFile)
+	until(t, p, "document.querySelector('canvas, svg')")
+	p.Goto(address + picture)
+	until(t, p, "document.querySelector('svg rect')")
+	for range 2 { // into every operation, so that the library shows what it says of it
+		browsertest.Eval[bool](p, `(document.querySelectorAll('svg *').forEach((e) => { for (const kind of ['mouseover', 'mousemove', 'click'])
+			e.dispatchEvent(new MouseEvent(kind, {bubbles: true, clientX: 50, clientY: 50})) }), true)`)
+	}
+	if n := browsertest.Eval[int](p, "document.querySelectorAll('img').length"); n != 0 || browsertest.Eval[string](p, "document.title") == "owned" {
+		t.Errorf("a value became HTML in the picture: %d images", n)
+	}
+	if !browsertest.Eval[bool](p, "document.body.textContent.includes('onerror')") {
+		t.Error("the picture does not show the hostile values: nothing was tried")
+	}
+	calm(t, p)
 }

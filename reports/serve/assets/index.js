@@ -50,8 +50,7 @@
   // While something runs every two seconds, otherwise now and then, and never
   // while nobody sees the page or uses its table.
   async function refresh() {
-    const list = document.getElementById('list');
-    if (!document.hidden && !list.contains(document.activeElement)) await load(address, true);
+    if (!document.hidden && !document.activeElement.closest('#list a')) await load(address, true);
     setTimeout(refresh, document.getElementById('list').dataset.busy === 'true' ? 2000 : 6000);
   }
   setTimeout(refresh, 2000);

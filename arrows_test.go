@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"workloads/driver":         {"workloads", "workloads/systems", "history", "history/check"},
 	"workloads/systems":        {"nodeimage/kv", "history"},
 	"reports":                  {"history", "history/check", "history/gate", "history/ledger", "history/measure", "history/trials"},
-	"reports/serve":            {"reports", "history", "history/check", "history/ledger", "history/measure"},
+	"reports/serve":            {"reports", "history", "history/check", "history/ledger", "history/measure", "history/trials"},
 	"reports/browsertest":      {},
 	"history":                  {},
 	"history/measure":          {"history"},

@@ -108,6 +108,7 @@ func RunElections(ctx context.Context, e Elections, cfg ElectionsConfig) (*Elect
 	if err != nil {
 		return nil, err
 	}
+	defer r.hold()()
 	cfg.Trials.Phase("run directory " + dir)
 	x := newExperiment(r, e, cfg)
 	stormErr := x.conduct(ctx)

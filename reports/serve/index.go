@@ -207,8 +207,8 @@ func (r *runInfo) row() runRow {
 	if r.State == stateRunning {
 		row.Live = link("live", r.Path)
 	}
-	if r.Report {
-		row.Report = link("runs", r.Path, reports.ReportFile)
+	if r.Report != "" {
+		row.Report = link("runs", r.Path, r.Report)
 	}
 	if r.Timeline {
 		row.Timeline = link("runs", r.Path, reports.TimelineFile)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"squall/history"
-	"squall/reports"
 )
 
 // streamEvery is how often a page hears of its run.
@@ -26,7 +25,7 @@ func (s *Server) runAt(r *http.Request) (dir string, ok bool) {
 		return "", false
 	}
 	dir = s.real(name)
-	return dir, isFile(s.root.FS(), path.Join(dir, planFile))
+	return dir, isRun(s.root.FS(), dir)
 }
 
 // live shows a run that goes on. One that is over has a report to show.
@@ -38,8 +37,8 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.scanner.held(path.Join(dir, history.HoldName)) {
 		over := link("runs", dir) + "/"
-		if report := path.Join(dir, reports.ReportFile); isFile(s.root.FS(), report) {
-			over = link("runs", report)
+		if report := reportOf(s.root.FS(), dir); report != "" {
+			over = link("runs", dir, report)
 		}
 		http.Redirect(w, r, over, http.StatusFound)
 		return

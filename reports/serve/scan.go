@@ -16,6 +16,7 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/history/measure"
+	"squall/history/trials"
 	"squall/reports"
 )
 
@@ -27,6 +28,28 @@ const (
 	campaignsFolder = "campaigns"
 	campaignLock    = ".lock" // whoever runs the campaign holds it
 )
+
+// runMarks are the files by which a run directory is known. Trials of elections
+// have no plan, and their record comes when they are over.
+var runMarks = []string{planFile, trials.FileName, history.HoldName}
+
+// shown are the files that show what a run came to, the best first.
+var shown = []string{reports.ReportFile, reports.ElectionsSVG}
+
+// isRun reports whether a folder is a run directory.
+func isRun(fsys fs.FS, dir string) bool {
+	return slices.ContainsFunc(runMarks, func(name string) bool { return isFile(fsys, path.Join(dir, name)) })
+}
+
+// reportOf is the file that shows what a run came to, "" when there is none yet.
+func reportOf(fsys fs.FS, dir string) string {
+	for _, name := range shown {
+		if isFile(fsys, path.Join(dir, name)) {
+			return name
+		}
+	}
+	return ""
+}
 
 // maxJSON is how long a file may be that the list is made from, bytes.
 const maxJSON = 64 << 20
@@ -53,7 +76,7 @@ type runInfo struct {
 	Lost       int // leaders
 	Faults     int
 	HasFigures bool
-	Report     bool
+	Report     string // the file that shows it; "": none
 	Timeline   bool
 	Campaign   string // the path of the campaign that it is part of
 }
@@ -219,12 +242,17 @@ type environment struct {
 // run reads what there is of a run; false for a folder that is none.
 func (s *scanner) run(dir string) (runInfo, bool) {
 	files, err := s.names(dir)
-	if err != nil || !files[planFile] {
+	if err != nil || !slices.ContainsFunc(runMarks, func(name string) bool { return files[name] }) {
 		return runInfo{}, false
 	}
 	started, seed := nameOf(path.Base(dir))
 	r := runInfo{Path: dir, Test: path.Base(path.Dir(dir)), Seed: seed, Started: started,
-		Report: files[reports.ReportFile], Timeline: files[reports.TimelineFile]}
+		Timeline: files[reports.TimelineFile]}
+	for _, name := range slices.Backward(shown) {
+		if files[name] {
+			r.Report = name
+		}
+	}
 	switch {
 	case files[check.ResultsName]:
 		res, err := read[results](s, path.Join(dir, check.ResultsName))

@@ -11,7 +11,6 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/reports"
 )
 
 // How a run is watched. Reading takes a fifth of one processor at most, and all
@@ -177,7 +176,7 @@ func (w *watch) look() {
 	fsys := w.server.root.FS()
 	results := isFile(fsys, path.Join(w.dir, check.ResultsName))
 	held := w.server.scanner.held(path.Join(w.dir, history.HoldName))
-	report := isFile(fsys, path.Join(w.dir, reports.ReportFile))
+	report := reportOf(fsys, w.dir)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.state.checked = results
@@ -190,8 +189,8 @@ func (w *watch) look() {
 	}
 	waited := time.Since(w.ended)
 	switch {
-	case results && report && waited >= 0:
-		w.state.next = link("runs", w.dir, reports.ReportFile)
+	case results && report != "":
+		w.state.next = link("runs", w.dir, report)
 	case results && waited > reportWait, !results && waited > 2*time.Second:
 		w.state.next = link("runs", w.dir) + "/"
 	}

@@ -16,7 +16,7 @@ import (
 // zipLink is where the zip of a folder is; "" for a folder that is neither a run
 // nor a campaign.
 func zipLink(fsys fs.FS, name string) string {
-	if !isFile(fsys, path.Join(name, planFile)) && !isFile(fsys, path.Join(name, ledger.FileName)) {
+	if !isRun(fsys, name) && !isFile(fsys, path.Join(name, ledger.FileName)) {
 		return ""
 	}
 	return link("zip", name)

@@ -84,6 +84,9 @@ func TestReportInBrowser(t *testing.T) {
 	page.GotoFile(filepath.Join(dir, ReportFile))
 	await(t, page, "'squall' in window")
 	page.Screenshot("report-light")
+	if wide := browsertest.Eval[[]string](page, tooWide); len(wide) > 0 {
+		t.Errorf("cut at the right edge: %q", wide)
+	}
 	whole := browsertest.Eval[string](page, ranges)
 	if n := browsertest.Eval[int](page, "squall.charts().length"); n != 5 {
 		t.Errorf("%d charts", n)

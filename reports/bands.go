@@ -45,6 +45,7 @@ func (s *sheet) drawBands(a timeAxis, faults []measure.FaultRun, y0, y1 vg.Lengt
 		c := bandColor(f.Class())
 		s.fill(x0, y0, x1, y1, withAlpha(c, s.theme.band))
 		if x1-x0 > 8 { // else the lines would be all that is seen
+			s.hatch(x0, y0, x1, y1, 8, f.Class(), withAlpha(edge(c), s.theme.strokes))
 			s.line(x0, y0, x0, y1, 0.7, withAlpha(edge(c), 200))
 			s.line(x1, y0, x1, y1, 0.7, withAlpha(edge(c), 200), 2, 2)
 		}

@@ -24,6 +24,7 @@ const evil = `</script><script>window.hacked=1</script><img src=x onerror="windo
 
 // hostileRun is a violation in a storm whose names, keys and values are hostile.
 func hostileRun(t *testing.T) string {
+	t.Helper()
 	in := smallStorm()
 	in.Header.Test, in.Header.Nodes[4] = evil, evil
 	for i := range in.Ops {
@@ -65,7 +66,7 @@ func quiet(t *testing.T, page *browsertest.Page) {
 }
 
 // await waits until an expression holds.
-func await(t *testing.T, page *browsertest.Page, expression string) {
+func await(t testing.TB, page *browsertest.Page, expression string) {
 	t.Helper()
 	for range 500 {
 		if browsertest.Eval[bool](page, expression) {
@@ -75,6 +76,9 @@ func await(t *testing.T, page *browsertest.Page, expression string) {
 	}
 	t.Fatalf("it never came to %s; the console says %q", expression, page.Troubles())
 }
+
+// TestMain lets the tests share a browser.
+func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
 
 const ranges = `JSON.stringify(squall.charts().map(u => [u.scales.x.min, u.scales.x.max].map(v => v.toFixed(4))))`
 

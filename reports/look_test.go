@@ -34,6 +34,8 @@ func TestLook(t *testing.T) {
 			picture(t, page, "look-lanes")
 		}
 	}
+	browsertest.Eval[any](page, "squall.jump((squall.view()[0] + squall.view()[1]) / 2, 1e6)")
+	page.Screenshot("look-moment")
 	quiet(t, page)
 }
 

@@ -70,7 +70,7 @@ func (s *sheet) drawBandHeads(a timeAxis, faults []measure.FaultRun, y vg.Length
 		return
 	}
 	l := lettering{size: sizeSmall, color: s.theme.ink, x: text.XLeft, y: text.YBottom}
-	base := y + bandTab + 2
+	base := y + bandTab + 3
 	for _, p := range placeLabels(heads, a.x1, func(txt string) vg.Length { return s.widthOf(txt, l) }) {
 		up := vg.Length(p.row) * bandRow
 		if p.row > 0 { // a line leads to it

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -176,23 +177,29 @@ const emptyLanes = `(() => {
 	return empty;
 })()`
 
-// What fingers do, on a phone.
-func TestFingers(t *testing.T) {
+// On a phone nothing is wider than the window, and fingers zoom.
+func TestReportOnAPhone(t *testing.T) {
 	dir := hostileRun(t)
 	page := browsertest.Open(t, 390, 844)
 	page.Do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, target, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
 		return chromedp.Void{}, err
 	})
-	page.GotoFile(filepath.Join(dir, ReportFile))
-	await(t, page, "'squall' in window")
+	open := func(file string) {
+		page.GotoFile(filepath.Join(dir, file))
+		await(t, page, "'squall' in window")
+		if w := browsertest.Eval[int](page, "document.documentElement.scrollWidth"); w > 390 {
+			t.Errorf("%s is %d pixels wide", file, w)
+		}
+		page.Screenshot("phone-" + strings.TrimSuffix(file, ".html"))
+	}
+	open(ReportFile)
 	whole := browsertest.Eval[float64](page, span)
 	from, to := spotOf(page, "#chart-throughput .u-over", 0.3, 0.5), spotOf(page, "#chart-throughput .u-over", 0.8, 0.5)
 	touch(page, []spot{from}, []spot{{from.x + 30, from.y}}, []spot{to})
 	await(t, page, fmt.Sprintf("Math.abs(%s - %g) < %g", span, whole/2, whole/50))
 
-	page.GotoFile(filepath.Join(dir, TimelineFile))
-	await(t, page, "'squall' in window")
+	open(TimelineFile)
 	before := browsertest.Eval[[2]float64](page, "squall.view()")
 	a, b := spotOf(page, "#picture", 0.5, 0.3), spotOf(page, "#picture", 0.7, 0.3)
 	touch(page, []spot{a, b}, []spot{{a.x - 10, a.y}, {b.x + 10, b.y}}, []spot{{a.x - 40, a.y}, {b.x + 38, b.y}})

@@ -64,7 +64,7 @@
   }
 
   // crowd paints the operations of a lane that are too short to be seen one by one:
-  // a column for each pixel, the darker the more of them end there.
+  // a column for each pixel, the stronger the more of them end there.
   function crowd(c, columns, most, y) {
     c.fillStyle = SQ.color('ok');
     columns.forEach((n, px) => {

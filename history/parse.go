@@ -23,6 +23,9 @@ func ParseLine(line []byte) (rec Record, open bool, err error) {
 // The zero value remembers nothing.
 type parser struct {
 	strings map[string]string
+	// scratch, if there is one, takes each operation in turn: a reader that copies
+	// them away at once spares a million small pieces of memory.
+	scratch *Op
 }
 
 // A history in which more than this many different keys, nodes and errors
@@ -55,7 +58,7 @@ func (p *parser) line(line []byte) (Record, bool, error) {
 	switch {
 	case bytes.HasPrefix(line, []byte(`{"op":`)):
 		if op, open, ok := p.op(line); ok {
-			return Record{Op: &op}, open, nil
+			return Record{Op: p.hold(op)}, open, nil
 		}
 	case bytes.HasPrefix(line, []byte(`{"node":`)):
 		if e, ok := p.node(line); ok {
@@ -63,6 +66,16 @@ func (p *parser) line(line []byte) (Record, bool, error) {
 		}
 	}
 	return p.slow(line)
+}
+
+// hold gives an operation a place in memory.
+func (p *parser) hold(op Op) *Op {
+	at := p.scratch
+	if at == nil {
+		at = new(Op)
+	}
+	*at = op
+	return at
 }
 
 // opDraft gathers an operation from the fields of its line, in any order.

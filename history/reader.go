@@ -226,6 +226,23 @@ type FileInfo struct {
 	Truncated string // see Reader.Truncated
 }
 
+// more says for how many more records there should be room after n of a kind, by
+// how much of the file is read. Growing bit by bit copies the whole again and
+// again, and holds old and new at once. A file whose begin misleads gets no more
+// than eight times the room at once.
+func (r *Reader) more(n int) int {
+	const least, most = 4096, 8
+	st, err := r.file.Stat()
+	if n < least || err != nil {
+		return least
+	}
+	// Of the frame at hand, r.lines are still to come.
+	done := 1 - float64(len(r.lines))/float64(max(len(r.frames.plain), 1))
+	read := float64(r.at) + done*float64(r.frames.offset-r.at)
+	rest := float64(n) * max(float64(st.Size())-read, 0) / max(read, 1)
+	return int(min(max(rest*1.03, float64(n)/8, least), most*float64(n)))
+}
+
 // Load reads the whole history at path. A file that is cut at its end is read
 // up to there, and Info.Truncated says so; any other damage is an error.
 func Load(path string) (*History, error) {
@@ -234,6 +251,7 @@ func Load(path string) (*History, error) {
 		return nil, err
 	}
 	defer r.Close()
+	r.parser.scratch = new(Op)
 	h := &History{Header: r.Header()}
 	for {
 		rec, err := r.Next()
@@ -245,6 +263,9 @@ func Load(path string) (*History, error) {
 		}
 		switch {
 		case rec.Op != nil:
+			if len(h.Ops) == cap(h.Ops) {
+				h.Ops = slices.Grow(h.Ops, r.more(len(h.Ops)))
+			}
 			h.Ops = append(h.Ops, *rec.Op)
 		case rec.Fault != nil:
 			h.Faults = append(h.Faults, *rec.Fault)

@@ -74,10 +74,7 @@ type Op struct {
 	Value   Value // what a write or CAS wants to store
 	Expect  Value // what a CAS expects to find
 	// Result is what a read found, or what a failed CAS found instead of Expect.
-	Result Value
-	// Swapped is true for a CAS that answered OK and took effect. A CAS with
-	// outcome OK and !Swapped changed nothing and found Result.
-	Swapped bool
+	Result  Value
 	Outcome Outcome
 	Error   string // why it failed, or why its outcome is unknown
 	Call    int64  // ns
@@ -85,6 +82,9 @@ type Op struct {
 	// Info it is when the client gave up: the operation itself may take effect
 	// at any time after Call.
 	Return int64
+	// Swapped is true for a CAS that answered OK and took effect. A CAS with
+	// outcome OK and !Swapped changed nothing and found Result.
+	Swapped bool
 	// Final marks the reads made after every fault was healed.
 	Final bool
 }

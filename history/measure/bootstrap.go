@@ -161,15 +161,15 @@ func (c *cells) quantile(d draw, q float64) float64 {
 	return c.scale[k-1] + part*(c.scale[k]-c.scale[k-1])
 }
 
-// changes are the changes of every metric from one window to another, seeded so
+// changes are the changes of every metric from one stretch to another, seeded so
 // that the same history always gives the same. There are none where one of the
-// windows is too short, and no change of a metric that one of them lacks.
-func (s *samples) changes(from, to Window, name string, seed int) []Change {
-	old, ok := s.cellsOf(from)
+// two is too short, and no change of a metric that one of them lacks.
+func (s *samples) changes(from, to Stretch, name string, seed int) []Change {
+	old, ok := s.cellsOf(Window{from.Begin, from.End})
 	if !ok {
 		return nil
 	}
-	now, ok := s.cellsOf(to)
+	now, ok := s.cellsOf(Window{to.Begin, to.End})
 	if !ok {
 		return nil
 	}
@@ -185,14 +185,13 @@ func (s *samples) changes(from, to Window, name string, seed int) []Change {
 		}
 	}
 	wide := widening(&old, &now)
-	before, after := s.stretch(from), s.stretch(to)
 	var out []Change
 	for m, ds := range differences {
 		center := metrics[m].of(&now, now.whole()) - metrics[m].of(&old, old.whole())
 		if math.IsNaN(center) || len(ds) < resamples/2 {
 			continue
 		}
-		out = append(out, change(metrics[m], name, metrics[m].exact(after)-metrics[m].exact(before), center, ds, wide))
+		out = append(out, change(metrics[m], name, metrics[m].exact(to)-metrics[m].exact(from), center, ds, wide))
 	}
 	return out
 }

@@ -99,7 +99,10 @@ type successesOf [][]int64
 // byClient sorts the successes of the load by client.
 func (s *samples) byClient() successesOf {
 	client := s.lineages()
-	place := map[int64]int{}
+	place, clients := map[int64]int{}, map[int64]bool{}
+	for _, c := range client {
+		clients[c] = true
+	}
 	var out successesOf
 	begin, end := s.load.Begin+s.mono, s.load.End+s.mono
 	for i := range s.list {
@@ -112,7 +115,7 @@ func (s *samples) byClient() successesOf {
 		if !known {
 			k = len(out)
 			place[c] = k
-			out = append(out, nil)
+			out = append(out, make([]int64, 0, len(s.list)/max(len(clients), 1)))
 		}
 		out[k] = append(out[k], op.ret)
 	}

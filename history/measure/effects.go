@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -47,8 +48,8 @@ func effectOf(s *samples, faults []FaultRun, i int, during Window) FaultEffect {
 	length := during.End - during.Begin
 	before, after := calmBefore(others, during.Begin, length, s.load), calmAfter(others, during.End, length, s.load)
 	e.Before, e.During, e.After = s.stretch(before), s.stretch(during), s.stretch(after)
-	e.Changes = append(e.Changes, s.changes(before, during, "during", f.ID)...)
-	e.Changes = append(e.Changes, s.changes(before, after, "after", f.ID)...)
+	e.Changes = append(e.Changes, s.changes(e.Before, e.During, "during", f.ID)...)
+	e.Changes = append(e.Changes, s.changes(e.Before, e.After, "after", f.ID)...)
 	e.Recovery, e.Recovered = s.recovery(before, recoveryWindow(faults, i, during.End, s.load), f.HealAt != 0)
 	return e
 }
@@ -118,7 +119,7 @@ func recoveryWindow(faults []FaultRun, i int, heal int64, load Window) Window {
 // which it returned.
 func (s *samples) stretch(w Window) Stretch {
 	out := Stretch{Begin: w.Begin, End: w.End}
-	var latencies []int64
+	latencies := s.scratch[:0]
 	for _, op := range s.returned(w) {
 		switch {
 		case op.final:
@@ -136,6 +137,7 @@ func (s *samples) stretch(w Window) Stretch {
 	}
 	out.Availability = share(out.OK, out.OK+out.Fail+out.Info)
 	out.Latency = quantiles(latencies)
+	s.scratch = latencies
 	return out
 }
 
@@ -145,16 +147,26 @@ const (
 	recoveryTick  = int64(100 * time.Millisecond)
 	ticksASecond  = int(int64(time.Second) / recoveryTick)
 	leastOfSecond = 1 // a second without a success is no second to be back at
+
+	// enough is the share of the mean before a fault that will do, where the poorest
+	// second was better: a calm time of a second or two shows little of how the
+	// load varies by itself.
+	enough = 0.9
 )
 
 // recovery is from the begin of after until the first second with at least as
-// many successes as the poorest second of before.
+// many successes as the poorest second of before, or with enough of their mean.
 func (s *samples) recovery(before, after Window, healed bool) (Millis, bool) {
 	then := s.seconds(before)
 	if !healed || len(then) == 0 {
 		return 0, false
 	}
-	floor := max(slices.Min(then), leastOfSecond)
+	total := int64(0)
+	for _, n := range then {
+		total += n
+	}
+	mean := float64(total) / float64(len(then))
+	floor := max(min(slices.Min(then), int64(math.Ceil(enough*mean))), leastOfSecond)
 	for i, n := range s.seconds(after) {
 		if n >= floor {
 			return millis(int64(i) * recoveryTick), true

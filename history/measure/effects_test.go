@@ -51,8 +51,8 @@ func TestEffect(t *testing.T) {
 	if diff := cmp.Diff(want, stretches); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// Seconds from 12,300 on hold 99: what returns at their end is the next one's.
-	if !e.Recovered || e.Recovery != 400 {
+	// The second from 12,300 on holds 99, the one from 12,200 on 89.
+	if !e.Recovered || e.Recovery != 300 {
 		t.Errorf("recovery %v, %v", e.Recovery, e.Recovered)
 	}
 	c := changeOf(t, e, "throughput", "during")
@@ -154,6 +154,9 @@ func noisy(seed uint64, rate, drop float64) *script {
 // About 95 intervals of a hundred hold the truth, whether there is a drop or none,
 // and no drop that matters goes unseen.
 func TestIntervalsHoldTheTruth(t *testing.T) {
+	if raceDetector {
+		t.Skip("sums in one goroutine, of which the tests without the detector make as many as it takes")
+	}
 	const seeds, least = 60, 51 // at 95 % fewer would be held once in a thousand such sets; the seeds never change
 	for _, drop := range []float64{0, 60} {
 		held := map[string]int{}

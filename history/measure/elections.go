@@ -106,7 +106,7 @@ func successor(reigns []*reign, r *reign) *reign {
 // succeeded.
 func newSilence(s *samples) []int64 {
 	begin, end := s.load.Begin+s.mono, s.load.End+s.mono
-	returns := []int64{begin}
+	returns := append(make([]int64, 0, len(s.list)+2), begin)
 	for i := range s.list {
 		if op := &s.list[i]; op.outcome == isOK && !op.final && op.ret > begin && op.ret < end {
 			returns = append(returns, op.ret)

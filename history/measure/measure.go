@@ -137,8 +137,8 @@ type FaultEffect struct {
 	// a stretch shorter than half a second.
 	Changes []Change `json:"changes"`
 	// Recovery is from the command to heal until the first second with at least as
-	// many successes as the poorest second before the fault, to a tenth of a second;
-	// 0 with Recovered false: there was none up to the next fault or the end of the
+	// many successes as the poorest second before the fault, or 90 % of their mean if
+	// that is less, to a tenth of a second; 0 with Recovered false: there was none up to the next fault or the end of the
 	// load, or before the fault no calm second to compare with.
 	Recovery  Millis `json:"recoveryMs"`
 	Recovered bool   `json:"recovered"`

@@ -16,7 +16,7 @@ func countOps(in Input, s *samples) Ops {
 			counts[op.fn][op.outcome]++
 		}
 	}
-	var latencies []int64 // of one function after another
+	latencies := s.scratch // of one function after another
 	for f, n := range counts {
 		if n == [isInfo + 1]int64{} {
 			continue
@@ -31,6 +31,7 @@ func countOps(in Input, s *samples) Ops {
 			Latency: quantiles(latencies), Histogram: writeHistogram(latencies)}
 		out.OK, out.Fail, out.Info = out.OK+n[isOK], out.Fail+n[isFail], out.Info+n[isInfo]
 	}
+	s.scratch = latencies
 	out.Total = out.OK + out.Fail + out.Info
 	if out.LoadSeconds > 0 {
 		out.Throughput = float64(out.OK) / out.LoadSeconds

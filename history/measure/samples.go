@@ -34,6 +34,8 @@ type samples struct {
 	mono  int64    // of the header
 	load  Window
 	end   int64 // of the test; ns since the start
+
+	scratch []int64 // for latencies that are needed for a moment
 }
 
 func newSamples(in Input) *samples {

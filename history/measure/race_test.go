@@ -1,0 +1,6 @@
+//go:build race
+
+package measure
+
+// raceDetector is true where these tests run under the race detector.
+const raceDetector = true

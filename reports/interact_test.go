@@ -137,9 +137,9 @@ func TestHandsOnTheOperations(t *testing.T) {
 	page.GotoFile(filepath.Join(dir, TimelineFile))
 	await(t, page, "'squall' in window")
 	view := func() [2]float64 { return browsertest.Eval[[2]float64](page, "squall.view()") }
-	// Each lane of the whole run has ink of the operations, before any zoom.
-	if empty := browsertest.Eval[int](page, emptyLanes); empty != 0 {
-		t.Errorf("%d lanes of the whole run look empty", empty)
+	// The whole run does not look empty, though its operations are shorter than a pixel.
+	if share := browsertest.Eval[float64](page, crowded); share < 0.3 {
+		t.Errorf("%.0f %% of a busy client's lane has marks", share*100)
 	}
 	if n := browsertest.Eval[int](page, "squall.lanes()"); n < impatient {
 		t.Errorf("the whole run has %d lanes", n)
@@ -162,19 +162,14 @@ func TestHandsOnTheOperations(t *testing.T) {
 	quiet(t, page)
 }
 
-// emptyLanes counts the lanes in which no pixel has the colour of an outcome.
-const emptyLanes = `(() => {
-	const c = document.getElementById('picture'), r = devicePixelRatio, n = squall.lanes(), top = c.height / r - 28 - 22 * n;
-	const tones = ['ok', 'fail', 'info'].map(o => SQ.color(o).match(/\d+/g).map(Number));
-	const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; // once: more would be a warning
-	let empty = 0;
-	for (let k = 0; k < n; k++) {
-		const row = Math.round((top + k * 22 + 11) * r) * c.width, d = all.subarray(4 * (row + 97 * r), 4 * (row + c.width - 9 * r));
-		let ink = false;
-		for (let i = 0; i < d.length && !ink; i += 4) ink = tones.some(t => Math.abs(t[0] - d[i]) + Math.abs(t[1] - d[i + 1]) + Math.abs(t[2] - d[i + 2]) < 160);
-		if (!ink) empty++;
-	}
-	return empty;
+// crowded is the share of the first lane's pixels that are as blue as operations
+// that succeeded, which no band of a fault is.
+const crowded = `(() => {
+	const c = document.getElementById('picture'), r = devicePixelRatio, y = Math.round((c.height / r - 28 - 22 * squall.lanes() + 11) * r);
+	const d = c.getContext('2d').getImageData(97 * r, y, c.width - 106 * r, 1).data;
+	let blue = 0;
+	for (let i = 0; i < d.length; i += 4) if (d[i + 2] - d[i] > 40) blue++;
+	return blue / (d.length / 4);
 })()`
 
 // On a phone nothing is wider than the window, and fingers zoom.

@@ -44,7 +44,7 @@ func (a timeAxis) ticks() (ticks []tick, unit string) {
 	if length > 900 {
 		unit, per = "min", 60
 	}
-	step := niceStep(length/per, 10)
+	step := niceStep(length/per, 11)
 	from, to := float64(a.Begin)/1e9/per, float64(a.End)/1e9/per
 	for v := math.Ceil(from/step-1e-9) * step; v <= to+step*1e-6; v += step {
 		ticks = append(ticks, tick{v * per * 1e9, plainNumber(v)})

@@ -45,6 +45,7 @@ func (s *sheet) drawBands(a timeAxis, faults []measure.FaultRun, y0, y1 vg.Lengt
 		c := bandColor(f.Class())
 		s.fill(x0, y0, x1, y1, withAlpha(c, s.theme.band))
 		if x1-x0 > 8 { // else the lines would be all that is seen
+			s.hatch(x0, y0, x1, y1, 8, f.Class(), withAlpha(edge(c), s.theme.strokes))
 			s.line(x0, y0, x0, y1, 0.7, withAlpha(edge(c), 200))
 			s.line(x1, y0, x1, y1, 0.7, withAlpha(edge(c), 200), 2, 2)
 		}
@@ -69,7 +70,7 @@ func (s *sheet) drawBandHeads(a timeAxis, faults []measure.FaultRun, y vg.Length
 		return
 	}
 	l := lettering{size: sizeSmall, color: s.theme.ink, x: text.XLeft, y: text.YBottom}
-	base := y + bandTab + 2
+	base := y + bandTab + 3
 	for _, p := range placeLabels(heads, a.x1, func(txt string) vg.Length { return s.widthOf(txt, l) }) {
 		up := vg.Length(p.row) * bandRow
 		if p.row > 0 { // a line leads to it

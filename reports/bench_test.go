@@ -5,9 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"squall/reports/browsertest"
 )
 
 // BenchmarkMillion writes the report of a run of a million operations, and says
@@ -42,6 +46,36 @@ func BenchmarkMillion(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(info.Size())/1e6, "MB-"+name)
+	}
+}
+
+// BenchmarkUsable opens the pages of a run in a browser, and says how long it takes
+// until they can be used, as they say themselves: from the start of navigation to
+// the first frame with all charts, or to the last operation drawn. SQUALL_LOOK_RUN
+// names a run; without it the run is one of 120 s with 15 clients.
+func BenchmarkUsable(b *testing.B) {
+	dir := os.Getenv("SQUALL_LOOK_RUN")
+	if dir == "" {
+		dir = b.TempDir()
+		in := newStorm(7, 120, 15, 10*time.Millisecond, true)
+		saveRun(b, dir, in, judged(in))
+		if err := Write(context.Background(), dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, file := range []string{ReportFile, TimelineFile} {
+		b.Run(file, func(b *testing.B) {
+			page := browsertest.Open(b, 1200, 900)
+			var took []float64
+			for b.Loop() {
+				page.GotoFile(filepath.Join(dir, file))
+				await(b, page, "'squall' in window")
+				took = append(took, browsertest.Eval[float64](page, "squall.usable"))
+			}
+			slices.Sort(took)
+			b.ReportMetric(took[len(took)/2], "ms-usable-median")
+			b.ReportMetric(took[len(took)-1], "ms-usable-worst")
+		})
 	}
 }
 

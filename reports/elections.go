@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot/text"
@@ -26,12 +27,14 @@ func drawElections(fig *figures, th theme, st studio) *sheet {
 	lanes := vg.Length(max(len(nodes), 1)+2) * laneHeight
 	probe := newSheet(10, th, st)
 	legend := electionsLegend(fig)
+	bands := otherBands(fig.faults)
 	_, _, rows := probe.flow(legend, sheetWidth-2*marginEdge)
-	head := 12 + sizeTitle + 6 + sizeText + 9 + legendRow*vg.Length(rows) + 4
+	_, _, more := probe.flow(bands, sheetWidth-2*marginEdge)
+	head := 12 + sizeTitle + 6 + sizeText + 9 + legendRow*vg.Length(rows+more) + 4
 	s := newSheet(foot+lanes+between+bandTab+bandRows*bandRow+head, th, st)
 	a := newTimeAxis(fig.shown)
 
-	top := s.drawHead("Leaders and elections", electionsSubtitle(fig.elections), legend) - bandTab - bandRows*bandRow
+	top := s.drawHead("Leaders and elections", electionsSubtitle(fig.elections), legend, bands) - bandTab - bandRows*bandRow
 	s.drawBands(a, fig.faults, foot, top)
 	s.drawTimeGrid(a, foot, top)
 	for i, node := range nodes {
@@ -62,10 +65,8 @@ func electionsSubtitle(e measure.Elections) string {
 }
 
 func electionsLegend(fig *figures) []legendEntry {
-	box := func(label string, fault measure.FaultClass, h hatching) legendEntry {
-		return legendEntry{label, func(s *sheet, x, y vg.Length) {
-			s.hatch(x, y, x+swatchWidth, y+swatchHeight, bandColor(fault), h)
-		}}
+	box := func(label string, fault measure.FaultClass) legendEntry {
+		return legendEntry{label, func(s *sheet, x, y vg.Length) { s.hatchedBox(x, y, x+swatchWidth, y+swatchHeight, fault) }}
 	}
 	legend := []legendEntry{
 		{"leader, with its term", func(s *sheet, x, y vg.Length) {
@@ -74,14 +75,20 @@ func electionsLegend(fig *figures) []legendEntry {
 				size: sizeSmall, bold: true, color: s.theme.onLeader, x: text.XCenter, y: text.YCenter})
 		}},
 		{"candidate", func(s *sheet, x, y vg.Length) { s.drawCandidate(x+swatchWidth/2, y+swatchHeight/2-1, 9) }},
-		box("killed", measure.ClassKill, hatchCross), box("paused", measure.ClassPause, hatchUpright),
-		box("cut off from a majority", measure.ClassPartition, hatchSlant),
+		box("killed", measure.ClassKill), box("paused", measure.ClassPause),
+		box("cut off from a majority", measure.ClassPartition),
 	}
 	if len(fig.elections.Losses) > 0 {
 		legend = append(legend, plainLegend("no leader", func(t theme) color.NRGBA { return t.noLeader }),
 			plainLegend("no client has a success", func(t theme) color.NRGBA { return t.unavailable }))
 	}
 	return legend
+}
+
+// otherBands explains the bands whose class no outage of a node has.
+func otherBands(faults []measure.FaultRun) []legendEntry {
+	shown := []string{string(measure.ClassKill), string(measure.ClassPause), string(measure.ClassPartition)}
+	return slices.DeleteFunc(bandLegend(faults), func(e legendEntry) bool { return slices.Contains(shown, e.label) })
 }
 
 func plainLegend(label string, of func(theme) color.NRGBA) legendEntry {
@@ -102,15 +109,15 @@ func (s *sheet) drawNodeLane(fig *figures, a timeAxis, node string, y vg.Length)
 		if o.Node != node || o.End < a.Begin || o.Begin > a.End {
 			continue
 		}
-		fault, h := measure.ClassKill, hatchCross
+		fault := measure.ClassKill
 		switch o.Cause {
 		case measure.CausePaused:
-			fault, h = measure.ClassPause, hatchUpright
+			fault = measure.ClassPause
 		case measure.CauseCutOff:
-			fault, h = measure.ClassPartition, hatchSlant
+			fault = measure.ClassPartition
 		}
 		x0 := a.x(o.Begin)
-		s.hatch(x0, y-laneBar/2+2, max(a.x(o.End), x0+1.5), y+laneBar/2-2, bandColor(fault), h)
+		s.hatchedBox(x0, y-laneBar/2+2, max(a.x(o.End), x0+1.5), y+laneBar/2-2, fault)
 	}
 	for _, r := range fig.elections.Reigns {
 		if r.Node == node {

@@ -22,11 +22,11 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 
 	subtitle := "no operation succeeded"
 	if q := fig.latency; q.Count > 0 {
-		subtitle = fmt.Sprintf("half of the operations that succeeded took at most %s, 99 %% at most %s, the slowest %s",
+		subtitle = fmt.Sprintf("of the operations that succeeded: median %s, 99 %% within %s, slowest %s",
 			millisText(q.P50), millisText(q.P99), millisText(q.Max))
 	}
 	if c := fig.cloud; len(c.dots) < c.total {
-		subtitle += fmt.Sprintf("; %s of %s drawn, none that stands out left out", count(int64(len(c.dots))), count(int64(c.total)))
+		subtitle += fmt.Sprintf("; %s of %s are drawn, and all that stand out", count(int64(len(c.dots))), count(int64(c.total)))
 	}
 	top := s.drawHead("Latency", subtitle, s.latencyLegend(fig, p50, p99)) - bandTab - bandRows*bandRow
 	const foot = 40

@@ -20,14 +20,12 @@ const (
 	legendRow    = vg.Length(17)
 )
 
-// bandLegend explains the colours of the faults.
+// bandLegend explains the colours and strokes of the faults.
 func bandLegend(faults []measure.FaultRun) []legendEntry {
 	var entries []legendEntry
 	for _, class := range faultClasses(faults) {
 		entries = append(entries, legendEntry{string(class), func(s *sheet, x, y vg.Length) {
-			c := bandColor(class)
-			s.fill(x, y, x+swatchWidth, y+swatchHeight, c)
-			s.frame(x, y, x+swatchWidth, y+swatchHeight, 0.7, edge(c))
+			s.hatchedBox(x, y-1, x+swatchWidth, y+swatchHeight+1, class)
 		}})
 	}
 	return entries

@@ -24,6 +24,9 @@ func TestLook(t *testing.T) {
 		await(t, page, "'squall' in window")
 		t.Logf("%s can be used after %.0f ms", file, browsertest.Eval[float64](page, "squall.usable"))
 		page.Screenshot("look-" + file)
+		if wide := browsertest.Eval[[]string](page, tooWide); len(wide) > 0 {
+			t.Errorf("cut at the right edge: %q", wide)
+		}
 		if file == ReportFile {
 			browsertest.Eval[any](page, "document.getElementById('charts').scrollIntoView()")
 			picture(t, page, "look-charts")
@@ -31,8 +34,14 @@ func TestLook(t *testing.T) {
 			picture(t, page, "look-lanes")
 		}
 	}
+	browsertest.Eval[any](page, "squall.jump((squall.view()[0] + squall.view()[1]) / 2, 1e6)")
+	page.Screenshot("look-moment")
 	quiet(t, page)
 }
+
+// tooWide are the tables that do not fit into the window: their heads, and by how
+// many pixels.
+const tooWide = `[...document.querySelectorAll('.scroll')].filter(b => b.scrollWidth > b.clientWidth).map(b => b.innerText.slice(0, 80) + ' by ' + (b.scrollWidth - b.clientWidth))`
 
 // picture saves what the window shows.
 func picture(t *testing.T, page *browsertest.Page, name string) {

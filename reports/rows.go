@@ -30,7 +30,8 @@ type functionRow struct{ Name, OK, Fail, Info, P50, P90, P99, Max string }
 
 type lossRow struct {
 	At, Link, Node, Cause, NewLeader, NoLeader, Unavailable string
-	Detection, Election, Clients                            string
+	Detection, Election                                     string
+	Clients, OfClients                                      string // the median of the clients; the worst, and of how many
 	Term, NewTerm, Terms                                    uint64
 	Rounds, SplitVotes                                      int
 	Elected                                                 bool
@@ -84,8 +85,8 @@ type effectMetric struct {
 
 // effectChange is a difference and its interval.
 type effectChange struct {
-	Text string
-	Sure bool
+	Text, Interval string
+	Sure           bool
 }
 
 func effectRows(effects []measure.FaultEffect) []effectRow {
@@ -132,7 +133,7 @@ func changeOf(changes []measure.Change, metric, to string) effectChange {
 			if unit == "%" {
 				unit = "points"
 			}
-			return effectChange{fmt.Sprintf("%s %s [%s to %s]", signed(c.Value), unit, signed(c.Low), signed(c.High)), c.Sure}
+			return effectChange{signed(c.Value) + " " + unit, fmt.Sprintf("[%s to %s]", signed(c.Low), signed(c.High)), c.Sure}
 		}
 	}
 	return effectChange{Text: "–"}
@@ -184,7 +185,8 @@ func lossRows(e measure.Elections) []lossRow {
 			}
 		}
 		if l.Clients.Count > 0 {
-			row.Clients = fmt.Sprintf("%s median, %s worst, of %d", millisText(l.Clients.Median), millisText(l.Clients.Max), l.Clients.Count)
+			row.Clients = millisText(l.Clients.Median)
+			row.OfClients = fmt.Sprintf("worst of %d: %s", l.Clients.Count, millisText(l.Clients.Max))
 		}
 		if l.Unavailable > 0 {
 			row.Unavailable = millisText(l.Unavailable)

@@ -11,7 +11,7 @@ import (
 // charts are drawn by scripts (assets/report.css).
 type theme struct {
 	paper, ink, muted, axis, grid, faint color.NRGBA
-	band, hatched                        uint8 // opacity of the fault bands, and of what is hatched
+	band, strokes, hatched               uint8 // opacity of the fault bands, of their strokes, and of boxes with strokes
 	funcs                                map[history.Func]color.NRGBA
 	otherFunc                            color.NRGBA
 	ok, fail, info                       color.NRGBA
@@ -34,7 +34,7 @@ func withAlpha(c color.NRGBA, a uint8) color.NRGBA {
 func lightTheme() theme {
 	return theme{
 		paper: rgb(0xffffff), ink: rgb(0x1b2128), muted: rgb(0x566270),
-		axis: rgb(0x8b96a3), grid: rgb(0xe3e7ec), faint: rgb(0xf3f5f7), band: 105, hatched: 150,
+		axis: rgb(0x8b96a3), grid: rgb(0xe3e7ec), faint: rgb(0xf3f5f7), band: 90, strokes: 95, hatched: 190,
 		funcs: map[history.Func]color.NRGBA{
 			history.Read: rgb(0x0072b2), history.Write: rgb(0xc67c00),
 			history.CAS: rgb(0x00805c), history.Delete: rgb(0xb0568a),

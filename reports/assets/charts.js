@@ -64,6 +64,24 @@
     options.hooks.drawClear = [u => { u.ctx.save(); clear(u); u.ctx.restore(); }];
     host.replaceChildren();
     charts.push(new uPlot(options, [xs, ...values], host));
+    byFinger(charts.at(-1));
+  }
+  // uPlot listens to a mouse. A finger that is drawn across a chart selects too;
+  // up and down it scrolls the page.
+  function byFinger(u) {
+    let id = null, from = 0, to = 0;
+    const select = () => u.setSelect({ left: Math.min(from, to), width: id === null ? 0 : Math.abs(to - from), top: 0, height: u.over.clientHeight }, false);
+    const place = e => { const r = u.over.getBoundingClientRect(); return Math.min(Math.max(e.clientX - r.left, 0), r.width); };
+    u.over.addEventListener('pointerdown', e => { if (e.pointerType !== 'mouse' && id === null) { id = e.pointerId; from = to = place(e); } });
+    u.over.addEventListener('pointermove', e => { if (e.pointerId === id) { to = place(e); select(); say(u.posToVal(to, 'x')); } });
+    const end = e => {
+      if (e.pointerId !== id) return;
+      id = null; select();
+      const least = 10; // pixels: less is a tap
+      if (e.type === 'pointerup' && Math.abs(to - from) >= least) zoom(u.posToVal(Math.min(from, to), 'x'), u.posToVal(Math.max(from, to), 'x'));
+    };
+    u.over.addEventListener('pointerup', end);
+    u.over.addEventListener('pointercancel', end);
   }
   const width = host => document.documentElement.classList.contains('printing') ? 680 : Math.max(host.clientWidth, 240);
   const fill = list => list.map(l => data.x.length ? l.y : [null, null]);

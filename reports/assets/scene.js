@@ -18,17 +18,22 @@ const SQ = (() => {
   const read = id => JSON.parse(document.getElementById(id).textContent);
   const time = us => (us / 1e6).toFixed(3) + ' s';
 
-  // A class of faults has a slant of its own, so that its colour is not alone.
-  const slants = { kill: [1, 1], pause: [0, 1], partition: [1, -1], packets: [2, 1], clock: [2, -1], starve: [1, 2], membership: [0, 2], other: [1, 0] };
-  function hatch(c, cls, x0, y0, x1, y1, strength) {
-    const [dx, dy] = slants[cls] || slants.other;
+  // A class of faults has strokes of its own, so that its colour is not alone
+  // (hatching.go). Those of neighbouring boxes meet.
+  const slants = { kill: [[1, 1]], pause: [[0, 1]], partition: [[1, -1]], packets: [[2, 1]], clock: [[2, -1]], starve: [[1, 2]], membership: [[0, 1], [1, 0]], other: [[1, 0]] };
+  function hatch(c, cls, x0, y0, x1, y1, stroke, apart) {
     c.save();
     c.beginPath(); c.rect(x0, y0, x1 - x0, y1 - y0); c.clip();
-    c.strokeStyle = alpha('ink', strength); c.lineWidth = 1;
-    const run = y1 - y0, gap = 11, lean = dy ? run * dx / dy : 0;
+    c.strokeStyle = stroke; c.lineWidth = 1;
     c.beginPath();
-    if (dy === 0) for (let y = y0; y < y1; y += gap) { c.moveTo(x0, y); c.lineTo(x1, y); }
-    else for (let x = x0 - Math.abs(lean); x < x1 + Math.abs(lean); x += gap) { c.moveTo(x, y0); c.lineTo(x + lean, y1); }
+    for (const [dx, dy] of slants[cls] || slants.other) {
+      const gap = apart * Math.hypot(dx, dy); // along the axis that the strokes cross
+      if (dy === 0) for (let y = Math.ceil(y0 / gap) * gap; y < y1; y += gap) { c.moveTo(x0, y); c.lineTo(x1, y); }
+      else {
+        const step = gap / Math.abs(dy), lean = dx / dy, from = [x0 - y0 * lean, x0 - y1 * lean], to = [x1 - y0 * lean, x1 - y1 * lean];
+        for (let x = Math.ceil(Math.min(...from) / step) * step; x <= Math.max(...to); x += step) { c.moveTo(x + y0 * lean, y0); c.lineTo(x + y1 * lean, y1); }
+      }
+    }
     c.stroke();
     c.restore();
   }
@@ -42,7 +47,7 @@ const SQ = (() => {
       if (x(f.to) < box.x0 || x(f.from) > box.x1) continue;
       const x0 = Math.max(x(f.from), box.x0), x1 = Math.min(Math.max(x(f.to), x0 + 1), box.x1);
       c.fillStyle = alpha(f.class, 0.34); c.fillRect(x0, box.y0, x1 - x0, box.y1 - box.y0);
-      if (x1 - x0 > 14) hatch(c, f.class, x0, box.y0, x1, box.y1, 0.05);
+      if (x1 - x0 > 14) hatch(c, f.class, x0, box.y0, x1, box.y1, alpha('ink', 0.12), 9);
       c.fillStyle = color(f.class); c.fillRect(x0, box.y0 - 4, x1 - x0, 4);
       if (!names) continue;
       for (const text of [f.label, f.short]) {
@@ -78,7 +83,7 @@ const SQ = (() => {
     each(scene.outages, (s, a, b) => {
       const cls = causes[s.text] || 'other', y = mid(s.n) - h / 2 + 2;
       c.fillStyle = color(cls); c.fillRect(a, y, b - a, h - 4);
-      hatch(c, cls, a, y, b, y + h - 4, 0.45);
+      hatch(c, cls, a, y, b, y + h - 4, 'rgba(0, 0, 0, 0.5)', 4.5); // on the full colour, which is pale in the dark too
       c.strokeStyle = color('muted'); c.strokeRect(a + 0.5, y + 0.5, b - a - 1, h - 5);
     });
     each(scene.reigns, (s, a, b) => {

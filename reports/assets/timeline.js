@@ -7,7 +7,7 @@
   const N = log.shown, home = [scene.from, scene.to];
   const call = new Float64Array(N), took = new Float64Array(N), row = new Uint32Array(N), process = new Float64Array(N), flags = new Uint8Array(N), func = new Uint8Array(N), at = new Float64Array(N);
   const raws = [];
-  let have = 0, texts = [], byRow = [], view = home.slice(), hover = -1;
+  let have = 0, texts = [], byRow = [], shown = [], view = home.slice(), hover = -1;
 
   const inflate = async id => {
     const bytes = Uint8Array.from(atob(id.textContent), c => c.charCodeAt(0));
@@ -51,6 +51,30 @@
   const when = px => view[0] + (px - left) / (canvas.clientWidth - left - 8) * (view[1] - view[0]);
   const lower = (list, t) => { let a = 0, b = list.length; while (a < b) { const m = (a + b) >> 1; if (call[list[m]] < t) a = m + 1; else b = m; } return a; };
 
+  // present are the lanes that have something in the window: clients come and go as
+  // they get new process numbers. All are there until the operations are.
+  function present() {
+    const all = byRow.map((_, k) => k);
+    const some = all.filter(k => {
+      const list = byRow[k];
+      for (let j = Math.max(lower(list, view[0]) - 1, 0); j < list.length && call[list[j]] <= view[1]; j++) if (call[list[j]] + took[list[j]] >= view[0]) return true;
+      return false;
+    });
+    return have < N ? all : some;
+  }
+
+  // crowd paints the operations of a lane that are too short to be seen one by one:
+  // a column for each pixel, the stronger the more of them end there.
+  function crowd(c, columns, most, y) {
+    c.fillStyle = SQ.color('ok');
+    columns.forEach((n, px) => {
+      if (!n) return;
+      c.globalAlpha = 0.4 + 0.6 * Math.sqrt(n / most);
+      c.fillRect(left + px, y + 4, 1, rowH - 8);
+    });
+    c.globalAlpha = 1;
+  }
+
   function bar(c, i, y, right) {
     const a = x(call[i]), out = flags[i] & 3, b = Math.max(x(call[i] + took[i]), a + 1.5);
     if (out === 0) { c.fillStyle = SQ.color('ok'); c.fillRect(a, y + 4, b - a, rowH - 8); }
@@ -62,8 +86,25 @@
     }
     if (i === hover) { c.strokeStyle = SQ.color('ink'); c.lineWidth = 2; c.strokeRect(a - 1, y + 2, b - a + 2, rowH - 4); c.lineWidth = 1; }
   }
+  // ops sorts what a lane has in the window: bars, those that did not succeed last
+  // and so on top; and how many end at each pixel of those too short for bars.
+  function ops(list, w) {
+    const bars = [], special = [], least = 2 / (x(1) - x(0));
+    let columns = null, most = 0;
+    for (let j = Math.max(lower(list, view[0]) - 1, 0); j < list.length && call[list[j]] <= view[1]; j++) {
+      const i = list[j], end = call[i] + took[i];
+      if (end < view[0]) continue;
+      if (flags[i] & 3) { special.push(i); continue; }
+      if (took[i] >= least || i === hover) { bars.push(i); continue; }
+      columns ??= new Uint32Array(Math.max(Math.ceil(w - left), 1));
+      const px = Math.min(Math.max(Math.floor(x(end) - left), 0), columns.length - 1);
+      most = Math.max(most, ++columns[px]);
+    }
+    return { bars: bars.concat(special), columns, most };
+  }
   function draw() {
-    const w = canvas.clientWidth, h = laneTop() + log.lanes * rowH + 28, r = devicePixelRatio || 1;
+    shown = present();
+    const w = canvas.clientWidth, h = laneTop() + Math.max(shown.length, 1) * rowH + 28, r = devicePixelRatio || 1;
     if (canvas.width !== Math.round(w * r) || canvas.height !== Math.round(h * r)) { canvas.width = w * r; canvas.height = h * r; canvas.style.height = h + 'px'; }
     const c = canvas.getContext('2d');
     c.setTransform(r, 0, 0, r, 0, 0); c.clearRect(0, 0, w, h);
@@ -72,24 +113,17 @@
     SQ.lanes(c, scene, x, { ...box, y1: head + (scene.nodes.length + 2) * 24 }, 24);
     c.font = '11px ' + getComputedStyle(document.body).fontFamily; c.textBaseline = 'middle'; c.fillStyle = SQ.color('muted'); c.textAlign = 'right';
     SQ.laneNames(scene).forEach((n, i) => c.fillText(n.length > 13 ? n.slice(0, 12) + '…' : n, left - 8, head + (i + 0.5) * 24));
-    for (let k = 0; k < log.lanes; k++) c.fillText('client ' + (k + 1), left - 8, laneTop() + k * rowH + 11);
+    shown.forEach((k, line) => c.fillText('client ' + (k + 1), left - 8, laneTop() + line * rowH + 11));
     c.textAlign = 'center';
     const step = nice((view[1] - view[0]) / Math.max((w - left) / 110, 2));
     for (let t = Math.ceil(view[0] / step) * step; t <= view[1]; t += step) { c.fillStyle = SQ.color('line'); c.fillRect(x(t), head, 1, box.y1 - head); c.fillStyle = SQ.color('muted'); c.fillText((t / 1e6).toFixed(step < 1e3 ? 6 : step < 1e6 ? 3 : 0) + ' s', x(t), h - 13); }
     c.textAlign = 'left';
     c.save(); c.beginPath(); c.rect(left, head, w - left - 8, h - head); c.clip();
-    byRow.forEach((list, k) => {
-      const y = laneTop() + k * rowH, special = [];
-      let free = -1;
-      for (let j = Math.max(lower(list, view[0]) - 1, 0); j < list.length && call[list[j]] <= view[1]; j++) {
-        const i = list[j];
-        if (call[i] + took[i] < view[0]) continue;
-        if (flags[i] & 3) { special.push(i); continue; }
-        const end = Math.floor(x(call[i] + took[i]));
-        if (end === free && i !== hover) continue; // on the same pixel as the one before
-        bar(c, i, y, w); free = end;
-      }
-      for (const i of special) bar(c, i, y, w);
+    const crowds = shown.map(k => ops(byRow[k], w)), most = Math.max(1, ...crowds.map(o => o.most));
+    crowds.forEach((o, line) => {
+      const y = laneTop() + line * rowH;
+      if (o.columns) crowd(c, o.columns, most, y);
+      for (const i of o.bars) bar(c, i, y, w);
     });
     c.restore();
   }
@@ -110,12 +144,23 @@
     const t = when(e.offsetX), k = Math.exp((e.deltaY || 0) * 0.0015), d = e.deltaX / canvas.clientWidth * (view[1] - view[0]);
     look(t - (t - view[0]) * k + d, t + (view[1] - t) * k + d);
   }, { passive: false });
+  // A finger or the mouse moves the picture; of two, each keeps its moment.
+  const fingers = new Map();
   let grab = null;
-  canvas.addEventListener('pointerdown', e => { grab = { x: e.offsetX, view: view.slice() }; canvas.setPointerCapture(e.pointerId); });
-  canvas.addEventListener('pointerup', () => { grab = null; });
+  const take = () => { const at = [...fingers.values()].slice(0, 2); grab = at.length ? { at, when: at.map(when) } : null; };
+  const drop = e => { fingers.delete(e.pointerId); take(); };
+  canvas.addEventListener('pointerdown', e => { fingers.set(e.pointerId, e.offsetX); canvas.setPointerCapture(e.pointerId); take(); });
+  canvas.addEventListener('pointerup', drop);
+  canvas.addEventListener('pointercancel', drop);
+  function pull() {
+    const width = canvas.clientWidth - left - 8, [p, q] = [...fingers.values()], [s, t] = grab.when;
+    const apart = t !== undefined && Math.abs(q - p) >= 8 && (t - s) / (q - p) > 0; // µs a pixel; else fingers have crossed
+    const scale = apart ? (t - s) / (q - p) : (view[1] - view[0]) / width, from = s - (p - left) * scale;
+    look(from, from + scale * width);
+  }
   canvas.addEventListener('pointermove', e => {
-    if (grab) { const d = (grab.x - e.offsetX) / (canvas.clientWidth - left - 8) * (grab.view[1] - grab.view[0]); look(grab.view[0] + d, grab.view[1] + d); return; }
-    const k = Math.floor((e.offsetY - laneTop()) / rowH), t = when(e.offsetX), slack = (view[1] - view[0]) / canvas.clientWidth * 3, list = byRow[k];
+    if (fingers.has(e.pointerId)) { fingers.set(e.pointerId, e.offsetX); pull(); return; }
+    const k = Math.floor((e.offsetY - laneTop()) / rowH), t = when(e.offsetX), slack = (view[1] - view[0]) / canvas.clientWidth * 3, list = byRow[shown[k]];
     let found = -1;
     if (list) for (let j = Math.min(lower(list, t + slack), list.length) - 1; j >= 0; j--) { const i = list[j]; if (call[i] + took[i] >= t - slack) found = i; break; }
     if (found !== hover) { hover = found; later(); }
@@ -141,5 +186,5 @@
   look(...home); fromHash();
   texts = JSON.parse(new TextDecoder().decode(await inflate(document.getElementById('texts')))) || [];
   for (const s of document.querySelectorAll('script.ops')) { unpack(await inflate(s)); s.remove(); index(); draw(); }
-  window.squall = { usable: performance.now(), ops: () => have, view: () => view, words, jump };
+  window.squall = { usable: performance.now(), ops: () => have, view: () => view, lanes: () => shown.length, words, jump };
 })();

@@ -25,9 +25,9 @@ import (
 // timeout is for everything that one test does in its browser.
 const timeout = 2 * time.Minute
 
-// Page is a tab of a browser of its own.
+// Page is a tab, with a profile of its own.
 type Page struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu       sync.Mutex
@@ -35,9 +35,31 @@ type Page struct {
 	requests []string
 }
 
-// Open starts a browser with a window of that size, in CSS pixels; it ends with
-// the test.
-func Open(t *testing.T, width, height int) *Page {
+// common is the browser of a package whose tests run under Main.
+var common struct {
+	on  bool
+	mu  sync.Mutex
+	ctx context.Context
+	end func()
+}
+
+// Main runs the tests of a package with one browser for all of them, which saves
+// the time to start others:
+//
+//	func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
+//
+// Without it every page has a browser of its own.
+func Main(m *testing.M) int {
+	common.on = true
+	code := m.Run()
+	if common.end != nil {
+		common.end()
+	}
+	return code
+}
+
+// Open opens a window of that size, in CSS pixels; it ends with the test.
+func Open(t testing.TB, width, height int) *Page {
 	t.Helper()
 	path := chromium()
 	if path == "" {
@@ -46,22 +68,59 @@ func Open(t *testing.T, width, height int) *Page {
 		}
 		t.Skip("there is no Chromium to open the page in: apt-get install chromium")
 	}
-	// Root, and containers with a small /dev/shm, need the two flags.
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path),
-		chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true), chromedp.WindowSize(width, height))
-	ctx, cancelAll := context.WithTimeout(context.Background(), timeout)
-	ctx, cancelBrowser := chromedp.NewExecAllocator(ctx, options...)
+	parent, end, err := browser(path)
+	if err != nil {
+		t.Fatalf("start the browser: %v", err)
+	}
+	limited, cancelTime := context.WithTimeout(parent, timeout)
 	p := &Page{t: t}
-	ctx, cancelTab := chromedp.NewContext(ctx, chromedp.WithListener(p.hear))
+	ctx, cancelTab := chromedp.NewContext(limited, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.hear))
 	p.ctx = ctx
 	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits for the browser's end
+		_ = chromedp.Cancel(ctx) // waits for the tab's end
 		cancelTab()
-		cancelBrowser()
-		cancelAll()
+		cancelTime()
+		end()
 	})
 	p.Do(chromedp.EmulateViewport(int64(width), int64(height)))
 	return p
+}
+
+// browser is a browser that runs, and what ends it: the common one, which Main
+// ends, or a new one.
+func browser(path string) (context.Context, func(), error) {
+	if !common.on {
+		return start(path)
+	}
+	common.mu.Lock()
+	defer common.mu.Unlock()
+	if common.ctx == nil {
+		ctx, end, err := start(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		common.ctx, common.end = ctx, end
+	}
+	return common.ctx, func() {}, nil
+}
+
+// start starts a browser.
+func start(path string) (context.Context, func(), error) {
+	// Root, and containers with a small /dev/shm, need the two flags.
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path),
+		chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	ctx, cancelAll := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(ctx)
+	end := func() {
+		_ = chromedp.Cancel(ctx) // waits for the browser's end
+		cancel()
+		cancelAll()
+	}
+	if err := chromedp.Do(ctx); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return ctx, end, nil
 }
 
 func chromium() string {

@@ -2,11 +2,7 @@ package reports
 
 import (
 	"cmp"
-	"crypto/sha256"
-	_ "embed" // the page's template, style sheet and script
-	"encoding/base64"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
@@ -16,15 +12,6 @@ import (
 	"squall/history/gate"
 	"squall/history/ledger"
 )
-
-//go:embed assets/campaign.html.tmpl
-var campaignTemplate string
-
-//go:embed assets/campaign.css
-var campaignStyle string
-
-//go:embed assets/campaign.js
-var campaignScript string
 
 // campaignPage is what the template of index.html shows.
 type campaignPage struct {
@@ -81,23 +68,9 @@ type baselineRow struct {
 	Group, Metric, Old, New, Delta, P, N, Word, Badge, Note string
 }
 
-// renderCampaign writes index.html. The script is allowed by its hash, and no
-// other is: nothing that comes from a run can become one.
+// renderCampaign writes index.html.
 func renderCampaign(w io.Writer, c *storms) error {
-	sum := sha256.Sum256([]byte(campaignScript))
-	policy := "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-	t, err := template.New("campaign").Funcs(template.FuncMap{
-		"style":  func() template.CSS { return template.CSS(BaseStyle + campaignStyle) },
-		"script": func() template.HTML { return template.HTML("<script>" + campaignScript + "</script>") },
-		"policy": func() string { return policy },
-	}).Parse(campaignTemplate)
-	if err != nil {
-		return fmt.Errorf("parse the template: %w", err)
-	}
-	if err := t.Execute(w, newCampaignPage(c)); err != nil {
-		return fmt.Errorf("fill the template: %w", err)
-	}
-	return nil
+	return fill(w, "campaign.html.tmpl", newCampaignPage(c))
 }
 
 // mostFailures bounds the failures that stand above the grid.

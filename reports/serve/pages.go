@@ -38,11 +38,11 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	var text string
 	switch name {
 	case "base.css":
-		text = reports.BaseStyle
+		text = reports.BaseStyle()
 	case "uplot.css":
-		text = reports.ChartStyle
+		text = reports.ChartStyle()
 	case "uplot.js":
-		text = reports.ChartScript
+		text = reports.ChartScript()
 	case "serve.css", "index.js", "live.js":
 		own, err := assets.ReadFile("assets/" + name)
 		if err != nil {

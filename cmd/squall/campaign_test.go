@@ -17,10 +17,13 @@ import (
 // A campaign with one cell whose node has a planted bug ends with its code, and
 // names the cell. The other one passes.
 func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
+	if raceDetector {
+		t.Skip("a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
+	}
 	s := newStorm(t, orchestrator.RuntimeLocal)
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	text := "name: bug\ntest: {nodes: 3}\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
-		"- {mutant: local-reads, time: 4s, schedule: 'at 500ms for 2500ms: partition(leader)'}\n"
+	text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
+		"- {mutant: local-reads, time: 14s, nemesis: partition(leader)}\n" // one partition may show nothing, five do
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +58,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 		}
 	}
 	for _, words := range []string{"✗ VIOLATION  ", "mutant-local-reads", "2 of 2 cells done: 1 pass, 1 violation",
-		"squall run --nodes 3 --time 4s --seed 1 --runtime local --mutant local-reads --schedule"} {
+		"squall run --time 14s --nemesis 'partition(leader)' --seed 1 --runtime local --mutant local-reads"} {
 		if !strings.Contains(s.text.String(), words) {
 			t.Errorf("squall never said %q", words)
 		}

@@ -3,18 +3,19 @@ package gate
 import (
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"squall/history/check"
-	"squall/history/measure"
 )
 
-// block is the value of a metric in one block of a run, and whether a fault was
-// in force then.
+// block is the value of a metric in one block of a run, and which faults were in
+// force then: their IDs, "" for none.
 type block struct {
 	value float64
-	hurt  bool
+	hurt  string
 }
 
 // blockRuns are the values of the blocks, run by run. A block without any
@@ -25,7 +26,7 @@ func blockRuns(q quantity, rs []*check.Results) [][]block {
 		var values []block
 		for i, ok := range r.Blocks.OK {
 			if v, has := blockValue(q, r, i, ok); has {
-				values = append(values, block{v, hurt(r, i)})
+				values = append(values, block{v, faultsIn(r, i)})
 			}
 		}
 		runs = append(runs, values)
@@ -33,13 +34,17 @@ func blockRuns(q quantity, rs []*check.Results) [][]block {
 	return runs
 }
 
-// hurt reports whether a fault was in force in block i.
-func hurt(r *check.Results, i int) bool {
+// faultsIn are the faults that were in force in block i.
+func faultsIn(r *check.Results, i int) string {
 	length := int64(r.Blocks.Seconds * 1e9)
 	begin := r.Blocks.Begin + int64(i)*length
-	return slices.ContainsFunc(r.Faults, func(f measure.FaultRun) bool {
-		return f.Verified && f.Begin < begin+length && (f.Healed == 0 || f.Healed > begin)
-	})
+	var ids []string
+	for _, f := range r.Faults {
+		if f.Verified && f.Begin < begin+length && (f.Healed == 0 || f.Healed > begin) {
+			ids = append(ids, strconv.Itoa(f.ID))
+		}
+	}
+	return strings.Join(ids, " ")
 }
 
 func blockValue(q quantity, r *check.Results, i int, ok int64) (float64, bool) {
@@ -88,29 +93,30 @@ func stretch(seconds float64) string {
 // (1+rho)/(1-rho).
 //
 // Where only one of the two sides had faults, these are what is compared, and
-// that a block without one follows another is no chance: then each block is held
-// against the mean of its like.
+// that a slow block follows another while one of them holds is no chance: then
+// each block is held against the mean of those with the same faults. Each such
+// mean takes something off the autocorrelation, as that of a run does.
 func clumping(old, new [][]block) float64 {
 	const most = 0.95
 	apart := anyHurt(old) != anyHurt(new)
-	var above, below, n, longest float64
+	var above, below, n, means, longest float64
 	runs := slices.Concat(old, new)
 	for _, x := range runs {
-		rest := residuals(x, apart)
+		rest, groups := residuals(x, apart)
 		for i := range rest {
 			below += rest[i] * rest[i]
 			if i > 0 {
 				above += rest[i] * rest[i-1]
 			}
 		}
-		n += float64(len(x))
+		n, means = n+float64(len(x)), means+float64(groups)
 		longest = max(longest, float64(len(x)))
 	}
 	if below == 0 {
 		return 1
 	}
 	rho := above / below
-	rho += (1 + 3*rho) * float64(len(runs)) / n
+	rho += (1 + 3*rho) * means / n
 	rho = min(max(rho, 0), most)
 	clump := (1 + rho) / (1 - rho)
 	if longest >= longLoad {
@@ -129,28 +135,30 @@ const (
 
 func anyHurt(runs [][]block) bool {
 	return slices.ContainsFunc(runs, func(x []block) bool {
-		return slices.ContainsFunc(x, func(b block) bool { return b.hurt })
+		return slices.ContainsFunc(x, func(b block) bool { return b.hurt != "" })
 	})
 }
 
-// residuals are the values less their mean, or less that of their like.
-func residuals(x []block, apart bool) []float64 {
-	var sum, count [2]float64
-	like := func(b block) int {
-		if apart && b.hurt {
-			return 1
+// residuals are the values less their mean or, apart, less that of those with the
+// same faults; groups is how many means there were.
+func residuals(x []block, apart bool) (rest []float64, groups int) {
+	type total struct{ sum, count float64 }
+	totals := map[string]total{}
+	group := func(b block) string {
+		if !apart {
+			return ""
 		}
-		return 0
+		return b.hurt
 	}
 	for _, b := range x {
-		sum[like(b)] += b.value
-		count[like(b)]++
+		t := totals[group(b)]
+		totals[group(b)] = total{t.sum + b.value, t.count + 1}
 	}
-	out := make([]float64, len(x))
-	for i, b := range x {
-		out[i] = b.value - sum[like(b)]/count[like(b)]
+	for _, b := range x {
+		t := totals[group(b)]
+		rest = append(rest, b.value-t.sum/t.count)
 	}
-	return out
+	return rest, len(totals)
 }
 
 // valuesOf are the values of all runs.

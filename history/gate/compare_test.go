@@ -101,7 +101,7 @@ func TestDelayThatComesAndGoes(t *testing.T) {
 	for range pairs {
 		old, now, slow := course(r, 30, 0.3, 2000, 0), course(r, 30, 0.3, 2000, 0), course(r, 30, 0.3, 420, 20)
 		for begin := 2; begin < 30; begin += 6 { // 4 s with, 2 s without
-			now.Faults = append(now.Faults, measure.FaultRun{Verified: true, Begin: int64(begin) * 1e9, Healed: int64(begin+4)*1e9 - 1})
+			now.Faults = append(now.Faults, measure.FaultRun{ID: begin, Verified: true, Begin: int64(begin) * 1e9, Healed: int64(begin+4)*1e9 - 1})
 			for i := begin; i < min(begin+4, 30); i++ {
 				now.Blocks.OK[i] = slow.Blocks.OK[i]
 				now.Blocks.P50[""][i], now.Blocks.P99[""][i] = slow.Blocks.P50[""][i], slow.Blocks.P99[""][i]

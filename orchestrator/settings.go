@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v4"
 
 	"squall/nemesis/schedule"
@@ -192,7 +193,7 @@ func Suggest(name string, all []string) string {
 	best, bestDistance := "", 3
 	if len(name) <= 64 {
 		for _, one := range all {
-			if d := editDistance(name, one); d < bestDistance {
+			if d := levenshtein.ComputeDistance(name, one); d < bestDistance {
 				best, bestDistance = one, d
 			}
 		}
@@ -201,26 +202,6 @@ func Suggest(name string, all []string) string {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "there are: " + strings.Join(all, ", ")
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // IsList reports whether a setting may be written as a list.

@@ -3,13 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"squall/history/ledger"
 	"squall/orchestrator/campaign"
@@ -35,11 +32,7 @@ type campaignProgress struct {
 var _ campaign.Progress = (*campaignProgress)(nil)
 
 func newCampaignProgress(out io.Writer) *campaignProgress {
-	p := &campaignProgress{out: out, begun: time.Now(), quit: make(chan struct{})}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
-	}
-	return p
+	return &campaignProgress{out: out, begun: time.Now(), quit: make(chan struct{}), bars: newBars(out)}
 }
 
 // Begun prints what will be run.
@@ -53,9 +46,7 @@ func (p *campaignProgress) Begun(plan *campaign.Plan, dir string, done int) {
 	p.status = campaign.Status{Done: done, Total: len(plan.Cells), Left: plan.Total()}
 	p.at = time.Now()
 	if p.bars != nil {
-		p.bar = p.bars.New(int64(len(plan.Cells)), mpb.BarStyle().Rbound("] ").Tip("█").Filler("█").Padding("·"),
-			mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.state() })))
+		p.bar = newBar(p.bars, int64(len(plan.Cells)), p.state)
 		p.bar.SetCurrent(int64(done))
 	}
 	p.mu.Unlock()

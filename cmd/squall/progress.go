@@ -3,14 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"squall/history"
 	"squall/orchestrator"
@@ -36,11 +33,7 @@ type progress struct {
 var _ orchestrator.Progress = (*progress)(nil)
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, begun: time.Now(), faults: map[int]string{}}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
-	}
-	return p
+	return &progress{out: out, begun: time.Now(), faults: map[int]string{}, bars: newBars(out)}
 }
 
 // Planned prints what will be run.
@@ -101,9 +94,7 @@ func (p *progress) Load(s orchestrator.LoadStats) {
 // advance moves the bar, which stands from the first counts on.
 func (p *progress) advance(s orchestrator.LoadStats) {
 	if p.bar == nil {
-		p.bar = p.bars.New(s.Total.Milliseconds(), mpb.BarStyle().Rbound("] ").Tip("█").Filler("█").Padding("·"),
-			mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.status() })))
+		p.bar = newBar(p.bars, s.Total.Milliseconds(), p.status)
 	}
 	p.bar.SetCurrent(min(s.Elapsed.Milliseconds(), s.Total.Milliseconds()-1))
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // scale is what a unit is in that of the metric.
@@ -85,31 +87,11 @@ func nearest(name string) []string {
 	}
 	away := map[string]int{}
 	for _, n := range names {
-		away[n] = distance(name, n)
+		away[n] = levenshtein.ComputeDistance(name, n)
 		if strings.Contains(n, name) || strings.Contains(name, n) {
 			away[n] = 0
 		}
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(away[a], away[b]) })
 	return names
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

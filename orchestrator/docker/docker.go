@@ -67,6 +67,7 @@ type Runtime struct {
 	addr   address
 	log    *slog.Logger
 	limits limits
+	wait   wait
 
 	// importing keeps several Ups from making the same image at once.
 	importing sync.Mutex
@@ -99,7 +100,7 @@ func New(ctx context.Context, opts Options) (*Runtime, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits()}, nil
+	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits(), wait: context.WithTimeout}, nil
 }
 
 // meet is the first request, which tells what the engine is.

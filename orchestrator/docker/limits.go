@@ -18,6 +18,9 @@ type limits struct {
 	clean    time.Duration // everything that is to be removed
 }
 
+// wait is how a limit is waited for: context.WithTimeout, or less in tests.
+type wait func(context.Context, time.Duration) (context.Context, context.CancelFunc)
+
 func usualLimits() limits {
 	return limits{question: 15 * time.Second, step: 30 * time.Second, image: 2 * time.Minute, clean: time.Minute}
 }
@@ -52,7 +55,7 @@ func (r *Runtime) step(ctx context.Context, doing string, do func(context.Contex
 // within does something that needs the engine's answer, and says so when that
 // did not come in time.
 func (r *Runtime) within(ctx context.Context, limit time.Duration, doing string, do func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := r.wait(ctx, limit)
 	defer cancel()
 	err := do(limited)
 	switch {

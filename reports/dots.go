@@ -64,51 +64,64 @@ func cloudOf(in measure.Input) cloud {
 		c.total++
 	}
 	c.low, c.high = quickest.ms, slowest.ms
-	sieveOthers := others > maxDots/2
-	fine := newSieve(w, c.low, c.high, 1600)
-	if c.total > maxDots {
-		c.dots = fine.keep(c.dots, slowest)
-		c.dots = fine.keep(c.dots, quickest)
+	if c.total <= maxDots {
+		for i := range in.Ops {
+			if op := &in.Ops[i]; !op.Final {
+				c.dots = append(c.dots, dotOf(op, in.Header.Mono))
+			}
+		}
+	} else {
+		c.thin(in, newSieve(w, c.low, c.high, finest), slowest, quickest, others > maxDots/2)
 	}
+	slices.SortStableFunc(c.dots, func(a, b dot) int { return cmp.Compare(a.at, b.at) })
+	return c
+}
+
+// thin sifts the operations of a load. More dots than a few pictures take are
+// never held.
+func (c *cloud) thin(in measure.Input, s *sieve, slowest, quickest dot, sieveOthers bool) {
+	c.dots = s.keep(c.dots, slowest)
+	c.dots = s.keep(c.dots, quickest)
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Final {
 			continue
 		}
 		d := dotOf(op, in.Header.Mono)
-		switch {
-		case c.total <= maxDots, d.outcome != history.OK && !sieveOthers:
+		if d.outcome != history.OK && !sieveOthers {
 			c.dots = append(c.dots, d)
-		default:
-			c.dots = fine.keep(c.dots, d)
+		} else {
+			c.dots = s.keep(c.dots, d)
+		}
+		if len(c.dots) > 4*maxDots {
+			s = c.coarsen(s)
 		}
 	}
-	c.coarsen(w)
-	slices.SortStableFunc(c.dots, func(a, b dot) int { return cmp.Compare(a.at, b.at) })
-	return c
+	for len(c.dots) > maxDots {
+		s = c.coarsen(s)
+	}
 }
 
-// coarsen thins what the finest grid left. What did not succeed is thinned only
-// when it alone is more than half of what can be shown.
-func (c *cloud) coarsen(w measure.Window) {
-	for cells := 1100.0; len(c.dots) > maxDots; cells /= 1.4 {
-		others := 0
-		for _, d := range c.dots {
-			if d.outcome != history.OK {
-				others++
-			}
+// coarsen sifts once more, with a coarser sieve that it returns. What did not
+// succeed is thinned only when it alone is more than half of what can be shown.
+func (c *cloud) coarsen(s *sieve) *sieve {
+	others := 0
+	for _, d := range c.dots {
+		if d.outcome != history.OK {
+			others++
 		}
-		s := newSieve(w, c.low, c.high, int(cells))
-		kept := make([]dot, 0, maxDots)
-		for _, d := range c.dots {
-			if d.outcome != history.OK && others <= maxDots/2 {
-				kept = append(kept, d)
-			} else {
-				kept = s.keep(kept, d)
-			}
-		}
-		c.dots = kept
 	}
+	s = s.coarser()
+	kept := c.dots[:0]
+	for _, d := range c.dots {
+		if d.outcome != history.OK && others <= maxDots/2 {
+			kept = append(kept, d)
+		} else {
+			kept = s.keep(kept, d)
+		}
+	}
+	c.dots = kept
+	return s
 }
 
 // sieve lets through the first of the dots that look alike in each cell of a
@@ -130,11 +143,27 @@ type look struct {
 // comes later shares one.
 const maxLooks = 24
 
+// finest is how many columns the finest sieve has: as many as a wide picture
+// has spots.
+const finest = 1600
+
 func newSieve(w measure.Window, low, high float64, columns int) *sieve {
-	s := &sieve{begin: w.Begin, length: max(w.End-w.Begin, 1), columns: max(columns, 8), rows: max(columns/4, 4), seen: map[look][]uint64{}}
-	s.low = math.Log(max(low, shortest))
+	s := &sieve{begin: w.Begin, length: max(w.End-w.Begin, 1), low: math.Log(max(low, shortest))}
 	s.span = max(math.Log(max(high, shortest))-s.low, 1e-9)
+	s.size(columns)
 	return s
+}
+
+func (s *sieve) size(columns int) {
+	s.columns, s.rows, s.seen = max(columns, 8), max(columns/4, 4), map[look][]uint64{}
+}
+
+// coarser is a sieve with half as many cells, through which everything goes
+// anew.
+func (s *sieve) coarser() *sieve {
+	c := *s
+	c.size(int(float64(s.columns) / math.Sqrt2))
+	return &c
 }
 
 // keep appends d unless there was one like it in its cell.

@@ -238,8 +238,10 @@ func (p *packer) function(f history.Func) int {
 
 // text is twice a number, or twice the place of a text in the list and 1.
 func (p *packer) text(s string) uint64 {
-	if n, err := strconv.ParseUint(s, 10, 30); err == nil && strconv.FormatUint(n, 10) == s {
-		return n << 1
+	if s != "" && '0' <= s[0] && s[0] <= '9' { // most texts are keys, and an error for each is not for nothing
+		if n, err := strconv.ParseUint(s, 10, 30); err == nil && strconv.FormatUint(n, 10) == s {
+			return n << 1
+		}
 	}
 	s = clip(s, maxName)
 	n, ok := p.texts[s]

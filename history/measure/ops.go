@@ -21,7 +21,7 @@ func countOps(in Input, s *samples) Ops {
 		if n == [isInfo + 1]int64{} {
 			continue
 		}
-		latencies = latencies[:0]
+		latencies = slices.Grow(latencies[:0], int(n[isOK]))
 		for i := range s.list {
 			if op := &s.list[i]; int(op.fn) == f && op.outcome == isOK && s.called(op) {
 				latencies = append(latencies, op.ret-op.call)
@@ -63,7 +63,7 @@ func share(part, whole int64) float64 {
 // the load phase.
 func Latency(in Input) Quantiles {
 	load := LoadWindow(in)
-	var l []int64
+	l := make([]int64, 0, len(in.Ops))
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Outcome == history.OK && !op.Final && load.Holds(op.Call-in.Header.Mono) {

@@ -139,7 +139,7 @@ func (p *engineProxy) close() {
 }
 
 func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
-	t.Parallel()
+	t.Parallel() // it waits, and nothing else
 	s := newStorm(t, orchestrator.RuntimeLocal)
 	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
 		return otherServer(t, ctx, arch, `_, err := os.Stdin.Read(make([]byte, 1)); return err`)
@@ -297,6 +297,7 @@ func sigkillLosesNothing(t *testing.T, s *storm) {
 // The engine of another host has a clock of its own. A time namespace around
 // squall makes it so here.
 func TestClocksOfAnotherHost(t *testing.T) {
+	t.Parallel()
 	s := newStorm(t, orchestrator.RuntimeDocker)
 	const apart = 100_000 // seconds
 	shifted := []string{"--time", "--monotonic", strconv.Itoa(apart)}

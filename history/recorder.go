@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -60,7 +61,8 @@ type Recorder struct {
 }
 
 // Create begins a history at path, in place of any file there. It sets the
-// header's Format and Version itself, and writes the header at once.
+// header's Format and Version itself. The file is there with its header or not
+// at all: a process killed at any moment leaves none that cannot be read.
 func Create(path string, h Header) (*Recorder, error) {
 	h.Format, h.Version = formatName, FormatVersion
 	line, err := json.Marshal(h)
@@ -71,20 +73,37 @@ func Create(path string, h Header) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Create(path)
+	header := enc.EncodeAll(append(line, '\n'), nil)
+	f, err := begin(path, header)
 	if err != nil {
-		return nil, fmt.Errorf("create the history: %w", err)
+		return nil, errors.Join(fmt.Errorf("create the history: %w", err), enc.Close())
 	}
 	r := &Recorder{
-		path: path, f: f, enc: enc,
-		buf:  append(line, '\n'),
+		path: path, f: f, enc: enc, size: int64(len(header)),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	if err := r.flush(); err != nil {
-		return nil, errors.Join(err, f.Close(), enc.Close())
 	}
 	go r.flushLoop()
 	return r, nil
+}
+
+// begin makes the file with its first frame, to be appended to. It is closed
+// before it gets its name, as Windows wants it.
+func begin(path string, frame []byte) (*os.File, error) {
+	temp := path + ".tmp"
+	if err := os.WriteFile(temp, frame, 0o644); err != nil {
+		return nil, errors.Join(err, removeIfThere(temp))
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return nil, errors.Join(err, os.Remove(temp))
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -300,5 +301,32 @@ func TestSkippableAndEmptyFrames(t *testing.T) {
 	recs, _, err := readAll(t, path)
 	if err != nil || len(recs) != 10 {
 		t.Errorf("%d records, want 10; error %v", len(recs), err)
+	}
+}
+
+// Whoever looks finds no history, or one that can be read: so it is too when
+// its process is killed while it begins one.
+func TestAHistoryIsThereWithItsHeader(t *testing.T) {
+	for range 300 {
+		path := filepath.Join(t.TempDir(), FileName)
+		looks, found := make(chan struct{}), make(chan error, 1)
+		go func() {
+			close(looks)
+			for {
+				r, err := Open(path)
+				if err == nil {
+					err = r.Close()
+				}
+				if !errors.Is(err, fs.ErrNotExist) {
+					found <- err
+					return
+				}
+			}
+		}()
+		<-looks
+		rec, err := Create(path, testHeader())
+		must(t, err)
+		must(t, <-found)
+		must(t, rec.Close())
 	}
 }

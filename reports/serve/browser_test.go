@@ -97,6 +97,31 @@ func TestTheListInABrowser(t *testing.T) {
 	}
 }
 
+// What was typed counts, though the list refreshes itself before the answer is
+// there.
+func TestAFilterOutlivesARefresh(t *testing.T) {
+	p := browsertest.Open(t, 1280, 900)
+	p.Goto(serveOn(t, folder(t)))
+	rows := "document.querySelectorAll('#runs tbody tr').length"
+	until(t, p, rows+" === 8")
+	browsertest.Eval[bool](p, `(() => {
+		const usual = window.fetch;
+		window.asked = 0;
+		window.fetch = async (to) => {
+			if (++asked === 1) await new Promise((go) => { window.answer = go; });
+			return usual(to);
+		};
+		const q = document.querySelector('[name=q]');
+		q.value = 'beta';
+		q.dispatchEvent(new Event('input', {bubbles: true}));
+		return true;
+	})()`)
+	until(t, p, "asked > 1")
+	browsertest.Eval[bool](p, "(answer(), true)")
+	until(t, p, rows+" === 4 && location.search.includes('q=beta')")
+	calm(t, p)
+}
+
 func TestTheListOnAPhone(t *testing.T) {
 	p := browsertest.Open(t, 390, 800)
 	p.Goto(serveOn(t, folder(t)))

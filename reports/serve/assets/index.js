@@ -7,8 +7,12 @@
   let address = location.pathname + location.search;
   let asked = 0;
 
-  async function load(to, keep) {
+  async function load(to) {
     const mine = ++asked;
+    if (to !== address) { // at once: the next refresh is of what is wanted now
+      address = to;
+      history.replaceState(null, '', to);
+    }
     let text;
     try {
       const answer = await fetch(to);
@@ -18,12 +22,10 @@
       fresh.textContent = 'Not up to date: squall serve does not answer.';
       return;
     }
-    if (mine !== asked) return; // somebody typed on
+    if (mine !== asked) return; // it was asked for anew
     fresh.textContent = '';
     const next = new DOMParser().parseFromString(text, 'text/html').getElementById('list');
     const old = document.getElementById('list');
-    address = to;
-    if (!keep) history.replaceState(null, '', to);
     if (!next || next.outerHTML === old.outerHTML) return;
     const scrolls = [...old.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
     old.replaceWith(document.adoptNode(next));
@@ -50,7 +52,7 @@
   // While something runs every two seconds, otherwise now and then, and never
   // while nobody sees the page or uses its table.
   async function refresh() {
-    if (!document.hidden && !document.activeElement.closest('#list a')) await load(address, true);
+    if (!document.hidden && !document.activeElement.closest('#list a')) await load(address);
     setTimeout(refresh, document.getElementById('list').dataset.busy === 'true' ? 2000 : 6000);
   }
   setTimeout(refresh, 2000);

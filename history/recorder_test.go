@@ -307,7 +307,7 @@ func TestSkippableAndEmptyFrames(t *testing.T) {
 // Whoever looks finds no history, or one that can be read: so it is too when
 // its process is killed while it begins one.
 func TestAHistoryIsThereWithItsHeader(t *testing.T) {
-	for range 300 {
+	for range 100 {
 		path := filepath.Join(t.TempDir(), FileName)
 		looks, found := make(chan struct{}), make(chan error, 1)
 		go func() {

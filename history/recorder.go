@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -90,20 +89,15 @@ func Create(path string, h Header) (*Recorder, error) {
 // before it gets its name, as Windows wants it.
 func begin(path string, frame []byte) (*os.File, error) {
 	temp := path + ".tmp"
-	if err := os.WriteFile(temp, frame, 0o644); err != nil {
-		return nil, errors.Join(err, removeIfThere(temp))
+	err := os.WriteFile(temp, frame, 0o644)
+	if err == nil {
+		err = os.Rename(temp, path)
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return nil, errors.Join(err, os.Remove(temp))
+	if err != nil {
+		_ = os.Remove(temp)
+		return nil, err
 	}
 	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {

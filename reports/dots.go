@@ -64,33 +64,29 @@ func cloudOf(in measure.Input) cloud {
 		c.total++
 	}
 	c.low, c.high = quickest.ms, slowest.ms
-	if c.total <= maxDots {
-		for i := range in.Ops {
-			if op := &in.Ops[i]; !op.Final {
-				c.dots = append(c.dots, dotOf(op, in.Header.Mono))
-			}
-		}
-	} else {
-		c.thin(in, newSieve(w, c.low, c.high, finest), slowest, quickest, others > maxDots/2)
+	s := newSieve(w, c.low, c.high, finest)
+	if c.total > maxDots {
+		c.dots = s.keep(c.dots, slowest)
+		c.dots = s.keep(c.dots, quickest)
 	}
+	c.sift(in, s, others > maxDots/2)
 	slices.SortStableFunc(c.dots, func(a, b dot) int { return cmp.Compare(a.at, b.at) })
 	return c
 }
 
-// thin sifts the operations of a load. More dots than a few pictures take are
-// never held.
-func (c *cloud) thin(in measure.Input, s *sieve, slowest, quickest dot, sieveOthers bool) {
-	c.dots = s.keep(c.dots, slowest)
-	c.dots = s.keep(c.dots, quickest)
+// sift takes up the operations of a load, through a sieve when they are too
+// many. More dots than a few pictures take are never held.
+func (c *cloud) sift(in measure.Input, s *sieve, sieveOthers bool) {
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Final {
 			continue
 		}
 		d := dotOf(op, in.Header.Mono)
-		if d.outcome != history.OK && !sieveOthers {
+		switch {
+		case c.total <= maxDots, d.outcome != history.OK && !sieveOthers:
 			c.dots = append(c.dots, d)
-		} else {
+		default:
 			c.dots = s.keep(c.dots, d)
 		}
 		if len(c.dots) > 4*maxDots {

@@ -238,7 +238,7 @@ func (p *packer) function(f history.Func) int {
 
 // text is twice a number, or twice the place of a text in the list and 1.
 func (p *packer) text(s string) uint64 {
-	if s != "" && '0' <= s[0] && s[0] <= '9' { // most texts are keys, and an error for each is not for nothing
+	if s != "" && '0' <= s[0] && s[0] <= '9' { // else each key costs an error that holds a copy of it
 		if n, err := strconv.ParseUint(s, 10, 30); err == nil && strconv.FormatUint(n, 10) == s {
 			return n << 1
 		}

@@ -226,16 +226,17 @@ func mutantIsCaught(t *testing.T, s *storm, mutant string) {
 		t.Fatalf("exit code %d, want %d", code, exitViolation)
 	}
 	s.nothingLeft(t)
-	for _, c := range s.results(t).Checks {
-		if c.Name != "linearizable" {
-			continue
-		}
-		if c.Verdict != check.Violation || len(c.Witness) == 0 || len(c.Witness) > 8 {
-			t.Errorf("%s with %d operations to show it: %s", c.Verdict, len(c.Witness), c.Summary)
-		}
-		if _, err := os.Stat(filepath.Join(s.dir(t), c.Picture)); c.Picture == "" || err != nil {
-			t.Errorf("porcupine's picture %q: %v", c.Picture, err)
-		}
+	checks := s.results(t).Checks
+	i := slices.IndexFunc(checks, func(c check.Result) bool { return c.Name == "linearizable" })
+	if i < 0 {
+		t.Fatalf("whether it is linearizable was not checked: %+v", checks)
+	}
+	c := checks[i]
+	if c.Verdict != check.Violation || len(c.Witness) == 0 || len(c.Witness) > 8 {
+		t.Errorf("%s with %d operations to show it: %s", c.Verdict, len(c.Witness), c.Summary)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir(t), c.Picture)); c.Picture == "" || err != nil {
+		t.Errorf("porcupine's picture %q: %v", c.Picture, err)
 	}
 }
 

@@ -67,9 +67,10 @@ func restart(t *testing.T, h host) {
 // one that did not restart: it must not need to be told where the other is.
 func reaches(t *testing.T, stayed, restarted *protocol.Client, stayedAt, restartedAt netip.Addr) {
 	t.Helper()
-	nonce := uint64(time.Now().UnixNano())
+	nonce, tries := uint64(time.Now().UnixNano()), 0
 	heard := func(by, from *protocol.Client, byAt, fromAt netip.Addr) bool {
 		nonce++
+		tries++
 		if err := from.ProbeSend(t.Context(), nonce, []netip.Addr{byAt}, protocol.ProbePort); err != nil {
 			t.Fatal(err)
 		}
@@ -80,10 +81,9 @@ func reaches(t *testing.T, stayed, restarted *protocol.Client, stayedAt, restart
 		}
 		return slices.Contains(got, fromAt)
 	}
-	begin := time.Now()
 	eventually(t, "the restarted machine to be reached", func() bool { return heard(restarted, stayed, restartedAt, stayedAt) })
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("it took %v until the restarted machine was reached", took)
+	if tries > 100 { // not a time: a busy computer makes each of them longer
+		t.Errorf("only the packet number %d reached the restarted machine", tries)
 	}
 	eventually(t, "the restarted machine to reach the other", func() bool { return heard(stayed, restarted, stayedAt, restartedAt) })
 }

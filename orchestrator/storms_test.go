@@ -31,15 +31,17 @@ func storms(t *testing.T, test func(t *testing.T, h host)) {
 	}
 }
 
-// storm runs a schedule on five nodes. When it is over, nothing of it may be
-// left.
-func storm(t *testing.T, h host, length time.Duration, steps string, stop <-chan struct{}, notice func(history.Fault)) (*orchestrator.Outcome, error) {
+// storm runs a schedule on five nodes, until stop is closed: how long a fault
+// takes is up to the computer, and a test that waited for a time instead would
+// find out how busy it is. When the storm is over, nothing of it may be left.
+func storm(t *testing.T, h host, steps string, stop <-chan struct{}, notice func(history.Fault)) (*orchestrator.Outcome, error) {
 	t.Helper()
 	test := orchestrator.DefaultTest()
 	// A run's name is its second and its seed: no other test has this one, and so
 	// none takes the machines of this one for leftovers of its own.
 	const seed = 481516
-	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), seed, orchestrator.Duration(length), steps
+	const limit = 4 * time.Minute // of a storm that goes wrong
+	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), seed, orchestrator.Duration(limit), steps
 	plan, err := orchestrator.NewPlan(test, "test", "squall")
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +56,21 @@ func storm(t *testing.T, h host, length time.Duration, steps string, stop <-chan
 		wantNothing(t, h, parts[len(parts)-1])
 	}
 	return outcome, err
+}
+
+// whenHealed stops a storm once so many faults are healed, whatever they took,
+// and lets its effects pass before.
+func whenHealed(count int) (stop <-chan struct{}, notice func(history.Fault)) {
+	const calm = 2 * time.Second
+	stopping, healed := make(chan struct{}), 0
+	return stopping, func(f history.Fault) {
+		if f.Phase != history.Heal {
+			return
+		}
+		if healed++; healed == count {
+			time.AfterFunc(calm, func() { close(stopping) })
+		}
+	}
 }
 
 // watcher logs a run, and lets a test know of its faults.
@@ -134,8 +151,8 @@ func realFaults() (steps []string, count int) {
 
 func everyFault(t *testing.T, h host) {
 	steps, count := realFaults()
-	length := time.Duration(count)*1200*time.Millisecond + 8*time.Second
-	outcome, err := storm(t, h, length, strings.Join(steps, "; "), nil, nil)
+	stop, notice := whenHealed(count)
+	outcome, err := storm(t, h, strings.Join(steps, "; "), stop, notice)
 	results := wantVerdict(t, outcome, err, check.Pass)
 	if len(results.Faults) != count {
 		t.Errorf("%d faults, want %d", len(results.Faults), count)
@@ -184,7 +201,8 @@ func seesEffects(t *testing.T, results *check.Results) {
 func TestAMachineRestartsInAPartition(t *testing.T) { storms(t, restartInPartition) }
 
 func restartInPartition(t *testing.T, h host) {
-	outcome, err := storm(t, h, 22*time.Second, "at 1s for 18s: partition(n1+n2); at 3s for 2s: power-cut(n1+n4)", nil, nil)
+	stop, notice := whenHealed(1) // the partition is for as long as the storm
+	outcome, err := storm(t, h, "at 1s for 200s: partition(n1+n2); at 3s for 2s: power-cut(n1+n4)", stop, notice)
 	for _, f := range wantVerdict(t, outcome, err, check.Pass).Faults {
 		if f.Name != "power-cut" {
 			continue
@@ -203,7 +221,7 @@ func TestAMachineLostInAFaultIsHealed(t *testing.T) { storms(t, lostInFault) }
 func lostInFault(t *testing.T, h host) {
 	seen := &observer{Runtime: h.Runtime}
 	h.Runtime = seen
-	outcome, err := storm(t, h, 30*time.Second, "at 1s for 20s: partition(n2)", nil, func(f history.Fault) {
+	outcome, err := storm(t, h, "at 1s for 200s: partition(n2)", nil, func(f history.Fault) {
 		if f.Phase == history.Inject {
 			go func() {
 				if err := seen.cluster.Machine("n2").Kill(context.Background()); err != nil {
@@ -249,7 +267,7 @@ func TestAStoppedSwizzleIsHealed(t *testing.T) { storms(t, stoppedSwizzle) }
 
 func stoppedSwizzle(t *testing.T, h host) {
 	stop := make(chan struct{})
-	outcome, err := storm(t, h, time.Minute, "at 1s for 30s: swizzle-clog(all)", stop, func(f history.Fault) {
+	outcome, err := storm(t, h, "at 1s for 30s: swizzle-clog(all)", stop, func(f history.Fault) {
 		if f.Phase == history.Inject {
 			time.AfterFunc(5*time.Second, func() { close(stop) }) // two nodes are cut off by then
 		}

@@ -20,16 +20,15 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 	if raceDetector {
 		t.Skip("a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
 	}
-	s := newStorm(t, orchestrator.RuntimeLocal)
-	file := filepath.Join(t.TempDir(), "c.yaml")
-	text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
-		"- {mutant: local-reads, time: 14s, nemesis: partition(leader)}\n" // one partition may show nothing, five do
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if code := s.run("campaign", file, "--runtime", s.runtime); code != exitViolation {
-		t.Fatalf("exit code %d, want %d", code, exitViolation)
-	}
+	s, long := hunt(t, orchestrator.RuntimeLocal, func(s *storm, long string) int {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
+			"- {mutant: local-reads, time: " + long + ", nemesis: partition(leader)}\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return s.run("campaign", file, "--runtime", s.runtime)
+	})
 	dirs, err := filepath.Glob(filepath.Join(s.out, campaign.Folder, "bug", "*", ledger.FileName))
 	if err != nil || len(dirs) != 1 {
 		t.Fatalf("campaigns %v, %v", dirs, err)
@@ -58,7 +57,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 		}
 	}
 	for _, words := range []string{"✗ VIOLATION  ", "mutant-local-reads", "2 of 2 cells done: 1 pass, 1 violation",
-		"squall run --time 14s --nemesis 'partition(leader)' --seed 1 --runtime local --mutant local-reads"} {
+		"squall run --time " + long + " --nemesis 'partition(leader)' --seed 1 --runtime local --mutant local-reads"} {
 		if !strings.Contains(s.text.String(), words) {
 			t.Errorf("squall never said %q", words)
 		}

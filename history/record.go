@@ -163,6 +163,10 @@ const (
 	EventExit   = "exit"   // it ended: Reason
 	EventPause  = "pause"  // SIGSTOP took effect
 	EventResume = "resume" // SIGCONT took effect
+	// EventSilent: the server runs on and its trace does not, because it closed
+	// the trace, or wrote to it what is none: Reason. What it did afterwards is not
+	// known, so a check that needs the whole trace cannot pass.
+	EventSilent = "silent"
 )
 
 // Reasons of EventExit when squall itself ended the process. Any other reason
@@ -177,6 +181,20 @@ const (
 	// invalid, but is not the server's own doing.
 	ReasonLost = "lost with its machine"
 )
+
+// Reasons of EventExit when something other than squall ended a server that did
+// nothing wrong. Such an end makes a test invalid, and is no violation.
+const (
+	// ReasonOutside: SIGKILL came from somebody else.
+	ReasonOutside = "killed from outside (SIGKILL)"
+	// ReasonOwnLimit: the kernel killed it because it needed more than the test's
+	// memory limit, when squall had not taken any of it away.
+	ReasonOwnLimit = "killed by the kernel: out of its memory limit"
+)
+
+// Outside reports whether an EventExit with this reason came neither from the
+// server nor from squall.
+func Outside(reason string) bool { return reason == ReasonOutside || reason == ReasonOwnLimit }
 
 // OwnDoing reports whether an EventExit with this reason was squall's doing, or
 // its machine's, and not an end that the server came to by itself.
@@ -218,6 +236,9 @@ type Mark struct {
 	Text string `json:"text,omitempty"`
 	// Clock is what a comparison of clocks found, only in a MarkClock.
 	Clock *Clock `json:"clock,omitempty"`
+	// Bound is how long the cluster has from this moment to serve through every
+	// node again, ns; only in a MarkHealed.
+	Bound int64 `json:"bound,omitempty"`
 }
 
 // Clock is how squall's own clock stands to that of the machines, by which all
@@ -240,6 +261,13 @@ const (
 	// MarkMissed says that a fault of the plan never began, because the load was
 	// over before; Text says which.
 	MarkMissed = "fault-missed"
+	// MarkStopped says that somebody stopped the test early; Text says when:
+	// "stopped after 12.2 s of 20 s".
+	MarkStopped = "stopped"
+	// MarkOverloaded says that the host was too busy for times to mean what they
+	// should; Text says how that was seen: "load 80 on 2 cores; the driver was
+	// late by 4 s".
+	MarkOverloaded = "overloaded"
 	// MarkInvalid says that the infrastructure failed; Text says how. A
 	// history that holds one cannot pass.
 	MarkInvalid = "invalid"

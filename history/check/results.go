@@ -27,6 +27,13 @@ type Result struct {
 	Name    string  `json:"name"` // "linearizable", "election-safety", …
 	Verdict Verdict `json:"verdict"`
 	Summary string  `json:"summary"` // one line: what was checked, or what is wrong
+	// FirstAt is when the promise was first seen to be broken, in seconds since the
+	// start of the test; nil when it was kept, or when there is no such moment.
+	FirstAt *float64 `json:"firstAt,omitempty"`
+	// Kind names the kind of a violation, see the Kind constants. Explanation tells
+	// it in one sentence: which node, who led in which term, and which faults held.
+	Kind        Kind   `json:"kind,omitempty"`
+	Explanation string `json:"explanation,omitempty"`
 	// Key is the key whose operations are not linearizable.
 	Key string `json:"key,omitempty"`
 	// Witness is the smallest set of operations found that shows a violation,
@@ -49,17 +56,37 @@ type WitnessOp struct {
 	Call    int64   `json:"call"`   // ns since the start of the test
 	Return  int64   `json:"return"` // ns since the start of the test
 	CallS   float64 `json:"callSeconds"`
+	// Beside marks an operation that is not needed to show the violation but explains
+	// it, such as a write that was answered "failed" and whose value was read.
+	Beside bool `json:"beside,omitempty"`
 }
+
+// Kind is what sort of violation was found.
+type Kind string
+
+// The kinds of violations of registers.
+const (
+	KindStaleRead    Kind = "stale read"               // an old value, after a newer one was written or read
+	KindLostWrite    Kind = "lost write"               // an acknowledged write that later reads do not see
+	KindFailedWrite  Kind = "read of a failed write"   // the write was answered "failed"
+	KindUnknownWrite Kind = "read of an unknown write" // the write's outcome is unknown, and no moment for it fits
+	KindPhantom      Kind = "read of nothing written"  // nobody wrote the value
+	KindDoubleGrant  Kind = "double grant"             // two compare-and-sets took the same value
+	KindStaleCAS     Kind = "compare-and-set on an old value"
+)
 
 // Results is results.json.
 type Results struct {
-	SchemaVersion int                `json:"schemaVersion"`
-	Verdict       Verdict            `json:"verdict"`
-	Reasons       []string           `json:"reasons"` // why, when it is not pass
-	Checks        []Result           `json:"checks"`
-	Ops           measure.Ops        `json:"ops"`
-	Elections     measure.Elections  `json:"elections"`
-	Faults        []measure.FaultRun `json:"faults"`
+	SchemaVersion int     `json:"schemaVersion"`
+	Verdict       Verdict `json:"verdict"`
+	// Stopped says that the test was stopped early, and when: "stopped after 12.2 s
+	// of 20 s"; "" for a test that ran to its end. It is shown wherever the verdict is.
+	Stopped   string             `json:"stopped,omitempty"`
+	Reasons   []string           `json:"reasons"` // why, when it is not pass
+	Checks    []Result           `json:"checks"`
+	Ops       measure.Ops        `json:"ops"`
+	Elections measure.Elections  `json:"elections"`
+	Faults    []measure.FaultRun `json:"faults"`
 	// Effects are what clients felt of each fault, Blocks the load in equal pieces.
 	Effects []measure.FaultEffect `json:"effects"`
 	Blocks  measure.Blocks        `json:"blocks"`

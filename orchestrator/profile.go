@@ -17,9 +17,9 @@ type Profile struct {
 // Profiles are all profiles.
 func Profiles() []Profile {
 	return []Profile{
-		{Name: "ci", Doc: "for every change: many kinds of fault, and over within two minutes on two cores, report included",
+		{Name: "ci", Doc: "for every change: many kinds of fault in less than two minutes on two cores, report included",
 			Settings: [][2]string{{"nemesis", "ci"}, {"time", "1m15s"}, {"check-time", "20s"}, {"keep", KeepNever}}},
-		{Name: "smoke", Doc: "does it work at all: ten seconds, the default faults",
+		{Name: "smoke", Doc: "a quick look: ten seconds, the default faults",
 			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
 	}
 }

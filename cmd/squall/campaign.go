@@ -38,28 +38,31 @@ func (a *app) campaignCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "campaign CAMPAIGN.yaml",
 		Short: "Run many tests: every cell of a matrix, a few at once",
-		Long: `Run the tests that a campaign file's matrix expands to, a few at once, each in a network of its own, and write their reports.
-squall init writes an example.
+		Long: `Run every test that a campaign file's matrix expands to, a few at once, each
+in a network of its own, and write their reports. squall init writes an example.
 
-The same command goes on with a campaign that was cut short by Ctrl-C, a crash or its budget: cells that are done are not
-run again. The first Ctrl-C ends the cells that run and writes the reports; the second leaves at once.`,
+The same command resumes a campaign that was interrupted by Ctrl-C, a crash or
+its budget: finished cells are not run again.
+
+The first Ctrl-C ends the running cells and writes the reports; the second quits
+immediately.`,
 		Args:              exactlyOne("a campaign file"),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.runCampaign(cmd, args[0], &flags) },
 		ValidArgsFunction: completeTestFiles,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.IntVarP(&flags.over.Jobs, "jobs", "j", 0, "cells at once; 0: as the file says, else from cores and memory")
-	f.DurationVar(&flags.over.Budget, "budget", 0, "time after which no more cells begin; 0: as the file says")
-	f.BoolVar(&flags.fresh, "new", false, "start afresh, also where one was cut short")
-	f.BoolVar(&flags.dryRun, "dry-run", false, "print the cells and the time they will take, and stop there")
-	f.Uint64Var(&flags.over.Seed, "seed", 0, "the seed, or the first of the seeds that the file counts; 0: as the file says")
-	f.StringVar(&flags.over.Runtime, "runtime", "", "what makes the machines: auto, docker or local; not given: as the file says")
+	f.IntVarP(&flags.over.Jobs, "jobs", "j", 0, "cells at once; 0: set by the file, else by cores and memory")
+	f.DurationVar(&flags.over.Budget, "budget", 0, "time after which no more cells begin; 0: set by the file")
+	f.BoolVar(&flags.fresh, "new", false, "start afresh, even if an earlier campaign was interrupted")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "print the cells and the time they will take, and exit")
+	f.Uint64Var(&flags.over.Seed, "seed", 0, "the seed, or the first seed; 0: set by the file")
+	f.StringVar(&flags.over.Runtime, "runtime", "", "where nodes run: auto, docker or local (default: set by the file)")
 	f.StringVar(&flags.over.Baseline, "baseline", "", "earlier campaign to compare with: a significant loss beyond the tolerance fails")
-	f.StringVar(&flags.over.Tolerance, "tolerance", "", "share that may be lost against the baseline, such as 5%; not given: as the file says")
+	f.StringVar(&flags.over.Tolerance, "tolerance", "", "share that may be lost against the baseline, such as 5% (default: set by the file)")
 	f.StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of runs; the campaign goes to campaigns/ below it")
 	f.IntVar(&flags.over.MaxCells, "max-cells", 0,
-		fmt.Sprintf("refuse a campaign of more cells; 0: as the file says, else %d", campaign.DefaultMaxCells))
+		fmt.Sprintf("refuse a campaign with more cells; 0: set by the file, else %d", campaign.DefaultMaxCells))
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
 	flags.outputs.add(cmd)
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log every step of every cell on stderr")
@@ -226,7 +229,7 @@ func (a *app) dryCampaign(plan *campaign.Plan, asJSON bool) error {
 		fmt.Fprintf(table, "%5d\t%s\t%d\t%s\t%s\t%d\t%v\n", i+1, c.ID, c.Nodes, c.Workload, clip(c.Nemesis, 40), c.Seed, plan.CellTime(i))
 	}
 	table.Flush()
-	fmt.Fprintf(a.out, "\nall of it takes about %v", plan.Total().Round(time.Second))
+	fmt.Fprintf(a.out, "\ntotal time: about %v", plan.Total().Round(time.Second))
 	if b := plan.File.Budget; b > 0 {
 		fmt.Fprintf(a.out, "; after its budget of %v no more cells begin", b)
 	}
@@ -262,7 +265,7 @@ func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
 	s := campaign.Count(c)
 	fmt.Fprintf(w, "campaign %s: %d of %d cells done: %s\n", c.Name, s.Done, s.Total, tally(s))
 	if n := repeated(c); n > 0 {
-		fmt.Fprintf(w, "         %d invalid runs were repeated\n", n)
+		fmt.Fprintf(w, "         invalid runs repeated: %d\n", n)
 	}
 	if c.Stopped != "" {
 		fmt.Fprintf(w, "stopped  %s\n", c.Stopped)
@@ -273,7 +276,7 @@ func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
 	fmt.Fprintf(w, "record   %s\n", filepath.Join(dir, ledger.FileName))
 	verb := "repeat"
 	if !c.Finished() {
-		verb = "go on "
+		verb = "resume"
 	}
 	fmt.Fprintf(w, "%s   %s\n", verb, command)
 }

@@ -25,9 +25,9 @@ func (a *app) checkCommand() *cobra.Command {
 	var flags checkFlags
 	cmd := &cobra.Command{
 		Use:   "check [RUN]",
-		Short: "Check a recorded run again; needs neither Docker nor network",
-		Long: `Check the history of a run again, and judge its thresholds, or those given: a run directory, a number that ` + "`squall list runs`" + `
-shows, or the latest.`,
+		Short: "Check a recorded run again, without Docker",
+		Long: `Check the history of a run again, and judge its thresholds or those given.
+RUN is a run directory, a number from squall list runs, or latest (default).`,
 		Args:              oneArg,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
 		ValidArgsFunction: completeRuns,
@@ -35,7 +35,7 @@ shows, or the latest.`,
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON")
 	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
 	cmd.Flags().StringArrayVar(&flags.thresholds, "threshold", nil,
-		"bounds in place of those of the test, such as \"latency p(99) < 50ms\"; \"\" is none (docs/metrics.md)")
+		"bounds that replace those of the test, such as \"latency p(99) < 50ms\"; \"\" for none (docs/metrics.md)")
 	flags.baseline.add(cmd)
 	flags.outputs.add(cmd)
 	return cmd

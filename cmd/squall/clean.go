@@ -15,7 +15,7 @@ func (a *app) cleanCommand() *cobra.Command {
 	var options docker.CleanOptions
 	cmd := &cobra.Command{
 		Use:   "clean",
-		Short: "Remove what killed or kept runs left behind: containers, networks, volumes, disks",
+		Short: "Remove what killed or kept runs left behind",
 		Long: `Remove what killed or kept runs left behind: containers, networks and volumes in Docker, also those of runs that are
 under way there; disks and control groups of local runs that have ended.`,
 		Args: noArgs,

@@ -29,11 +29,14 @@ func (a *app) compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW",
 		Short: "Compare runs or campaigns with earlier ones, as benchstat does",
-		Long: `Compare figures: medians with their 95 % intervals, the change, and the p value of a Mann-Whitney U test; ~ where there is no
-significant difference. OLD and NEW are runs (a directory, a number that squall list runs shows, latest), folders of runs,
-results.json files, or campaigns, whose cells are compared group by group. docs/metrics.md says what the samples are.
+		Long: `Compare figures: medians with 95 % intervals, the change, and the p value of a
+Mann-Whitney U test; ~ means no significant difference. OLD and NEW are runs (a
+directory, a number from squall list runs, or latest), folders of runs,
+results.json files, or campaigns, whose cells are compared group by group.
+docs/metrics.md says what the samples are.
 
-It ends with code 3 when something is significantly worse by more than the tolerance.`,
+The exit code is 3 when something is significantly worse by more than the
+tolerance.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError(fmt.Errorf("expected two arguments, OLD and NEW, found %d", len(args)))

@@ -25,14 +25,14 @@ type need struct {
 	OK    bool   `json:"ok"`
 	Spare bool   `json:"spare,omitempty"` // a run can do without it, since another is there
 	Found string `json:"found"`           // what there is, or what went wrong
-	Mend  string `json:"mend,omitempty"`  // what to do about it
+	Fix   string `json:"fix,omitempty"`   // what to do about it
 }
 
 func (a *app) doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for everything that a run needs, and say how to mend what is missing",
+		Short: "Check what a run needs, and say how to fix what is missing",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			needs := a.examine(cmd.Context())
@@ -64,8 +64,8 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 			mark = "✗"
 		}
 		fmt.Fprintf(a.out, "%s %-18s %s\n", mark, n.Name, strings.ReplaceAll(n.Found, "\n", "\n"+strings.Repeat(" ", 21)))
-		if !n.OK && n.Mend != "" {
-			fmt.Fprintf(a.out, "  %-18s → %s\n", "", n.Mend)
+		if !n.OK && n.Fix != "" {
+			fmt.Fprintf(a.out, "  %-18s → %s\n", "", n.Fix)
 		}
 	}
 	return nil
@@ -104,7 +104,7 @@ func spare(needs []need) {
 func (a *app) examineDocker(ctx context.Context) []need {
 	runtime, err := docker.New(ctx, docker.Options{})
 	if err != nil {
-		return []need{{Name: "Docker engine", Found: err.Error(), Mend: "start Docker, or point DOCKER_HOST at an engine"}}
+		return []need{{Name: "Docker engine", Found: err.Error(), Fix: "start Docker, or point DOCKER_HOST at an engine"}}
 	}
 	defer runtime.Close()
 	return append([]need{engine(ctx, runtime)}, a.tryMachines(ctx, runtime)...)
@@ -154,14 +154,14 @@ func (a *app) askFaults(ctx context.Context, runtime orchestrator.Runtime) need 
 			cannot = append(cannot, "not "+f.Name+": "+why)
 		}
 	}
-	n.Found = strings.Join(append([]string{fmt.Sprintf("%d can be done here (`%s list faults`)", can, a.program)}, cannot...), "\n")
+	n.Found = strings.Join(append([]string{fmt.Sprintf("%d work here (`%s list faults`)", can, a.program)}, cannot...), "\n")
 	return n
 }
 
 func goToolchain(ctx context.Context) need {
 	out, err := exec.CommandContext(ctx, "go", "version").Output()
 	if err != nil {
-		return need{Name: "Go toolchain", Found: err.Error(), Mend: "install Go 1.26 or newer and put it on PATH"}
+		return need{Name: "Go toolchain", Found: err.Error(), Fix: "install Go 1.26 or newer and put it on PATH"}
 	}
 	return need{Name: "Go toolchain", OK: true, Found: strings.TrimPrefix(strings.TrimSpace(string(out)), "go version ")}
 }
@@ -169,7 +169,7 @@ func goToolchain(ctx context.Context) need {
 func sources() need {
 	root, err := nodeimage.FindRoot()
 	if err != nil {
-		return need{Name: "squall's sources", Found: err.Error(), Mend: "run squall in a checkout of its repository"}
+		return need{Name: "squall's sources", Found: err.Error(), Fix: "run squall in a checkout of its repository"}
 	}
 	return need{Name: "squall's sources", OK: true, Found: root}
 }
@@ -177,11 +177,11 @@ func sources() need {
 func runsFolder() need {
 	folder := orchestrator.DefaultTest().Out
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return need{Name: "folder of runs", Found: err.Error(), Mend: "choose a folder that can be written with --out"}
+		return need{Name: "folder of runs", Found: err.Error(), Fix: "choose a folder that can be written with --out"}
 	}
 	probe, err := os.CreateTemp(folder, ".doctor-")
 	if err != nil {
-		return need{Name: "folder of runs", Found: err.Error(), Mend: "choose a folder that can be written with --out"}
+		return need{Name: "folder of runs", Found: err.Error(), Fix: "choose a folder that can be written with --out"}
 	}
 	probe.Close()
 	os.Remove(probe.Name())
@@ -191,10 +191,10 @@ func runsFolder() need {
 func engine(ctx context.Context, runtime *docker.Runtime) need {
 	info, err := runtime.Info(ctx)
 	if err != nil {
-		return need{Name: "Docker engine", Found: err.Error(), Mend: "see whether `docker info` works"}
+		return need{Name: "Docker engine", Found: err.Error(), Fix: "see whether `docker info` works"}
 	}
 	found := fmt.Sprintf("%s (API %s) at %s: %s/%s, %s, kernel %s, cgroup v%s, %s, %d CPUs, answers in %v", info.Version,
 		info.APIVersion, info.Host, info.OSType, info.Arch, info.OS, info.Kernel, info.Cgroup, info.StorageDriver,
 		info.CPUs, info.Latency.Round(10*time.Microsecond))
-	return need{Name: "Docker engine", OK: info.OSType == "linux", Found: found, Mend: "switch the engine to Linux containers"}
+	return need{Name: "Docker engine", OK: info.OSType == "linux", Found: found, Fix: "switch the engine to Linux containers"}
 }

@@ -41,30 +41,32 @@ func (a *app) electionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "elections",
 		Short: "Measure election times as the Raft paper did, beside its figures",
-		Long: `Measure how long a cluster is without a leader, as Figure 16 of the Raft paper did: five servers; for each range of
-timeouts, again and again, the leader makes the logs of two followers shorter, broadcasts a heartbeat, and crashes at a
-moment that is uniform in the heartbeat interval; the clock runs from the crash until another server hears the new leader.
-The table has the paper's figures and a model's beside what was measured; elections-cdf.png and .svg draw the curves.
+		Long: `Measure how long a cluster is without a leader, as Figure 16 of the Raft paper
+did. In each trial the leader of five servers leaves two followers with shorter
+logs, broadcasts a heartbeat, and crashes at a random moment of the heartbeat
+interval; the time runs until another server hears from the new leader.
+The table has the paper's figures and those of a model beside the measured ones;
+elections-cdf.png and .svg draw the curves.
 
-The first Ctrl-C reports what was measured by then; the second leaves at once.`,
+The first Ctrl-C reports what was measured so far; the second quits immediately.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runElections(cmd, &flags) },
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&flags.timeouts, "timeouts", defaultTimeouts, "ranges of election timeouts; a heartbeat is half the least")
+	f.StringVar(&flags.timeouts, "timeouts", defaultTimeouts, "ranges of election timeouts; the heartbeat interval is half the minimum")
 	f.IntVar(&flags.what.Trials, "trials", 100, "trials of each range")
-	f.DurationVar(&flags.what.Broadcast, "broadcast", 15*time.Millisecond, "how long a broadcast is to take, from sending an entry to all until the last has it on its disk; links are delayed for that; 0: not")
-	f.StringVar(&flags.disk, "disk", "", "slow down each write to a disk, as `0-6ms`, and write one thing after the other, as the paper's servers did")
-	f.BoolVar(&flags.what.PreVote, "pre-vote", false, "let servers ask first whether they could win, and refuse votes against a leader that is heard; the paper's did not")
-	f.BoolVar(&flags.what.Plain, "plain", false, "kill leaders from outside at any moment, with all logs alike")
+	f.DurationVar(&flags.what.Broadcast, "broadcast", 15*time.Millisecond, "time of a broadcast, from sending an entry to all until the last one has it on disk; links are delayed to reach it; 0: no delay")
+	f.StringVar(&flags.disk, "disk", "", "delay each write to disk by this range, such as `0-6ms`, one write at a time, as in the paper's servers")
+	f.BoolVar(&flags.what.PreVote, "pre-vote", false, "use pre-vote, and refuse votes while a leader is heard; the paper's servers did neither")
+	f.BoolVar(&flags.what.Plain, "plain", false, "kill leaders from outside at any moment, with all logs equal")
 	f.StringVar(&flags.what.System, "system", "raftkv", "system under test")
 	f.IntVar(&flags.what.Nodes, "nodes", 5, "servers")
 	f.DurationVar(&flags.what.Limit, "limit", 10*time.Minute, "how long a trial may go without a leader")
-	f.Uint64Var(&flags.what.Seed, "seed", 0, "seed of everything random; 0: draw one")
-	f.StringVar(&flags.runtime, "runtime", orchestrator.RuntimeAuto, "what makes the machines: auto, docker or local")
+	f.Uint64Var(&flags.what.Seed, "seed", 0, "seed; 0: a new one")
+	f.StringVar(&flags.runtime, "runtime", orchestrator.RuntimeAuto, "where nodes run: auto, docker or local")
 	f.StringVar(&flags.what.Out, "out", "runs", "folder of the runs")
-	f.StringVar(&flags.from, "from", "", "print and draw the trials in this run `directory` again, from their history")
+	f.StringVar(&flags.from, "from", "", "print and draw the trials of this run `directory` again")
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
 	return cmd

@@ -25,8 +25,9 @@ func (a *app) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Write commented examples: test.yaml and campaign.yaml",
-		Long: `Write commented examples that can be run as they are: test.yaml, campaign.yaml, and below .squall/ the schemas by which an
-editor completes and checks them. Files that are there are left alone.`,
+		Long: `Write commented examples that run as they are: test.yaml, campaign.yaml, and in
+.squall/ the schemas with which an editor completes and checks them. Existing
+files are left alone.`,
 		Args: oneArg,
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."

@@ -8,7 +8,7 @@ import (
 )
 
 // errLeave ends everything at once, after a second Ctrl-C.
-var errLeave = errors.New("left at the second Ctrl-C")
+var errLeave = errors.New("quit at the second Ctrl-C")
 
 // interruptible turns the first Ctrl-C into the closing of stop, and the
 // second into the end of the context.
@@ -21,7 +21,7 @@ func (a *app) interruptible(parent context.Context, w io.Writer) (ctx context.Co
 			return
 		case <-a.signals:
 		}
-		fmt.Fprintln(w, "\nstopping: heal, collect, check and report (Ctrl-C again leaves at once)")
+		fmt.Fprintln(w, "\nstopping: heal, collect, check and report (press Ctrl-C again to quit immediately)")
 		close(stopping)
 		select {
 		case <-ctx.Done():

@@ -30,7 +30,8 @@ func (a *app) listCommand() *cobra.Command {
 		Short:     "List systems, workloads, faults, mixes of faults, mutants and runs",
 		Args:      oneArg,
 		ValidArgs: []string{"systems", "workloads", "faults", "mixes", "mutants", "runs"},
-		Long:      `List what there is. Of each fault it also says whether it can be done here: for that a machine is made and asked.`,
+		Long: `List what is available. For each fault it also says whether it works here; to
+find out, it starts a machine and asks it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:

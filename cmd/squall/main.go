@@ -60,7 +60,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "squall",
-		Short:         "Storm-tests Raft clusters and says pass or violation",
+		Short:         "Chaos-test Raft clusters, and tell whether they kept their guarantees",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -74,6 +74,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w (`%s --help` lists the flags)", err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
 	})
+	setHelp(root)
 	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(),
 		a.electionsCommand(), a.listCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	return root

@@ -15,8 +15,9 @@ func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages into a folder",
-		Long: `Write a man page for squall and for each of its commands into a folder, such as ~/.local/share/man/man1. Their date is that of
-SOURCE_DATE_EPOCH or of the commit that squall was built from, so that the same squall writes the same pages.`,
+		Long: `Write a man page for squall and each of its commands into a folder, such as
+~/.local/share/man/man1. Their date is SOURCE_DATE_EPOCH or that of the commit
+that squall was built from, so that the same squall writes the same pages.`,
 		Args: exactlyOne("a folder"),
 		RunE: func(cmd *cobra.Command, args []string) error { return writeMan(cmd.Root(), args[0]) },
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -22,7 +22,7 @@ type outputFlags struct {
 
 func (f *outputFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
-	cmd.Flags().StringVar(&f.summary, "summary", "", "write a summary in Markdown to this file; on GitHub it goes to the page of the job anyway")
+	cmd.Flags().StringVar(&f.summary, "summary", "", "write a Markdown summary to this file; on GitHub the job's page gets it anyway")
 }
 
 // The variables by which GitHub's runner says that it is there, and where the
@@ -92,7 +92,7 @@ type baselineFlags struct {
 }
 
 func (f *baselineFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.path, "baseline", "", "compare with this: a run, a folder of runs or a campaign; what is significantly worse ends the run with code 3")
+	cmd.Flags().StringVar(&f.path, "baseline", "", "compare with this run, folder of runs or campaign; exit code 3 if something is significantly worse")
 	cmd.Flags().StringVar(&f.tolerance, "tolerance", percent(gate.DefaultTolerance), "share of the baseline's median that may be lost: 5% or 0.05")
 }
 

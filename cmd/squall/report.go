@@ -15,8 +15,9 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report [RUN]",
 		Short: "Write the report of a recorded run again",
-		Long:  "Write report.html and the PNGs of a run again, from its history and results: a run directory, a number that `squall list runs` shows, or the latest.",
-		Args:  oneArg,
+		Long: `Write report.html and the figures of a run again, from its history and results.
+RUN is a run directory, a number from squall list runs, or latest (default).`,
+		Args: oneArg,
 
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -42,15 +42,17 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [TEST.yaml]",
 		Short: "Run one test: launch a cluster, storm it, check it, report",
-		Long: `Run one test: launch a Raft cluster in containers or, without Docker, in Linux namespaces; put load on it while faults
-are injected, record everything, check it, and write a report. A test file sets any of the flags below by name (nodes: 5);
-a flag goes over the file.
+		Long: `Run one test: launch a Raft cluster in containers or, without Docker, in
+Linux namespaces; load it while faults are injected, record everything, check
+it, and write a report. A test file sets the flags below by name (nodes: 5);
+flags override the file.
 
-The first Ctrl-C heals the cluster, collects, checks and reports; the second leaves at once.`,
+The first Ctrl-C heals the cluster, collects, checks and reports; the second
+quits immediately.`,
 		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runTest(cmd.Context(), args, &flags) },
 	}
-	cmd.Flags().SortFlags = false // what matters most stands first
+	cmd.Flags().SortFlags = false // the most important first
 	defaults := orchestrator.DefaultTest()
 	for _, option := range orchestrator.Options() {
 		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)},
@@ -58,8 +60,8 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 	}
 	cmd.Flags().Lookup("swarm").NoOptDefVal = "true"
 	cmd.Flags().StringVar(&flags.profile, "profile", "", profileUsage())
-	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, into the same nodes")
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "draw the plan as a time line, every fault with its time, and stop there")
+	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, on the same nodes")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "print the plan as a time line, with the time of every fault, and exit")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
 	flags.baseline.add(cmd)
 	flags.outputs.add(cmd)
@@ -72,7 +74,7 @@ The first Ctrl-C heals the cluster, collects, checks and reports; the second lea
 
 // profileUsage says which profiles there are.
 func profileUsage() string {
-	usage := "settings that go well together, below those of the file and the flags:"
+	usage := "a group of settings, which the file and the flags override:"
 	for i, p := range orchestrator.Profiles() {
 		if i > 0 {
 			usage += ";"
@@ -91,7 +93,14 @@ type settingFlag struct {
 }
 
 func (f *settingFlag) String() string { return f.shown }
-func (f *settingFlag) Type() string   { return f.option.Type }
+
+// Type is how help names the value: as for the flags that are no settings.
+func (f *settingFlag) Type() string {
+	if f.option.Type == "whole number" {
+		return "int"
+	}
+	return f.option.Type
+}
 
 // Set checks the value at once, so that the error names the flag.
 func (f *settingFlag) Set(text string) error {
@@ -161,14 +170,14 @@ var planned = []string{"nodes", "time", "seed", "system", "nemesis", "schedule",
 // not depend on, such as where it runs.
 func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, error) {
 	if len(args) > 0 {
-		return nil, usageError(fmt.Errorf("--plan holds the whole test: leave %s out", args[0]))
+		return nil, usageError(fmt.Errorf("--plan already has the whole test: leave out %s", args[0]))
 	}
 	if f.profile != "" {
-		return nil, usageError(errors.New("--plan holds the whole test: leave --profile out"))
+		return nil, usageError(errors.New("--plan already has the whole test: leave out --profile"))
 	}
 	for _, s := range f.settings {
 		if slices.Contains(planned, s.option.Name) {
-			return nil, usageError(fmt.Errorf("--%s: the plan has decided that; leave out one of the two", s.option.Name))
+			return nil, usageError(fmt.Errorf("--%s: the plan already sets that; leave out --%[1]s or --plan", s.option.Name))
 		}
 	}
 	path := f.plan

@@ -20,8 +20,9 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema test|campaign",
 		Short: "Print the JSON Schema of test files or campaign files, for editors",
-		Long: `Print the JSON Schema (draft 2020-12) of test files or campaign files. Editors complete and check a file by it; those with the
-YAML language server are told in the file's first line, as squall init does:
+		Long: `Print the JSON Schema (draft 2020-12) of test files or campaign files, with
+which editors complete and check them. The YAML language server is told so in
+the file's first line, as squall init does:
 
   # yaml-language-server: $schema=.squall/campaign.schema.json`,
 		Args:      exactlyOne("test or campaign"),

@@ -34,9 +34,10 @@ func (a *app) serveCommand() *cobra.Command {
 	defaultAddr := net.JoinHostPort(serveHost, strconv.Itoa(servePort))
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Show all runs and campaigns in a browser, live while one is running",
-		Long: `Show all runs and campaigns in a browser: their reports, their files, each as a zip, and a run that is going on as it
-goes. It listens on this machine alone, only reads, and ends with Ctrl-C.`,
+		Short: "Show all runs and campaigns in a browser, live",
+		Long: `Show all runs and campaigns in a browser: their reports and files, a zip of
+each, and a live page of a run in progress. It listens on this machine only,
+never writes, and ends with Ctrl-C.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.serve(cmd.Context(), flags, cmd.Flags().Changed("addr"), cmd.Flags().Changed("out"))

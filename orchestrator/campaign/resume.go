@@ -106,7 +106,7 @@ func lock(dir string) (*place, error) {
 func unfinished(of, digest string, note func(string)) (*place, error) {
 	names, err := filepath.Glob(filepath.Join(globSafe(of), "*", ledger.FileName))
 	if err != nil {
-		return nil, fmt.Errorf("look for a campaign to go on with: %w", err)
+		return nil, fmt.Errorf("look for a campaign to resume: %w", err)
 	}
 	slices.Sort(names) // by time
 	for _, name := range slices.Backward(names) {

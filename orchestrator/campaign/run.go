@@ -128,7 +128,7 @@ func (r *runner) cells(ctx context.Context) error {
 	}
 	_ = group.Wait()
 	if ctx.Err() != nil {
-		return fmt.Errorf("the campaign was left; the same command goes on with it (%s): %w", r.dir, context.Cause(ctx))
+		return fmt.Errorf("the campaign was interrupted; the same command resumes it (%s): %w", r.dir, context.Cause(ctx))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +183,7 @@ func (r *runner) update(change func(c *ledger.Campaign)) {
 	defer r.mu.Unlock()
 	change(r.record)
 	if err := ledger.Write(r.dir, r.record); err != nil {
-		r.fail(fmt.Errorf("the campaign cannot go on: %w; what was written before stands, and the same command goes on with it (%s)", err, r.dir))
+		r.fail(fmt.Errorf("the campaign cannot continue: %w; finished cells are kept, and the same command resumes it (%s)", err, r.dir))
 	}
 }
 
@@ -241,4 +241,4 @@ func (r *runner) status() Status {
 func (r *runner) cellsDir() string { return filepath.Join(r.dir, ledger.CellsFolder) }
 
 // errDiskFull ends a campaign whose cells could not be recorded any more.
-var errDiskFull = errors.New("the disk is full: make room and give the same command again, which goes on with the campaign")
+var errDiskFull = errors.New("the disk is full: make room and run the same command again, which resumes the campaign")

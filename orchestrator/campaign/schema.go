@@ -70,7 +70,7 @@ func keySchema(name string) *jsonschema.Schema {
 	case "jobs":
 		return integer(1, 256, "cells at once; not given: from cores and memory")
 	case "budget":
-		return duration("time after which no more cells begin; the same command goes on with them")
+		return duration("time after which no more cells begin; the same command runs the rest")
 	case "invalid-retries":
 		return integer(0, 10, "how often an invalid cell is run again; default 1. A violation never is")
 	case "max-cells":

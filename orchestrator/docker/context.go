@@ -24,7 +24,7 @@ func contextAddress(name string) (address, error) {
 	}
 	meta, err := contexts.GetMetadata(name)
 	if errdefs.IsNotFound(err) {
-		return failed(fmt.Errorf("there is none of that name, but %s", strings.Join(contextNames(contexts), ", ")))
+		return failed(fmt.Errorf("there is no context of that name; there are: %s", strings.Join(contextNames(contexts), ", ")))
 	} else if err != nil {
 		return failed(err)
 	}

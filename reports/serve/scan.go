@@ -346,7 +346,7 @@ func (s *scanner) campaign(dir string, files map[string]bool, busy bool) campaig
 	case busy || files[campaignLock] && s.held(path.Join(dir, campaignLock)):
 		c.State = stateRunning
 	default:
-		c.State, c.Why = stateUnfinished, "squall was killed before it was over; the same command goes on with it."
+		c.State, c.Why = stateUnfinished, "squall was killed before the campaign was over; the same command resumes it."
 	}
 	return c
 }

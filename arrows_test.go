@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"reports/serve":            {"reports", "history", "history/check", "history/ledger", "history/measure", "history/trials"},
 	"reports/browsertest":      {},
 	"history":                  {},
+	"history/historytest":      {},
 	"history/measure":          {"history"},
 	"history/trials":           {"history"},
 	"history/check":            {"history", "history/measure"},
@@ -59,10 +60,14 @@ var arrows = map[string][]string{
 
 // A test may reach one arrow further, to try its room against a real neighbour.
 var testArrows = map[string][]string{
-	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure"}, // the table of tests that both pass; figures to judge
-	"orchestrator/campaign": {"history/measure"},                                              // figures to judge
-	"reports":               {"reports/browsertest"},
-	"reports/serve":         {"reports/browsertest"},
+	"cmd/squall":            {"history/historytest"},
+	"history":               {"history/historytest"},
+	"history/check":         {"history/historytest"},
+	"history/measure":       {"history/historytest"},
+	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
+	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
+	"reports":               {"reports/browsertest", "history/historytest"},
+	"reports/serve":         {"reports/browsertest", "history/historytest"},
 	"workloads/driver":      {"nodeimage/kv"},
 	"nemesis/schedule":      {"nemesis/faults"}, // real faults to draw from
 	"nodeimage/agent":       {"nodeimage/kv"},   // a server whose clock it bends

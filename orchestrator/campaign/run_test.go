@@ -451,7 +451,7 @@ func TestARecordThatCannotBeWritten(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lab) {
 		l.during = func(dir string) { _ = os.RemoveAll(filepath.Join(l.out, Folder)) }
 		_, err := l.start(t.Context(), mustPlan(t, twoByTwo))
-		if err == nil || !strings.Contains(err.Error(), "the campaign cannot go on: write the campaign's record") {
+		if err == nil || !strings.Contains(err.Error(), "the campaign cannot continue: write the campaign's record") {
 			t.Errorf("error %v", err)
 		}
 		if len(l.runs) > 2 {

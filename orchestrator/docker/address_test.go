@@ -68,7 +68,7 @@ func TestEngineAddress(t *testing.T) {
 	}
 	check("nothing set", "", client.DefaultDockerHost, "the default")
 	put(t, filepath.Join(dir, "config.json"), `{"currentContext":"desktop-linux"}`)
-	wantErr("a context that is not there", `"desktop-linux"`, "none of that name, but default")
+	wantErr("a context that is not there", `"desktop-linux"`, "no context of that name; there are: default")
 	putContext(t, dir, "desktop-linux", "unix:///home/me/.docker/run/docker.sock")
 	check("a context", "", "unix:///home/me/.docker/run/docker.sock", "from docker's context desktop-linux")
 	t.Setenv(envContext, "far")

@@ -69,8 +69,9 @@ var testArrows = map[string][]string{
 	"reports":               {"reports/browsertest", "history/historytest"},
 	"reports/serve":         {"reports/browsertest", "history/historytest"},
 	"workloads/driver":      {"nodeimage/kv"},
-	"nemesis/schedule":      {"nemesis/faults"}, // real faults to draw from
-	"nodeimage/agent":       {"nodeimage/kv"},   // a server whose clock it bends
+	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
+	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
+	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
 	"nodeimage/raft":        {"nodeimage/raft/wal"},
 }
 

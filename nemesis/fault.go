@@ -18,6 +18,9 @@ type Fault struct {
 	Holds    []Resource // what no other fault may hold at the same time
 	// MinNodes is the smallest cluster in which the fault means anything.
 	MinNodes int
+	// Outside is how many nodes must be left when the nodes to hit are named: a
+	// partition needs somebody to cut them off from.
+	Outside int
 
 	// Inject begins the fault and proves that it bites. It says in the Hit whom
 	// it hit and what it measured.
@@ -39,6 +42,9 @@ type Variant struct {
 	Doc  string
 	// Leader is true when it hits the leader of the moment, and nothing else.
 	Leader bool
+	// MinNodes is the smallest cluster in which the variant means anything; 0 is
+	// that of its fault.
+	MinNodes int
 	// Majority says whether, with n nodes, a majority stays that is whole and
 	// connected; nil means always.
 	Majority func(n int) bool
@@ -61,6 +67,17 @@ const (
 	HoldClocks  Resource = "clocks"    // the servers' clocks
 	HoldMembers Resource = "members"   // who belongs to the cluster
 )
+
+// PerNode reports whether a resource is each node's own, so that faults on
+// different nodes do not meet. A link has two ends, the packets on it likewise,
+// and the members are the cluster's.
+func (r Resource) PerNode() bool {
+	switch r {
+	case HoldServers, HoldCPU, HoldMemory, HoldClocks:
+		return true
+	}
+	return false
+}
 
 // Need is something that a fault asks of the place where it is injected.
 type Need string
@@ -125,16 +142,4 @@ func (f Fault) Param(name string) (Param, bool) {
 		}
 	}
 	return Param{}, false
-}
-
-// ConflictsWith reports whether two faults must not be in force at once.
-func (f Fault) ConflictsWith(other Fault) bool {
-	for _, a := range f.Holds {
-		for _, b := range other.Holds {
-			if a == b {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -61,7 +61,7 @@ func (r *Runner) Run(ctx context.Context, schedule []Planned, begin int64) error
 		fault, _ := Find(r.Catalogue, p.Fault)
 		var first []chan struct{} // what has to be over before
 		for j, q := range schedule[:i] {
-			if earlier, _ := Find(r.Catalogue, q.Fault); fault.ConflictsWith(earlier) {
+			if earlier, _ := Find(r.Catalogue, q.Fault); p.Claim(fault).Meets(q.Claim(earlier)) {
 				first = append(first, over[j])
 			}
 		}

@@ -37,7 +37,11 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	}
 	planned, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
 	if err != nil {
-		if item := new(schedule.ItemError); !errors.As(err, &item) {
+		item := new(schedule.ItemError)
+		switch {
+		case errors.Is(err, schedule.ErrTooMany):
+			blame = "gap"
+		case !errors.As(err, &item):
 			err = fmt.Errorf(`%w (or say "none")`, err)
 		}
 		return nil, &FieldError{blame, err}
@@ -141,10 +145,10 @@ func setSwarm(t *Test, text string) error {
 	return nil
 }
 
-func distOption(name, usage string, field func(*Test) *string) Option {
+func distOption(name, usage string, parse func(string) (schedule.Dist, error), field func(*Test) *string) Option {
 	return Option{Name: name, Type: "duration or range", Usage: usage, Set: func(t *Test, text string) error {
 		if text != "" {
-			if _, err := schedule.ParseDist(text); err != nil {
+			if _, err := parse(text); err != nil {
 				return err
 			}
 		}

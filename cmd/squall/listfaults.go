@@ -24,6 +24,8 @@ type faultListing struct {
 	Needs    []needListing    `json:"needs"`
 	// Excludes are the faults that must not be in force at the same time.
 	Excludes []string `json:"excludes"`
+	// SameNode are those of them that it excludes on the same node only.
+	SameNode []string `json:"excludesOnSameNode"`
 	MinNodes int      `json:"minNodes"`
 	// Possible is whether it can be done here; nil when nobody was asked. Why is
 	// the reason when it cannot.
@@ -112,7 +114,7 @@ func describeFaults() []faultListing {
 	all := make([]faultListing, 0, len(catalogue))
 	for _, f := range catalogue {
 		item := faultListing{Name: f.Name, Kind: string(f.Kind), Doc: f.Doc, MinNodes: f.MinNodes,
-			Params: []paramListing{}, Needs: []needListing{}, Excludes: []string{}}
+			Params: []paramListing{}, Needs: []needListing{}, Excludes: []string{}, SameNode: []string{}}
 		for _, p := range f.Params {
 			item.Params = append(item.Params, paramListing{Name: p.Name, Type: string(p.Kind), Doc: p.Doc, Default: p.Default,
 				Drawn: p.Draw, Min: p.Min, Max: p.Max, Words: p.Words})
@@ -124,8 +126,12 @@ func describeFaults() []faultListing {
 			item.Needs = append(item.Needs, needListing{Name: string(n), Doc: n.Doc()})
 		}
 		for _, other := range catalogue {
-			if f.ConflictsWith(other) {
-				item.Excludes = append(item.Excludes, other.Name)
+			if !(nemesis.Claim{Fault: f}).Meets(nemesis.Claim{Fault: other}) {
+				continue
+			}
+			item.Excludes = append(item.Excludes, other.Name)
+			if !(nemesis.Claim{Fault: f, Nodes: []string{"n1"}}).Meets(nemesis.Claim{Fault: other, Nodes: []string{"n2"}}) {
+				item.SameNode = append(item.SameNode, other.Name)
 			}
 		}
 		all = append(all, item)

@@ -212,11 +212,12 @@ func TestMutantsAreCaught(t *testing.T) {
 	if raceDetector {
 		t.Skip("whether a bug is found has nothing to do with races: the tests without the detector look")
 	}
-	for mutant, runtime := range map[string]string{
-		"local-reads":       orchestrator.RuntimeDocker,
-		"ack-before-quorum": orchestrator.RuntimeLocal,
+	for mutant, how := range map[string]struct{ runtime, nodes, nemesis string }{
+		"local-reads":       {orchestrator.RuntimeDocker, "5", "partition(leader)"},
+		"ack-before-quorum": {orchestrator.RuntimeLocal, "5", "partition(leader)"},
+		"half-quorum":       {orchestrator.RuntimeLocal, "4", "partition(halves)"},
 	} {
-		t.Run(mutant, func(t *testing.T) { mutantIsCaught(t, runtime, mutant) })
+		t.Run(mutant, func(t *testing.T) { mutantIsCaught(t, how.runtime, mutant, how.nodes, how.nemesis) })
 	}
 }
 
@@ -240,9 +241,9 @@ func hunt(t *testing.T, runtime string, look func(s *storm, long string) (code i
 	return nil, ""
 }
 
-func mutantIsCaught(t *testing.T, runtime, mutant string) {
+func mutantIsCaught(t *testing.T, runtime, mutant, nodes, faults string) {
 	s, _ := hunt(t, runtime, func(s *storm, long string) int {
-		return s.run("run", "--mutant", mutant, "--time", long, "--nemesis", "partition(leader)", "--seed", "1", "--json")
+		return s.run("run", "--mutant", mutant, "--time", long, "--nodes", nodes, "--nemesis", faults, "--seed", "1", "--json")
 	})
 	s.nothingLeft(t)
 	checks := s.results(t).Checks

@@ -93,9 +93,9 @@ func (n *fakeNode) cuts(from string) bool {
 }
 
 func (c *fakeCluster) Reach(_ context.Context, flight time.Duration) (map[history.Link]bool, error) {
+	time.Sleep(flight) // virtual time passes for nobody who waits for a lock
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	time.Sleep(flight)
 	reach := map[history.Link]bool{}
 	for _, from := range append([]string{nemesis.Clients}, nodeNames(len(c.nodes))...) {
 		for _, to := range c.nodes {
@@ -108,9 +108,9 @@ func (c *fakeCluster) Reach(_ context.Context, flight time.Duration) (map[histor
 }
 
 func (c *fakeCluster) Flow(_ context.Context, spec nemesis.FlowSpec) (map[history.Link]nemesis.Flow, error) {
+	time.Sleep(time.Duration(spec.Count)*spec.Interval + spec.Wait)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	time.Sleep(time.Duration(spec.Count)*spec.Interval + spec.Wait)
 	flows := map[history.Link]nemesis.Flow{}
 	for _, link := range spec.Links {
 		there, back := c.shaping(link), c.shaping(history.Link{From: link.To, To: link.From})

@@ -23,6 +23,7 @@ func flapping() nemesis.Fault {
 		Needs:    cutNeeds(),
 		Holds:    []nemesis.Resource{nemesis.HoldLinks},
 		MinNodes: 3,
+		Outside:  1,
 		Inject: func(ctx context.Context, h *nemesis.Hit) error {
 			links, err := cutOff(h)
 			if err != nil {

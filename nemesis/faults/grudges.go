@@ -20,12 +20,12 @@ type grudge struct {
 // grudges are the variants of a partition.
 func grudges() []nemesis.Variant {
 	return []nemesis.Variant{
-		{Name: "halves", Doc: "a majority and a minority that hear nothing of each other"},
+		{Name: "halves", Doc: "two halves that hear nothing of each other: of an odd number of nodes one has a majority, of an even number none", Majority: odd},
 		{Name: "one", Doc: "one node hears nobody, and nobody hears it"},
 		{Name: "leader", Doc: "the leader of the moment is cut off from everybody", Leader: true},
 		{Name: "old-leader", Doc: "the node that led before the present leader is cut off from everybody"},
 		{Name: "minority-third", Doc: "a third of the nodes, rounded down but not less than one, is cut off from the rest"},
-		{Name: "ring", Doc: "every node hears a majority, but no two the same one (majorities ring)", Majority: never},
+		{Name: "ring", Doc: "every node hears a majority, but no two the same one (majorities ring)", MinNodes: 4, Majority: never},
 		{Name: "overlapping", Doc: "two majorities that share as few nodes as they can; only those hear both", Majority: atLeast(3)},
 		{Name: "bridge", Doc: "two halves that only one node in the middle hears both of", Majority: atLeast(3)},
 		{Name: "primaries", Doc: "the leader and the leader before it are each cut off from everybody", Majority: losing(func(int) int { return 2 })},
@@ -35,6 +35,9 @@ func grudges() []nemesis.Variant {
 		{Name: "one-way-out", Doc: "one node is not heard by anybody, and still hears all"},
 	}
 }
+
+// odd: only an odd number of nodes has a larger half.
+func odd(n int) bool { return n%2 == 1 }
 
 func atLeast(k int) func(int) bool { return func(n int) bool { return n >= k } }
 
@@ -46,7 +49,7 @@ func newGrudge(h *nemesis.Hit) (grudge, error) {
 	}
 	switch h.Plan.Variant {
 	case "halves":
-		return split(order[:(n-1)/2], order[(n-1)/2:]), nil
+		return split(order[:n/2], order[n/2:]), nil
 	case "one":
 		return split(order[:1], order[1:]), nil
 	case "minority-third":

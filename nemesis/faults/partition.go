@@ -18,6 +18,7 @@ func partition() nemesis.Fault {
 		Needs:    cutNeeds(),
 		Holds:    []nemesis.Resource{nemesis.HoldLinks},
 		MinNodes: 3,
+		Outside:  1,
 		Inject: func(ctx context.Context, h *nemesis.Hit) error {
 			g, err := newGrudge(h)
 			if err != nil {

@@ -18,7 +18,7 @@ func links() []nemesis.Variant {
 	return []nemesis.Variant{
 		{Name: "all", Doc: "every link between nodes"},
 		{Name: "one", Doc: "every link from and to one node, at random"},
-		{Name: "minority", Doc: "every link from and to the largest set of nodes that leaves a majority"},
+		{Name: "minority", Doc: "every link from and to the largest set of nodes that leaves a majority", MinNodes: 3},
 		{Name: "leader", Doc: "every link from and to the leader of the moment", Leader: true},
 		{Name: "follower", Doc: "every link from and to one node that does not lead"},
 		{Name: "old-leader", Doc: "every link from and to the node that led before the present leader"},

@@ -9,15 +9,16 @@ import (
 )
 
 // targets are the variants that faults on whole nodes share. With n nodes, k of
-// them away leave a majority when more than half stay.
+// them away leave a majority when more than half stay. One node has no follower,
+// and of two none can be missed.
 func targets() []nemesis.Variant {
 	return []nemesis.Variant{
 		{Name: "one", Doc: "one node, at random", Majority: losing(func(int) int { return 1 })},
-		{Name: "minority", Doc: "the largest set of nodes that leaves a majority", Majority: losing(minority)},
+		{Name: "minority", Doc: "the largest set of nodes that leaves a majority", MinNodes: 3, Majority: losing(minority)},
 		{Name: "majority", Doc: "the smallest majority of the nodes", Majority: never},
 		{Name: "all", Doc: "every node", Majority: never},
 		{Name: "leader", Doc: "the leader of the moment", Leader: true, Majority: losing(func(int) int { return 1 })},
-		{Name: "follower", Doc: "one node that does not lead", Majority: losing(func(int) int { return 1 })},
+		{Name: "follower", Doc: "one node that does not lead", MinNodes: 2, Majority: losing(func(int) int { return 1 })},
 		{Name: "old-leader", Doc: "the node that led before the present leader", Majority: losing(func(int) int { return 1 })},
 		{Name: "candidate", Doc: "the node that stands for election, or did so last", Majority: losing(func(int) int { return 1 })},
 	}

@@ -46,6 +46,16 @@ func ParseDist(text string) (Dist, error) {
 	return Dist{Lo: lo, Hi: hi}, inRange(lo, hi)
 }
 
+// ParseHold reads how long faults hold: a distribution of durations that leave
+// time to inject and prove one.
+func ParseHold(text string) (Dist, error) {
+	d, err := ParseDist(text)
+	if err == nil && max(d.Lo, d.Mean) < shortestHold {
+		return Dist{}, fmt.Errorf("a fault must hold for %v at least, found %v", shortestHold, d)
+	}
+	return d, err
+}
+
 func inRange(lo, hi time.Duration) error {
 	if lo < 0 || hi > longest {
 		return fmt.Errorf("expected durations from 0s to %v, found %v to %v", longest, lo, hi)

@@ -1,10 +1,10 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"squall/nemesis"
@@ -29,13 +29,22 @@ func Draw(spec Spec, seed uint64, nodes []string, length time.Duration) ([]nemes
 	if err := d.prepare(); err != nil {
 		return nil, err
 	}
-	planned := d.lanes()
+	planned, err := d.lanes()
+	if err != nil {
+		return nil, err
+	}
 	if len(planned) == 0 {
 		return nil, fmt.Errorf("a load of %v is too short for any fault: the first needs %v",
 			length, spec.Lead+spec.Hold.most()+spec.Tail)
 	}
 	return planned, nil
 }
+
+// MostFaults bounds a schedule: a day of storm has 50,000 faults.
+const MostFaults = 100_000
+
+// ErrTooMany says that a schedule would have more than MostFaults.
+var ErrTooMany = fmt.Errorf("more than %d faults", MostFaults)
 
 // drawer deals faults from decks, so that a long test sees every kind and
 // variant as often as it weighs, and a short one sees different ones.
@@ -50,7 +59,13 @@ type drawer struct {
 	variants [][]nemesis.Variant // variants left, per card
 	dealt    bool
 	planned  []nemesis.Planned
-	faults   []nemesis.Fault // of planned
+	active   []active // of those, in force or not yet settled when last looked at
+}
+
+// active is a planned fault that later ones may meet.
+type active struct {
+	claim nemesis.Claim
+	ends  time.Duration
 }
 
 // prepare checks the cards against the cluster and the limit, and lets the swarm
@@ -78,12 +93,14 @@ func (d *drawer) prepare() error {
 // fitting is a card with the variants that can be; nil when none can and the
 // card came with a mix.
 func (d *drawer) fitting(card Card) (*Card, error) {
-	if err := d.fits(card.Choice); err != nil {
+	fit, err := card.Within(d.nodes)
+	if err != nil {
 		if card.Asked {
 			return nil, err
 		}
 		return nil, nil
 	}
+	card.Variants = fit
 	if d.spec.Limit != Majority {
 		return &card, nil
 	}
@@ -104,19 +121,6 @@ func (d *drawer) fitting(card Card) (*Card, error) {
 	return &card, nil
 }
 
-// fits refuses what this cluster is too small for.
-func (d *drawer) fits(c nemesis.Choice) error {
-	if len(d.nodes) < c.Fault.MinNodes {
-		return fmt.Errorf("fault %s needs at least %d nodes, the test has %d", c.Fault.Name, c.Fault.MinNodes, len(d.nodes))
-	}
-	for _, node := range c.Nodes {
-		if !slices.Contains(d.nodes, node) {
-			return fmt.Errorf("fault %v: there is no node %s; there are %s", c, node, strings.Join(d.nodes, " "))
-		}
-	}
-	return nil
-}
-
 // swarm keeps a random subset of the cards, two at least, with random weights:
 // a test of few kinds of faults gets deeper than one of all.
 func (d *drawer) swarm() {
@@ -135,7 +139,7 @@ func (d *drawer) swarm() {
 
 // lanes lays the faults out: as many at once as may overlap, each lane a fault
 // after the other with a gap between.
-func (d *drawer) lanes() []nemesis.Planned {
+func (d *drawer) lanes() ([]nemesis.Planned, error) {
 	free := make([]time.Duration, d.spec.Overlap)
 	for i := range free {
 		free[i] = d.spec.Lead
@@ -145,9 +149,12 @@ func (d *drawer) lanes() []nemesis.Planned {
 	}
 	for {
 		lane := slices.Index(free, slices.Min(free))
-		at, hold := free[lane], d.spec.Hold.draw(d.rng)
+		at, hold := free[lane], max(d.spec.Hold.draw(d.rng), shortestHold)
 		if at+d.spec.Tail > d.length {
-			return d.planned
+			return d.planned, nil
+		}
+		if len(d.planned) == MostFaults {
+			return nil, fmt.Errorf("%w in %v: choose a longer hold or gap, or a shorter time", ErrTooMany, d.length)
 		}
 		if at+hold+d.spec.Tail > d.length {
 			free[lane] = d.length // this lane is through
@@ -178,7 +185,8 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 	}
 	for k, i := range d.deck {
 		card := d.cards[i]
-		if slices.ContainsFunc(busy, func(j int) bool { return d.meets(card.Fault, d.faults[j]) }) {
+		claim := nemesis.Claim{Fault: card.Fault, Nodes: card.Nodes}
+		if slices.ContainsFunc(busy, func(a active) bool { return d.meets(claim, a.claim) }) {
 			continue
 		}
 		d.deck = slices.Delete(d.deck, k, k+1)
@@ -186,8 +194,8 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 		return 0, true
 	}
 	ends = d.length
-	for _, j := range busy {
-		ends = min(ends, planEnd(d.planned[j]))
+	for _, a := range busy {
+		ends = min(ends, a.ends)
 	}
 	return ends, false
 }
@@ -197,19 +205,16 @@ func planEnd(p nemesis.Planned) time.Duration {
 }
 
 // busy are the planned faults that are in force at a time, or not yet settled.
-func (d *drawer) busy(at time.Duration) (busy []int) {
-	for j, p := range d.planned {
-		if planEnd(p)+settle > at {
-			busy = append(busy, j)
-		}
-	}
-	return busy
+// Times only grow from call to call, so what is over is forgotten.
+func (d *drawer) busy(at time.Duration) []active {
+	d.active = slices.DeleteFunc(d.active, func(a active) bool { return a.ends+settle <= at })
+	return d.active
 }
 
 // meets reports whether two faults must not be in force at once. With a limit,
 // no two that take nodes away may: together they could take a majority.
-func (d *drawer) meets(a, b nemesis.Fault) bool {
-	return a.ConflictsWith(b) || d.spec.Limit == Majority && takesAway(a) && takesAway(b)
+func (d *drawer) meets(a, b nemesis.Claim) bool {
+	return a.Meets(b) || d.spec.Limit == Majority && takesAway(a.Fault) && takesAway(b.Fault)
 }
 
 func takesAway(f nemesis.Fault) bool {
@@ -270,7 +275,8 @@ func (d *drawer) plan(c nemesis.Choice, v nemesis.Variant, at, hold time.Duratio
 		AtMs: at.Milliseconds(), ForMs: hold.Milliseconds(), Order: order,
 		Seed: d.rng.Uint64() >> 11, // what every reader of JSON can hold
 	})
-	d.faults = append(d.faults, c.Fault)
+	p := d.planned[len(d.planned)-1]
+	d.active = append(d.active, active{p.Claim(c.Fault), planEnd(p)})
 }
 
 // params draws what was not given. A draw that makes no sense together is drawn
@@ -287,22 +293,22 @@ func (d *drawer) params(c nemesis.Choice) nemesis.Args {
 
 // follow lays down the steps that a test names.
 func (d *drawer) follow() ([]nemesis.Planned, error) {
-	for i, step := range d.spec.Steps {
-		if err := d.fits(step.Choice); err != nil {
+	steps := slices.Clone(d.spec.Steps)
+	for i := range steps {
+		step := &steps[i]
+		fit, err := step.Within(d.nodes)
+		if err != nil {
 			return nil, &ItemError{i, err}
 		}
+		step.Variants = fit
 		if end := step.At + step.For; end > d.length {
 			return nil, &ItemError{i, fmt.Errorf("%v lasts until %v, and the load ends after %v", step.Choice, end, d.length)}
 		}
-		for j, other := range d.spec.Steps[:i] {
-			if step.Fault.ConflictsWith(other.Fault) && step.At < other.At+other.For && other.At < step.At+step.For {
-				return nil, &ItemError{i, fmt.Errorf("%v from %v on would meet %v, which is step %d and holds until %v: "+
-					"neither could be proven to bite", step.Choice, step.At, other.Choice, j+1, other.At+other.For)}
-			}
+		if err := step.apart(steps[:i]); err != nil {
+			return nil, &ItemError{i, err}
 		}
 	}
-	steps := slices.Clone(d.spec.Steps)
-	slices.SortStableFunc(steps, func(a, b Step) int { return int(a.At - b.At) })
+	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
 	for _, step := range steps {
 		v := nemesis.Variant{}
 		if len(step.Nodes) == 0 {
@@ -311,4 +317,26 @@ func (d *drawer) follow() ([]nemesis.Planned, error) {
 		d.plan(step.Choice, v, step.At, step.For)
 	}
 	return d.planned, nil
+}
+
+// apart refuses a step that would meet one of those before it.
+func (s Step) apart(before []Step) error {
+	mine := nemesis.Claim{Fault: s.Fault, Nodes: s.Nodes}
+	for j, other := range before {
+		if s.At >= other.At+other.For || other.At >= s.At+s.For || !mine.Meets(nemesis.Claim{Fault: other.Fault, Nodes: other.Nodes}) {
+			continue
+		}
+		hint := "put one after the other"
+		if (len(s.Nodes) == 0 || len(other.Nodes) == 0) && shareNodes(s.Fault, other.Fault) {
+			hint += ", or name different nodes, such as " + s.Fault.Name + "(n1) and " + other.Fault.Name + "(n2)"
+		}
+		return fmt.Errorf("%v from %v on would meet %v, which is step %d and holds until %v, and neither could be proven to bite: %s",
+			s.Choice, s.At, other.Choice, j+1, other.At+other.For, hint)
+	}
+	return nil
+}
+
+// shareNodes reports whether two faults meet on the same node only.
+func shareNodes(a, b nemesis.Fault) bool {
+	return !nemesis.Claim{Fault: a, Nodes: []string{"a"}}.Meets(nemesis.Claim{Fault: b, Nodes: []string{"b"}})
 }

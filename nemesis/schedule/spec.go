@@ -74,7 +74,7 @@ func Parse(catalogue []nemesis.Fault, t Text) (Spec, error) {
 		return Spec{}, err
 	}
 	if t.Hold != "" {
-		if spec.Hold, err = ParseDist(t.Hold); err != nil {
+		if spec.Hold, err = ParseHold(t.Hold); err != nil {
 			return Spec{}, err
 		}
 	}

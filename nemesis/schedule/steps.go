@@ -18,6 +18,12 @@ type Step struct {
 // shortestHold is less than it takes to inject and prove most faults.
 const shortestHold = 100 * time.Millisecond
 
+// longestStep is as long as the longest test.
+const longestStep = 24 * time.Hour
+
+// mostSteps bounds a sequence: each is held against all before it.
+const mostSteps = 10_000
+
 // ParseSteps reads steps such as "at 3s for 2s: kill(leader)", separated by
 // semicolons or new lines. "after 1s for 2s: …" begins one second after the
 // step before has ended. The error is an *ItemError.
@@ -26,6 +32,9 @@ func ParseSteps(catalogue []nemesis.Fault, text string) ([]Step, error) {
 	for i, line := range Split(strings.ReplaceAll(text, "\n", ";"), ';') {
 		if line == "" {
 			continue
+		}
+		if len(steps) == mostSteps {
+			return nil, &ItemError{i, fmt.Errorf("more than %d steps: leave some out, or have faults drawn", mostSteps)}
 		}
 		step, err := parseStep(catalogue, line, steps)
 		if err != nil {
@@ -70,6 +79,9 @@ func parseMoment(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
 		return 0, fmt.Errorf(`expected a duration such as "3s", not below zero, found %q`, text)
+	}
+	if d > longestStep {
+		return 0, fmt.Errorf("expected a duration of at most %v, found %v", longestStep, d)
 	}
 	return d, nil
 }

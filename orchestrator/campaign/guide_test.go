@@ -15,7 +15,7 @@ func TestTheGuideIsTrue(t *testing.T) {
 	_, rest, _ := strings.Cut(string(text), "```yaml\n")
 	file, rest, _ := strings.Cut(rest, "```")
 	p := mustPlan(t, file)
-	if want := 3 * (2*3 - 1 + 1); len(p.Cells) != want {
+	if want := 3 * (3*3 - 1 + 1); len(p.Cells) != want {
 		t.Errorf("the guide's file has %d cells, want %d: %v", len(p.Cells), want, ids(p))
 	}
 	for _, key := range keyNames() {

@@ -6,7 +6,10 @@
 // of one host share that clock, so times from different nodes compare.
 package history
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // FormatVersion is the version of the log that this package writes. A reader
 // refuses a version that it does not know.
@@ -185,16 +188,24 @@ const (
 // Reasons of EventExit when something other than squall ended a server that did
 // nothing wrong. Such an end makes a test invalid, and is no violation.
 const (
-	// ReasonOutside: SIGKILL came from somebody else.
-	ReasonOutside = "killed from outside (SIGKILL)"
+	// ReasonOutside: SIGKILL came from somebody else. For other signals see OutsideBy.
+	ReasonOutside = outsideBegins + "SIGKILL)"
 	// ReasonOwnLimit: the kernel killed it because it needed more than the test's
 	// memory limit, when squall had not taken any of it away.
 	ReasonOwnLimit = "killed by the kernel: out of its memory limit"
 )
 
+const outsideBegins = "killed from outside ("
+
+// OutsideBy is the reason of an end by a signal of somebody else, which is named:
+// OutsideBy("SIGKILL") is ReasonOutside.
+func OutsideBy(signal string) string { return outsideBegins + signal + ")" }
+
 // Outside reports whether an EventExit with this reason came neither from the
 // server nor from squall.
-func Outside(reason string) bool { return reason == ReasonOutside || reason == ReasonOwnLimit }
+func Outside(reason string) bool {
+	return strings.HasPrefix(reason, outsideBegins) || reason == ReasonOwnLimit
+}
 
 // OwnDoing reports whether an EventExit with this reason was squall's doing, or
 // its machine's, and not an end that the server came to by itself.

@@ -73,6 +73,9 @@ type Process struct {
 	PID     int
 	State   string // the letter of /proc/PID/stat: R, S, D, T, Z; "" when gone
 	Exit    string // how the last one ended: "signal: killed"
+	// Crashed is true when none runs because the last one ended, and squall had no
+	// hand in it. That it is gone says nothing about a fault.
+	Crashed bool
 }
 
 // Wire is what the machine of a node does to packets.

@@ -42,6 +42,19 @@ func (c *nodes) Roles() nemesis.Roles { return c.leaders.roles() }
 // Membership is nil: no system under test lets squall change its members yet.
 func (c *nodes) Membership() (nemesis.Membership, *nemesis.Roster) { return nil, nil }
 
+// silent says whose traces are silent, and why, to be added to an error.
+func (c *nodes) silent() string {
+	text := ""
+	for _, n := range c.all {
+		n.mu.Lock()
+		if n.tracer.silent != "" {
+			text += fmt.Sprintf("; the trace of %s is silent: %s", n.Name(), n.tracer.silent)
+		}
+		n.mu.Unlock()
+	}
+	return text
+}
+
 // Reach sends probes between all pairs of machines that are up, and from the
 // clients' to each, from inside the machines, and returns on which directed
 // links they arrived. A machine that is switched off meanwhile has no part in

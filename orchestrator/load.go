@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"sync"
 
+	"squall/history"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 	"squall/workloads/driver"
@@ -24,16 +26,24 @@ type loader struct {
 	log     io.Writer
 	status  func(driver.Event)
 
-	mu     sync.Mutex
-	trace  []byte // an operation whose line has not ended yet
-	out    []byte // likewise of the driver's output
-	seen   map[string]bool
-	exited string
-	notice chan struct{} // closed and replaced at every change of seen or exited
+	mu      sync.Mutex
+	trace   []byte     // an operation whose line has not ended yet
+	out     lineCutter // of the driver's output
+	seen    map[string]bool
+	exited  string
+	leaving bool          // it was told to end
+	trouble string        // the last error that it told of
+	notice  chan struct{} // closed and replaced at every change of seen or exited
 }
 
+// Bounds of what the driver sends, in bytes.
+const (
+	maxOpLine     = 4 << 20 // an operation; its values are the system's
+	maxStatusLine = 64 << 10
+)
+
 func newLoader() *loader {
-	return &loader{seen: map[string]bool{}, notice: make(chan struct{})}
+	return &loader{seen: map[string]bool{}, notice: make(chan struct{}), out: lineCutter{max: maxStatusLine}}
 }
 
 var _ protocol.Handler = (*loader)(nil)
@@ -117,21 +127,23 @@ func (l *loader) Stream(id protocol.StreamID, _ int, data []byte) {
 		return
 	}
 	_, _ = l.log.Write(data) // the history matters, not the driver's log
-	l.out = append(l.out, data...)
-	for {
-		line, rest, whole := bytes.Cut(l.out, []byte{'\n'})
-		if !whole {
-			l.out = bytes.Clone(l.out)
-			return
-		}
+	long := l.out.take(data, func(line []byte) bool {
 		l.takeStatus(line)
-		l.out = rest
+		return true
+	})
+	if long {
+		l.sink.broken(fmt.Errorf("the driver printed a line of more than %d KiB; its log is nodes/%s/%s", maxStatusLine>>10, driverMachine, serverLog))
 	}
 }
 
 // takeOps hands whole lines on and keeps the rest.
 func (l *loader) takeOps(data []byte) {
 	end := bytes.LastIndexByte(data, '\n') + 1
+	if len(l.trace)+len(data)-end > maxOpLine {
+		l.trace = nil
+		l.sink.broken(fmt.Errorf("the driver sent an operation of more than %d MiB: the system under test answers with values that nobody wrote, or the driver is damaged", maxOpLine>>20))
+		return
+	}
 	if end == 0 {
 		l.trace = append(l.trace, data...)
 		return
@@ -151,23 +163,52 @@ func (l *loader) takeStatus(line []byte) {
 	if !bytes.HasPrefix(line, []byte(`{"event":`)) || json.Unmarshal(line, &s) != nil {
 		return // a log line for people
 	}
+	if s.Event == driver.EventError {
+		l.trouble = s.Error
+	}
 	l.seen[s.Event] = true
 	l.wake()
 	l.status(s)
 }
 
-// Event notes the driver's end.
+// quit lets the driver end.
+func (l *loader) quit(ctx context.Context) error {
+	l.mu.Lock()
+	l.leaving = true
+	l.mu.Unlock()
+	return l.send(ctx, driver.CommandQuit)
+}
+
+// Event notes the driver's end. One that it was not told to come to ends the test
+// at once: what clients did from there on would not be known.
 func (l *loader) Event(e protocol.Event) {
-	if e.Kind != protocol.EventExit {
+	switch e.Kind {
+	case protocol.EventSilent:
+		l.sink.broken(errors.New("the driver closed its history and runs on: what its clients did is not known"))
+	case protocol.EventExit:
+		l.ended(e)
+	}
+}
+
+func (l *loader) ended(e protocol.Event) {
+	l.mu.Lock()
+	why := cmp.Or(e.Reason, "exited")
+	l.exited = why
+	l.wake()
+	leaving, trouble := l.leaving, l.trouble
+	l.mu.Unlock()
+	if leaving {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.exited = e.Reason
-	if l.exited == "" {
-		l.exited = "exited"
+	switch {
+	case e.Reason == signalKilled && e.OOM:
+		why = "killed by the kernel: out of memory"
+	case e.Reason == signalKilled:
+		why = history.ReasonOutside
+	case trouble != "":
+		why += " (" + trouble + ")"
 	}
-	l.wake()
+	l.sink.broken(fmt.Errorf("the driver, which runs the clients, ended in the middle of the test: %s; its log is nodes/%s/%s", why, driverMachine, serverLog))
 }
 
 func (l *loader) wake() {

@@ -86,7 +86,7 @@ func (r *run) connect() error {
 			return err
 		}
 		n := &node{machine: r.cluster.Machine(p.Name), start: start, addrs: addrs, sink: r, log: log,
-			now: func() int64 { return r.clock.now() }, lost: r.lost}
+			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, lost: r.lost}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}
@@ -122,17 +122,19 @@ func (r *run) serverOptions() systems.Options {
 		ElectionMax: time.Duration(t.ElectionMax), SnapshotEvery: t.SnapshotEvery, Seed: t.Seed}
 }
 
-func (r *run) openLog(machine string) (*os.File, error) {
+func (r *run) openLog(machine string) (*boundedLog, error) {
 	folder := filepath.Join(r.dir, nodesDir, machine)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)
 	}
-	f, err := os.Create(filepath.Join(folder, serverLog))
+	log, err := newBoundedLog(filepath.Join(folder, serverLog), func() {
+		r.log.Warn("a log is too long: from here on only its end is kept", "machine", machine, "MiB", maxLogHead>>20)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)
 	}
-	r.logs = append(r.logs, f)
-	return f, nil
+	r.logs = append(r.logs, log)
+	return log, nil
 }
 
 // lost fails the test when a machine has ended that squall did not switch off.
@@ -245,7 +247,9 @@ func (r *run) disconnect() {
 	for _, n := range r.nodes.all {
 		_ = n.agent().Close()
 	}
-	for _, f := range r.logs {
-		_ = f.Close()
+	for _, log := range r.logs {
+		if err := log.Close(); err != nil {
+			r.log.Warn("the end of a log is lost", "err", err)
+		}
 	}
 }

@@ -1,9 +1,7 @@
 package orchestrator
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +30,10 @@ type node struct {
 	// nobody wants to know.
 	lost func(Machine, *protocol.Client)
 
+	memory   int64 // the limit of the machine's memory that the test set, bytes; 0: none
 	limiting sync.Mutex
 	limits   Limits               // that the machine was told last; under limiting
+	squeezed atomic.Bool          // squall leaves the machine less memory than the test does
 	powering sync.Mutex           // one PowerOff or PowerOn at a time
 	life     atomic.Pointer[life] // the machine's life of the moment
 	off      atomic.Pointer[life] // the last one that squall ended itself
@@ -48,13 +48,9 @@ type node struct {
 	hogged bool // a process in the machine may hold memory for nothing
 	// oomKills is how often the kernel had killed for want of memory before.
 	oomKills uint64
-	boot     int    // the boot that part belongs to
-	part     []byte // a trace line whose end has not arrived yet
+	crashed  bool // the server's last end was its own
+	tracer   tracer
 }
-
-// signalKilled is how a server ends that the kernel kills because memory has run
-// out. Any other end is not what squall starved it for.
-const signalKilled = "signal: killed"
 
 // nodeSink takes what nodes report. Its methods are called in the order in
 // which things happened on that node.
@@ -141,7 +137,9 @@ func unlessEnded(err error) error {
 // Process is the server's process as the kernel shows it.
 func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
 	s, err := n.agent().Process(ctx)
-	return nemesis.Process{Running: s.Running, PID: s.PID, State: s.State, Exit: s.ExitReason}, err
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return nemesis.Process{Running: s.Running, PID: s.PID, State: s.State, Exit: s.ExitReason, Crashed: !s.Running && n.crashed}, err
 }
 
 // stop ends the server politely at the end of a test.
@@ -164,34 +162,41 @@ func (n *node) Stream(id protocol.StreamID, boot int, data []byte) {
 	}
 }
 
-// trace cuts the stream into lines. A line that a SIGKILL cut in two is never
-// completed and is dropped when the next boot begins.
+// trace records what a piece of the server's trace says.
 func (n *node) trace(boot int, data []byte) {
+	now := n.clock()
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if boot != n.boot {
-		n.boot, n.part = boot, nil
+	n.nameTracer()
+	piece := n.tracer.take(boot, data, now)
+	for _, e := range piece.events {
+		n.seen = max(n.seen, e.Time)
 	}
-	rest := append(n.part, data...)
-	for {
-		line, after, whole := bytes.Cut(rest, []byte{'\n'})
-		if !whole {
-			break
-		}
-		n.traceLine(boot, line)
-		rest = after
+	n.mu.Unlock()
+	for _, e := range piece.events {
+		n.sink.event(e)
 	}
-	n.part = bytes.Clone(rest)
+	if piece.silent != "" {
+		n.silence(boot, now, piece.silent)
+	}
 }
 
-func (n *node) traceLine(boot int, line []byte) {
-	e := history.NodeEvent{Node: n.Name(), Boot: boot}
-	if err := json.Unmarshal(line, &e); err != nil {
-		n.sink.broken(fmt.Errorf("%s wrote a trace line that is none: %q: %w", n.Name(), line, err))
+// nameTracer tells the tracer whose trace it reads.
+func (n *node) nameTracer() {
+	if n.tracer.node != "" {
 		return
 	}
-	n.seen = max(n.seen, e.Time)
-	n.sink.event(e)
+	n.tracer.node = n.Name()
+	if n.addrs != nil {
+		n.tracer.named = func(name string) bool { return name != nemesis.Clients && n.addrs[name].IsValid() }
+	}
+}
+
+// silence records that the server's trace has ended and its server has not.
+func (n *node) silence(boot int, at int64, why string) {
+	n.mu.Lock()
+	at = max(at, n.seen) // it is of what came after
+	n.mu.Unlock()
+	n.sink.event(history.NodeEvent{Node: n.Name(), Boot: boot, Kind: history.EventSilent, Time: at, Reason: why})
 }
 
 // Event takes what the agent saw of the server's process.
@@ -204,20 +209,48 @@ func (n *node) Event(e protocol.Event) {
 		event.Kind = history.EventPause
 	case protocol.EventResume:
 		event.Kind = history.EventResume
+	case protocol.EventSilent:
+		n.closedTrace(e)
+		return
 	case protocol.EventExit:
-		event.Kind = history.EventExit
-		if why := n.doomOf(e.Boot); why != "" && (why != history.ReasonOOM || e.Reason == signalKilled) {
-			event.Reason = why
-		}
+		event.Kind, event.Reason = history.EventExit, n.endReason(e)
 	default:
 		n.sink.broken(fmt.Errorf("%s: the agent sent an event of unknown kind %q", n.Name(), e.Kind))
 		return
 	}
-	n.note(event)
-	n.sink.event(event)
+	n.report(event)
 }
 
-// note keeps what has to be known when the machine is gone.
+// closedTrace takes that a server closed its trace.
+func (n *node) closedTrace(e protocol.Event) {
+	n.mu.Lock()
+	n.nameTracer()
+	n.tracer.turn(e.Boot)
+	known := n.tracer.silent != ""
+	if !known {
+		n.tracer.hush(tracePiece{}, e.Reason)
+	}
+	n.mu.Unlock()
+	if !known {
+		n.silence(e.Boot, e.Mono, e.Reason)
+	}
+}
+
+// report records a start, an end, a pause or a resumption of the server.
+func (n *node) report(e history.NodeEvent) {
+	if e.Kind == history.EventExit {
+		n.mu.Lock()
+		silent, since := n.tracer.end(e.Boot, e.Time), n.tracer.begun
+		n.mu.Unlock()
+		if silent != "" {
+			n.silence(e.Boot, min(since, e.Time), silent)
+		}
+	}
+	n.note(e)
+	n.sink.event(e)
+}
+
+// note keeps what has to be known when the machine is gone, and of the next boot.
 func (n *node) note(e history.NodeEvent) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -225,7 +258,10 @@ func (n *node) note(e history.NodeEvent) {
 	switch e.Kind {
 	case history.EventStart:
 		n.current = max(n.current, e.Boot)
+		n.crashed = false
 	case history.EventExit:
 		n.ended = max(n.ended, e.Boot)
+		n.crashed = !history.OwnDoing(e.Reason)
+		n.tracer.floor = max(n.tracer.floor, e.Time)
 	}
 }

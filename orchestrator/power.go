@@ -126,9 +126,7 @@ func (n *node) recordEnd(at int64, reason string) {
 	if known {
 		return
 	}
-	e := history.NodeEvent{Node: n.Name(), Boot: boot, Kind: history.EventExit, Time: at, Reason: reason}
-	n.note(e)
-	n.sink.event(e)
+	n.report(history.NodeEvent{Node: n.Name(), Boot: boot, Kind: history.EventExit, Time: at, Reason: reason})
 }
 
 // PowerOn starts the machine again, with its address and its disk, and returns

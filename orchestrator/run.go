@@ -96,7 +96,7 @@ type run struct {
 
 	logFile *os.File
 	env     *environment
-	logs    []*os.File
+	logs    []*boundedLog
 	started time.Time
 
 	cluster   Cluster
@@ -224,12 +224,18 @@ func (r *run) event(e history.NodeEvent) {
 	if r.nodes.leaders.see(e) {
 		r.cfg.Progress.Leader(e.Node, e.Term)
 	}
-	if r.observe != nil {
-		r.observe(e)
-	}
-	if e.Kind == history.EventExit && !history.OwnDoing(e.Reason) {
+	switch {
+	case e.Kind == history.EventSilent:
+		r.log.Error("a trace fell silent", "node", e.Node, "reason", e.Reason)
+	case e.Kind != history.EventExit || history.OwnDoing(e.Reason):
+	case history.Outside(e.Reason):
+		r.fail(invalidEnd(e, int64(r.plan.Test.Memory)<<20))
+	default:
 		r.log.Error("a server ended by itself", "node", e.Node, "reason", e.Reason)
 		r.crashed(e)
+	}
+	if r.observe != nil {
+		r.observe(e)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -177,11 +178,19 @@ func FindRun(out, name string) (string, error) {
 // its own, "" when there are none.
 func lastLines(path string) string {
 	const lines, bytes = 10, 4 << 10
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
-	end := strings.TrimSpace(strings.ToValidUTF8(string(text[max(0, len(text)-bytes):]), "?"))
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		_, _ = f.Seek(max(0, info.Size()-bytes), io.SeekStart) // else from the beginning
+	}
+	text, err := io.ReadAll(io.LimitReader(f, bytes))
+	if err != nil {
+		return ""
+	}
+	end := strings.TrimSpace(strings.ToValidUTF8(string(text), "?"))
 	if end == "" {
 		return ""
 	}

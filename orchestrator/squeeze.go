@@ -32,10 +32,14 @@ func (n *node) limit(ctx context.Context, change func(*Limits)) error {
 	if want == n.limits {
 		return nil
 	}
+	if want.Memory > 0 { // from before it holds until after it is lifted
+		n.squeezed.Store(true)
+	}
 	if err := n.machine.Limit(ctx, want); err != nil {
 		return err
 	}
 	n.limits = want
+	n.squeezed.Store(want.Memory > 0)
 	return nil
 }
 

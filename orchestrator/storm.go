@@ -103,7 +103,7 @@ func (r *run) awaitLeader(ctx context.Context, when string) error {
 	wait, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
 	if err := r.nodes.leaders.wait(wait); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("no leader within %v %s: see nodes/*/server.log in the run directory", leaderTimeout, when)
+		return fmt.Errorf("no leader within %v %s: see nodes/*/server.log in the run directory%s", leaderTimeout, when, r.nodes.silent())
 	}
 	return ctx.Err()
 }
@@ -214,5 +214,5 @@ func (r *run) afterLoad(ctx context.Context) error {
 	if err := r.loader.await(ctx, driver.EventFinalDone); err != nil {
 		return err
 	}
-	return r.loader.send(ctx, driver.CommandQuit)
+	return r.loader.quit(ctx)
 }

@@ -62,7 +62,8 @@ func Run(ctx context.Context, opts Options) error {
 		slots:  make(chan struct{}, maxRequests),
 		stop:   stop,
 	}
-	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock}}
+	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock},
+		oomKills: func() uint64 { return usage(cgroupRoot, selfCgroup).OOMKills }}
 	a.squeeze = &squeezer{server: a.server}
 	return a.run(ctx)
 }

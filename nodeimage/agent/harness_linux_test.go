@@ -69,6 +69,8 @@ func server(args []string) {
 			fmt.Println(os.Environ())
 		case "trace": // so many KiB
 			trace.Write(bytes.Repeat([]byte{'t'}, n<<10))
+		case "trace-close":
+			trace.Close()
 		case "log": // so many KiB
 			os.Stdout.Write(bytes.Repeat([]byte{'l'}, n<<10))
 		case "child": // one that outlives this and keeps its pipes

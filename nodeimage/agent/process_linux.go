@@ -25,6 +25,7 @@ type process struct {
 	proc      *os.Process
 	stdin     *os.File
 	clock     *clockLink // nil: it has no clock that could be bent
+	oomKills  uint64     // that the machine's control group had counted when it began
 
 	exited  chan struct{} // closed when it has been reaped
 	drained chan struct{} // closed when all its output and its exit are queued
@@ -44,6 +45,9 @@ type supervisor struct {
 	wrap []string
 	out  *frameWriter
 	emit func(protocol.Event)
+	// oomKills is how often the kernel has killed in the machine for want of
+	// memory; nil: nobody counts.
+	oomKills func() uint64
 
 	starting sync.Mutex // one start at a time
 
@@ -101,6 +105,7 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 			return protocol.ProcInfo{}, err
 		}
 	}
+	oomKills := s.killsForMemory()
 	proc, err := launch(s.wrap, spec, pipes)
 	if err != nil {
 		clock.close()
@@ -116,6 +121,8 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 		clock:   clock,
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
+
+		oomKills: oomKills,
 	}
 	s.current = p
 	s.emit(protocol.Event{Kind: protocol.EventStart, Boot: p.boot, PID: p.pid, Mono: mono()})
@@ -137,6 +144,7 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 			protocol.PutStreamHead(frame, protocol.StreamTrace, p.boot)
 			s.out.trace(frame) // it fails only when nobody is left to read it
 		})
+		s.tellSilence(p)
 	})
 	if p.clock != nil {
 		pumps.Go(p.clock.listen)
@@ -156,7 +164,8 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	p.mu.Lock()
 	p.reason = reason
 	p.mu.Unlock()
-	s.emit(protocol.Event{Kind: protocol.EventExit, Boot: p.boot, PID: p.pid, Mono: at, Reason: reason})
+	s.emit(protocol.Event{Kind: protocol.EventExit, Boot: p.boot, PID: p.pid, Mono: at, Reason: reason,
+		OOM: s.killsForMemory() > p.oomKills})
 	reapOrphans(s)
 }
 

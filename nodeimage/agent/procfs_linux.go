@@ -36,6 +36,7 @@ func bootID() string {
 type stat struct {
 	state byte // R, S, D, T, Z …
 	ppid  int
+	flags uint64 // PF_… of the kernel
 }
 
 // readStat reads a stat file, be it a process's or a thread's.
@@ -48,14 +49,18 @@ func readStat(path string) (stat, error) {
 	// parentheses too; what follows the last one is the rest.
 	_, rest, ok := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
 	fields := bytes.Fields(rest)
-	if !ok || len(fields) < 2 || len(fields[0]) != 1 {
+	if !ok || len(fields) < 7 || len(fields[0]) != 1 {
 		return stat{}, fmt.Errorf("%s: unexpected form %q", path, data)
 	}
 	ppid, err := strconv.Atoi(string(fields[1]))
 	if err != nil {
 		return stat{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return stat{state: fields[0][0], ppid: ppid}, nil
+	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
+	if err != nil {
+		return stat{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return stat{state: fields[0][0], ppid: ppid, flags: flags}, nil
 }
 
 // pausedState is T when every thread of the process is stopped, else the state

@@ -136,6 +136,9 @@ const (
 	EventExit   = "exit"
 	EventPause  = "pause"
 	EventResume = "resume"
+	// EventSilent: the process closed its trace and runs on. It comes after
+	// everything that was in the trace, and once for a process at most.
+	EventSilent = "silent"
 )
 
 // Event is something that happened to the server process.
@@ -144,7 +147,10 @@ type Event struct {
 	Boot   int    `json:"boot"`
 	PID    int    `json:"pid"`
 	Mono   int64  `json:"mono"`             // when it took effect, CLOCK_MONOTONIC in ns
-	Reason string `json:"reason,omitempty"` // of an exit, as in ProcState.ExitReason
+	Reason string `json:"reason,omitempty"` // of an exit, as in ProcState.ExitReason; of a silence
+	// OOM, of an exit: the kernel has killed something in the machine for want of
+	// memory since the process began. False where control groups do not tell.
+	OOM bool `json:"oom,omitempty"`
 }
 
 // Parameters of the methods that have some.

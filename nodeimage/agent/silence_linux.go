@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"squall/nodeimage/agent/protocol"
+)
+
+// leavingTime is how long a process that is on its way out may take to be gone,
+// after its files were closed. It only takes long when a thread of it hangs in the
+// kernel.
+const leavingTime = 10 * time.Second
+
+// tellSilence reports that the trace of a process has ended and the process has
+// not. A process that ends closes its files before it can be reaped, so the end of
+// the trace is seen first there too: the kernel is asked whether it is leaving.
+func (s *supervisor) tellSilence(p *process) {
+	at := mono()
+	if p.leaving() {
+		timer := time.NewTimer(leavingTime)
+		defer timer.Stop()
+		select {
+		case <-p.exited:
+			return
+		case <-timer.C:
+		}
+	}
+	s.emit(protocol.Event{Kind: protocol.EventSilent, Boot: p.boot, PID: p.pid, Mono: at,
+		Reason: "the server closed its trace (file descriptor 3) and runs on"})
+}
+
+// leaving reports whether the process is about to end, or has ended.
+func (p *process) leaving() bool {
+	const exiting = 0x4 // PF_EXITING of the kernel
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return true
+	}
+	st, err := readStat(fmt.Sprintf("/proc/%d/stat", p.pid))
+	return err != nil || st.state == 'Z' || st.state == 'X' || st.flags&exiting != 0
+}
+
+// killsForMemory is how often the kernel has killed in the machine for want of
+// memory; 0 where nobody counts.
+func (s *supervisor) killsForMemory() uint64 {
+	if s.oomKills == nil {
+		return 0
+	}
+	return s.oomKills()
+}

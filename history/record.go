@@ -88,7 +88,8 @@ type Op struct {
 	// Swapped is true for a CAS that answered OK and took effect. A CAS with
 	// outcome OK and !Swapped changed nothing and found Result.
 	Swapped bool
-	// Final marks the reads made after every fault was healed.
+	// Final marks the operations made after every fault was healed: those that show
+	// whether the cluster serves again, and the final reads.
 	Final bool
 }
 

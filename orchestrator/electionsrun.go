@@ -43,6 +43,9 @@ func newExperiment(r *run, e Elections, cfg ElectionsConfig) *experiment {
 		record: &trials.Record{SchemaVersion: trials.SchemaVersion, Squall: cfg.Version, Command: e.Command, System: e.System,
 			Nodes: r.plan.Nodes, Seed: e.Seed, Plain: e.Plain, PreVote: e.PreVote, Disk: e.Disk}}
 	x.observe = x.look
+	x.stopText = func() string {
+		return fmt.Sprintf("stopped after %d of %d trials", x.done, x.what.Trials*len(x.what.Ranges))
+	}
 	return x
 }
 

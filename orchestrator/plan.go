@@ -155,5 +155,8 @@ func ReadPlanFile(path string) (*Plan, error) {
 	if p.SchemaVersion < 1 || p.SchemaVersion > PlanVersion {
 		return nil, fmt.Errorf("%s has schema version %d; this squall reads 1 to %d", path, p.SchemaVersion, PlanVersion)
 	}
+	if p.Test.Recovery == 0 { // of before there was such a bound
+		p.Test.Recovery = DefaultTest().Recovery
+	}
 	return &p, nil
 }

@@ -106,6 +106,9 @@ type run struct {
 	mono      int64        // clock.now() when the history began: its times count from here
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
 
+	stopOnce sync.Once     // of the mark that the test was stopped
+	stopText func() string // what it says; nil: stoppedAfter
+
 	mu       sync.Mutex
 	recorder *history.Recorder       // nil until the machines are there
 	failure  error                   // the first thing that went wrong with the machines
@@ -205,11 +208,14 @@ func (r *run) stopped() bool {
 }
 
 // mark records a moment of the test.
-func (r *run) mark(name, text string) {
-	m := history.Mark{Name: name, Time: r.clock.now(), Text: text}
+func (r *run) mark(name, text string) { r.markAs(history.Mark{Name: name, Text: text}) }
+
+// markAs records a mark as of now.
+func (r *run) markAs(m history.Mark) {
+	m.Time = r.clock.now()
 	r.append(history.Record{Mark: &m})
-	r.log.Info("mark", "name", name, "text", text)
-	r.env.mark(name, time.Since(r.started))
+	r.log.Info("mark", "name", m.Name, "text", m.Text)
+	r.env.mark(m.Name, time.Since(r.started))
 }
 
 func (r *run) append(rec history.Record) {
@@ -266,6 +272,9 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 	if err := r.openHistory(); err != nil {
 		r.log.Error("there will be no history", "err", err)
 		return
+	}
+	if r.stopped() || ctx.Err() != nil {
+		r.stopping()
 	}
 	r.compareClocksAgain(ctx)
 	r.collect(ctx)

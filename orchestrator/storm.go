@@ -23,7 +23,7 @@ const (
 	upTimeout     = 3 * time.Minute // an image may have a long way to the engine
 	leaderTimeout = 20 * time.Second
 	driverTimeout = 20 * time.Second
-	finalTimeout  = 30 * time.Second
+	healTimeout   = time.Minute
 	downTimeout   = 30 * time.Second
 )
 
@@ -120,6 +120,7 @@ func (r *run) startLoad(ctx context.Context) error {
 		// Shorter than an election, so that there are reads to answer wrongly
 		// while a leader that was cut off still believes that it leads.
 		Patience: min(time.Duration(t.ElectionMin)/2, time.Duration(t.OpTimeout)),
+		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
 	}
 	if err := r.loader.configure(ctx, config); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (r *run) underLoad(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-r.cfg.Stop:
-		r.cfg.Progress.Phase("stopping: heal, collect, check")
+		r.stopping()
 		cancel()
 	case err := <-done:
 		if err != nil {
@@ -151,6 +152,7 @@ func (r *run) underLoad(ctx context.Context) error {
 		select { // the schedule is through: quiet until the load ends
 		case <-ctx.Done():
 		case <-r.cfg.Stop:
+			r.stopping()
 		}
 		return nil
 	}
@@ -185,34 +187,4 @@ func (r *run) loadStatus(s driver.Event) {
 	}
 	r.cfg.Progress.Load(LoadStats{Elapsed: time.Duration(r.clock.now() - began), Total: time.Duration(r.plan.Test.Time),
 		OK: s.OK, Fail: s.Fail, Info: s.Info})
-}
-
-// afterLoad stops the clients, heals everything, and has the keys read once
-// more.
-func (r *run) afterLoad(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, finalTimeout)
-	defer cancel()
-	r.cfg.Progress.Phase("healing, then the final reads")
-	if err := r.loader.send(ctx, driver.CommandStop); err != nil {
-		return err
-	}
-	if err := r.loader.await(ctx, driver.EventLoadEnd); err != nil {
-		return err
-	}
-	r.mark(history.MarkLoadEnd, "")
-	if _, err := nemesis.HealAll(ctx, r.nodes); err != nil {
-		return fmt.Errorf("heal the cluster after the storm: %w", err)
-	}
-	r.mark(history.MarkHealed, "")
-	if err := r.awaitLeader(ctx, "after the last fault was healed"); err != nil {
-		return err
-	}
-	r.mark(history.MarkFinalReads, "")
-	if err := r.loader.send(ctx, driver.CommandFinal); err != nil {
-		return err
-	}
-	if err := r.loader.await(ctx, driver.EventFinalDone); err != nil {
-		return err
-	}
-	return r.loader.quit(ctx)
 }

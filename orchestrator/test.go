@@ -56,6 +56,9 @@ type Test struct {
 	Keys      int      `json:"keys"`      // keys in use at a time
 	OpsPerKey int      `json:"opsPerKey"` // before a fresh key takes its place
 	OpTimeout Duration `json:"opTimeout"`
+	// Recovery is how long the cluster has, once the last fault is healed, to serve
+	// through every node again.
+	Recovery Duration `json:"recovery"`
 
 	Heartbeat     Duration `json:"heartbeat"`
 	ElectionMin   Duration `json:"electionMin"`
@@ -93,7 +96,7 @@ func DefaultTest() Test {
 	return Test{
 		System: "raftkv", Nodes: 5, Time: Duration(30 * time.Second), Workload: "register",
 		Nemesis: "partition,kill,pause", Clients: 10, Runtime: RuntimeAuto,
-		Keys: 5, OpsPerKey: 300, OpTimeout: Duration(5 * time.Second),
+		Keys: 5, OpsPerKey: 300, OpTimeout: Duration(5 * time.Second), Recovery: Duration(30 * time.Second),
 		Heartbeat: Duration(50 * time.Millisecond), ElectionMin: Duration(300 * time.Millisecond),
 		ElectionMax: Duration(600 * time.Millisecond), SnapshotEvery: 2000,
 		Out: "runs", Keep: KeepNever,
@@ -155,6 +158,8 @@ func Options() []Option {
 		intOption("ops-per-key", 10, 5000, "operations on a key before a new key replaces it", func(t *Test) *int { return &t.OpsPerKey }),
 		durationOption("op-timeout", 10*time.Millisecond, time.Minute, "how long a client waits for a reply",
 			func(t *Test) *Duration { return &t.OpTimeout }),
+		durationOption("recovery", time.Second, time.Hour, "how soon after the last heal a write and a read must succeed on every node",
+			func(t *Test) *Duration { return &t.Recovery }),
 		durationOption("heartbeat", time.Millisecond, 10*time.Second, "the leader's heartbeat interval",
 			func(t *Test) *Duration { return &t.Heartbeat }),
 		durationOption("election-min", 5*time.Millisecond, time.Minute, "minimum election timeout",

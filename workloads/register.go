@@ -190,6 +190,13 @@ func (g *register) FinalReads() []FinalRead {
 	return reads
 }
 
+// Recovery writes to a key of the node's own and reads it.
+func (g *register) Recovery(node string, attempt int) (write, read Intent) {
+	key := "recovery-" + node
+	value := history.Some(node + "-" + strconv.Itoa(attempt+1))
+	return Intent{Func: history.Write, Key: key, Value: value}, Intent{Func: history.Read, Key: key}
+}
+
 // Client is the stream of client i.
 func (g *register) Client(i int) Stream {
 	return &registerStream{

@@ -43,6 +43,10 @@ type Generator interface {
 	// FinalReads are the reads to make when the storm is over, most telling
 	// first. Their number is bounded.
 	FinalReads() []FinalRead
+	// Recovery are the operations that show that a node serves again after the
+	// storm: one that changes something, on a key that nobody else uses, and one
+	// that reads it. Each attempt, from 0, writes what no other does.
+	Recovery(node string, attempt int) (write, read Intent)
 }
 
 // Stream is what one client does, one operation after the other. It is used

@@ -56,6 +56,9 @@ type Config struct {
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// ConnectTimeout bounds one attempt to connect. Default 1 s.
 	ConnectTimeout time.Duration `json:"connectTimeout,omitempty"`
+	// Recovery is how long the cluster has, from "recover" on, to serve through
+	// every node again. Default 30 s.
+	Recovery time.Duration `json:"recovery,omitempty"`
 	// FinalTimeout is how long the final reads may take, all together,
 	// retries included. Default 10 s.
 	FinalTimeout time.Duration `json:"finalTimeout,omitempty"`
@@ -72,6 +75,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Patience, time.Second)
 	setDefault(&c.Timeout, max(5*time.Second, c.Patience))
 	setDefault(&c.ConnectTimeout, time.Second)
+	setDefault(&c.Recovery, 30*time.Second)
 	setDefault(&c.FinalTimeout, 10*time.Second)
 	setDefault(&c.Conns, 1)
 	c.Params.Clients = c.processes()
@@ -129,6 +133,7 @@ func (c Config) Validate() error {
 	require(c.Patience > 0, "patience is %v; it must be above 0", c.Patience)
 	require(c.Timeout >= c.Patience, "timeout %v is below patience %v", c.Timeout, c.Patience)
 	require(c.ConnectTimeout > 0, "connectTimeout is %v; it must be above 0", c.ConnectTimeout)
+	require(c.Recovery > 0, "recovery is %v; it must be above 0", c.Recovery)
 	require(c.FinalTimeout > 0, "finalTimeout is %v; it must be above 0", c.FinalTimeout)
 	require(c.Conns >= 1 && c.Conns <= 64, "conns is %d; 1 to 64 are possible", c.Conns)
 	if err := c.Params.Validate(); err != nil {

@@ -13,6 +13,8 @@ const (
 	EventLoadBegin = "load-begin" // clients start
 	EventStats     = "stats"      // once a second, as long as the driver runs
 	EventLoadEnd   = "load-end"   // every operation has ended, and all lines are written
+	EventRecovery  = "recovery"   // the operations that show whether the cluster came back begin
+	EventRecovered = "recovered"  // they have ended, well or not, and all lines are written
 	EventFinal     = "final"      // the final reads begin
 	EventFinalDone = "final-done" // they have ended, and all lines are written
 	EventError     = "error"      // Error says what is wrong with the input or the run
@@ -31,7 +33,8 @@ type Event struct {
 	// due, so that an operation which had to wait for a free client shows the
 	// wait; in a closed loop, and in the history's times always, from its call.
 	Latency *Latency `json:"latency,omitempty"`
-	// Final tells how the final reads went: in "final-done".
+	// Final tells how the final reads went: in "final-done"; and how the
+	// operations of the recovery did: in "recovered".
 	Final *FinalCounts `json:"final,omitempty"`
 	Error string       `json:"error,omitempty"`
 }
@@ -43,10 +46,10 @@ type Counts struct {
 	Info int64 `json:"info"`
 }
 
-// FinalCounts tell of the reads after the storm.
+// FinalCounts tell of the operations after the storm.
 type FinalCounts struct {
-	Wanted  int `json:"wanted"`  // reads of a key through a node
-	Missing int `json:"missing"` // those that never got an answer
+	Wanted  int `json:"wanted"`  // reads of a key through a node; in the recovery also writes
+	Missing int `json:"missing"` // those that never succeeded
 }
 
 // Latency holds quantiles, in milliseconds.

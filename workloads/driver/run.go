@@ -8,13 +8,15 @@
 // The first line of the driver's input is its [Config] as JSON; the load
 // begins at once. Each further line is a command:
 //
-//	stop   no operation begins any more; those under way go on to their end
-//	final  make the final reads; does "stop" first, and waits for the load's end
-//	quit   end
+//	stop     no operation begins any more; those under way go on to their end
+//	recover  write and read through every node until it works, or the bound is over;
+//	         does "stop" first, and waits for the load's end
+//	final    make the final reads; does "stop" first, and waits for what is under way
+//	quit     end
 //
 // The end of the input means quit. The history goes out as lines of
 // [history.AppendOp], in batches; what happens goes out as [Event] lines. An
-// event that tells of an end ("load-end", "final-done") comes after the last
+// event that tells of an end ("load-end", "recovered", "final-done") comes after the last
 // line of what ended was written.
 package driver
 
@@ -34,9 +36,10 @@ import (
 
 // Commands.
 const (
-	CommandStop  = "stop"
-	CommandFinal = "final"
-	CommandQuit  = "quit"
+	CommandStop    = "stop"
+	CommandRecover = "recover"
+	CommandFinal   = "final"
+	CommandQuit    = "quit"
 )
 
 // Streams are what the driver is connected to.
@@ -72,7 +75,7 @@ func Run(ctx context.Context, s Streams, cat Catalogue) error {
 	if cat.Workload == nil {
 		cat.Workload = workloads.Find
 	}
-	d := &driver{status: status{w: s.Status}, finalDone: make(chan FinalCounts, 1)}
+	d := &driver{status: status{w: s.Status}, afterDone: make(chan FinalCounts, 1)}
 	err := d.run(ctx, s, cat)
 	if err != nil {
 		// Best effort: when it was the status stream that broke, the exit
@@ -90,11 +93,11 @@ type driver struct {
 	links [][]*link
 	load  *load
 
-	status      status
-	loadDone    <-chan struct{} // nil once its end was told
-	wantFinal   bool
-	finalDone   chan FinalCounts
-	finalsUnder bool
+	status    status
+	loadDone  <-chan struct{} // nil once its end was told
+	wanted    []string        // CommandRecover and CommandFinal that wait for their turn
+	under     string          // the one of them under way; "": none is
+	afterDone chan FinalCounts
 }
 
 func (d *driver) run(ctx context.Context, s Streams, cat Catalogue) (err error) {
@@ -128,8 +131,8 @@ func (d *driver) end(cancel context.CancelFunc) error {
 		<-d.load.done
 	}
 	cancel()
-	if d.finalsUnder {
-		<-d.finalDone
+	if d.under != "" {
+		<-d.afterDone
 	}
 	for _, node := range d.links {
 		for _, l := range node {
@@ -214,9 +217,10 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 		case <-d.loadDone:
 			d.loadDone = nil
 			err = d.tellEnd(EventLoadEnd, nil)
-		case counts := <-d.finalDone:
-			d.finalsUnder = false
-			err = d.tellEnd(EventFinalDone, &counts)
+		case counts := <-d.afterDone:
+			name := afterStorm[d.under].done
+			d.under = ""
+			err = d.tellEnd(name, &counts)
 		case <-tick.C:
 			e := d.rec.event(EventStats)
 			e.Latency = d.rec.quantiles()
@@ -227,7 +231,7 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 		if err != nil {
 			return err
 		}
-		if err := d.maybeFinal(ctx); err != nil {
+		if err := d.maybeNext(ctx); err != nil {
 			return err
 		}
 	}
@@ -242,14 +246,14 @@ func (d *driver) command(l line) (quit bool, err error) {
 	case "":
 	case CommandStop:
 		d.load.stop()
-	case CommandFinal:
+	case CommandRecover, CommandFinal:
 		d.load.stop()
-		d.wantFinal = true
+		d.wanted = append(d.wanted, text)
 	case CommandQuit:
 		return true, nil
 	default:
 		return false, d.status.emit(Event{Event: EventError, Time: d.clock.now(),
-			Error: fmt.Sprintf("unknown command %q; there is %s, %s and %s", text, CommandStop, CommandFinal, CommandQuit)})
+			Error: fmt.Sprintf("unknown command %q; there is %s, %s, %s and %s", text, CommandStop, CommandRecover, CommandFinal, CommandQuit)})
 	}
 	return false, nil
 }
@@ -267,15 +271,25 @@ func (d *driver) tellEnd(name string, final *FinalCounts) error {
 	return d.status.emit(e)
 }
 
-// maybeFinal begins the final reads when they are wanted and the load is over.
-func (d *driver) maybeFinal(ctx context.Context) error {
-	if !d.wantFinal || d.loadDone != nil || d.finalsUnder {
+// afterStorm are the events that tell of what is done after the storm.
+var afterStorm = map[string]struct{ begin, done string }{
+	CommandRecover: {EventRecovery, EventRecovered},
+	CommandFinal:   {EventFinal, EventFinalDone},
+}
+
+// maybeNext begins what is wanted next when the load is over, and what was wanted
+// before.
+func (d *driver) maybeNext(ctx context.Context) error {
+	if len(d.wanted) == 0 || d.loadDone != nil || d.under != "" {
 		return nil
 	}
-	d.wantFinal, d.finalsUnder = false, true
-	f := newFinalReads(d.load, d.links, d.gen.FinalReads())
-	go func() { d.finalDone <- f.run(ctx) }()
-	return d.status.emit(d.rec.event(EventFinal))
+	d.under, d.wanted = d.wanted[0], d.wanted[1:]
+	run := (&recovery{load: d.load, links: d.links}).run
+	if d.under == CommandFinal {
+		run = newFinalReads(d.load, d.links, d.gen.FinalReads()).run
+	}
+	go func() { d.afterDone <- run(ctx) }()
+	return d.status.emit(d.rec.event(afterStorm[d.under].begin))
 }
 
 // line is one line of input, or the error that ended it.

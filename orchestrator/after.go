@@ -1,0 +1,94 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"squall/history"
+	"squall/nemesis"
+	"squall/workloads/driver"
+)
+
+// afterLoad stops the clients, heals everything, has the cluster show that it
+// serves again through every node, and has the keys read once more. That it does
+// not serve is nothing that failed here: the history tells of it.
+func (r *run) afterLoad(ctx context.Context) error {
+	r.cfg.Progress.Phase("healing, then the final reads")
+	if err := r.endLoad(ctx); err != nil {
+		return err
+	}
+	if err := r.healAll(ctx); err != nil {
+		return err
+	}
+	bound := time.Duration(r.plan.Test.Recovery)
+	if err := r.command(ctx, driver.CommandRecover, driver.EventRecovered, bound); err != nil {
+		return err
+	}
+	r.mark(history.MarkFinalReads, "")
+	if err := r.command(ctx, driver.CommandFinal, driver.EventFinalDone, bound); err != nil {
+		return err
+	}
+	return r.loader.quit(ctx)
+}
+
+// endLoad lets no operation begin any more and waits for those under way.
+func (r *run) endLoad(ctx context.Context) error {
+	if err := r.command(ctx, driver.CommandStop, driver.EventLoadEnd, 0); err != nil {
+		return err
+	}
+	r.mark(history.MarkLoadEnd, "")
+	return nil
+}
+
+// command gives the driver a command and waits for the event that tells of its end,
+// which the driver bounds.
+func (r *run) command(ctx context.Context, command, event string, bound time.Duration) error {
+	limit := bound + time.Duration(r.plan.Test.OpTimeout) + driverTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the driver has not done so within %v", limit))
+	defer cancel()
+	if err := r.loader.send(ctx, command); err != nil {
+		return err
+	}
+	return r.loader.await(ctx, event)
+}
+
+// healAll makes every node whole, and says from when on the cluster has to come
+// back.
+func (r *run) healAll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, healTimeout, fmt.Errorf("it was not healed within %v", healTimeout))
+	defer cancel()
+	if _, err := nemesis.HealAll(ctx, r.nodes); err != nil {
+		return fmt.Errorf("heal the cluster after the storm: %w", err)
+	}
+	r.markAs(history.Mark{Name: history.MarkHealed, Bound: int64(r.plan.Test.Recovery)})
+	return nil
+}
+
+// stopping records that somebody stopped the test early. Only the first call does.
+func (r *run) stopping() {
+	r.stopOnce.Do(func() {
+		r.cfg.Progress.Phase("stopping: heal, collect, check")
+		text := r.stopText
+		if text == nil {
+			text = r.stoppedAfter
+		}
+		r.mark(history.MarkStopped, text())
+	})
+}
+
+// stoppedAfter says how much of the load there was when the test was stopped.
+func (r *run) stoppedAfter() string {
+	began, total := r.loadBegan.Load(), time.Duration(r.plan.Test.Time)
+	if began == 0 {
+		return "stopped before the load began"
+	}
+	ran := min(time.Duration(r.clock.now()-began), total)
+	return fmt.Sprintf("stopped after %s s of %s s", seconds(ran), seconds(total))
+}
+
+// seconds writes a duration with one decimal at most.
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64)
+}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"squall/internal/suggest"
 )
 
 // Choice is a fault as it was asked for: with the variants to draw from, and
@@ -62,7 +64,7 @@ func unknownFault(catalogue []Fault, name string) error {
 	for _, f := range catalogue {
 		all = append(all, f.Name)
 	}
-	return fmt.Errorf("unknown fault %q; there are: %s", name, strings.Join(all, ", "))
+	return fmt.Errorf("unknown fault %q; %s", name, suggest.Among(name, all))
 }
 
 // take takes one of what stands in the parentheses.
@@ -74,7 +76,7 @@ func (c *Choice) take(arg string) error {
 		}
 		p, ok := c.Fault.Param(key)
 		if !ok {
-			return fmt.Errorf("there is no parameter %q; %s", key, c.Fault.usage())
+			return fmt.Errorf("there is no parameter %q%s; %s", key, suggest.Hint(key, c.Fault.words()), c.Fault.usage())
 		}
 		return c.set(p, value)
 	}
@@ -94,7 +96,7 @@ func (c *Choice) aim(whom string) error {
 		return nil
 	}
 	if !nodePattern.MatchString(whom) {
-		return fmt.Errorf("unknown variant %q; %s", whom, c.Fault.usage())
+		return fmt.Errorf("unknown variant %q%s; %s", whom, suggest.Hint(whom, c.Fault.words()), c.Fault.usage())
 	}
 	c.Nodes = strings.Split(whom, "+")
 	sorted := slices.Sorted(slices.Values(c.Nodes))
@@ -120,7 +122,7 @@ func (c *Choice) position(value string) error {
 		}
 		return c.set(p, value)
 	}
-	return fmt.Errorf("%q is neither a variant nor the value of a parameter; %s", value, c.Fault.usage())
+	return fmt.Errorf("%q is neither a variant nor the value of a parameter%s; %s", value, suggest.Hint(value, c.Fault.words()), c.Fault.usage())
 }
 
 func (c *Choice) set(p Param, value string) error {
@@ -140,6 +142,18 @@ func (c *Choice) set(p Param, value string) error {
 	}
 	c.Args[p.Name] = canon
 	return nil
+}
+
+// words are what may be written in the parentheses of a fault.
+func (f Fault) words() []string {
+	var words []string
+	for _, v := range f.Variants {
+		words = append(words, v.Name)
+	}
+	for _, p := range f.Params {
+		words = append(append(words, p.Name), p.Words...)
+	}
+	return words
 }
 
 // usage names the variants and parameters of a fault.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/suggest"
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
@@ -130,7 +131,7 @@ func setSchedule(t *Test, text string) error {
 func setLimit(t *Test, text string) error {
 	known := []string{schedule.Anything, schedule.Majority}
 	if text != "" && !slices.Contains(known, text) {
-		return fmt.Errorf("expected one of %s, found %q", strings.Join(known, ", "), text)
+		return fmt.Errorf("expected one of %s, found %q%s", strings.Join(known, ", "), text, suggest.Hint(text, known))
 	}
 	t.Limit = text
 	return nil

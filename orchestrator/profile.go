@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"squall/internal/suggest"
 )
 
 // Profile is a named handful of settings that go well together. What a test
@@ -37,7 +39,7 @@ func ProfileNames() []string {
 func ApplyProfile(t *Test, name string) error {
 	i := slices.IndexFunc(Profiles(), func(p Profile) bool { return p.Name == name })
 	if i < 0 {
-		return fmt.Errorf("expected one of %s, found %q", strings.Join(ProfileNames(), ", "), name)
+		return fmt.Errorf("expected one of %s, found %q%s", strings.Join(ProfileNames(), ", "), name, suggest.Hint(name, ProfileNames()))
 	}
 	for _, s := range Profiles()[i].Settings {
 		option, ok := FindOption(s[0])

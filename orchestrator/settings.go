@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v4"
 
 	"squall/nemesis/schedule"
@@ -185,23 +184,6 @@ func OptionNames() []string {
 		names = append(names, o.Name)
 	}
 	return names
-}
-
-// Suggest names, of all that could stand there, the one that was probably
-// meant, or all of them.
-func Suggest(name string, all []string) string {
-	best, bestDistance := "", 3
-	if len(name) <= 64 {
-		for _, one := range all {
-			if d := levenshtein.ComputeDistance(name, one); d < bestDistance {
-				best, bestDistance = one, d
-			}
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	return "there are: " + strings.Join(all, ", ")
 }
 
 // IsList reports whether a setting may be written as a list.

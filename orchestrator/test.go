@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/suggest"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/workloads"
@@ -242,7 +243,7 @@ func durationOption(name string, lo, hi time.Duration, usage string, field func(
 func nameOption(name string, known []string, usage string, field func(*Test) *string) Option {
 	return Option{Name: name, Type: strings.Join(known, "|"), Usage: usage, Choices: known, Set: func(t *Test, text string) error {
 		if !slices.Contains(known, text) {
-			return fmt.Errorf("expected one of %s, found %q", strings.Join(known, ", "), text)
+			return fmt.Errorf("expected one of %s, found %q%s", strings.Join(known, ", "), text, suggest.Hint(text, known))
 		}
 		*field(t) = text
 		return nil

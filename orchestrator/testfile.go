@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"go.yaml.in/yaml/v4"
+
+	"squall/internal/suggest"
 )
 
 // TestFile is a test file as it was read: which settings it holds, and where.
@@ -86,7 +88,7 @@ func (f *TestFile) readProfile(root *yaml.Node, t *Test) (bad []FileError) {
 func (f *TestFile) setting(key, value *yaml.Node, t *Test) *FileError {
 	option, ok := FindOption(key.Value)
 	if !ok {
-		return MistakeAt(key, "unknown setting %s; %s", KindName(key), Suggest(key.Value, append(OptionNames(), profileKey)))
+		return MistakeAt(key, "unknown setting %s; %s", KindName(key), suggest.Among(key.Value, append(OptionNames(), profileKey)))
 	}
 	if first, ok := f.at[option.Name]; ok {
 		return MistakeAt(key, "%s is set twice; first in line %d", option.Name, first.Node.Line)

@@ -31,7 +31,7 @@ func main() {
 type app struct {
 	program     string // how squall was called, for commands that it prints
 	out, errOut io.Writer
-	signals     <-chan os.Signal
+	ctrlC
 	// build makes the node's binary: buildNode, but for tests.
 	build func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
 	// open opens a runtime by name: openRuntime, but for tests.
@@ -41,7 +41,7 @@ type app struct {
 // run is the whole program but for the process around it; it returns the exit
 // code.
 func run(ctx context.Context, args []string, signals <-chan os.Signal, out, errOut io.Writer) int {
-	a := &app{program: programName(args[0]), out: out, errOut: errOut, signals: signals, build: buildNode, open: openRuntime}
+	a := &app{program: programName(args[0]), out: out, errOut: errOut, ctrlC: ctrlC{signals: signals}, build: buildNode, open: openRuntime}
 	return a.run(ctx, args)
 }
 
@@ -50,7 +50,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetArgs(args[1:])
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
-	err := root.ExecuteContext(ctx)
+	err := a.attend(ctx, root.ExecuteContext)
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(a.errOut, "squall: "+err.Error())
 	}
@@ -66,13 +66,13 @@ func (a *app) root() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError(fmt.Errorf("unknown command %q; `%s help` lists them", args[0], a.program))
+				return usageError(unknownCommand(cmd, args[0], a.program))
 			}
 			return cmd.Help()
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(fmt.Errorf("%w (`%s --help` lists the flags)", err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
+		return usageError(flagError(cmd, err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
 	})
 	setHelp(root)
 	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(),

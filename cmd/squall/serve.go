@@ -81,15 +81,6 @@ func (a *app) serve(ctx context.Context, flags serveFlags, addrGiven, outGiven b
 		return err
 	}
 	fmt.Fprintf(a.out, "Runs in %s: http://%s/ (Ctrl-C ends it)\n", flags.out, listener.Addr())
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		select {
-		case <-ctx.Done():
-		case <-a.signals:
-			stop()
-		}
-	}()
 	return server.Serve(ctx, listener)
 }
 

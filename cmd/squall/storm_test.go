@@ -77,7 +77,7 @@ func newStorm(t *testing.T, runtime string) *storm {
 	t.Helper()
 	needRuntime(t, runtime)
 	s := &storm{runtime: runtime, out: t.TempDir(), text: &syncBuffer{}, signals: make(chan os.Signal, 2)}
-	s.app = &app{program: "squall", out: s.text, errOut: s.text, signals: s.signals, build: buildNode, open: openRuntime}
+	s.app = &app{program: "squall", out: s.text, errOut: s.text, ctrlC: ctrlC{signals: s.signals}, build: buildNode, open: openRuntime}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("squall said:\n%s", s.text)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/suggest"
 	"squall/nemesis"
 )
 
@@ -142,18 +143,46 @@ func (s *Spec) take(catalogue []nemesis.Fault, item string) error {
 		}
 		item, weight = strings.TrimSpace(text), n
 	}
+	if err := known(catalogue, item); err != nil {
+		return err
+	}
 	choice, err := nemesis.ParseChoice(catalogue, item)
 	if err != nil {
-		return fmt.Errorf("%w; mixes: %s", err, strings.Join(mixNames(), ", "))
+		return err
 	}
 	s.Cards = append(s.Cards, Card{Choice: choice, Weight: weight, Asked: true})
 	return nil
 }
 
+// known refuses what is neither a fault nor a mix, and names the nearest of both.
+func known(catalogue []nemesis.Fault, item string) error {
+	name, _, _ := strings.Cut(item, "(")
+	name = strings.TrimSpace(name)
+	if _, ok := nemesis.Find(catalogue, name); ok {
+		return nil
+	}
+	names := faultNames(catalogue)
+	if _, ok := findMix(name); ok {
+		return fmt.Errorf("%q: the mix %s takes neither a weight nor parentheses", item, name)
+	}
+	if hint := suggest.Hint(name, append(mixNames(), names...)); hint != "" {
+		return fmt.Errorf("unknown fault %q%s", name, hint)
+	}
+	return fmt.Errorf("unknown fault %q; there are: %s; mixes: %s", name, strings.Join(names, ", "), strings.Join(mixNames(), ", "))
+}
+
+func faultNames(catalogue []nemesis.Fault) []string {
+	var names []string
+	for _, f := range catalogue {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
 // leaveOut takes a fault out of what a mix has brought.
 func (s *Spec) leaveOut(catalogue []nemesis.Fault, name string) error {
 	if _, ok := nemesis.Find(catalogue, name); !ok {
-		return fmt.Errorf("-%s leaves out a fault that there is not", name)
+		return fmt.Errorf("-%s leaves out a fault that there is not; %s", name, suggest.Among(name, faultNames(catalogue)))
 	}
 	n := len(s.Cards)
 	s.Cards = slices.DeleteFunc(s.Cards, func(c Card) bool { return c.Fault.Name == name })

@@ -20,6 +20,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"squall/internal/suggest"
 )
 
 //go:embed *.patch
@@ -57,7 +59,7 @@ func find(all []Mutant, name string) (Mutant, error) {
 	if len(known) == 0 {
 		return Mutant{}, fmt.Errorf("unknown mutant %q: there are none", name)
 	}
-	return Mutant{}, fmt.Errorf("unknown mutant %q: there are %s", name, strings.Join(known, ", "))
+	return Mutant{}, fmt.Errorf("unknown mutant %q; %s", name, suggest.Among(name, known))
 }
 
 func load(dir fs.FS) ([]Mutant, error) {

@@ -14,6 +14,7 @@ import (
 
 	"squall/history/gate"
 	"squall/history/ledger"
+	"squall/internal/suggest"
 	"squall/orchestrator"
 )
 
@@ -172,7 +173,7 @@ func (f *File) readKeys(root *yaml.Node) {
 		n := slices.IndexFunc(keys(), func(k key) bool { return k.name == name.Value })
 		switch {
 		case n < 0:
-			hint := orchestrator.Suggest(name.Value, keyNames())
+			hint := suggest.Among(name.Value, keyNames())
 			if _, ok := orchestrator.FindOption(name.Value); ok {
 				hint = "settings of the tests go below `test:`, or with a list of values below `matrix:`"
 			}
@@ -335,7 +336,7 @@ func (f *File) option(where string, name *yaml.Node) (orchestrator.Option, bool)
 	option, ok := orchestrator.FindOption(name.Value)
 	if !ok {
 		f.mistake(name, "%s: unknown setting %s; %s", where, orchestrator.KindName(name),
-			orchestrator.Suggest(name.Value, orchestrator.OptionNames()))
+			suggest.Among(name.Value, orchestrator.OptionNames()))
 	}
 	return option, ok
 }

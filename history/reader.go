@@ -167,7 +167,7 @@ func (r *Reader) nextFrame() bool {
 	}
 	for _, op := range r.open {
 		op.Outcome, op.Return = Info, max(op.Call, r.latest)
-		op.Error = "still under way when the history ended"
+		op.Error = ErrorUnderWay
 		r.tail = append(r.tail, op)
 	}
 	r.open = nil

@@ -54,6 +54,10 @@ const (
 	Info Outcome = "info"
 )
 
+// ErrorUnderWay is the Error of an operation that was called, and of which the
+// history tells no end: its Return is then only when the history ends.
+const ErrorUnderWay = "still under way when the history ended"
+
 // Func is what an operation does.
 type Func string
 

@@ -37,11 +37,11 @@ func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (
 	if err != nil {
 		return nil, err
 	}
-	results, err := check.Run(ctx, dir, workload.Checkers(system.Traits()), check.Limits{
+	results, err := check.RunPlanned(ctx, dir, workload.Checkers(system.Traits()), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),
-	})
+	}, time.Duration(plan.Test.Time))
 	if err != nil {
 		return nil, err
 	}

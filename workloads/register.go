@@ -33,13 +33,14 @@ func (Register) Describe() string {
 }
 
 // Checkers are linearizability, key by key, Raft's own promises where the
-// system writes a trace of them, and whether there was enough to judge.
+// system writes a trace of them, whether the cluster came back after the storm,
+// and whether there was enough to judge.
 func (Register) Checkers(t systems.Traits) []check.Checker {
 	checkers := []check.Checker{check.Linearizable()}
 	if t.Trace {
 		checkers = append(checkers, check.Invariants()...)
 	}
-	return append(checkers, check.Crashes(), check.Activity(0))
+	return append(checkers, check.Crashes(), check.Recovery(), check.Activity(0))
 }
 
 // retiredKept is how many retired keys are looked back at. Under a leader that

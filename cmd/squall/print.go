@@ -66,7 +66,7 @@ func decisive(r *check.Results) []string {
 	}
 	return slices.DeleteFunc(slices.Clone(r.Reasons), func(reason string) bool {
 		return slices.ContainsFunc(r.Checks, func(c check.Result) bool {
-			return c.Verdict == check.Unknown && strings.HasPrefix(reason, c.Name+": ")
+			return c.Verdict == check.Unknown && strings.HasSuffix(reason, ": "+c.Summary)
 		})
 	})
 }

@@ -9,15 +9,12 @@ import (
 	"squall/history"
 )
 
-// DefaultMinOK is how many operations must have succeeded for a test to mean
-// anything, when nothing else is said.
-const DefaultMinOK = 100
-
 // Activity returns the checker "activity": whether so much happened that the
-// other verdicts mean something. It says Invalid when the infrastructure
-// failed, when a fault did not take effect or was not healed, when no leader
-// was seen, when fewer than minOK operations succeeded (0: DefaultMinOK) or none
-// of them read or none wrote, and when the history ends before the test did.
+// other verdicts mean something. It says Invalid when the infrastructure failed,
+// when the faults did not do what the plan says, when no leader was seen, when the
+// history ends before the test did, and when too little of the load succeeded: in
+// all (minOK operations; 0: DefaultMinOK), of a function, on the keys, or in a
+// stretch in which the cluster should have served (load.go tells the bounds).
 func Activity(minOK int) Checker {
 	if minOK <= 0 {
 		minOK = DefaultMinOK
@@ -32,45 +29,43 @@ var _ Checker = activity{}
 func (activity) Name() string { return "activity" }
 
 // Check implements Checker.
-func (c activity) Check(_ context.Context, in *Input) Result {
-	ok, reads, writes := 0, 0, 0
-	for i := range in.Ops {
-		op := &in.Ops[i]
-		if op.Outcome != history.OK {
-			continue
-		}
-		ok++
-		switch {
-		case op.Func == history.Read:
-			reads++
-		case op.Func != history.CAS || op.Swapped:
-			writes++
-		}
+func (c activity) Check(ctx context.Context, in *Input) Result {
+	b := newBudget(ctx, in.Limits)
+	defer b.cancel()
+	l, stop := countLoad(in, b)
+	if stop != "" {
+		return Result{Verdict: Unknown, Summary: stop}
 	}
-	res := Result{Stats: map[string]float64{"ok": float64(ok), "reads": float64(reads), "writes": float64(writes)}}
+	faults := tellFaults(in)
+	res := Result{Stats: map[string]float64{"ok": float64(l.ok), "reads": float64(l.reads), "writes": float64(l.writes),
+		"faults": float64(faults.proven), "voidFaults": float64(faults.void)}}
 	// The first cause comes first: a test whose engine died also has no leader.
 	wrong := infrastructure(in)
-	wrong = append(wrong, faultTrouble(in.Faults, wrong)...)
-	if hint := c.quiet(in, ok, reads, writes); hint != "" {
+	wrong = append(wrong, faults.wrong(wrong)...)
+	if hint := c.quiet(in, l); hint != "" {
 		wrong = append(wrong, hint)
 	}
 	if end := ended(in); end != "" {
 		wrong = append(wrong, end)
 	}
 	if len(wrong) > 0 {
+		wrong = append(wrong, overload(in, wrong)...)
 		res.Verdict, res.Summary = Invalid, strings.Join(wrong, "; ")
 		return res
 	}
 	res.Verdict = Pass
-	res.Summary = fmt.Sprintf("%d operations succeeded, %d of them reads; every fault took effect and was healed", ok, reads)
+	said := []string{fmt.Sprintf("%d operations of the load succeeded, %d of them reads; %s", l.ok, l.reads, faults.fine())}
+	said = append(said, faults.said...)
 	if missed := countMarks(in, history.MarkMissed); missed > 0 {
-		res.Summary += fmt.Sprintf("; %d more of the plan never began, because the load was over", missed)
+		said = append(said, fmt.Sprintf("%d more of the plan never began, because the load was over", missed))
 	}
+	res.Summary = strings.Join(append(said, overload(in, nil)...), "; ")
 	return res
 }
 
 func hasMark(in *Input, name string) bool {
-	return slices.ContainsFunc(in.Marks, func(m history.Mark) bool { return m.Name == name })
+	_, ok := in.markOf(name)
+	return ok
 }
 
 func countMarks(in *Input, name string) (n int) {
@@ -92,41 +87,27 @@ func infrastructure(in *Input) (wrong []string) {
 		if text == "" {
 			text = "the infrastructure failed; see the logs of the run"
 		}
-		wrong = append(wrong, text)
+		if !slices.Contains(wrong, text) {
+			wrong = append(wrong, text)
+		}
 	}
 	return wrong
 }
 
-// faultTrouble names the faults that did not do what the plan says, and were not
-// named before.
-func faultTrouble(faults []history.Fault, before []string) (wrong []string) {
-	const most = 3
-	trouble := 0
-	for _, f := range faults {
-		known := func(text string) bool { return strings.Contains(text, f.Err) }
-		if f.Err == "" || slices.ContainsFunc(before, known) {
-			continue
-		}
-		if trouble++; trouble > most {
-			continue
-		}
-		did := "did not take effect"
-		if f.Phase == history.Heal {
-			did = "was not healed"
-		}
-		wrong = append(wrong, fmt.Sprintf("fault %d (%s %s) %s: %s", f.ID, f.Name, f.Variant, did, f.Err))
+// overload says that the host was too busy, unless that is among what was said.
+func overload(in *Input, said []string) []string {
+	m, ok := in.markOf(history.MarkOverloaded)
+	if !ok || m.Text != "" && slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, m.Text) }) {
+		return nil
 	}
-	if trouble > most {
-		wrong = append(wrong, fmt.Sprintf("and %d more faults like that", trouble-most))
+	if m.Text == "" {
+		return []string{"the host was overloaded"}
 	}
-	if trouble > 0 {
-		wrong[len(wrong)-1] += " (see what the machine can do with `squall doctor`, or leave the fault out)"
-	}
-	return wrong
+	return []string{"the host was overloaded: " + m.Text}
 }
 
-// quiet says why too little happened; only the root of it, with a mend.
-func (c activity) quiet(in *Input, ok, reads, writes int) string {
+// quiet says why too little happened; only the root of it, with the way out.
+func (c activity) quiet(in *Input, l *load) string {
 	elected := slices.ContainsFunc(in.Nodes, func(e history.NodeEvent) bool {
 		return e.Kind == history.EventRole && e.Role == history.RoleLeader
 	})
@@ -135,14 +116,8 @@ func (c activity) quiet(in *Input, ok, reads, writes int) string {
 		return "no leader was ever elected: look at the nodes' logs in the run directory"
 	case !hasMark(in, history.MarkLoadBegin):
 		return "the clients never started: look at the driver's log in the run directory"
-	case ok < c.minOK:
-		return fmt.Sprintf("only %d operations succeeded, and it takes %d for a verdict to mean anything: run longer, with more clients or fewer faults", ok, c.minOK)
-	case reads == 0:
-		return "no read succeeded: nothing shows what the writes did; run longer, or with fewer faults"
-	case writes == 0:
-		return "no write succeeded: the reads had nothing to see; run longer, or with fewer faults"
 	}
-	return ""
+	return l.missing(in, c.minOK)
 }
 
 // ended says so when the history stops before the test did: what came later is

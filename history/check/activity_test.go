@@ -33,7 +33,7 @@ func TestActivity(t *testing.T) {
 		}, "the engine went away"},
 		{"did not bite", func(h *history.History) {
 			h.Faults = []history.Fault{{ID: 4, Name: "partition", Variant: "halves", Phase: history.Inject, Err: "n1 still reaches n2"}}
-		}, "fault 4 (partition halves) did not take effect: n1 still reaches n2 (see"},
+		}, "no fault of the plan took effect; fault 4 (partition halves) is void, it did not take effect: n1 still reaches n2 (see"},
 		{"did not heal", func(h *history.History) {
 			h.Faults = []history.Fault{{ID: 4, Name: "kill", Variant: "one", Phase: history.Heal, Err: "n1 does not start"}}
 		}, "was not healed: n1 does not start"},
@@ -46,16 +46,16 @@ func TestActivity(t *testing.T) {
 			h.Nodes = []history.NodeEvent{leads("n1", 1, 1)}
 		}, ""},
 		{"no load", func(h *history.History) { without(h, history.MarkLoadBegin) }, "the clients never started"},
-		{"too few", func(h *history.History) { h.Ops = h.Ops[:99] }, "only 99 operations succeeded, and it takes 100"},
+		{"too few", func(h *history.History) { h.Ops = h.Ops[:99] }, "only 99 operations of the load succeeded, and it takes 100"},
 		{"info does not count", func(h *history.History) {
 			for i := range 21 {
 				h.Ops[i].Outcome = history.Info
 			}
-		}, "only 99 operations"},
-		{"no read", func(h *history.History) { h.Ops = ops(200, history.Write) }, "no read succeeded"},
-		{"no write", func(h *history.History) { h.Ops = slices.Concat(ops(200, history.Read), ops(9, history.CAS)) }, "no write succeeded"},
+		}, "only 99 operations of the load"},
+		{"no read", func(h *history.History) { h.Ops = ops(200, history.Write) }, "only 0 operations of the load observed a value"},
+		{"no write", func(h *history.History) { h.Ops = slices.Concat(ops(200, history.Read), ops(9, history.CAS)) }, "only 0 operations of the load wrote a value"},
 		{"cas writes", func(h *history.History) {
-			h.Ops = append(ops(200, history.Read), history.Op{Func: history.CAS, Outcome: history.OK, Swapped: true})
+			h.Ops = append(ops(200, history.Read), slices.Repeat([]history.Op{{Func: history.CAS, Outcome: history.OK, Swapped: true}}, 10)...)
 		}, ""},
 		{"stopped", func(h *history.History) { without(h, history.MarkDone) }, "ends before the test did"},
 		{"cut", func(h *history.History) { h.Info.Truncated = "the file ends within a frame" }, "the file ends within a frame"},

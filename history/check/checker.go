@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"squall/history"
@@ -31,6 +33,24 @@ type Input struct {
 	*history.History
 	Limits Limits
 	Dir    string // where pictures go; "" for none
+
+	mu     sync.Mutex
+	looked bool      // for silent
+	silent []silence // the servers whose trace fell silent
+}
+
+// silences are the servers whose trace fell silent, found once for all checkers.
+// stop is the limit that was reached before the end.
+func (in *Input) silences(b *budget) (list []silence, stop string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.looked {
+		if in.silent, stop = silences(in, b); stop != "" {
+			return nil, stop
+		}
+		in.looked = true
+	}
+	return in.silent, ""
 }
 
 // Limits bound what a check may use. A check that reaches one says Unknown and
@@ -65,6 +85,13 @@ func (l Limits) withDefaults() Limits {
 // When ctx ends, the checkers still to run say Unknown, and the results are
 // written all the same.
 func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*Results, error) {
+	return RunPlanned(ctx, dir, checkers, limits, 0)
+}
+
+// RunPlanned is Run for a test whose load was to last so long; 0: not known. One
+// that ended earlier, and not because something failed, was stopped: histories of
+// before do not say so themselves.
+func RunPlanned(ctx context.Context, dir string, checkers []Checker, limits Limits, planned time.Duration) (*Results, error) {
 	h, err := history.Load(filepath.Join(dir, history.FileName))
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", dir, err)
@@ -75,6 +102,7 @@ func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*R
 		res.Checks = append(res.Checks, runOne(ctx, c, in))
 	}
 	res.Verdict, res.Reasons = combine(res.Checks)
+	res.Stopped = stopped(in, planned)
 	sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
 	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
 	res.Effects, res.Blocks = sum.Effects, sum.Blocks
@@ -83,6 +111,25 @@ func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*R
 		return nil, err
 	}
 	return res, nil
+}
+
+// stopped says that the test was stopped early, as Results.Stopped does.
+func stopped(in *Input, planned time.Duration) string {
+	if m, ok := in.markOf(history.MarkStopped); ok {
+		if m.Text == "" {
+			return "stopped early"
+		}
+		return m.Text
+	}
+	// Clocks of two hosts are compared to some milliseconds.
+	const slack = 500 * time.Millisecond
+	begin, began := in.markOf(history.MarkLoadBegin)
+	end, ended := in.markOf(history.MarkLoadEnd)
+	lasted := time.Duration(end.Time - begin.Time)
+	if planned == 0 || !began || !ended || hasMark(in, history.MarkInvalid) || lasted >= planned-slack {
+		return ""
+	}
+	return fmt.Sprintf("stopped after %.1f s of %s", lasted.Seconds(), strconv.FormatFloat(planned.Seconds(), 'f', -1, 64)+" s")
 }
 
 // runOne runs one checker. A checker that panics has a bug; the others are run
@@ -105,7 +152,7 @@ func runOne(ctx context.Context, c Checker, in *Input) (res Result) {
 func order() []Verdict { return []Verdict{Violation, Invalid, Unknown, Pass} }
 
 // combine gives the verdict over all checks, and a reason for each check that
-// did not pass, the most serious first.
+// did not pass, the most serious first. Checks that say the same share one.
 func combine(checks []Result) (Verdict, []string) {
 	if len(checks) == 0 {
 		return Unknown, []string{"nothing was checked"}
@@ -113,6 +160,8 @@ func combine(checks []Result) (Verdict, []string) {
 	verdict := Pass
 	reasons := []string{}
 	for _, v := range order() {
+		var summaries []string
+		names := map[string]string{} // of the checks that say so
 		for _, c := range checks {
 			if c.Verdict != v {
 				continue
@@ -120,8 +169,16 @@ func combine(checks []Result) (Verdict, []string) {
 			if slices.Index(order(), v) < slices.Index(order(), verdict) {
 				verdict = v
 			}
+			if before, said := names[c.Summary]; said {
+				names[c.Summary] = before + ", " + c.Name
+				continue
+			}
+			summaries = append(summaries, c.Summary)
+			names[c.Summary] = c.Name
+		}
+		for _, s := range summaries {
 			if v != Pass {
-				reasons = append(reasons, c.Name+": "+c.Summary)
+				reasons = append(reasons, names[s]+": "+s)
 			}
 		}
 	}

@@ -3,13 +3,16 @@ package check
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"squall/history"
 )
 
 // Crashes returns the checker "no-crash": no server ends by itself once there
-// was a first leader. What squall killed or stopped does not count. A server
-// that never got so far makes the test invalid, which is not decided here.
+// was a first leader. What squall killed or stopped does not count. One that
+// somebody else killed, or that ran out of its own memory limit, is nothing that
+// the server did, and makes the test Invalid. A server that never got so far makes
+// the test invalid, which is not decided here.
 func Crashes() Checker { return crashes{} }
 
 type crashes struct{}
@@ -20,31 +23,82 @@ var _ Checker = crashes{}
 func (crashes) Name() string { return "no-crash" }
 
 // Check implements Checker.
-func (crashes) Check(_ context.Context, in *Input) Result {
+func (crashes) Check(ctx context.Context, in *Input) Result {
+	b := newBudget(ctx, in.Limits)
+	defer b.cancel()
 	serving, ok := servingSince(in.Marks)
 	if !ok {
 		return Result{Verdict: Unknown, Summary: "there never was a leader, so no server was at work"}
 	}
 	starts := 0
-	var ended []history.NodeEvent
+	var own, others []history.NodeEvent
 	for _, e := range in.Nodes {
+		if stop := b.spent(); stop != "" {
+			return Result{Verdict: Unknown, Summary: stop}
+		}
 		switch {
 		case e.Kind == history.EventStart:
 			starts++
-		case e.Kind == history.EventExit && e.Time >= serving && !history.OwnDoing(e.Reason):
-			ended = append(ended, e)
+		case e.Kind != history.EventExit || history.OwnDoing(e.Reason):
+		case fromOutside(e.Reason):
+			others = append(others, e)
+		case e.Time >= serving:
+			own = append(own, e)
 		}
 	}
-	if len(ended) == 0 {
-		return Result{Verdict: Pass, Summary: fmt.Sprintf("none of %d started servers ended by itself", starts)}
+	switch {
+	case len(own) > 0:
+		return crashed(in, own)
+	case len(others) > 0:
+		return killedByOthers(in, others)
 	}
-	first := ended[0]
-	return Result{
-		Verdict: Violation,
-		Summary: fmt.Sprintf("the server of %s ended by itself (%s); its log is nodes/%s/server.log; %d such ends in all",
-			first.Node, first.Reason, first.Node, len(ended)),
-		Events: ended[:min(len(ended), 4)],
+	return Result{Verdict: Pass, Summary: fmt.Sprintf("none of %d started servers ended by itself", starts)}
+}
+
+func crashed(in *Input, ends []history.NodeEvent) Result {
+	first := ends[0]
+	text := fmt.Sprintf("the server of %s ended by itself at %s (%s); its log is nodes/%s/server.log",
+		first.Node, in.clock(first.Time), first.Reason, first.Node)
+	if len(ends) > 1 {
+		text += fmt.Sprintf("; the first of %d such ends", len(ends))
 	}
+	return Result{Verdict: Violation, Summary: text, FirstAt: in.firstAt(first.Time), Events: ends[:min(len(ends), 4)]}
+}
+
+func killedByOthers(in *Input, ends []history.NodeEvent) Result {
+	first := ends[0]
+	text := fmt.Sprintf("the server of %s was ended at %s neither by itself nor by squall: %s", first.Node, in.clock(first.Time), first.Reason)
+	if first.Reason == history.ReasonOwnLimit {
+		text = fmt.Sprintf("the server of %s ran out of memory at %s: %s (more is given with --memory)", first.Node, in.clock(first.Time), first.Reason)
+	}
+	if len(ends) > 1 {
+		text += fmt.Sprintf("; the first of %d such ends", len(ends))
+	}
+	return Result{Verdict: Invalid, Summary: strings.Join(append([]string{text}, overload(in, nil)...), "; "), Events: ends[:min(len(ends), 4)]}
+}
+
+// fromOutside reports whether an end came from somebody other than the server and
+// squall. Histories of before say no more than the signal, and no server sends
+// these to itself.
+func fromOutside(reason string) bool {
+	switch reason {
+	case "signal: killed", "signal: terminated", "signal: interrupt", "signal: hangup":
+		return true
+	}
+	return history.Outside(reason)
+}
+
+// crashedNodes are those whose server ended by itself once there was a leader.
+func crashedNodes(in *Input) map[string]bool {
+	nodes := map[string]bool{}
+	serving, ok := servingSince(in.Marks)
+	for i := range in.Nodes {
+		e := &in.Nodes[i]
+		if ok && e.Kind == history.EventExit && e.Time >= serving && !history.OwnDoing(e.Reason) && !fromOutside(e.Reason) {
+			nodes[e.Node] = true
+		}
+	}
+	return nodes
 }
 
 // servingSince is when the first leader was seen.

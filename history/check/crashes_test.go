@@ -21,13 +21,19 @@ func TestCrashes(t *testing.T) {
 	}{
 		{"killed and stopped by squall", fine, Pass, "none of 1 started"},
 		{"killed for want of memory that squall took", starved, Pass, "none of 1 started"},
-		{"a panic", append(fine[:3:3], exit("n3", "exit status 2: panic: index out of range")), Violation, "n3 ended by itself (exit status 2: panic"},
-		{"the kernel's OOM killer", append(fine[:3:3], exit("n3", "signal: killed")), Violation, "signal: killed"},
+		{"a panic", append(fine[:3:3], exit("n3", "exit status 2: panic: index out of range")), Violation, "n3 ended by itself at 0.0 s (exit status 2: panic"},
+		{"SIGKILL in a history of before", append(fine[:3:3], exit("n3", "signal: killed")), Invalid, "neither by itself nor by squall: signal: killed"},
+		{"SIGKILL by somebody else", append(fine[:3:3], exit("n3", history.ReasonOutside)), Invalid, "n3 was ended at 0.0 s neither by itself nor by squall: killed from outside"},
+		{"its own memory limit", append(fine[:3:3], exit("n3", history.ReasonOwnLimit)), Invalid, "n3 ran out of memory"},
+		{"a panic beside a SIGKILL", append(fine[:3:3], exit("n3", history.ReasonOutside), exit("n1", "signal: aborted: fatal error")), Violation, "n1 ended by itself"},
 		{"before there was a leader", append(fine[:3:3], history.NodeEvent{Node: "n3", Kind: history.EventExit, Time: 5, Reason: "exit status 1"}), Pass, "none"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			res := Crashes().Check(t.Context(), &Input{History: &history.History{Nodes: tc.events,
 				Marks: []history.Mark{{Name: history.MarkLeader, Time: 10}}}})
+			if (res.FirstAt != nil) != (tc.want == Violation) {
+				t.Errorf("%s, and first at %v", res.Verdict, res.FirstAt)
+			}
 			if res.Verdict != tc.want || !strings.Contains(res.Summary, tc.says) {
 				t.Errorf("%s: %s; want %s with %q", res.Verdict, res.Summary, tc.want, tc.says)
 			}

@@ -9,26 +9,29 @@ import (
 
 // Invariants returns the checkers of Raft's own promises (Ongaro's thesis,
 // figure 3.2), which look at what the nodes say of themselves and not at what
-// clients saw: "election-safety", "vote-safety", "log-agreement" and
-// "state-agreement".
+// clients saw: "election-safety", "vote-safety", "log-agreement",
+// "state-agreement", "commit-monotonic" and "leader-completeness".
 //
 // They are for systems whose nodes write a trace. Each says Unknown when the
-// history holds none of the events that it looks at, since a promise that was
-// not looked at was not kept; for a system without a trace, leave them out.
+// history holds none of the events that it looks at, or when the trace of a node
+// falls silent while its server runs on, since a promise that was not looked at
+// was not kept; for a system without a trace, leave them out.
 func Invariants() []Checker {
 	return []Checker{
-		invariant{"election-safety", "terms with a leader", electionSafety},
-		invariant{"vote-safety", "votes", voteSafety},
-		invariant{"log-agreement", "committed log positions", logAgreement},
-		invariant{"state-agreement", "state-machine states", stateAgreement},
+		invariant{"election-safety", "term with a leader", "terms with a leader", electionSafety},
+		invariant{"vote-safety", "vote", "votes", voteSafety},
+		invariant{"log-agreement", "committed log position", "committed log positions", logAgreement},
+		invariant{"state-agreement", "state-machine state", "state-machine states", stateAgreement},
+		invariant{"commit-monotonic", "advance of a commit index", "advances of commit indexes", commitMonotonic},
+		invariant{"leader-completeness", "leader's log compared with what was committed before", "leaders' logs compared with what was committed before", leaderCompleteness},
 	}
 }
 
 // invariant is a checker over node events.
 type invariant struct {
-	name   string
-	counts string // what audit.looked counts, for the summary
-	check  func([]history.NodeEvent) audit
+	name      string
+	one, many string // what audit.looked counts, for the summary
+	check     func(*audit, []history.NodeEvent)
 }
 
 var _ Checker = invariant{}
@@ -38,39 +41,61 @@ type audit struct {
 	looked    int // things of which the promise was looked at
 	events    int // events that spoke of them
 	conflicts int
+	at        int64               // when the first conflict was there to be seen
 	summary   string              // of the first conflict
 	witness   []history.NodeEvent // its events
+
+	budget *budget
+	stop   string // why it was not gone through to the end
 }
 
-// conflict notes a broken promise. The first one is what is shown: those after
-// it are often its consequences.
-func (a *audit) conflict(x, y history.NodeEvent, format string, args ...any) {
-	if a.conflicts++; a.conflicts == 1 {
-		a.summary = fmt.Sprintf(format, args...)
-		a.witness = []history.NodeEvent{x, y}
+// conflict notes a broken promise. The one that was there first is what is shown:
+// those after it are often its consequences.
+func (a *audit) conflict(x, y *history.NodeEvent, format string, args ...any) {
+	at := max(x.Time, y.Time)
+	if a.conflicts++; a.conflicts == 1 || at < a.at {
+		a.at, a.summary, a.witness = at, fmt.Sprintf(format, args...), []history.NodeEvent{*x, *y}
 	}
+}
+
+// over counts an event that was gone through, and reports whether to end.
+func (a *audit) over() bool {
+	a.stop = a.budget.spent()
+	return a.stop != ""
 }
 
 func (c invariant) Name() string { return c.name }
 
 // Check implements Checker.
-func (c invariant) Check(_ context.Context, in *Input) Result {
-	a := c.check(in.Nodes)
+func (c invariant) Check(ctx context.Context, in *Input) Result {
+	a := &audit{budget: newBudget(ctx, in.Limits)}
+	defer a.budget.cancel()
+	c.check(a, in.Nodes)
 	res := Result{Stats: map[string]float64{
 		"looked": float64(a.looked), "events": float64(a.events), "conflicts": float64(a.conflicts),
 	}}
+	var silent []silence
+	if a.conflicts == 0 && a.stop == "" {
+		silent, a.stop = in.silences(a.budget)
+	}
 	switch {
 	case a.conflicts > 0:
 		res.Verdict, res.Summary, res.Events = Violation, a.summary, a.witness
+		res.FirstAt = in.firstAt(a.at)
 		if a.conflicts > 1 {
 			res.Summary += fmt.Sprintf("; the first of %d conflicts", a.conflicts)
 		}
+	case a.stop != "":
+		res.Verdict, res.Summary = Unknown, a.stop
+	case len(silent) > 0:
+		res.Verdict = Unknown
+		res.Summary = silentText(silent) + "; what the traces do tell shows no conflict"
 	case a.events == 0:
 		res.Verdict = Unknown
-		res.Summary = fmt.Sprintf("the history holds no %s: the nodes wrote no trace, or it was lost", c.counts)
+		res.Summary = fmt.Sprintf("the history holds no %s: the nodes wrote no trace, or it was lost", c.many)
 	default:
 		res.Verdict = Pass
-		res.Summary = fmt.Sprintf("%d %s, no conflict", a.looked, c.counts)
+		res.Summary = counted(a.looked, c.one, c.many) + ", no conflict"
 	}
 	return res
 }
@@ -78,11 +103,14 @@ func (c invariant) Check(_ context.Context, in *Input) Result {
 // electionSafety: at most one leader a term. A node that was restarted can not
 // lead the same term again either: to be elected it would have had to vote for
 // itself in a term in which its vote was given already.
-func electionSafety(events []history.NodeEvent) (a audit) {
+func electionSafety(a *audit, events []history.NodeEvent) {
 	leaders := make(map[uint64]*history.NodeEvent)
 	for i := range events {
+		if a.over() {
+			return
+		}
 		e := &events[i]
-		if e.Kind != history.EventRole || e.Role != history.RoleLeader {
+		if !isLeader(e) {
 			continue
 		}
 		a.events++
@@ -91,24 +119,30 @@ func electionSafety(events []history.NodeEvent) (a audit) {
 		case !seen:
 			leaders[e.Term] = e
 		case first.Node != e.Node:
-			a.conflict(*first, *e, "two leaders in term %d: %s and %s", e.Term, first.Node, e.Node)
+			a.conflict(first, e, "two leaders in term %d: %s and %s", e.Term, first.Node, e.Node)
 		case first.Boot != e.Boot:
-			a.conflict(*first, *e, "%s led term %d, was restarted, and led it again: its vote was not kept", e.Node, e.Term)
+			a.conflict(first, e, "%s led term %d, was restarted, and led it again: its vote was not kept", e.Node, e.Term)
 		}
 	}
 	a.looked = len(leaders)
-	return a
+}
+
+func isLeader(e *history.NodeEvent) bool {
+	return e.Kind == history.EventRole && e.Role == history.RoleLeader
 }
 
 // voteSafety: a node grants its vote to one candidate a term, whatever number
 // of times it was restarted in between.
-func voteSafety(events []history.NodeEvent) (a audit) {
+func voteSafety(a *audit, events []history.NodeEvent) {
 	type ballot struct {
 		node string
 		term uint64
 	}
 	votes := make(map[ballot]*history.NodeEvent)
 	for i := range events {
+		if a.over() {
+			return
+		}
 		e := &events[i]
 		if e.Kind != history.EventVote {
 			continue
@@ -119,29 +153,31 @@ func voteSafety(events []history.NodeEvent) (a audit) {
 		if !seen {
 			votes[b] = e
 		} else if first.Vote != e.Vote {
-			a.conflict(*first, *e, "%s voted twice in term %d: for %s and for %s", e.Node, e.Term, first.Vote, e.Vote)
+			a.conflict(first, e, "%s voted twice in term %d: for %s and for %s", e.Node, e.Term, first.Vote, e.Vote)
 		}
 	}
 	a.looked = len(votes)
-	return a
 }
 
 // logAgreement: once committed, the log up to an index never changes, on no
 // node. The hash is of the whole log up to there.
-func logAgreement(events []history.NodeEvent) audit {
-	return agreement(events, history.EventCommit, "the log up to index")
+func logAgreement(a *audit, events []history.NodeEvent) {
+	agreement(a, events, history.EventCommit, "the log up to index")
 }
 
 // stateAgreement: after the same index, every state machine is in the same
 // state.
-func stateAgreement(events []history.NodeEvent) audit {
-	return agreement(events, history.EventState, "the state after index")
+func stateAgreement(a *audit, events []history.NodeEvent) {
+	agreement(a, events, history.EventState, "the state after index")
 }
 
 // agreement: events of this kind with the same index say the same.
-func agreement(events []history.NodeEvent, kind, what string) (a audit) {
+func agreement(a *audit, events []history.NodeEvent, kind, what string) {
 	byIndex := make(map[uint64]*history.NodeEvent)
 	for i := range events {
+		if a.over() {
+			return
+		}
 		e := &events[i]
 		if e.Kind != kind {
 			continue
@@ -152,14 +188,13 @@ func agreement(events []history.NodeEvent, kind, what string) (a audit) {
 		case !seen:
 			byIndex[e.Index] = e
 		case kind == history.EventCommit && first.EntryTerm != e.EntryTerm:
-			a.conflict(*first, *e, "%s %d differs: its last entry is of term %d on %s and of term %d on %s",
+			a.conflict(first, e, "%s %d differs: its last entry is of term %d on %s and of term %d on %s",
 				what, e.Index, first.EntryTerm, boot(first), e.EntryTerm, boot(e))
 		case first.Hash != e.Hash:
-			a.conflict(*first, *e, "%s %d differs: hash %s on %s and %s on %s", what, e.Index, first.Hash, boot(first), e.Hash, boot(e))
+			a.conflict(first, e, "%s %d differs: hash %s on %s and %s on %s", what, e.Index, first.Hash, boot(first), e.Hash, boot(e))
 		}
 	}
 	a.looked = len(byIndex)
-	return a
 }
 
 func boot(e *history.NodeEvent) string { return fmt.Sprintf("%s (boot %d)", e.Node, e.Boot) }

@@ -1,0 +1,83 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"squall/history"
+)
+
+// elected is a leader's role event: at is its time in ms, last and lastTerm the end
+// of its log.
+func elected(node string, boot int, at int64, term, last, lastTerm uint64) history.NodeEvent {
+	return history.NodeEvent{Node: node, Boot: boot, Kind: history.EventRole, Role: history.RoleLeader, Time: at * 1e6,
+		Term: term, Index: last, EntryTerm: lastTerm}
+}
+
+// committed is a commit event of a node in the given term.
+func committed(node string, boot int, at int64, term, index, entryTerm uint64) history.NodeEvent {
+	return history.NodeEvent{Node: node, Boot: boot, Kind: history.EventCommit, Time: at * 1e6,
+		Term: term, Index: index, EntryTerm: entryTerm, Hash: "h"}
+}
+
+func TestCommitMonotonicAndLeaderCompleteness(t *testing.T) {
+	type events = []history.NodeEvent
+	follows := history.NodeEvent{Node: "n2", Boot: 1, Kind: history.EventRole, Role: history.RoleFollower, Term: 1, Index: 3, EntryTerm: 1}
+	for _, tt := range []struct {
+		name, check string
+		events      events
+		want        Verdict
+		summary     string
+		firstAt     float64 // s
+	}{
+		{"it grows", "commit-monotonic", events{committed("n1", 1, 1, 1, 5, 1), committed("n2", 1, 2, 1, 3, 1), committed("n1", 1, 3, 1, 9, 1)}, Pass, "1 advance of", 0},
+		{"said again", "commit-monotonic", events{committed("n1", 1, 1, 1, 5, 1), committed("n1", 1, 3, 1, 5, 1)}, Pass, "", 0},
+		{"a restart may take it back", "commit-monotonic", events{committed("n1", 1, 1, 1, 50, 1), committed("n1", 2, 3, 1, 32, 1), committed("n1", 2, 4, 1, 50, 1)}, Pass, "", 0},
+		{"it goes back", "commit-monotonic", events{committed("n1", 2, 1, 1, 5, 1), committed("n1", 2, 4200, 2, 4, 1), committed("n1", 2, 4300, 2, 3, 1)}, Violation,
+			"the commit index of n1 (boot 2) went back from 5 to 4; the first of 2", 4.2},
+		{"nothing told", "commit-monotonic", events{follows}, Unknown, "holds no advances", 0},
+
+		{"complete", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 5, 1), elected("n2", 1, 3, 2, 7, 1), committed("n2", 1, 4, 2, 8, 2),
+			elected("n1", 2, 5, 3, 8, 2)}, Pass, "3 leaders' logs", 0},
+		{"one leader", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 5, 1)}, Pass, "1 leader's log", 0},
+		{"it says again that it leads", "leader-completeness", events{elected("n1", 1, 1, 2, 4, 1), committed("n1", 1, 2, 2, 9, 2), elected("n1", 1, 3, 2, 9, 2)}, Pass, "", 0},
+		{"it leads again later", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 9, 1), elected("n1", 1, 3, 2, 4, 1)}, Violation, "without entry 9", 0.003},
+		{"too short", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 9, 1), elected("n2", 1, 7700, 2, 8, 1)}, Violation,
+			"n2 (boot 1) became leader of term 2 without entry 9 of term 1, which n1 (boot 1) had reported committed in term 1: its log ended at entry 8 of term 1", 7.7},
+		{"long, but of an old term", "leader-completeness", events{elected("n1", 1, 1, 2, 5, 1), committed("n1", 1, 2, 2, 6, 2), elected("n2", 1, 3, 3, 40, 1)}, Violation, "without entry 6 of term 2", 0.003},
+		{"an empty log", "leader-completeness", events{follows, elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 9, 1), elected("n2", 1, 3, 2, 0, 0)}, Violation, "ended at entry 0", 0.003},
+		{"a commit that is reported late", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), elected("n2", 1, 3, 2, 4, 1), committed("n3", 1, 5, 1, 9, 1)}, Violation, "without entry 9", 0.005},
+		{"what is committed later may be longer", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n3", 1, 2, 1, 4, 1), elected("n2", 1, 3, 2, 4, 1), committed("n3", 1, 5, 2, 9, 2)}, Pass, "", 0},
+		{"a snapshot after a restart, of a term that was forgotten", "leader-completeness", events{elected("n1", 1, 1, 1, 3, 1), committed("n3", 2, 2, 1, 50, 1), elected("n2", 1, 3, 2, 4, 1)}, Pass, "", 0},
+		{"the first of several", "leader-completeness", events{elected("n1", 1, 1, 1, 3, 1), committed("n3", 1, 2, 1, 50, 1), elected("n2", 1, 9, 2, 4, 1), elected("n2", 1, 5, 3, 4, 1)}, Violation, "term 3 without", 0.005},
+		{"ends are not told", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 9, 1), elected("n2", 1, 3, 2, 0, 0)}, Unknown, "does not tell where", 0},
+		{"terms are not told", "leader-completeness", events{elected("n1", 1, 1, 1, 2, 1), committed("n1", 1, 2, 0, 9, 1), elected("n2", 1, 3, 2, 2, 1)}, Unknown, "does not tell", 0},
+		{"no commits", "leader-completeness", events{elected("n1", 1, 1, 1, 2, 1)}, Unknown, "holds no leaders'", 0},
+	} {
+		t.Run(tt.check+"/"+tt.name, func(t *testing.T) {
+			res := checkNamed(t, tt.check, tt.events)
+			if res.Verdict != tt.want || !strings.Contains(res.Summary, tt.summary) {
+				t.Errorf("%s %q, want %s with %q", res.Verdict, res.Summary, tt.want, tt.summary)
+			}
+			if (tt.want == Violation) != (res.FirstAt != nil && *res.FirstAt == tt.firstAt) {
+				t.Errorf("first at %s", cmp.Diff(res.FirstAt, &tt.firstAt))
+			}
+			if tt.want == Violation && len(res.Events) != 2 {
+				t.Errorf("events: %+v", res.Events)
+			}
+		})
+	}
+}
+
+func checkNamed(t *testing.T, name string, events []history.NodeEvent) Result {
+	t.Helper()
+	for _, c := range Invariants() {
+		if c.Name() == name {
+			return c.Check(t.Context(), &Input{History: &history.History{Nodes: events}})
+		}
+	}
+	t.Fatalf("no invariant %s", name)
+	return Result{}
+}

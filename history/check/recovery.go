@@ -1,0 +1,305 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"squall/history"
+)
+
+// DefaultRecovery is how long a cluster has to serve again once every fault is
+// healed, where the history does not say (Mark.Bound).
+const DefaultRecovery = time.Minute
+
+// Recovery returns the checker "recovery": once every fault is healed, the cluster
+// serves again. Within the bound that the history gives, or DefaultRecovery, a
+// write and a read must succeed through every node. A history of before holds no
+// writes after the storm, and is judged by its reads.
+//
+// What is not the cluster's doing is no violation: an overloaded host, machines or
+// faults that failed, a server that somebody else ended. A server that crashed is
+// told of by "no-crash" alone. Each of these makes it Unknown, and so does a key
+// that could not be read through a node which otherwise served.
+func Recovery() Checker { return recovery{} }
+
+type recovery struct{}
+
+var _ Checker = recovery{}
+
+// Name is "recovery".
+func (recovery) Name() string { return "recovery" }
+
+// Check implements Checker.
+func (recovery) Check(ctx context.Context, in *Input) Result {
+	b := newBudget(ctx, in.Limits)
+	defer b.cancel()
+	healed, ok := in.markOf(history.MarkHealed)
+	if !ok {
+		why := "the history does not tell that the faults were healed"
+		if hasMark(in, history.MarkStopped) {
+			why = "the test was stopped before the faults were healed"
+		}
+		return Result{Verdict: Unknown, Summary: why + ", so the cluster was not asked whether it came back"}
+	}
+	f, stop := countFinals(in, healed, b)
+	switch {
+	case stop != "":
+		return Result{Verdict: Unknown, Summary: stop}
+	case f.tried == 0:
+		return f.untried(in)
+	}
+	return f.judge(in)
+}
+
+// serving is what became of the operations after the storm through one node.
+type serving struct {
+	tried, reads, writes int         // operations, and those of each sort that were tried
+	read, written        int64       // when the first of each returned; 0: none did
+	last                 *history.Op // the last that did not succeed
+	keys                 map[string]bool
+}
+
+// finals are the operations after the storm.
+type finals struct {
+	healed int64
+	bound  time.Duration
+	writes bool // writes belong to them
+	tried  int
+	nodes  map[string]*serving
+}
+
+// countFinals goes through the operations after the storm.
+func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop string) {
+	f = &finals{healed: healed.Time, bound: time.Duration(healed.Bound), nodes: map[string]*serving{}}
+	f.writes = f.bound > 0
+	if f.bound <= 0 {
+		f.bound = DefaultRecovery
+	}
+	for _, n := range in.Header.Nodes {
+		f.nodes[n] = &serving{keys: map[string]bool{}}
+	}
+	for i := range in.Ops {
+		if stop = b.spent(); stop != "" {
+			return f, stop
+		}
+		if op := &in.Ops[i]; op.Final {
+			f.take(op)
+		}
+	}
+	return f, ""
+}
+
+func (f *finals) take(op *history.Op) {
+	s := f.nodes[op.Node]
+	if s == nil {
+		s = &serving{keys: map[string]bool{}}
+		f.nodes[op.Node] = s
+	}
+	f.tried++
+	s.tried++
+	ok := op.Outcome == history.OK
+	if !ok && (s.last == nil || op.Return > s.last.Return) {
+		s.last = op
+	}
+	if op.Func == history.Read {
+		s.reads++
+		s.keys[op.Key] = s.keys[op.Key] || ok
+		if ok {
+			s.read = first(s.read, op.Return)
+		}
+		return
+	}
+	f.writes = true
+	s.writes++
+	if ok { // a compare-and-set that found another value was served, too
+		s.written = first(s.written, op.Return)
+	}
+}
+
+func first(before, t int64) int64 {
+	if before == 0 {
+		return t
+	}
+	return min(before, t)
+}
+
+// untried is the verdict where nothing was tried after the storm.
+func (f *finals) untried(in *Input) Result {
+	if len(in.Faults) == 0 {
+		return Result{Verdict: Pass, Summary: "there was no fault to come back from; nothing was tried after the load"}
+	}
+	return Result{Verdict: Unknown, Summary: "nothing was tried after the faults were healed, so nothing shows that the cluster came back"}
+}
+
+// judge gives the verdict.
+func (f *finals) judge(in *Input) Result {
+	res := Result{Stats: map[string]float64{"tried": float64(f.tried), "boundSeconds": f.bound.Seconds()}}
+	crashed, ended := crashedNodes(in), endedByOthers(in)
+	var bad, excused, open []string
+	var slowest int64
+	for _, n := range f.names() {
+		s := f.nodes[n]
+		what, broken := f.wrong(in, s)
+		slowest = max(slowest, s.read-f.healed, s.written-f.healed)
+		switch {
+		case what == "":
+			continue
+		case crashed[n]:
+			excused = append(excused, n+" (its server crashed: see no-crash)")
+		case ended[n] != "":
+			excused = append(excused, n+" (its server was ended: "+ended[n]+")")
+		case !broken:
+			open = append(open, n+": "+what)
+		default:
+			bad = append(bad, n+": "+what)
+			res.Witness = append(res.Witness, in.finalWitness(s)...)
+		}
+	}
+	res.Stats["slowestSeconds"] = max(time.Duration(slowest).Seconds(), 0)
+	switch why := f.excuse(in, len(excused)); {
+	case len(bad) > 0 && why != "":
+		res.Verdict, res.Witness = Unknown, nil
+		res.Summary = fmt.Sprintf("the cluster did not serve again, and it may not be to blame, for %s: %s", why, firstNodes(bad))
+	case len(bad) > 0:
+		at := f.brokenAt()
+		res.Verdict, res.FirstAt = Violation, in.firstAt(at)
+		res.Summary = fmt.Sprintf("after every fault was healed at %s the cluster did not serve again through every node within %s: %s",
+			in.clock(f.healed), took(int64(f.bound)), firstNodes(bad))
+	case len(open)+len(excused) > 0:
+		res.Verdict = Unknown
+		res.Summary = "not every node was seen to serve after the faults were healed: " + firstNodes(append(open, excused...))
+	default:
+		res.Verdict = Pass
+		res.Summary = f.fine(in, slowest)
+	}
+	return res
+}
+
+// names are the nodes, in order.
+func (f *finals) names() []string {
+	names := make([]string, 0, len(f.nodes))
+	for n := range f.nodes {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// wrong says what is wrong with a node, and whether that breaks the promise; ""
+// when it served.
+func (f *finals) wrong(in *Input, s *serving) (what string, broken bool) {
+	end := f.healed + int64(f.bound)
+	failed := func(sort string, n int) (string, bool) {
+		text := fmt.Sprintf("none of %d %s succeeded", n, sort)
+		if s.last != nil {
+			text += fmt.Sprintf("; the last one ended at %s (%s)", in.clock(s.last.Return), s.last.Error)
+		}
+		return text, true
+	}
+	switch {
+	case s.tried == 0:
+		return "nothing was tried", false
+	case s.read == 0 && s.reads > 0:
+		return failed("reads", s.reads)
+	case f.writes && s.written == 0 && s.writes > 0:
+		return failed("writes", s.writes)
+	case s.reads == 0:
+		return "no read was tried", false
+	case f.writes && s.writes == 0:
+		return "no write was tried", false
+	case s.read > end:
+		return "the first read succeeded only at " + in.clock(s.read), true
+	case s.written > end:
+		return "the first write succeeded only at " + in.clock(s.written), true
+	}
+	unread := 0
+	for _, ok := range s.keys {
+		if !ok {
+			unread++
+		}
+	}
+	if unread > 0 {
+		return fmt.Sprintf("%d of %d keys could not be read", unread, len(s.keys)), false
+	}
+	return "", false
+}
+
+// excuse says what else than the cluster may be to blame; "" for nothing.
+func (f *finals) excuse(in *Input, excused int) string {
+	if wrong := infrastructure(in); len(wrong) > 0 {
+		return "the infrastructure failed: " + wrong[0]
+	}
+	if text := overload(in, nil); len(text) > 0 {
+		return text[0]
+	}
+	if in.Info.Truncated != "" {
+		return "the history is cut short"
+	}
+	if t := tellFaults(in); len(t.unhealed) > 0 {
+		return t.unhealed[0]
+	}
+	if n := len(in.Header.Nodes); excused > 0 && n-excused < n/2+1 {
+		return fmt.Sprintf("%d of %d servers had ended", excused, n)
+	}
+	return ""
+}
+
+// brokenAt is when it was clear that the cluster did not come back: when the bound
+// was over, or when it was last tried, if that was before.
+func (f *finals) brokenAt() int64 {
+	at := f.healed
+	for _, s := range f.nodes {
+		if s.last != nil {
+			at = max(at, s.last.Return)
+		}
+		at = max(at, s.read, s.written)
+	}
+	return min(at, f.healed+int64(f.bound))
+}
+
+// finalWitness is the last operation that a node did not carry out.
+func (in *Input) finalWitness(s *serving) []WitnessOp {
+	if s.last == nil {
+		return nil
+	}
+	return []WitnessOp{witnessOp(s.last, in.Mono)}
+}
+
+// fine is the summary of a cluster that came back.
+func (f *finals) fine(in *Input, slowest int64) string {
+	what := "a write and a read"
+	if !f.writes {
+		what = "a read (this history holds no writes after the storm)"
+	}
+	after := "the faults were healed"
+	if len(in.Faults) == 0 {
+		after = "the load, in which there were no faults"
+	}
+	return fmt.Sprintf("%s succeeded through each of %s within %s after %s", what, counted(len(f.nodes), "node", "nodes"), took(slowest), after)
+}
+
+// endedByOthers are the nodes whose server somebody else ended last, and how.
+func endedByOthers(in *Input) map[string]string {
+	ended := map[string]string{}
+	for i := range in.Nodes {
+		switch e := &in.Nodes[i]; {
+		case e.Kind == history.EventStart:
+			delete(ended, e.Node)
+		case e.Kind == history.EventExit && (fromOutside(e.Reason) || e.Reason == history.ReasonLost):
+			ended[e.Node] = e.Reason
+		}
+	}
+	return ended
+}
+
+// firstNodes names the first few nodes of a list, and counts the rest.
+func firstNodes(list []string) string {
+	const most = 5
+	if more := len(list) - most; more > 0 {
+		list = append(list[:most:most], fmt.Sprintf("and %d more nodes", more))
+	}
+	return strings.Join(list, "; ")
+}

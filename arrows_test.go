@@ -20,15 +20,16 @@ const module = "squall"
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
 	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/trials",
-		"workloads", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/suggest"},
+		"workloads", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
-		"workloads", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trials", "internal/suggest"},
+		"workloads", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trials", "internal/host", "internal/suggest"},
 	"orchestrator/campaign":    {"internal/suggest", "orchestrator", "history", "history/check", "history/gate", "history/ledger"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
 	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/hub/protocol"},
 	"internal/suggest":         {},
+	"internal/host":            {},
 	"nemesis":                  {"internal/suggest", "history"},
 	"nemesis/faults":           {"nemesis", "history"},
 	"nemesis/schedule":         {"internal/suggest", "nemesis", "history"},

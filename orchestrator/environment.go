@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"squall/internal/host"
 )
 
 // environment is env.json: where the test ran, and how long its steps took.
@@ -21,6 +23,9 @@ type environment struct {
 	// Runtime is what ran the machines, in words.
 	Runtime string `json:"runtime"`
 	Binary  string `json:"binary"` // key of squall-node's content
+	// Load is what was seen of the computer before the test and during it; nil
+	// when it was not looked at.
+	Load *host.Record `json:"load,omitempty"`
 	// Seconds from the begin of the run to each step ("down" counts from its
 	// own begin).
 	Seconds map[string]float64 `json:"seconds"`
@@ -29,15 +34,22 @@ type environment struct {
 }
 
 func newEnvironment(version string) *environment {
-	host, _ := os.Hostname()
+	name, _ := os.Hostname()
 	return &environment{Squall: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		CPUs: runtime.NumCPU(), Host: host, Seconds: map[string]float64{}}
+		CPUs: runtime.NumCPU(), Host: name, Seconds: map[string]float64{}}
 }
 
 func (e *environment) mark(step string, after time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.Seconds[step] = math.Round(after.Seconds()*1000) / 1000
+}
+
+// sawHost notes what was seen of the computer.
+func (e *environment) sawHost(r host.Record) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Load = &r
 }
 
 func (e *environment) write(dir string) error {

@@ -13,6 +13,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/host"
 	"squall/nemesis"
 )
 
@@ -96,6 +97,7 @@ type run struct {
 
 	logFile *os.File
 	env     *environment
+	host    *host.Watch
 	logs    []*boundedLog
 	started time.Time
 
@@ -127,6 +129,7 @@ func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
 		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader()}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
+	r.host = host.Start(dir)
 	return r, nil
 }
 
@@ -271,6 +274,7 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 	}
 	if err := r.openHistory(); err != nil {
 		r.log.Error("there will be no history", "err", err)
+		r.host.Stop()
 		return
 	}
 	if r.stopped() || ctx.Err() != nil {
@@ -278,6 +282,7 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 	}
 	r.compareClocksAgain(ctx)
 	r.collect(ctx)
+	r.markOverload()
 	switch {
 	case ctx.Err() != nil:
 		r.mark(history.MarkInvalid, "interrupted before it was over")
@@ -285,6 +290,16 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 		r.mark(history.MarkInvalid, failure.Error())
 	}
 	r.mark(history.MarkDone, "")
+}
+
+// markOverload ends the look at the computer, and records that it was overloaded,
+// if it was.
+func (r *run) markOverload() {
+	seen := r.host.Stop()
+	r.env.sawHost(seen)
+	if seen.Overloaded != "" {
+		r.mark(history.MarkOverloaded, seen.Overloaded)
+	}
 }
 
 // close ends the recording. After it, nothing more can be recorded.

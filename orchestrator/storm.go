@@ -181,6 +181,7 @@ func (r *run) noticeFault(f history.Fault) {
 }
 
 func (r *run) loadStatus(s driver.Event) {
+	r.host.Driver(time.Duration(s.Late))
 	began := r.loadBegan.Load()
 	if began == 0 {
 		return

@@ -42,6 +42,7 @@ type page struct {
 	Functions []functionRow
 	History   []fact
 	Env       []fact
+	Host      []fact
 	Plan      string
 }
 
@@ -71,12 +72,16 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		Functions: functionRows(res.Ops),
 		Findings:  findingsOf(r, fig),
 		History:   historyFacts(r),
+		Host:      hostFacts(r),
 		Env:       flatten(r.env.fields),
 		Plan:      clip(r.plan.text, 100_000),
 	}
 	p.Test = clip(p.Test, maxShownText)
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
 	p.addThresholds(res)
+	if busy := r.env.get("load", "overloaded"); busy != "" {
+		p.Notices = append(p.Notices, clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
+	}
 	for _, n := range []string{r.plan.trouble, r.env.trouble} {
 		if n != "" {
 			p.Notices = append(p.Notices, n)
@@ -158,6 +163,16 @@ func factsOf(r *run, in measure.Input) []fact {
 	}
 	facts = append(facts, fact{"Runtime", r.env.get("runtime")}, fact{"Clocks", clockText(r.results.Clocks)})
 	facts = append(facts, fact{"Seed", seed}, fact{"squall", cmp.Or(h.Squall, r.plan.get("squall"))})
+	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
+}
+
+// hostFacts are what was seen of the computer that the test ran on.
+func hostFacts(r *run) []fact {
+	facts := []fact{
+		{"Before the test", clip(r.env.get("load", "words", "before"), maxShownText)},
+		{"During the test", clip(r.env.get("load", "words", "during"), maxShownText)},
+		{"Overloaded", clip(r.env.get("load", "overloaded"), maxShownText)},
+	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
 }
 

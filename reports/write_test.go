@@ -230,6 +230,8 @@ func TestMissingAndDamaged(t *testing.T) {
 		{"a history cut", beginFrame, nil, []string{"Pass"}},
 		{"no plan, no environment", func(t *testing.T, dir string) { remove(planFile)(t, dir); remove(envFile)(t, dir) }, nil, []string{"Pass", "raftkv-register"}},
 		{"a damaged plan", overwrite(planFile, "{]"), nil, []string{"plan.json is damaged"}},
+		{"an overloaded host", overwrite(envFile, `{"load":{"words":{"before":"2 cores, load 3","during":"load at most <b>80"},"overloaded":"load 80 on 2 cores"}}`), nil,
+			[]string{"The host was overloaded: load 80 on 2 cores", "Before the test", "2 cores, load 3", "load at most &lt;b&gt;80"}},
 		{"a damaged environment", overwrite(envFile, "[1,"), nil, []string{"env.json is damaged"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

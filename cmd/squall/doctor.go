@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"squall/internal/host"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
 	"squall/orchestrator"
@@ -73,10 +74,24 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 
 // examine looks at every need in the order in which a run meets them.
 func (a *app) examine(ctx context.Context) []need {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	return slices.Concat(nodeNeeds(ctx), []need{runsFolder()}, a.examineRuntimes(ctx))
+	return slices.Concat([]need{hostNeed()}, nodeNeeds(ctx), []need{runsFolder()}, a.examineRuntimes(ctx))
 }
+
+// hostNeed says how busy this computer is. One that is too busy is no failure:
+// it may be quiet when the test runs.
+func hostNeed() need {
+	state := host.Look(os.TempDir())
+	n := need{Name: "this computer", OK: true, Found: state.String()}
+	if busy := state.Busy(); busy != "" {
+		n.OK, n.Spare = false, true
+		n.Found = "too busy for a test: " + busy + " (" + n.Found + ")"
+		n.Fix = "wait until it is quiet, or take another: elections and latencies would be those of a busy computer"
+	}
+	return n
+}
+
+// tryTimeout is how long a runtime may take for what doctor has it do.
+const tryTimeout = 2 * time.Minute
 
 // examineRuntimes tries each runtime. One that works is enough: then what the
 // other lacks is no need.
@@ -121,20 +136,37 @@ func (a *app) examineLocal(ctx context.Context) []need {
 // tryMachines tries what every fault stands on, and asks what faults can be done.
 func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) []need {
 	n := need{Name: runtime.Name() + " machines"}
-	var err error
-	if n.Found, err = orchestrator.SelfTest(ctx, runtime, a.build); err != nil {
+	ready, err := a.built(ctx, runtime)
+	if err != nil {
+		n.Found = err.Error()
+		return []need{n}
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	if n.Found, err = orchestrator.SelfTest(ctx, runtime, ready); err != nil {
 		n.Found = err.Error()
 		return []need{n}
 	}
 	n.OK = true
-	return []need{n, a.askFaults(ctx, runtime)}
+	return []need{n, a.askFaults(ctx, runtime, ready)}
+}
+
+// built makes the node's binary for a runtime, which takes as long as it takes,
+// and returns a builder that has it ready: what is limited comes after.
+func (a *app) built(ctx context.Context, runtime orchestrator.Runtime) (orchestrator.Builder, error) {
+	arch, err := runtime.Arch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	binary, err := a.build(ctx, arch, "")
+	return func(context.Context, string, string) (nodeimage.Binary, error) { return binary, nil }, err
 }
 
 // askFaults says which faults cannot be done, and why. That is no failure: most
 // tests go without them, and one that does not is refused.
-func (a *app) askFaults(ctx context.Context, runtime orchestrator.Runtime) need {
+func (a *app) askFaults(ctx context.Context, runtime orchestrator.Runtime, build orchestrator.Builder) need {
 	n := need{Name: runtime.Name() + " faults"}
-	missing, err := orchestrator.Abilities(ctx, runtime, a.build)
+	missing, err := orchestrator.Abilities(ctx, runtime, build)
 	if err != nil {
 		n.Found = err.Error()
 		return n

@@ -24,6 +24,7 @@ func (whole) Check(_ context.Context, in *Input) Result {
 		wrong = append(wrong, end)
 	}
 	if len(wrong) > 0 {
+		wrong = append(wrong, overload(in, wrong)...)
 		return Result{Verdict: Invalid, Summary: strings.Join(wrong, "; ")}
 	}
 	return Result{Verdict: Pass, Summary: "the history is whole, and the machines held"}

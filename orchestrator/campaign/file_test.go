@@ -119,7 +119,7 @@ func TestMistakesHaveAPlaceAndAMend(t *testing.T) {
 		{"exclude of nothing", "matrix: {nodes: [3, 5]}\nexclude:\n- nodes: 7\n", "c.yaml:3:3: exclude: no cell of the matrix is like this"},
 		{"include of what is there", "matrix: {nodes: [3, 5]}\ninclude:\n- nodes: 5\n", "c.yaml:3:3: include: this cell is there already"},
 		{"settings that do not go together", "matrix:\n  nodes: [2, 3]\n  nemesis: [partition]\n",
-			"c.yaml:3:13: nemesis: fault partition needs at least 3 nodes, the test has 2 (or say \"none\") (in the cell nodes-2; exclude can leave it out)"},
+			"c.yaml:3:13: nemesis: fault partition needs at least 3 nodes, and the test has 2: set nodes to 3 or more, or choose faults that fewer nodes can have, such as kill,pause (or say \"none\") (in the cell nodes-2; exclude can leave it out)"},
 		{"ten thousand cells", "matrix: {nodes: [1, 2, 3, 4, 5]}\ntest: {nemesis: none}\nseeds: 1000\nrepeats: 2\n",
 			"c.yaml:1:9: the campaign has 10000 cells, and 1000 are the most: if you mean it, say `max-cells: N` or --max-cells N"},
 		{"more than can be counted", "seeds: 100000\nrepeats: 1000\n", "the campaign has 100000000 cells"},

@@ -26,6 +26,9 @@ type Event struct {
 	Time  int64  `json:"t"` // CLOCK_MONOTONIC, ns
 	// Counts of operations since the load began, final reads included.
 	Counts
+	// Late is by how much this second's look at the counts came late, ns: how far
+	// the driver is from doing what it does in time. In "stats".
+	Late int64 `json:"late,omitempty"`
 	// InFlight is how many operations are under way.
 	InFlight int `json:"inflight"`
 	// Latency is that of the load's OK operations so far: in "stats" and

@@ -201,6 +201,7 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 	d.loadDone = d.load.done
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	last := time.Now()
 	for {
 		var err error
 		select {
@@ -223,6 +224,8 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 			err = d.tellEnd(name, &counts)
 		case <-tick.C:
 			e := d.rec.event(EventStats)
+			e.Late = max(0, int64(time.Since(last)-time.Second))
+			last = time.Now()
 			e.Latency = d.rec.quantiles()
 			err = d.status.emit(e)
 		case <-d.rec.done:

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// load is what a test of five nodes and ten clients records: operations of
+// loadOps is what a test of five nodes and ten clients records: operations of
 // about a millisecond on a few keys at a time, in the order of completion.
-func load(n int) []Op {
+func loadOps(n int) []Op {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const clients = 10
 	var now [clients]int64
@@ -74,7 +74,7 @@ func nodeEvents(n int) []NodeEvent {
 // size before and after it is packed.
 func record(b *testing.B, path string, ops []Op, nodes []NodeEvent) (live, packed int64) {
 	b.Helper()
-	rec, err := Create(path, Header{Test: "bench", Nodes: []string{"n1"}})
+	rec, err := Create(path, Header{Test: "bench", Nodes: []string{"n1", "n2", "n3", "n4", "n5"}})
 	must(b, err)
 	for i := range ops {
 		must(b, rec.Append(Record{Op: &ops[i]}))
@@ -97,7 +97,7 @@ func record(b *testing.B, path string, ops []Op, nodes []NodeEvent) (live, packe
 }
 
 func BenchmarkAppendOp(b *testing.B) {
-	ops := load(10_000)
+	ops := loadOps(10_000)
 	var buf []byte
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -106,7 +106,7 @@ func BenchmarkAppendOp(b *testing.B) {
 }
 
 func BenchmarkParseLine(b *testing.B) {
-	ops := load(10_000)
+	ops := loadOps(10_000)
 	lines := make([][]byte, len(ops))
 	for i := range ops {
 		lines[i] = AppendOp(nil, &ops[i], false)
@@ -124,7 +124,7 @@ func BenchmarkParseLine(b *testing.B) {
 // when closed, for operations and for node events.
 func BenchmarkRecord(b *testing.B) {
 	const n = 100_000
-	ops, nodes := load(n), nodeEvents(n)
+	ops, nodes := loadOps(n), nodeEvents(n)
 	path := filepath.Join(b.TempDir(), FileName)
 	for _, tt := range []struct {
 		name  string
@@ -145,7 +145,7 @@ func BenchmarkRecord(b *testing.B) {
 func BenchmarkLoad(b *testing.B) {
 	const n = 100_000
 	path := filepath.Join(b.TempDir(), FileName)
-	_, packed := record(b, path, load(n), nil)
+	_, packed := record(b, path, loadOps(n), nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		h, err := Load(path)

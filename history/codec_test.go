@@ -86,6 +86,10 @@ func TestParseUnusualLines(t *testing.T) {
 func TestParseBadLines(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{``, "not a line of a history"},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","r":"2","t":1,"d":1}`, `the key "r" comes twice`},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","t":1,"d":1,"R":"2"}`, `the key "R" comes twice`},
+		{`{"node":"n1","boot":1,"e":"vote","t":1,"node":"n2"}`, `the key "node" comes twice`},
+		{`{"mark":"up","t":1} {"mark":"done","t":2}`, "something follows the JSON object"},
 		{`[]`, "not a line of a history"},
 		{`{"op":"ok"`, "not a line of a history"},
 		{`{}`, "exactly one of the keys"},
@@ -127,26 +131,28 @@ func anyValue() *rapid.Generator[Value] {
 	})
 }
 
-// anyOp draws operations that mean something: no result where none is known.
+// anyOp draws operations that can be: each function with the fields that it has.
 func anyOp() *rapid.Generator[Op] {
 	return rapid.Custom(func(t *rapid.T) Op {
 		op := Op{
 			Process: rapid.Int64().Draw(t, "process"),
 			Node:    anyString().Draw(t, "node"),
-			Func:    rapid.SampledFrom([]Func{Read, Write, CAS, Delete, "append"}).Draw(t, "func"),
+			Func:    rapid.SampledFrom([]Func{Read, Write, CAS, Delete}).Draw(t, "func"),
 			Key:     anyString().Draw(t, "key"),
-			Value:   anyValue().Draw(t, "value"),
-			Expect:  anyValue().Draw(t, "expect"),
 			Outcome: rapid.SampledFrom([]Outcome{OK, Fail, Info}).Draw(t, "outcome"),
 			Error:   anyString().Draw(t, "error"),
 			Call:    rapid.Int64().Draw(t, "call"),
-			Return:  rapid.Int64().Draw(t, "return"),
 			Final:   rapid.Bool().Draw(t, "final"),
 		}
-		if op.Func == CAS && op.Outcome == OK {
-			op.Swapped = rapid.Bool().Draw(t, "swapped")
+		op.Return = op.Call + rapid.Int64Range(0, math.MaxInt64-max(op.Call, 0)).Draw(t, "length")
+		if op.Func == Write || op.Func == CAS {
+			op.Value = Some(anyString().Draw(t, "value"))
 		}
-		if !op.Swapped {
+		if op.Func == CAS {
+			op.Expect = anyValue().Draw(t, "expect")
+			op.Swapped = op.Outcome == OK && rapid.Bool().Draw(t, "swapped")
+		}
+		if op.Outcome == OK && (op.Func == Read || op.Func == CAS && !op.Swapped) {
 			op.Result = anyValue().Draw(t, "result")
 		}
 		return op

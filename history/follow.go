@@ -3,9 +3,7 @@ package history
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -18,9 +16,12 @@ type Follower struct {
 	file   *os.File
 	frames *frameReader
 	parser *parser
+	valid  *validator
 	header Header
 	begun  bool   // the header was read
+	line   int64  // lines read so far
 	lines  []byte // what is left of the frame at hand
+	at     int64  // where that frame begins in the file
 	err    error
 }
 
@@ -49,7 +50,9 @@ func (f *Follower) Bytes() int64 { return f.frames.offset }
 // Poll gives take what was recorded since the last Poll: completed operations,
 // faults, node events and marks. It stops at a frame that is not whole yet, and
 // goes on from there the next time; more says that it stopped because it had
-// worked for as long as budget. What is damaged is an error, now and for ever.
+// worked for as long as budget. What is damaged, or what no recorder writes, is a
+// *DamageError, now and for ever; but that each process runs one operation at a
+// time is not looked at: see Load.
 func (f *Follower) Poll(budget time.Duration, take func(Record)) (more bool, err error) {
 	if f.err != nil {
 		return false, f.err
@@ -60,16 +63,18 @@ func (f *Follower) Poll(budget time.Duration, take func(Record)) (more bool, err
 	f.frames.r = bufio.NewReaderSize(io.NewSectionReader(f.file, at, math.MaxInt64-at), 256<<10)
 	for {
 		if len(f.lines) == 0 {
-			if at := f.frames.offset; !f.nextFrame() {
-				if f.err != nil {
-					f.err = fmt.Errorf("at byte %d: %w", at, f.err)
-				}
+			f.at = f.frames.offset
+			if !f.nextFrame() {
 				return false, f.err
 			}
 		}
 		for n := 0; n < linesAtOnce && len(f.lines) > 0; n++ {
-			if err := f.line(take); err != nil {
-				f.err = fmt.Errorf("in the frame that ends at byte %d: %w", f.frames.offset, err)
+			f.line++
+			if err := f.next(take); err != nil {
+				f.err = err
+				if version := new(VersionError); !errors.As(err, &version) {
+					f.err = &DamageError{Path: f.file.Name(), Line: f.line, Frame: f.frames.frames - 1, Byte: f.at, Err: err}
+				}
 				return false, f.err
 			}
 		}
@@ -87,7 +92,7 @@ func (f *Follower) nextFrame() bool {
 	lines, err := f.frames.next()
 	if err != nil {
 		if err != io.EOF && !errors.Is(err, errCut) {
-			f.err = err
+			f.err = &DamageError{Path: f.file.Name(), Frame: f.frames.frames, Byte: f.frames.offset, Err: err}
 		}
 		return false
 	}
@@ -95,23 +100,25 @@ func (f *Follower) nextFrame() bool {
 	return true
 }
 
-func (f *Follower) line(take func(Record)) error {
+// next takes one line.
+func (f *Follower) next(take func(Record)) (err error) {
+	if !f.begun {
+		f.header, f.valid, f.lines, err = beginHistory(f.frames, f.lines)
+		f.begun = err == nil
+		return err
+	}
 	line, rest, whole := bytes.Cut(f.lines, []byte{'\n'})
 	if !whole {
 		return errors.New("the frame does not end with a whole line")
 	}
 	f.lines = rest
-	if !f.begun {
-		if err := json.Unmarshal(line, &f.header); err != nil || f.header.Format != formatName {
-			return fmt.Errorf("not a history: %s", excerpt(line))
-		}
-		if f.header.Version != FormatVersion {
-			return &VersionError{Version: f.header.Version}
-		}
-		f.begun = true
-		return nil
+	if len(line) > maxLine {
+		return errLongLine
 	}
 	rec, open, err := f.parser.line(line)
+	if err == nil {
+		err = f.valid.record(rec, open)
+	}
 	if err == nil && !open {
 		take(rec)
 	}

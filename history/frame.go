@@ -16,10 +16,19 @@ import (
 // cannot say at which byte of the file the last whole one ended.
 
 const (
-	frameMagic      = 0xFD2FB528
-	skippableMagic  = 0x184D2A50 // and the 15 that follow
-	skippableMask   = 0xFFFFFFF0
-	maxFrame        = 1 << 30 // bytes; a frame of ours stays below 8 MB
+	frameMagic     = 0xFD2FB528
+	skippableMagic = 0x184D2A50 // and the 15 that follow
+	skippableMask  = 0xFFFFFFF0
+	// maxPlain is what a frame may unpack to, maxFrame what it may take in the
+	// file, and maxLine what one line may take, bytes. A frame of ours stays far
+	// below: see frameMost.
+	maxPlain = 8 << 20
+	maxFrame = maxPlain + 1<<20
+	maxLine  = 1 << 20
+	// A file may unpack to maxUnpacked, and beyond that to maxRatio times its
+	// size. Operations pack to a seventh.
+	maxUnpacked     = 64 << 20 // bytes
+	maxRatio        = 256
 	blockHeaderSize = 3
 	blockReserved   = 3
 	blockRLE        = 1
@@ -30,15 +39,21 @@ var errCut = errors.New("the file ends within a frame")
 
 // frameReader reads one frame at a time.
 type frameReader struct {
-	r      *bufio.Reader
-	dec    *zstd.Decoder
-	offset int64  // where the next frame begins, bytes from the start of the file
-	frame  []byte // the frame that was read last, or as much of it as there is
-	plain  []byte // its contents
+	r        *bufio.Reader
+	dec      *zstd.Decoder
+	offset   int64  // where the next frame begins, or its number, bytes from the start of the file
+	frames   int64  // frames of lines read so far
+	frame    []byte // the frame that was read last, or as much of it as there is
+	plain    []byte // its contents
+	unpacked int64  // bytes of contents so far
+	partial  int64  // bytes after offset, when the input ended within a frame
+	// numbers checks the frames' numbers; nil: they have none.
+	numbers *numbering
 }
 
 func newFrameReader(r io.Reader) (*frameReader, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(4*maxFrame))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPlain),
+		zstd.WithDecoderMaxWindow(maxPlain), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("start the zstd decoder: %w", err)
 	}
@@ -48,41 +63,97 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 func (f *frameReader) close() { f.dec.Close() }
 
 // next returns the contents of the next frame, valid until the call after. At
-// the end it returns io.EOF, errCut when the file ends within the frame, and
-// any other error when the frame is damaged. offset then stays at its start.
+// the end it returns io.EOF, errCut when the file ends within the frame or
+// between it and its number, and any other error when the frame is damaged.
+// offset then stays at its start.
 func (f *frameReader) next() ([]byte, error) {
+	at := f.offset // of the frame at hand: a number comes before its frame
 	for {
 		f.frame = f.frame[:0]
 		skip, err := f.readFrame()
-		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil, f.cutOrDamaged()
-			}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, f.cutOrDamaged(at)
+		case err == io.EOF && at > f.offset:
+			return nil, f.cut(at) // a number, and its frame is to come
+		default:
 			return nil, err
 		}
+		at += int64(len(f.frame))
 		if skip {
-			f.offset += int64(len(f.frame))
+			pending, err := f.skipped()
+			if err != nil {
+				return nil, err
+			}
+			if !pending {
+				f.offset = at
+			}
 			continue
 		}
-		f.plain, err = f.dec.DecodeAll(f.frame, f.plain[:0])
-		if err != nil {
-			return nil, fmt.Errorf("damaged frame: %w", err)
+		if err := f.unpack(at); err != nil {
+			return nil, err
 		}
-		f.offset += int64(len(f.frame))
+		f.offset = at
+		f.frames++
 		return f.plain, nil
 	}
+}
+
+// skipped takes the skippable frame that was read. pending says that it is the
+// number of the frame that follows, and one with it.
+func (f *frameReader) skipped() (pending bool, err error) {
+	if f.numbers == nil {
+		return false, nil
+	}
+	t, is := parseTag(f.frame)
+	if !is {
+		return false, fmt.Errorf("after frame %d comes something that is neither a frame nor its number", f.numbers.frames)
+	}
+	err = f.numbers.tag(t)
+	return f.numbers.pending != nil, err
+}
+
+// unpack unpacks the frame that was read, which ends at a byte of the file.
+func (f *frameReader) unpack(end int64) (err error) {
+	f.plain, err = f.dec.DecodeAll(f.frame, f.plain[:0])
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return fmt.Errorf("the frame unpacks to more than %d MiB, which no recorder writes", maxPlain>>20)
+	case err != nil:
+		return fmt.Errorf("damaged frame: %w", err)
+	}
+	f.unpacked += int64(len(f.plain))
+	if f.unpacked > max(maxUnpacked, maxRatio*end) {
+		return fmt.Errorf("the file unpacks to more than %d times its size, which no recording does", maxRatio)
+	}
+	if f.numbers != nil {
+		return f.numbers.frame(f.plain)
+	}
+	return nil
+}
+
+// cut notes that the input ends within the frame that begins at offset, of
+// which a part up to at was whole.
+func (f *frameReader) cut(at int64) error {
+	f.partial = at - f.offset + int64(len(f.frame))
+	if f.numbers != nil {
+		f.numbers.pending = nil // it is read again, with its frame
+	}
+	return errCut
 }
 
 // cutOrDamaged tells a file that was cut within its last frame from one whose
 // frame length is damaged and therefore points past the end: in the second
 // case a whole frame still follows somewhere in what was swallowed.
-func (f *frameReader) cutOrDamaged() error {
+func (f *frameReader) cutOrDamaged(at int64) error {
 	magic := binary.LittleEndian.AppendUint32(nil, frameMagic)
 	rest := f.frame[min(len(magic), len(f.frame)):]
-	for {
+	const probes = 100 // magic numbers may stand in it by chance, or by somebody's will
+	for range probes {
 		i := bytes.Index(rest, magic)
 		if i < 0 {
-			return errCut
+			return f.cut(at)
 		}
 		rest = rest[i:]
 		probe := frameReader{r: bufio.NewReader(bytes.NewReader(rest)), dec: f.dec}
@@ -93,6 +164,7 @@ func (f *frameReader) cutOrDamaged() error {
 		}
 		rest = rest[len(magic):]
 	}
+	return errors.New("damaged frame: its length is wrong")
 }
 
 // readFrame reads a whole frame, undecoded, into f.frame. skip says that it is
@@ -168,7 +240,7 @@ func (f *frameReader) takeHeader() (checksum bool, err error) {
 // io.ErrUnexpectedEOF and keeps what there was in f.frame.
 func (f *frameReader) take(n int) ([]byte, error) {
 	if len(f.frame)+n > maxFrame {
-		return nil, fmt.Errorf("frame is longer than %d bytes", maxFrame)
+		return nil, fmt.Errorf("the frame is longer than %d MiB, which no recorder writes", maxFrame>>20)
 	}
 	start := len(f.frame)
 	for n > 0 {

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 )
 
 // ParseLine decodes one line of a history, which must not be its header; a
@@ -78,42 +81,6 @@ func (p *parser) hold(op Op) *Op {
 	return at
 }
 
-// opDraft gathers an operation from the fields of its line, in any order.
-type opDraft struct {
-	op        Op
-	outcome   string
-	length    int64 // Return − Call
-	hasResult bool
-	hasCall   bool
-	hasLength bool
-}
-
-// finish makes the operation whole, or says what is wrong with it.
-func (d *opDraft) finish() (op Op, open bool, err error) {
-	op = d.op
-	if op.Func == "" {
-		return Op{}, false, errors.New(`operation without a function "f"`)
-	}
-	if !d.hasCall {
-		return Op{}, false, errors.New(`operation without a call time "t"`)
-	}
-	switch Outcome(d.outcome) {
-	case OK, Fail, Info:
-		if !d.hasLength {
-			return Op{}, false, errors.New(`completed operation without a duration "d"`)
-		}
-		op.Outcome = Outcome(d.outcome)
-		op.Return = op.Call + d.length
-		op.Swapped = op.Outcome == OK && op.Func == CAS && !d.hasResult
-		return op, false, nil
-	}
-	if d.outcome != openOutcome {
-		return Op{}, false, fmt.Errorf(`unknown outcome %q; want "ok", "fail", "info" or "invoke"`, d.outcome)
-	}
-	op.Result, op.Error = None, "" // nothing was answered yet
-	return op, true, nil
-}
-
 // op decodes an operation as AppendOp writes it.
 func (p *parser) op(line []byte) (op Op, open, ok bool) {
 	var d opDraft
@@ -140,38 +107,46 @@ func (p *parser) opField(d *opDraft, l *lexer, key string) (ok bool) {
 	case "op":
 		s, ok = l.text()
 		d.outcome = outcomeString(s)
+		return d.once(hasOutcome) && ok
 	case "p":
 		d.op.Process, ok = l.integer()
+		return d.once(hasProcess) && ok
 	case "n":
 		s, ok = l.text()
 		d.op.Node = p.intern(s)
+		return d.once(hasNode) && ok
 	case "f":
 		s, ok = l.text()
 		d.op.Func = p.function(s)
+		return d.once(hasFunc) && ok
 	case "k":
 		s, ok = l.text()
 		d.op.Key = p.intern(s)
+		return d.once(hasKey) && ok
 	case "v":
 		d.op.Value, ok = l.value()
+		return d.once(hasValue) && ok
 	case "x":
 		d.op.Expect, ok = l.value()
+		return d.once(hasExpect) && ok
 	case "r":
 		d.op.Result, ok = l.value()
-		d.hasResult = true
+		return d.once(hasResult) && ok
 	case "e":
 		s, ok = l.text()
 		d.op.Error = p.intern(s)
+		return d.once(hasError) && ok
 	case "t":
 		d.op.Call, ok = l.integer()
-		d.hasCall = true
+		return d.once(hasCall) && ok
 	case "d":
 		d.length, ok = l.integer()
-		d.hasLength = true
+		return d.once(hasLength) && ok
 	case "final":
 		d.op.Final = l.word("true")
-		ok = d.op.Final
+		return d.once(hasFinal) && d.op.Final
 	}
-	return ok
+	return false
 }
 
 func (l *lexer) value() (Value, bool) {
@@ -205,6 +180,7 @@ func (p *parser) function(b []byte) Func {
 // node decodes a node event as AppendNode writes it.
 func (p *parser) node(line []byte) (e NodeEvent, ok bool) {
 	l := lexer{b: line}
+	var seen uint32 // keys, as bits
 	for {
 		key, more, ok := l.key()
 		if !ok {
@@ -213,10 +189,49 @@ func (p *parser) node(line []byte) (e NodeEvent, ok bool) {
 		if !more {
 			return e, true
 		}
-		if !p.nodeField(&e, &l, string(key)) {
+		bit := nodeKey(string(key))
+		if seen&bit != 0 || !p.nodeField(&e, &l, string(key)) {
 			return NodeEvent{}, false
 		}
+		seen |= bit
 	}
+}
+
+// nodeKey is a bit for each key of a node event, 0 for any other.
+func nodeKey(key string) uint32 {
+	switch key {
+	case "node":
+		return 1 << 0
+	case "boot":
+		return 1 << 1
+	case "e":
+		return 1 << 2
+	case "t":
+		return 1 << 3
+	case "term":
+		return 1 << 4
+	case "role":
+		return 1 << 5
+	case "leader":
+		return 1 << 6
+	case "vote":
+		return 1 << 7
+	case "i":
+		return 1 << 8
+	case "et":
+		return 1 << 9
+	case "h":
+		return 1 << 10
+	case "members":
+		return 1 << 11
+	case "reason":
+		return 1 << 12
+	case "timeout":
+		return 1 << 13
+	case "late":
+		return 1 << 14
+	}
+	return 0
 }
 
 func (p *parser) nodeField(e *NodeEvent, l *lexer, key string) (ok bool) {
@@ -292,36 +307,80 @@ func (p *parser) list(l *lexer) (out []string, ok bool) {
 	}
 }
 
+// field is one key of a line with its value.
+type field struct {
+	key string
+	raw json.RawMessage
+}
+
+// fieldsOf takes a JSON object apart. A key that comes twice is an error, in
+// whatever letters: encoding/json would quietly take the last.
+func fieldsOf(line []byte) ([]field, error) {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.Join(errors.New("expected a JSON object"), err)
+	}
+	var fields []field
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		f := field{key: t.(string)} // JSON knows no other keys
+		if err := dec.Decode(&f.raw); err != nil {
+			return nil, err
+		}
+		if folded := strings.ToLower(f.key); seen[folded] {
+			return nil, fmt.Errorf("the key %s comes twice", excerpt([]byte(f.key)))
+		} else {
+			seen[folded] = true
+		}
+		fields = append(fields, f)
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return fields, nil
+}
+
 // slow decodes a line of any kind with encoding/json.
 func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(line, &fields); err != nil {
+	fields, err := fieldsOf(line)
+	if err != nil {
 		return Record{}, false, fmt.Errorf("not a line of a history: %w: %s", err, excerpt(line))
 	}
-	kinds := 0
-	for _, k := range [...]string{"op", "fault", "node", "mark"} {
-		if _, is := fields[k]; is {
-			kinds++
+	kind := ""
+	for _, f := range fields {
+		if !slices.Contains([]string{"op", "fault", "node", "mark"}, f.key) {
+			continue
 		}
+		if kind != "" {
+			kind = ""
+			break
+		}
+		kind = f.key
 	}
-	if kinds != 1 {
-		return Record{}, false, fmt.Errorf(
-			`a line of a history must have exactly one of the keys "op", "fault", "node", "mark": %s`, excerpt(line))
-	}
-	switch {
-	case fields["op"] != nil:
+	switch kind {
+	case "op":
 		var op Op
 		op, open, err = p.slowOp(fields)
 		rec.Op = &op
-	case fields["fault"] != nil:
+	case "fault":
 		rec.Fault = new(Fault)
 		err = json.Unmarshal(line, rec.Fault)
-	case fields["node"] != nil:
+	case "node":
 		rec.Node = new(NodeEvent)
 		err = json.Unmarshal(line, rec.Node)
-	default:
+	case "mark":
 		rec.Mark = new(Mark)
 		err = json.Unmarshal(line, rec.Mark)
+	default:
+		return Record{}, false, fmt.Errorf(
+			`a line of a history must have exactly one of the keys "op", "fault", "node", "mark": %s`, excerpt(line))
 	}
 	if err != nil {
 		return Record{}, false, fmt.Errorf("decode a line of a history: %w: %s", err, excerpt(line))
@@ -331,17 +390,18 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 
 // slowOp decodes an operation whose line is valid JSON but not in the form
 // that AppendOp writes. The fields themselves still go through the lexer,
-// because encoding/json would replace bytes that are not UTF-8.
-func (p *parser) slowOp(fields map[string]json.RawMessage) (Op, bool, error) {
+// because encoding/json would replace bytes that are not UTF-8. Keys that are not
+// known are left out.
+func (p *parser) slowOp(fields []field) (Op, bool, error) {
+	known := []string{"op", "p", "n", "f", "k", "v", "x", "r", "e", "t", "d", "final"}
 	var d opDraft
-	for _, key := range [...]string{"op", "p", "n", "f", "k", "v", "x", "r", "e", "t", "d", "final"} {
-		raw, is := fields[key]
-		if !is || (key == "final" && string(raw) == "false") {
+	for _, f := range fields {
+		if !slices.Contains(known, f.key) || (f.key == "final" && string(f.raw) == "false") {
 			continue
 		}
-		l := lexer{b: raw}
-		if !p.opField(&d, &l, key) || l.i != len(raw) {
-			return Op{}, false, fmt.Errorf("bad value of %q: %s", key, excerpt(raw))
+		l := lexer{b: f.raw}
+		if !p.opField(&d, &l, f.key) || l.i != len(f.raw) {
+			return Op{}, false, fmt.Errorf("bad value of %q: %s", f.key, excerpt(f.raw))
 		}
 	}
 	return d.finish()

@@ -28,6 +28,7 @@ type Reader struct {
 	file   *os.File
 	frames *frameReader
 	parser *parser
+	valid  *validator
 	header Header
 
 	lines   []byte // what is left of the frame at hand
@@ -35,9 +36,10 @@ type Reader struct {
 	line    int64  // lines read so far
 	records int64
 
-	open   map[openOp]Op // operations whose completion was not read yet
-	tail   []Op          // those that never completed; delivered last
-	latest int64         // the latest time in any record so far, ns
+	open   map[openOp]Op   // operations whose completion was not read yet
+	tail   []Op            // those that never completed; delivered last
+	lost   map[openOp]bool // likewise, all of them
+	latest int64           // the latest time in any record so far, ns
 
 	truncated string
 	err       error // what Next returns from now on
@@ -60,7 +62,7 @@ func Open(path string) (*Reader, error) {
 	}
 	r := &Reader{path: path, file: f, frames: frames, parser: newParser(), open: make(map[openOp]Op)}
 	if err := r.readHeader(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the header of the history %s: %w", path, err), r.Close())
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
@@ -86,27 +88,57 @@ func (r *Reader) readHeader() error {
 	lines, err := r.frames.next()
 	switch {
 	case err == io.EOF:
-		return errors.New("the file is empty")
+		return r.damage(0, errors.New("the file is empty"))
 	case errors.Is(err, errCut):
-		return fmt.Errorf("%w, the first one: nothing can be read", err)
+		return r.damage(0, fmt.Errorf("%w, the first one: nothing can be read", err))
 	case err != nil:
-		return fmt.Errorf("at byte 0: %w", err)
+		return r.damage(0, err)
 	}
+	r.header, r.valid, r.lines, err = beginHistory(r.frames, lines)
+	if version := new(VersionError); errors.As(err, &version) {
+		return fmt.Errorf("read the header of the history %s: %w", r.path, err)
+	}
+	if err != nil {
+		return r.damage(1, err)
+	}
+	r.line = 1
+	return nil
+}
+
+// beginHistory takes the contents of the first frame: it reads the header and
+// returns what follows it.
+func beginHistory(frames *frameReader, lines []byte) (h Header, v *validator, rest []byte, err error) {
 	line, rest, whole := bytes.Cut(lines, []byte{'\n'})
 	if !whole {
-		return errors.New("the first frame holds no whole line")
+		return Header{}, nil, nil, errors.New("the first frame holds no whole line")
 	}
-	if err := json.Unmarshal(line, &r.header); err != nil {
-		return fmt.Errorf("not a history: %w: %s", err, excerpt(line))
+	if err := json.Unmarshal(line, &h); err != nil {
+		return Header{}, nil, nil, fmt.Errorf("not a history: %w: %s", err, excerpt(line))
 	}
-	if r.header.Format != formatName {
-		return fmt.Errorf("not a history: the format is %q, not %q", r.header.Format, formatName)
+	if h.Format != formatName {
+		return Header{}, nil, nil, fmt.Errorf("not a history: the format is %q, not %q", h.Format, formatName)
 	}
-	if r.header.Version != FormatVersion {
-		return &VersionError{Version: r.header.Version}
+	if h.Version != FormatVersion {
+		return Header{}, nil, nil, &VersionError{Version: h.Version}
 	}
-	r.line, r.lines = 1, rest
-	return nil
+	if h.Numbered {
+		if len(rest) > 0 {
+			return Header{}, nil, nil, errors.New("the header's frame holds more than the header")
+		}
+		frames.numbers = &numbering{history: headerSum(line)}
+	}
+	v, err = newValidator(h)
+	return h, v, rest, err
+}
+
+// damage says where the file is damaged: in a line (0: not in one), in the frame
+// that was read last, or in the one that comes next.
+func (r *Reader) damage(line int64, err error) error {
+	d := &DamageError{Path: r.path, Line: line, Frame: r.frames.frames, Byte: r.frames.offset, Err: err}
+	if line > 0 {
+		d.Frame, d.Byte = r.frames.frames-1, r.at
+	}
+	return d
 }
 
 // Next returns the next record, in the order of the file, and io.EOF at the
@@ -115,8 +147,8 @@ func (r *Reader) readHeader() error {
 // outcome Info and the latest time of the history as its Return.
 //
 // A file that is cut within a frame ends after the last whole one, and
-// Truncated says so. A damaged frame is an error that names its place; the
-// records before it were delivered.
+// Truncated says so. A damaged frame, and a record that no recorder writes, is a
+// *DamageError that names its place; the records before it were delivered.
 func (r *Reader) Next() (Record, error) {
 	for {
 		if r.err != nil {
@@ -133,7 +165,7 @@ func (r *Reader) Next() (Record, error) {
 		}
 		rec, deliver, err := r.nextLine()
 		if err != nil {
-			r.err = fmt.Errorf("history %s: line %d, in the frame at byte %d: %w", r.path, r.line, r.at, err)
+			r.err = r.damage(r.line, err)
 			continue
 		}
 		if deliver {
@@ -160,10 +192,17 @@ func (r *Reader) nextFrame() bool {
 		return len(lines) > 0
 	case errors.Is(err, errCut):
 		r.truncated = fmt.Sprintf("the file ends within a frame: read up to byte %d, the %d bytes after it are incomplete",
-			r.frames.offset, len(r.frames.frame))
+			r.frames.offset, r.frames.partial)
 	case err != io.EOF:
-		r.err = fmt.Errorf("history %s: at byte %d: %w", r.path, r.frames.offset, err)
+		r.err = r.damage(0, err)
 		return false
+	case r.frames.numbers != nil && !r.frames.numbers.ended:
+		r.truncated = fmt.Sprintf("the file has no end: read up to byte %d, and what came after frame %d is not there",
+			r.frames.offset, r.frames.frames-1)
+	}
+	r.lost = make(map[openOp]bool, len(r.open))
+	for id := range r.open {
+		r.lost[id] = true
 	}
 	for _, op := range r.open {
 		op.Outcome, op.Return = Info, max(op.Call, r.latest)
@@ -185,20 +224,34 @@ func (r *Reader) nextLine() (rec Record, deliver bool, err error) {
 		return Record{}, false, errors.New("the frame does not end with a whole line")
 	}
 	r.lines = rest
+	if len(line) > maxLine {
+		return Record{}, false, errLongLine
+	}
 	rec, open, err := r.parser.line(line)
+	if err == nil {
+		err = r.valid.record(rec, open)
+	}
 	if err != nil {
 		return Record{}, false, err
 	}
 	switch {
 	case rec.Op != nil:
 		id := openOp{rec.Op.Process, rec.Op.Call}
-		if open {
+		begun, known := r.open[id]
+		switch {
+		case open && known:
+			return Record{}, false, fmt.Errorf("process %d calls two operations at %d ns: one was recorded twice", id.process, id.call)
+		case open:
 			r.latest = max(r.latest, rec.Op.Call)
 			r.open[id] = *rec.Op
-			return Record{}, false, nil
+			return rec, false, nil
+		case known:
+			if !completes(rec.Op, &begun) {
+				return Record{}, false, fmt.Errorf("the operation that process %d called at %d ns ends as another than it began", id.process, id.call)
+			}
+			delete(r.open, id)
 		}
 		r.latest = max(r.latest, rec.Op.Return)
-		delete(r.open, id)
 	case rec.Fault != nil:
 		r.latest = max(r.latest, rec.Fault.Begin, rec.Fault.End)
 	case rec.Node != nil:
@@ -207,6 +260,15 @@ func (r *Reader) nextLine() (rec Record, deliver bool, err error) {
 		r.latest = max(r.latest, rec.Mark.Time)
 	}
 	return rec, true, nil
+}
+
+// errLongLine refuses a line that no recorder writes.
+var errLongLine = fmt.Errorf("the line is longer than %d MiB, which no recorder writes", maxLine>>20)
+
+// completes reports whether op is the end of the operation that was begun.
+func completes(op, begun *Op) bool {
+	return op.Node == begun.Node && op.Func == begun.Func && op.Key == begun.Key &&
+		op.Value == begun.Value && op.Expect == begun.Expect && op.Final == begun.Final
 }
 
 // History is a whole history in memory.
@@ -244,7 +306,8 @@ func (r *Reader) more(n int) int {
 }
 
 // Load reads the whole history at path. A file that is cut at its end is read
-// up to there, and Info.Truncated says so; any other damage is an error.
+// up to there, and Info.Truncated says so; any other damage, and whatever no
+// recorder writes, is a *DamageError.
 func Load(path string) (*History, error) {
 	r, err := Open(path)
 	if err != nil {
@@ -279,6 +342,11 @@ func Load(path string) (*History, error) {
 	slices.SortFunc(h.Ops, func(a, b Op) int {
 		return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.Process, b.Process))
 	})
+	if op, err := checkProcesses(h.Ops, r.lost); err != nil {
+		d := &DamageError{Path: path, Err: err}
+		d.Line, d.Frame, d.Byte = locate(path, op)
+		return nil, d
+	}
 	// Each node's own events keep their order, even at equal times.
 	slices.SortStableFunc(h.Nodes, func(a, b NodeEvent) int { return cmp.Compare(a.Time, b.Time) })
 	return h, nil

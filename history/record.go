@@ -27,6 +27,9 @@ type Header struct {
 	Seed     uint64    `json:"seed"`
 	Mono     int64     `json:"mono"` // CLOCK_MONOTONIC at the start of the test, ns
 	Wall     time.Time `json:"wall"` // the same moment on the wall clock
+	// Numbered says that every frame but the header's has its number and its count
+	// of lines before it, and the file an end: see docs/history-format.md.
+	Numbered bool `json:"numbered,omitempty"`
 }
 
 // Value is a value in a key-value system, or its absence (a key that does not

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -29,6 +27,8 @@ const (
 	// Larger frames take more room, not less: times and values do not repeat,
 	// and what does repeat is then farther away.
 	frameAt = 64 << 10
+	// frameMost is what a frame holds at most, unless a single line is longer.
+	frameMost = 1 << 20
 )
 
 // ErrClosed is returned by a Recorder that was closed.
@@ -47,11 +47,14 @@ var ErrClosed = errors.New("the history is closed")
 type Recorder struct {
 	path string
 
-	mu   sync.Mutex
+	mu    sync.Mutex
+	valid *validator
 	f    *os.File
 	enc  *zstd.Encoder
 	buf  []byte // whole lines, not yet written
-	out  []byte // the frame being written
+	out  []byte // the frames being written
+	next tag    // of the last frame written
+	all  uint64 // lines in all frames but the header's
 	size int64  // bytes of whole frames in the file
 	err  error  // the first failure to write; everything after it fails too
 
@@ -60,10 +63,14 @@ type Recorder struct {
 }
 
 // Create begins a history at path, in place of any file there. It sets the
-// header's Format and Version itself. The file is there with its header or not
+// header's Format, Version and Numbered itself. The file is there with its header or not
 // at all: a process killed at any moment leaves none that cannot be read.
 func Create(path string, h Header) (*Recorder, error) {
-	h.Format, h.Version = formatName, FormatVersion
+	h.Format, h.Version, h.Numbered = formatName, FormatVersion, true
+	valid, err := newValidator(h)
+	if err != nil {
+		return nil, fmt.Errorf("create the history: %w", err)
+	}
 	line, err := json.Marshal(h)
 	if err != nil {
 		return nil, fmt.Errorf("encode the header of the history: %w", err)
@@ -78,7 +85,7 @@ func Create(path string, h Header) (*Recorder, error) {
 		return nil, errors.Join(fmt.Errorf("create the history: %w", err), enc.Close())
 	}
 	r := &Recorder{
-		path: path, f: f, enc: enc, size: int64(len(header)),
+		path: path, valid: valid, f: f, enc: enc, size: int64(len(header)), next: tag{kind: tagFrame, history: headerSum(line)},
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go r.flushLoop()
@@ -124,17 +131,26 @@ func (r *Recorder) flushLoop() {
 	}
 }
 
-// Append records a completed operation, a fault, a node event or a mark.
+// Append records a completed operation, a fault, a node event or a mark. One
+// that no reader would believe is refused: in the file it would spoil all others.
 func (r *Recorder) Append(rec Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
 		return r.err
 	}
-	var err error
-	if r.buf, err = AppendRecord(r.buf, rec); err != nil {
+	before := len(r.buf)
+	buf, err := AppendRecord(r.buf, rec)
+	if err != nil {
 		return err
 	}
+	if len(buf)-before > maxLine {
+		return errLongLine
+	}
+	if err := r.valid.record(rec, false); err != nil {
+		return fmt.Errorf("not recorded, because it cannot be: %w", err)
+	}
+	r.buf = buf
 	if rec.Fault != nil || rec.Mark != nil {
 		return r.flush()
 	}
@@ -142,33 +158,33 @@ func (r *Recorder) Append(rec Record) error {
 }
 
 // AppendLines records lines of operations that are already encoded (see
-// AppendOp). Every line is decoded once to see that it is one. A line that is
-// not is left out, and so cannot spoil the file; all others are recorded, and
-// the error names the first that was bad and how many were. A missing newline
-// after the last line is added.
+// AppendOp). Every line is decoded once to see that it is one, and one that a
+// reader would believe. A line that is not is left out, and so cannot spoil the
+// file; all others are recorded, and the error names the first that was bad and
+// how many were. A missing newline after the last line is added.
 func (r *Recorder) AppendLines(lines []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return r.err
+	}
 	var (
 		p     parser
 		first error
 		bad   int
-		good  = make([]byte, 0, len(lines)+1)
 	)
 	for n := 1; len(lines) > 0; n++ {
 		line, rest, _ := bytes.Cut(lines, []byte{'\n'})
 		lines = rest
-		rec, _, err := p.line(line)
-		if err == nil && rec.Op == nil {
-			err = fmt.Errorf("not an operation: %s", excerpt(line))
-		}
-		if err != nil {
+		if err := r.opLine(&p, line); err != nil {
 			if bad++; first == nil {
 				first = fmt.Errorf("line %d: %w", n, err)
 			}
 			continue
 		}
-		good = append(append(good, line...), '\n')
+		r.buf = append(append(r.buf, line...), '\n')
 	}
-	if err := r.appendLines(good); err != nil {
+	if err := r.flush(); err != nil {
 		return err
 	}
 	if bad > 0 {
@@ -177,15 +193,19 @@ func (r *Recorder) AppendLines(lines []byte) error {
 	return nil
 }
 
-// appendLines records whole lines.
-func (r *Recorder) appendLines(lines []byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err != nil {
-		return r.err
+// opLine refuses what is not the line of an operation. The caller holds r.mu.
+func (r *Recorder) opLine(p *parser, line []byte) error {
+	if len(line) > maxLine {
+		return errLongLine
 	}
-	r.buf = append(r.buf, lines...)
-	return r.flush()
+	rec, open, err := p.line(line)
+	switch {
+	case err != nil:
+		return err
+	case rec.Op == nil:
+		return fmt.Errorf("not an operation: %s", excerpt(line))
+	}
+	return r.valid.op(rec.Op, open)
 }
 
 func (r *Recorder) flushIfLong() error {
@@ -202,12 +222,39 @@ func (r *Recorder) Flush() error {
 	return r.flush()
 }
 
-// flush writes what is in buf as one frame. The caller holds r.mu.
+// flush writes what is in buf, as one frame unless it is very long. The caller
+// holds r.mu.
 func (r *Recorder) flush() error {
 	if r.err != nil || len(r.buf) == 0 {
 		return r.err
 	}
-	r.out = r.enc.EncodeAll(r.buf, r.out[:0])
+	r.out = r.out[:0]
+	for rest := r.buf; len(rest) > 0; {
+		var lines []byte
+		lines, rest = firstLines(rest)
+		r.next.number++
+		r.next.lines = countLines(lines)
+		r.all += r.next.lines
+		r.out = r.enc.EncodeAll(lines, r.next.append(r.out))
+	}
+	r.buf = r.buf[:0]
+	return r.write()
+}
+
+// firstLines cuts off what goes into one frame.
+func firstLines(lines []byte) (first, rest []byte) {
+	if len(lines) <= frameMost {
+		return lines, nil
+	}
+	end := bytes.LastIndexByte(lines[:frameMost], '\n') + 1
+	if end == 0 {
+		end = bytes.IndexByte(lines, '\n') + 1
+	}
+	return lines[:end], lines[end:]
+}
+
+// write appends r.out to the file. The caller holds r.mu.
+func (r *Recorder) write() error {
 	n, err := r.f.Write(r.out)
 	if err != nil {
 		if n > 0 {
@@ -219,8 +266,18 @@ func (r *Recorder) flush() error {
 		return r.err
 	}
 	r.size += int64(n)
-	r.buf = r.buf[:0]
 	return nil
+}
+
+// end writes the end of the history. The caller holds r.mu.
+func (r *Recorder) end() error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	end := r.next
+	end.kind, end.lines = tagEnd, r.all
+	r.out = end.append(r.out[:0])
+	return r.write()
 }
 
 // Close writes what is left and packs the file. It returns the first error
@@ -235,7 +292,7 @@ func (r *Recorder) Close() error {
 	default:
 	}
 	close(r.stop)
-	err := r.flush()
+	err := r.end()
 	r.err = ErrClosed
 	err = errors.Join(err, r.f.Close(), r.enc.Close())
 	r.mu.Unlock()
@@ -245,79 +302,4 @@ func (r *Recorder) Close() error {
 	}
 	_ = pack(r.path)
 	return nil
-}
-
-// pack rewrites the history at path into frames of a good size, at a better
-// level.
-func pack(path string) (err error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("pack the history: %w", err)
-	}
-	defer in.Close()
-	temp := path + ".tmp"
-	out, err := os.Create(temp)
-	if err != nil {
-		return fmt.Errorf("pack the history: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("pack the history: %w", err), out.Close(), os.Remove(temp))
-		}
-	}()
-	if err := repack(in, out); err != nil {
-		return err
-	}
-	if err := out.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return fmt.Errorf("pack the history: %w", err)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil // packed already; only the rename is not yet on disk
-	}
-	defer dir.Close()
-	_ = dir.Sync()
-	return nil
-}
-
-func repack(in io.Reader, out io.Writer) error {
-	frames, err := newFrameReader(in)
-	if err != nil {
-		return err
-	}
-	defer frames.close()
-	enc, err := newEncoder(zstd.SpeedBetterCompression)
-	if err != nil {
-		return err
-	}
-	defer enc.Close()
-	var plain, packed []byte
-	write := func() error {
-		packed = enc.EncodeAll(plain, packed[:0])
-		plain = plain[:0]
-		_, err := out.Write(packed)
-		return err
-	}
-	for {
-		lines, err := frames.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		plain = append(plain, lines...)
-		if len(plain) >= frameAt {
-			if err := write(); err != nil {
-				return err
-			}
-		}
-	}
-	return write()
 }

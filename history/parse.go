@@ -367,7 +367,9 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 	switch kind {
 	case "op":
 		var op Op
-		op, open, err = p.slowOp(fields)
+		if op, open, err = p.slowOp(fields); err != nil {
+			return Record{}, false, fmt.Errorf("%w: %s", err, excerpt(line))
+		}
 		rec.Op = &op
 	case "fault":
 		rec.Fault = new(Fault)

@@ -49,14 +49,14 @@ type Recorder struct {
 
 	mu    sync.Mutex
 	valid *validator
-	f    *os.File
-	enc  *zstd.Encoder
-	buf  []byte // whole lines, not yet written
-	out  []byte // the frames being written
-	next tag    // of the last frame written
-	all  uint64 // lines in all frames but the header's
-	size int64  // bytes of whole frames in the file
-	err  error  // the first failure to write; everything after it fails too
+	f     *os.File
+	enc   *zstd.Encoder
+	buf   []byte // whole lines, not yet written
+	out   []byte // the frames being written
+	next  tag    // of the last frame written
+	all   uint64 // lines in all frames but the header's
+	size  int64  // bytes of whole frames in the file
+	err   error  // the first failure to write; everything after it fails too
 
 	stop    chan struct{}
 	stopped chan struct{}

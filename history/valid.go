@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Limits on times, ns. Within them no sum or difference of times overflows.
@@ -86,14 +84,16 @@ func newValidator(h Header) (*validator, error) {
 // checkNodeName refuses what cannot be the name of a machine and of its folder
 // in the run directory.
 func checkNodeName(name string) error {
-	odd := func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || strings.ContainsRune(`/\:`, r) }
+	odd := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+	}
 	switch {
 	case name == "" || len(name) > maxName:
 		return fmt.Errorf("a name has 1 to %d bytes", maxName)
 	case name == placeClients || name == placeDriver:
 		return errors.New("that is what the machine of the clients is called")
-	case strings.HasPrefix(name, "."), !utf8.ValidString(name), strings.ContainsFunc(name, odd):
-		return errors.New("a name does not begin with a dot, and holds no spaces, separators or control bytes")
+	case strings.HasPrefix(name, "."), strings.ContainsFunc(name, odd):
+		return errors.New("a name is made of letters, digits, dashes, underscores and dots, and does not begin with a dot")
 	}
 	return nil
 }

@@ -144,13 +144,14 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Hostile names do not upset the figures either.
+// Hostile names do not upset the figures either. What names nodes and functions
+// is refused before: see the validator in package history.
 func TestHostileFigures(t *testing.T) {
 	in := newStorm(5, 8, 2, 30*time.Millisecond, true)
 	for i, evil := range hostile {
-		in.Faults[i%len(in.Faults)].Name = evil
-		in.Ops[i].Func = history.Func(evil)
-		in.Header.Nodes[i%5] = evil + strings.Repeat("x", 200)
+		k := i % (len(in.Faults) / 2)
+		in.Faults[2*k].Name, in.Faults[2*k+1].Name = evil, evil
+		in.Ops[i].Key = evil + strings.Repeat("x", 200)
 	}
 	write(t, in, judged(in))
 }

@@ -20,6 +20,7 @@ type storm struct {
 	id    int
 	term  uint64
 	lead  string
+	boots map[string]int   // of each node, from 1
 	holes []measure.Window // nothing succeeds
 	slow  []measure.Window // it takes longer
 }
@@ -32,6 +33,10 @@ func newStorm(seed uint64, seconds, clients int, interval time.Duration, faults 
 		Format: "squall-history", Version: 1, Squall: "test", Test: "raftkv-register", System: "raftkv",
 		Workload: "register", Nodes: []string{"n1", "n2", "n3", "n4", "n5"}, Seed: seed, Mono: stormMono,
 		Wall: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC),
+	}
+	s.boots = map[string]int{}
+	for _, n := range s.in.Header.Nodes {
+		s.boots[n] = 1
 	}
 	const begin = 2.4
 	end := begin + float64(seconds)
@@ -48,7 +53,7 @@ func newStorm(seed uint64, seconds, clients int, interval time.Duration, faults 
 	s.mark(history.MarkDone, end+1.4)
 	s.load(begin, end, clients, interval)
 	for i, n := range s.in.Header.Nodes {
-		s.node(history.NodeEvent{Node: n, Boot: 1, Kind: history.EventExit, Time: ns(end + 1.2 + float64(i)/100), Reason: history.ReasonStopped})
+		s.node(history.NodeEvent{Node: n, Boot: s.boots[n], Kind: history.EventExit, Time: ns(end + 1.2 + float64(i)/100), Reason: history.ReasonStopped})
 	}
 	slices.SortStableFunc(s.in.Nodes, func(a, b history.NodeEvent) int { return int(a.Time - b.Time) })
 	return s.in
@@ -113,14 +118,15 @@ func (s *storm) fault(name, variant string, from, to float64) {
 	case name == "kill":
 		f.Proof = []string{"process 17 of " + targets[0] + " is gone (signal: killed)"}
 		for _, n := range targets {
-			s.node(history.NodeEvent{Node: n, Boot: 1, Kind: history.EventExit, Time: ns(from + 0.003), Reason: history.ReasonKilled})
-			s.node(history.NodeEvent{Node: n, Boot: 1, Kind: history.EventStart, Time: ns(to + 0.01)})
+			s.node(history.NodeEvent{Node: n, Boot: s.boots[n], Kind: history.EventExit, Time: ns(from + 0.003), Reason: history.ReasonKilled})
+			s.boots[n]++
+			s.node(history.NodeEvent{Node: n, Boot: s.boots[n], Kind: history.EventStart, Time: ns(to + 0.01)})
 		}
 	case name == "pause":
 		f.Proof = []string{"every thread of " + targets[0] + " is stopped (state T)"}
 		for _, n := range targets {
-			s.node(history.NodeEvent{Node: n, Boot: 1, Kind: history.EventPause, Time: ns(from + 0.002)})
-			s.node(history.NodeEvent{Node: n, Boot: 1, Kind: history.EventResume, Time: ns(to + 0.002)})
+			s.node(history.NodeEvent{Node: n, Boot: s.boots[n], Kind: history.EventPause, Time: ns(from + 0.002)})
+			s.node(history.NodeEvent{Node: n, Boot: s.boots[n], Kind: history.EventResume, Time: ns(to + 0.002)})
 		}
 	}
 	s.in.Faults = append(s.in.Faults, f)
@@ -188,6 +194,7 @@ func (s *storm) op(process, t int64) history.Op {
 	took := int64(900_000 * math.Exp(s.rng.NormFloat64()*0.35))
 	if op.Func != history.Read {
 		took += 700_000
+		op.Value = history.Some(fmt.Sprint(t))
 	}
 	if inside(s.slow, t) != nil {
 		took = int64(float64(took) * (1.2 + 3*s.rng.Float64()*s.rng.Float64()))

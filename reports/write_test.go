@@ -190,7 +190,7 @@ func TestEveryRunGetsAPage(t *testing.T) {
 		want    []string
 	}{
 		{"nothing at all", measure.Input{Header: storm.Header}, check.Invalid, []string{"Invalid", "No operation was run", "No fault was injected", "No leader was lost", "Nothing was checked"}},
-		{"no header to speak of", measure.Input{}, check.Invalid, []string{"Invalid", "unnamed test"}},
+		{"no header to speak of", measure.Input{Header: history.Header{Nodes: []string{"n1"}}}, check.Invalid, []string{"Invalid", "unnamed test"}},
 		{"no faults", newStorm(3, 5, 2, 20*time.Millisecond, false), check.Pass, []string{"Pass", "No fault was injected", "No leader was lost"}},
 		{"a history cut", cut, check.Unknown, []string{"Unknown", "This is not a pass", "squall check"}},
 		{"no operation succeeded", failing, check.Invalid, []string{"nothing to measure"}},

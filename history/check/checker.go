@@ -79,8 +79,9 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Run loads the history in dir, runs the checkers one after another, and
-// writes and returns the results. A violation is not an error; a history that
-// is missing or damaged is.
+// writes and returns the results. A violation is not an error, and neither is a
+// history that is damaged: it is invalid, and no checker looks at it. One that is
+// missing, or of a version that this squall does not know, is an error.
 //
 // When ctx ends, the checkers still to run say Unknown, and the results are
 // written all the same.
@@ -93,6 +94,10 @@ func Run(ctx context.Context, dir string, checkers []Checker, limits Limits) (*R
 // before do not say so themselves.
 func RunPlanned(ctx context.Context, dir string, checkers []Checker, limits Limits, planned time.Duration) (*Results, error) {
 	h, err := history.Load(filepath.Join(dir, history.FileName))
+	if damage := new(history.DamageError); errors.As(err, &damage) {
+		res := damaged(damage)
+		return res, WriteResults(dir, res)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", dir, err)
 	}
@@ -130,6 +135,22 @@ func stopped(in *Input, planned time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf("stopped after %.1f s of %s", lasted.Seconds(), strconv.FormatFloat(planned.Seconds(), 'f', -1, 64)+" s")
+}
+
+// damaged are the results of a history that cannot be believed. Its only check
+// is that of the history itself.
+func damaged(damage *history.DamageError) *Results {
+	short := *damage
+	short.Path = "" // a run directory may be moved
+	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{{
+		Name: "history", Verdict: Invalid,
+		Summary: short.Error() + "; nothing in it says anything about the cluster: copy it anew if it is a copy, or run the test again",
+	}}}
+	res.Verdict, res.Reasons = combine(res.Checks)
+	sum := measure.Summarize(measure.Input{})
+	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
+	res.Effects, res.Blocks = sum.Effects, sum.Blocks
+	return res
 }
 
 // runOne runs one checker. A checker that panics has a bug; the others are run

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"squall/history"
+	"squall/history/historytest"
 )
 
 // recordRun writes a history into a new run directory.
@@ -56,6 +57,7 @@ func allCheckers() []Checker {
 
 func TestRunVerdicts(t *testing.T) {
 	bad := badKey("bad")
+	bad[0].Process, bad[1].Process = 2000, 2000
 	staleRead := []history.Record{{Op: &bad[0]}, {Op: &bad[1]}}
 	noDone := goodRun()
 	noDone = noDone[:len(noDone)-1]
@@ -63,6 +65,8 @@ func TestRunVerdicts(t *testing.T) {
 	hard := hardKey("hard")
 	var undecidable []history.Record
 	for i := range hard {
+		hard[i].Node = "n1"
+		hard[i].Process += 1000 // those of the good run are busy
 		undecidable = append(undecidable, history.Record{Op: &hard[i]})
 	}
 	for _, tt := range []struct {
@@ -115,11 +119,11 @@ func TestRunErrors(t *testing.T) {
 	}
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, history.FileName), []byte("what?!"), 0o644))
-	if _, err := Run(t.Context(), dir, allCheckers(), Limits{}); err == nil {
-		t.Error("not a history: no error")
-	}
 	if _, err := ReadResults(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no results: %v", err)
+	}
+	if res, err := Run(t.Context(), dir, allCheckers(), Limits{}); err != nil || res.Verdict != Invalid {
+		t.Errorf("not a history: %+v, %v", res, err)
 	}
 	for _, data := range []string{"{", `{"schemaVersion":99}`} {
 		must(t, os.WriteFile(filepath.Join(dir, ResultsName), []byte(data), 0o644))
@@ -158,12 +162,30 @@ func TestRunOfCutHistory(t *testing.T) {
 	path := filepath.Join(dir, history.FileName)
 	data, err := os.ReadFile(path)
 	must(t, err)
-	// The header's frame, a whole frame of the run, and half a frame more.
-	must(t, os.WriteFile(path, append(data, data[:len(data)/2]...), 0o644))
+	must(t, os.WriteFile(path, data[:len(data)-3], 0o644)) // a part of its end is missing
 	res, err := Run(t.Context(), dir, allCheckers(), Limits{})
 	must(t, err)
-	if want := fmt.Sprintf("up to byte %d", len(data)); res.Verdict != Invalid || !strings.Contains(res.History.Truncated, want) {
+	if want := fmt.Sprintf("up to byte %d", len(data)-32); res.Verdict != Invalid || !strings.Contains(res.History.Truncated, want) {
 		t.Errorf("%s %q, truncated %q", res.Verdict, res.Reasons, res.History.Truncated)
+	}
+}
+
+// A history that no recorder writes is damaged, and nothing in it counts: it
+// accuses nobody.
+func TestADamagedHistoryIsInvalid(t *testing.T) {
+	for name, want := range map[string]string{
+		"x1-info-no-value":   `line 126, in frame 0 at byte 0: a write with outcome "info" without its value to store "v"`,
+		"v2-backwards-stale": "line 131, in frame 0 at byte 0: the operation returned before its call",
+	} {
+		dir := historytest.Field(t, name)
+		res, err := Run(t.Context(), dir, allCheckers(), Limits{})
+		must(t, err)
+		if res.Verdict != Invalid || len(res.Reasons) != 1 || !strings.HasPrefix(res.Reasons[0], "history: the history is damaged: "+want) {
+			t.Errorf("%s: %s %q", name, res.Verdict, res.Reasons)
+		}
+		if back, err := ReadResults(dir); err != nil || back.Verdict != Invalid || len(back.Checks) != 1 {
+			t.Errorf("%s: results.json: %+v, %v", name, back, err)
+		}
 	}
 }
 

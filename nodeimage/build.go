@@ -145,6 +145,10 @@ func compile(ctx context.Context, opts BuildOptions, mutant *mutants.Mutant, pat
 	if err := cmd.Run(); err != nil {
 		return buildError(ctx, opts, err, output.String())
 	}
+	// A server has a user of its own, who has to be able to run it whatever the umask is.
+	if err := os.Chmod(out, 0o755); err != nil {
+		return cacheError(path, err)
+	}
 	if err := os.Rename(out, path); err != nil {
 		return cacheError(path, err)
 	}

@@ -8,14 +8,6 @@ import (
 	"time"
 )
 
-// What stands where in a machine's file system.
-const (
-	// BinaryPath is squall-node: agent, server and driver.
-	BinaryPath = "/squall-node"
-	// DataDir is for what a server must not lose. It is on a real disk.
-	DataDir = "/data"
-)
-
 // RootFS writes the file system of a machine's image as a tar archive: the
 // program, and directories to write to. The same program makes the same bytes.
 func RootFS(w io.Writer, binary string) error {

@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"squall/internal/host"
+	"squall/nodeimage/agent/protocol"
 )
 
 // environment is env.json: where the test ran, and how long its steps took.
@@ -26,6 +28,9 @@ type environment struct {
 	// Load is what was seen of the computer before the test and during it; nil
 	// when it was not looked at.
 	Load *host.Record `json:"load,omitempty"`
+	// Weaker says what does not hold of the machines' isolation here that holds
+	// elsewhere (docs/isolation.md); one line each.
+	Weaker []string `json:"weaker,omitempty"`
 	// Seconds from the begin of the run to each step ("down" counts from its
 	// own begin).
 	Seconds map[string]float64 `json:"seconds"`
@@ -50,6 +55,17 @@ func (e *environment) sawHost(r host.Record) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.Load = &r
+}
+
+// isolated notes what a machine's agent says of its isolation.
+func (e *environment) isolated(is protocol.Isolation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, line := range is.Weaker {
+		if !slices.Contains(e.Weaker, line) {
+			e.Weaker = append(e.Weaker, line)
+		}
+	}
 }
 
 func (e *environment) write(dir string) error {

@@ -170,11 +170,13 @@ func (r *run) greet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.env.isolated(hello.Isolation)
 	if r.clock, err = compareClocks(ctx, r.loader.agent, hello.BootID != "" && hello.BootID == bootID()); err != nil {
 		return err
 	}
 	return r.nodes.each(ctx, func(ctx context.Context, _ int, n *node) error {
-		_, err := greetOne(ctx, n.machine, n.agent())
+		hello, err := greetOne(ctx, n.machine, n.agent())
+		r.env.isolated(hello.Isolation)
 		return err
 	})
 }

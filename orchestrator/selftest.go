@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"squall/history"
@@ -29,10 +30,27 @@ func SelfTest(ctx context.Context, runtime Runtime, build Builder) (proof string
 		if err := pair.all[1].SetNet(ctx, nemesis.NetState{Cut: []nemesis.Cut{{From: "n1"}}}); err != nil {
 			return fmt.Errorf("drop packets: %w (where the kernel lacks nf_tables: sudo modprobe nf_tables)", err)
 		}
-		proof = fmt.Sprintf("two machines up in %v; n2 dropped n1's packets, n1 still heard n2", up.Round(time.Millisecond))
+		hello, err := pair.all[0].agent().Hello(ctx)
+		if err != nil {
+			return err
+		}
+		proof = fmt.Sprintf("two machines up in %v; n2 dropped n1's packets, n1 still heard n2; %s",
+			up.Round(time.Millisecond), describeIsolation(hello.Isolation))
 		return expectReach(ctx, pair, false)
 	})
 	return proof, err
+}
+
+// describeIsolation is what a machine holds its server to, for people.
+func describeIsolation(is protocol.Isolation) string {
+	text := "servers run without capabilities, behind a filter of system calls"
+	if is.UID != 0 {
+		text += fmt.Sprintf(", as a user of their own (%d here)", is.UID)
+	}
+	if len(is.Weaker) > 0 {
+		text += "\n" + strings.Join(is.Weaker, "\n")
+	}
+	return text
 }
 
 // Abilities asks a runtime, and a machine that it makes for that, which needs of

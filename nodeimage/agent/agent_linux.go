@@ -37,6 +37,7 @@ type agent struct {
 	net    *network
 
 	squeeze *squeezer
+	hold    isolation // of servers
 
 	slots    chan struct{} // one for each request under way
 	requests sync.WaitGroup
@@ -48,6 +49,10 @@ type agent struct {
 // ctx ended.
 func Run(ctx context.Context, opts Options) error {
 	opts = opts.withDefaults()
+	hold := isolate(opts.Server)
+	if err := protectSelf(opts.Server, hold.uid); err != nil {
+		return err
+	}
 	probes, err := listenProbes(opts.ProbePort)
 	if err != nil {
 		return err
@@ -61,8 +66,9 @@ func Run(ctx context.Context, opts Options) error {
 		net:    newNetwork(opts.Shaper),
 		slots:  make(chan struct{}, maxRequests),
 		stop:   stop,
+		hold:   hold,
 	}
-	a.server = &supervisor{wrap: opts.Wrap, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock},
+	a.server = &supervisor{wrap: opts.Wrap, hold: hold, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock},
 		oomKills: func() uint64 { return usage(cgroupRoot, selfCgroup).OOMKills }}
 	a.squeeze = &squeezer{server: a.server}
 	return a.run(ctx)
@@ -222,7 +228,7 @@ func code(err error) string {
 	}
 }
 
-func hello() (protocol.Hello, error) {
+func (is isolation) hello() (protocol.Hello, error) {
 	caps, err := statusField("self", "CapEff")
 	if err != nil {
 		return protocol.Hello{}, err
@@ -242,5 +248,6 @@ func hello() (protocol.Hello, error) {
 		Capabilities: names,
 		Hostname:     host,
 		BootID:       bootID(),
+		Isolation:    is.report(),
 	}, nil
 }

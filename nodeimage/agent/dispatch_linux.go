@@ -15,7 +15,7 @@ var errBadRequest = errors.New("bad request")
 func (a *agent) perform(ctx context.Context, req protocol.Request) (any, error) {
 	switch req.Method {
 	case protocol.MethodHello:
-		return hello()
+		return a.hold.hello()
 	case protocol.MethodClock:
 		return protocol.ClockResult{Mono: mono()}, nil
 	case protocol.MethodShutdown:

@@ -262,7 +262,7 @@ func (p *process) setOOMScore(score string) error {
 	if p.reaped {
 		return protocol.ErrNotRunning
 	}
-	if err := os.WriteFile(oomScore(p.pid), []byte(score), 0); err != nil {
+	if err := p.writeScore(p.pid, score); err != nil {
 		return deadOr(err)
 	}
 	dirs, err := filepath.Glob("/proc/[0-9]*")
@@ -277,9 +277,20 @@ func (p *process) setOOMScore(score string) error {
 		if group, err := unix.Getpgid(pid); err != nil || group != p.pid {
 			continue
 		}
-		if err := os.WriteFile(oomScore(pid), []byte(score), 0); err != nil && !isGone(err) {
+		if err := p.writeScore(pid, score); err != nil && !isGone(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeScore writes the oom_score_adj of a process of the server. The file is
+// of that process's user, or of process 1's if it wants no core dump.
+func (p *process) writeScore(pid int, score string) error {
+	write := func() error { return os.WriteFile(oomScore(pid), []byte(score), 0) }
+	err := write()
+	if errors.Is(err, os.ErrPermission) {
+		return asUser(p.uid, write)
+	}
+	return err
 }

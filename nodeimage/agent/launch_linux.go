@@ -48,13 +48,16 @@ func closeAll(files ...*os.File) {
 	}
 }
 
-// reportFD is where Exec finds the report pipe: after stdin, stdout, stderr
-// and the trace.
-const reportFD = 4
+// Where Exec finds the server's trace, which comes after stdin, stdout and
+// stderr, and the report pipe.
+const (
+	traceFD  = 3
+	reportFD = 4
+)
 
 // launch starts the server through Exec and returns when the server itself
 // runs. It closes the server's ends of the pipes, and the report.
-func launch(wrap []string, spec protocol.StartSpec, p *pipes) (*os.Process, error) {
+func launch(wrap []string, hold isolation, spec protocol.StartSpec, p *pipes) (*os.Process, error) {
 	defer p.report.Close()
 	defer p.closeTheirs()
 	if spec.Dir != "" {
@@ -67,7 +70,13 @@ func launch(wrap []string, spec protocol.StartSpec, p *pipes) (*os.Process, erro
 	}
 	var argv []string
 	argv = append(argv, wrap...)
-	argv = append(argv, "-report", strconv.Itoa(reportFD), "--")
+	kept := []int{traceFD}
+	if p.theirClock != nil {
+		kept = append(kept, clockFD)
+	}
+	argv = append(argv, "-report", strconv.Itoa(reportFD))
+	argv = append(argv, hold.args(kept)...)
+	argv = append(argv, "--")
 	argv = append(argv, spec.Argv...)
 	stdin, log, trace, report := p.theirs[0], p.theirs[1], p.theirs[2], p.theirs[3]
 	env := append([]string{}, spec.Env...) // nil would be the agent's own

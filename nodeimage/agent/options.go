@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"squall/nodeimage/agent/protocol"
 )
@@ -21,6 +24,17 @@ type Options struct {
 	// Shaper is the only engine that may shape packets, protocol.EngineNetem or
 	// protocol.EngineQueue; "" is whichever can do it, netem first.
 	Shaper string
+	// Server is what every server is held to. The zero value is no more than
+	// that it has no capabilities.
+	Server ServerRules
+}
+
+// ServerRules are what a server is held to in a machine of its own. Where a
+// machine does not let all of it be, the agent says so in its Hello.
+type ServerRules struct {
+	UIDs      []int  // its user and group, by number: the first that there is; none: the agent's
+	Processes int    // that its user may have at once, threads included; 0: any number
+	DataDir   string // becomes the server's; "": none
 }
 
 func (o Options) withDefaults() Options {
@@ -31,4 +45,16 @@ func (o Options) withDefaults() Options {
 		o.ProbePort = protocol.ProbePort
 	}
 	return o
+}
+
+// ParseUIDs reads numbers with commas between them.
+func ParseUIDs(list string) (uids []int, err error) {
+	for word := range strings.SplitSeq(list, ",") {
+		uid, err := strconv.ParseUint(word, 10, 31)
+		if err != nil || uid == 0 {
+			return nil, fmt.Errorf("user %q: a number above 0 is wanted", word)
+		}
+		uids = append(uids, int(uid))
+	}
+	return uids, nil
 }

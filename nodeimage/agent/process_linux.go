@@ -22,6 +22,7 @@ const stopTimeout = 5 * time.Second
 // signals go to the group: a server that is several processes is one server.
 type process struct {
 	pid, boot int
+	uid       int // its user when it began; 0: the agent's
 	proc      *os.Process
 	stdin     *os.File
 	clock     *clockLink // nil: it has no clock that could be bent
@@ -43,6 +44,7 @@ type process struct {
 // supervisor runs one process at a time.
 type supervisor struct {
 	wrap []string
+	hold isolation // of every server
 	out  *frameWriter
 	emit func(protocol.Event)
 	// oomKills is how often the kernel has killed in the machine for want of
@@ -106,7 +108,7 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 		}
 	}
 	oomKills := s.killsForMemory()
-	proc, err := launch(s.wrap, spec, pipes)
+	proc, err := launch(s.wrap, s.hold, spec, pipes)
 	if err != nil {
 		clock.close()
 		pipes.closeOurs()
@@ -116,6 +118,7 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 	p := &process{
 		pid:     proc.Pid,
 		boot:    s.boots,
+		uid:     s.hold.uid,
 		proc:    proc,
 		stdin:   pipes.stdin,
 		clock:   clock,

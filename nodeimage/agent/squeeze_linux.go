@@ -84,7 +84,8 @@ func said(words *bytes.Buffer) string {
 	return ""
 }
 
-// helper is a command that runs Squeeze, without capabilities as a server.
+// helper is a command that runs Squeeze, without capabilities. It has the
+// agent's user, so that no server can stop it.
 func (s *supervisor) helper(ctx context.Context, args ...string) *exec.Cmd {
 	var argv []string
 	argv = append(argv, s.wrap...)

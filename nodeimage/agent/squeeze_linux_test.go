@@ -135,6 +135,10 @@ func TestServerFirst(t *testing.T) {
 		}
 		return string(text)
 	}
+	before := score(server.PID)
+	if before != fmt.Sprintln(serverScore) {
+		t.Errorf("a server's score is %q, want %d: above the agent's", before, serverScore)
+	}
 	if _, err := h.Hog(ctx, spec); err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +151,8 @@ func TestServerFirst(t *testing.T) {
 	if _, err := h.Hog(ctx, protocol.HogSpec{Bytes: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	if got := score(server.PID); got != string(own) {
-		t.Errorf("with another hog the server's score is %q, want %q", got, own)
+	if got := score(server.PID); got != before {
+		t.Errorf("with another hog the server's score is %q, want %q", got, before)
 	}
 	if _, err := h.Hog(ctx, spec); err != nil {
 		t.Fatal(err)

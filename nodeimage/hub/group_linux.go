@@ -51,6 +51,15 @@ func (g group) weigh(machines int) {
 	_ = g.put("cpu.shares", strconv.Itoa(min(1024*machines, 262_144)))
 }
 
+// setProcesses bounds processes and threads; 0 is no limit.
+func (g group) setProcesses(n int64) error {
+	text := strconv.FormatInt(n, 10)
+	if n == 0 {
+		text = "max"
+	}
+	return g.put("pids.max", text) // the same in both versions
+}
+
 // leastCPUs is the least that the kernel measures out, in processors.
 const leastCPUs = 0.01
 

@@ -108,9 +108,25 @@ func TestLimitsThatLack(t *testing.T) {
 	g.want(t, "set", map[string]string{quota1: "25000"})
 }
 
+// Processes are bounded where they can be, which nobody has to ask for.
+func TestProcessesAreBounded(t *testing.T) {
+	for _, unified := range []bool{false, true} {
+		g := fake(t, unified, map[string]string{"pids.max": "max"})
+		l := &limits{groups: map[string]map[string]group{"n1": {"processes": g}}, lacks: map[string]error{}}
+		if err := l.set("n1", protocol.Machine{Processes: 4352}, false); err != nil {
+			t.Error(err)
+		}
+		g.want(t, "bounded", map[string]string{"pids.max": "4352"})
+	}
+	l := &limits{groups: map[string]map[string]group{"n1": {}}, lacks: map[string]error{"processes": os.ErrPermission}}
+	if err := l.set("n1", protocol.Machine{Processes: 4352}, false); err != nil {
+		t.Errorf("a kernel that does not count them: %v", err)
+	}
+}
+
 func TestTheMostWantedLimitIsFoundFirst(t *testing.T) {
 	for want, m := range map[string]protocol.Machine{"cpus": {CPUs: 1}, "memory": {Memory: 1}} {
-		if got := mostWantedFirst([]protocol.Machine{{}, m}); got[0].Name != want || len(got) != 2 {
+		if got := mostWantedFirst([]protocol.Machine{{}, m}); got[0].Name != want || len(got) != 3 || got[2].Name != "processes" {
 			t.Errorf("%+v: %v", m, got)
 		}
 	}

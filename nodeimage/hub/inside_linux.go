@@ -30,9 +30,13 @@ type groupMount struct {
 	To   string `json:"to"`
 }
 
+// agentScore is the oom_score_adj of the agent, where it may be set: the kernel
+// never kills it for want of memory. The agent sets that of others itself.
+const agentScore = "-1000"
+
 // Inside is how a machine begins: in namespaces that the hub has made for it,
 // this process builds its file system, waits for its network, gives up all
-// capabilities but two, and becomes the agent. On success it does not return;
+// capabilities but the agent's, and becomes the agent. On success it does not return;
 // an error also goes to the hub.
 func Inside(args []string) error {
 	unix.CloseOnExec(wiredFD)
@@ -65,16 +69,22 @@ func becomeMachine(args []string) error {
 	if err := configureLeg(c.Machine.Addr, c.Network); err != nil {
 		return err
 	}
-	return becomeAgent(c.BinaryPath)
+	return becomeAgent(c.BinaryPath, c.Machine.Agent)
 }
 
 // becomeAgent replaces this process by the agent.
-func becomeAgent(binary string) error {
+func becomeAgent(binary string, args []string) error {
 	runtime.LockOSThread() // capabilities belong to a thread
-	if err := keepOnly(unix.CAP_NET_ADMIN, unix.CAP_NET_RAW); err != nil {
+	keep := []uint{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}
+	if os.WriteFile("/proc/self/oom_score_adj", []byte(agentScore), 0) == nil {
+		// A child that puts itself above that again needs the right to, or the
+		// kernel would let it go back.
+		keep = append(keep, unix.CAP_SYS_RESOURCE)
+	}
+	if err := keepOnly(keep...); err != nil {
 		return err
 	}
-	argv := []string{binary, "agent"}
+	argv := append([]string{binary, "agent"}, args...)
 	if err := syscall.Exec(argv[0], argv, []string{"PATH=/", "HOME=/"}); err != nil {
 		return fmt.Errorf("starting the agent: %w", err)
 	}

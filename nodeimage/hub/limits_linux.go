@@ -14,7 +14,7 @@ import (
 )
 
 // limits are the control groups that hold machines to their share of
-// processors and memory. Every machine has groups of its own, limited or not,
+// processors and memory, and bound their processes. Every machine has groups of its own, limited or not,
 // so that a limit can be set while it runs: memory that was taken before a
 // process came into a group would not count there.
 type limits struct {
@@ -31,10 +31,13 @@ type group struct {
 
 // wanted is what a machine is to be held to by a setting; 0 is no limit.
 func wanted(setting string, m protocol.Machine) float64 {
-	if setting == "cpus" {
+	switch setting {
+	case "cpus":
 		return m.CPUs
+	case "memory":
+		return float64(m.Memory)
 	}
-	return float64(m.Memory)
+	return float64(m.Processes)
 }
 
 // makeLimits makes the control groups of all machines, and sets the limits that
@@ -74,8 +77,11 @@ func makeLimits(folder protocol.Folder, config protocol.Config) (*limits, error)
 
 // mostWantedFirst puts the settings first of which a limit is wanted.
 func mostWantedFirst(machines []protocol.Machine) []protocol.Setting {
-	settings := protocol.Settings()
+	settings := protocol.AllSettings()
 	isWanted := func(s protocol.Setting) int {
+		if s.Optional {
+			return 2
+		}
 		if slices.ContainsFunc(machines, func(m protocol.Machine) bool { return wanted(s.Name, m) > 0 }) {
 			return 0
 		}
@@ -142,6 +148,7 @@ func (l *limits) of(machine, setting string) (group, error) {
 // set holds a machine to the limits that m says. When one is refused all stay
 // as they were. With lift a limit of 0 takes away what there was before.
 func (l *limits) set(machine string, m protocol.Machine, lift bool) error {
+	l.bound(machine, m)
 	var undo []func()
 	for _, s := range protocol.Settings() {
 		want := wanted(s.Name, m)
@@ -169,6 +176,18 @@ func (l *limits) set(machine string, m protocol.Machine, lift bool) error {
 	return nil
 }
 
+// bound sets what nobody asked for, where it can be set.
+func (l *limits) bound(machine string, m protocol.Machine) {
+	for _, s := range protocol.AllSettings() {
+		if !s.Optional || wanted(s.Name, m) == 0 {
+			continue
+		}
+		if g, err := l.of(machine, s.Name); err == nil && g.dir != "" {
+			_ = g.setProcesses(m.Processes) // the agent tells of a machine without
+		}
+	}
+}
+
 // setting sets one limit, and gives what takes it back.
 func (g group) setting(name string, m protocol.Machine) (back func(), err error) {
 	if name == "cpus" {
@@ -183,13 +202,13 @@ func (g group) setting(name string, m protocol.Machine) (back func(), err error)
 // limits. Where the kernel forbids it, that is an error only for a machine that
 // is to be limited.
 func (l *limits) hold(m protocol.Machine, pid int) error {
-	for _, s := range protocol.Settings() {
+	for _, s := range protocol.AllSettings() {
 		g, err := l.of(m.Name, s.Name)
 		if err == nil && g.dir != "" {
 			err = g.put("cgroup.procs", strconv.Itoa(pid))
 		}
 		switch {
-		case err != nil && wanted(s.Name, m) > 0:
+		case err != nil && wanted(s.Name, m) > 0 && !s.Optional:
 			return s.Refusal(err)
 		case err != nil:
 			l.mu.Lock()
@@ -206,7 +225,7 @@ func (l *limits) hold(m protocol.Machine, pid int) error {
 func (l *limits) mounts(machine string) []groupMount {
 	const root = "/sys/fs/cgroup"
 	var mounts []groupMount
-	for _, s := range protocol.Settings() {
+	for _, s := range protocol.AllSettings() {
 		g, err := l.of(machine, s.Name)
 		if err != nil || g.dir == "" {
 			continue

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,18 +24,19 @@ func hidden() []string {
 
 // enterRoot builds the machine's file system and makes it the root: the
 // program, the data directory on the host's disk, /proc of its own processes,
-// /dev with what is harmless, its own control groups to look at, and /tmp.
-// Nothing else of the host is in it.
+// /dev with what is harmless, its own control groups to look at, and temporary
+// directories of a bounded size. Nothing else of the host is in it, and nothing
+// but the data and the temporary directories can be written to.
 func enterRoot(c insideConfig) error {
 	folder := protocol.Folder(c.Folder)
 	root := folder.Root()
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
 	}
-	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+	if err := unix.Mount("tmpfs", root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=1m"); err != nil {
 		return fmt.Errorf("mounting the machine's root: %w", err)
 	}
-	for dir, mode := range map[string]os.FileMode{"proc": 0o555, "dev": 0o755, "tmp": 0o1777 | os.ModeSticky, "etc": 0o755} {
+	for dir, mode := range map[string]os.FileMode{"proc": 0o555, "dev": 0o755, "tmp": 0o755, "etc": 0o755} {
 		if err := makeDir(filepath.Join(root, dir), mode); err != nil {
 			return err
 		}
@@ -49,11 +51,16 @@ func enterRoot(c insideConfig) error {
 	if err := makeDir(data, 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount(folder.Disk(c.Machine.Name), data, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mounting the disk: %w", err)
+	if err := mountDisk(folder.Disk(c.Machine.Name), data, c.Machine.ServerUIDs); err != nil {
+		return err
 	}
 	if err := mountDev(filepath.Join(root, "dev")); err != nil {
 		return err
+	}
+	for _, dir := range []string{"tmp", "dev/shm"} {
+		if err := mountTemp(filepath.Join(root, dir), c); err != nil {
+			return err
+		}
 	}
 	if err := mountProc(filepath.Join(root, "proc")); err != nil {
 		return err
@@ -61,7 +68,37 @@ func enterRoot(c insideConfig) error {
 	if err := mountGroups(root, c.Groups); err != nil {
 		return err
 	}
+	if err := makeReadOnly(root); err != nil {
+		return err
+	}
 	return turnRoot(root)
+}
+
+// mountDisk gives the machine its disk, and the disk to the first of these users
+// that this user namespace has. One that has none of them leaves it process 1's.
+func mountDisk(disk, at string, uids []int) error {
+	for _, uid := range uids {
+		err := os.Chown(disk, uid, uid)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("giving the disk to the server's user: %w", err)
+		}
+	}
+	if err := unix.Mount(disk, at, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mounting the disk: %w", err)
+	}
+	return remount(at, unix.MS_NOSUID|unix.MS_NODEV)
+}
+
+// mountTemp mounts a directory in memory for everybody.
+func mountTemp(at string, c insideConfig) error {
+	options := fmt.Sprintf("mode=1777,size=%d,nr_inodes=%d", c.TempSize, c.TempFiles)
+	if err := unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		return fmt.Errorf("mounting a temporary directory: %w", err)
+	}
+	return nil
 }
 
 // mountGroups shows the machine its own control groups, and no others.
@@ -104,17 +141,19 @@ func bindFile(from, to string) error {
 	return nil
 }
 
-// makeReadOnly changes a mount that is there. In a user namespace its other
+func makeReadOnly(path string) error { return remount(path, unix.MS_RDONLY) }
+
+// remount adds flags to a mount that is there. In a user namespace its other
 // flags must be said again, or the kernel refuses: they are not ours to drop.
-func makeReadOnly(path string) error {
+func remount(path string, more uintptr) error {
 	var at unix.Statfs_t
 	if err := unix.Statfs(path, &at); err != nil {
-		return fmt.Errorf("making %s read-only: %w", path, err)
+		return fmt.Errorf("changing the mount of %s: %w", path, err)
 	}
 	const same = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME
-	flags := uintptr(at.Flags)&same | unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY
+	flags := uintptr(at.Flags)&same | unix.MS_REMOUNT | unix.MS_BIND | more
 	if err := unix.Mount("", path, "", flags, ""); err != nil {
-		return fmt.Errorf("making %s read-only: %w", path, err)
+		return fmt.Errorf("changing the mount of %s: %w", path, err)
 	}
 	return nil
 }
@@ -131,7 +170,7 @@ func mountDev(dev string) error {
 			return fmt.Errorf("making the machine's file system: %w", err)
 		}
 	}
-	return makeDir(filepath.Join(dev, "shm"), 0o1777|os.ModeSticky)
+	return makeDir(filepath.Join(dev, "shm"), 0o755)
 }
 
 func mountProc(proc string) error {

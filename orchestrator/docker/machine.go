@@ -30,6 +30,7 @@ var errTakenDown = errors.New("the machines were taken down")
 type machine struct {
 	runtime *Runtime
 	spec    orchestrator.MachineSpec
+	index   int // among the cluster's, from 0
 	addr    netip.Addr
 	id      string
 	turn    orchestrator.Turn // holds one while Start, Kill or Limit is at work

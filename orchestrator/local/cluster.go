@@ -42,10 +42,12 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 	id := orchestrator.ClusterID(spec.Run)
 	c := &cluster{runtime: r, folder: protocol.Folder(filepath.Join(r.folder, id)), machines: map[string]*machine{}}
 	config := protocol.Config{Folder: string(c.folder), Cluster: id, Network: network(),
-		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir}
+		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir,
+		TempSize: nodeimage.TempSize, TempFiles: nodeimage.TempFiles}
 	for i, m := range spec.Machines {
 		config.Machines = append(config.Machines, protocol.Machine{Name: m.Name,
-			Addr: orchestrator.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory})
+			Addr: orchestrator.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory,
+			Processes: nodeimage.MachineProcesses, Agent: nodeimage.AgentArgs(id, i), ServerUIDs: nodeimage.ServerUIDs(id, i)})
 	}
 	err := c.up(ctx, config, spec.Binary)
 	if err != nil {

@@ -44,6 +44,9 @@ func startHub(binary string, config protocol.Config, machines map[string]*machin
 	theirs, err := h.connect(config)
 	defer closeAll(theirs)
 	if err == nil {
+		err = closeInherited()
+	}
+	if err == nil {
 		err = h.start(config)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,6 +32,24 @@ func inNamespaces(unprivileged bool) *syscall.SysProcAttr {
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
 	return attr
+}
+
+// closeInherited keeps from every program that squall starts what it has itself
+// inherited open, such as a file of the shell that called it: Go lets that pass
+// on. What is handed to a program on purpose is not touched.
+func closeInherited() error {
+	err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	// Older than Linux 5.11, or than the filter of a container knows.
+	open, err := filepath.Glob("/proc/self/fd/[0-9]*")
+	for _, path := range open {
+		if fd, err := strconv.Atoi(filepath.Base(path)); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return err
 }
 
 // mayByItself reports whether this process may make namespaces without a user

@@ -95,6 +95,17 @@ type Hello struct {
 	Capabilities []string `json:"caps"`    // its effective ones, like NET_ADMIN; sorted
 	Hostname     string   `json:"hostname"`
 	BootID       string   `json:"bootId"` // of the kernel, which has one clock
+	// Isolation is what its servers are held to.
+	Isolation Isolation `json:"isolation"`
+}
+
+// Isolation is what a machine holds its servers to, see docs/isolation.md.
+type Isolation struct {
+	UID       int `json:"uid"`       // their user and group; 0: the agent's own
+	Processes int `json:"processes"` // that this user may have, threads included; 0: any number
+	// Weaker says what does not hold here that holds elsewhere, and why; one
+	// line each.
+	Weaker []string `json:"weaker,omitempty"`
 }
 
 // StartSpec says what server to run.

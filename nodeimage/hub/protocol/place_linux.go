@@ -64,24 +64,29 @@ func (p Places) find(controllers []string, mountinfo, cgroup string) {
 			p.Found[c] = Place{Parent: filepath.Join(h.mount, h.own)}
 		}
 	}
-	if dir, ok := at.groupFor(unified); ok {
-		for _, c := range unified {
-			p.Found[c] = Place{Parent: dir, Unified: true}
+	p.findUnified(unified, at)
+}
+
+// findUnified finds the one group of version 2 that serves the most wanted of
+// these controllers, and as many of the others as go with them.
+func (p Places) findUnified(wanted []string, at hierarchy) {
+	var served []string
+	var parent string
+	for _, c := range wanted {
+		dir, ok := at.groupFor(append(served, c))
+		if ok {
+			served, parent = append(served, c), dir
+			continue
 		}
-		return
-	}
-	taken := false
-	for _, c := range unified {
-		dir, ok := at.groupFor([]string{c})
-		switch {
-		case !ok:
+		if alone, there := at.groupFor([]string{c}); there {
+			p.Lacks[c] = fmt.Errorf("the controller %s is to be had in %s alone, where other limits are not, and a process is in one group", c, alone)
+		} else {
 			p.Lacks[c] = fmt.Errorf("no control group of this process (%s) or above lets it make groups with the controller %s",
 				filepath.Join(at.mount, at.own), c)
-		case taken:
-			p.Lacks[c] = fmt.Errorf("the controller %s is to be had in %s alone, where other limits are not, and a process is in one group", c, dir)
-		default:
-			p.Found[c], taken = Place{Parent: dir, Unified: true}, true
 		}
+	}
+	for _, c := range served {
+		p.Found[c] = Place{Parent: parent, Unified: true}
 	}
 }
 

@@ -86,6 +86,13 @@ func TestFindPlaceInVersion2(t *testing.T) {
 	if place, want := places.Found["memory"], filepath.Join(root, "user"); place.Parent != want || places.Lacks["cpu"] == nil {
 		t.Errorf("memory: %+v, want %s; cpu lacks %v", place, want, places.Lacks["cpu"])
 	}
+	// One that is wanted less costs no other.
+	places = found(mountinfo, cgroup, "memory", "cpu", "pids")
+	for _, c := range []string{"memory", "pids"} {
+		if place, want := places.Found[c], filepath.Join(root, "user"); place.Parent != want || places.Lacks["cpu"] == nil {
+			t.Errorf("%s: %+v, want %s; cpu lacks %v", c, place, want, places.Lacks["cpu"])
+		}
+	}
 }
 
 func TestLimitsAreRefusedByName(t *testing.T) {

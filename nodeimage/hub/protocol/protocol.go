@@ -21,6 +21,10 @@ type Config struct {
 	// Where a machine sees squall-node and its disk.
 	BinaryPath string `json:"binaryPath"`
 	DataDir    string `json:"dataDir"`
+	// TempSize and TempFiles bound each of a machine's temporary directories,
+	// in bytes and in files.
+	TempSize  int64 `json:"tempSize"`
+	TempFiles int64 `json:"tempFiles"`
 }
 
 // Machine is one machine to make. Its agent's stdin, stdout and stderr in its
@@ -30,6 +34,14 @@ type Machine struct {
 	Addr   netip.Addr `json:"addr"`
 	CPUs   float64    `json:"cpus,omitempty"`   // processors' worth of time; 0: no limit
 	Memory int64      `json:"memory,omitempty"` // bytes; 0: no limit
+	// Processes bounds its processes, threads included, where the kernel lets
+	// them be counted; 0: no limit.
+	Processes int64 `json:"processes,omitempty"`
+	// Agent are the arguments of its agent. ServerUIDs are the users, by number,
+	// one of which its servers get, and with it the disk: the first that the hub
+	// has. Where it has none of them, the disk is process 1's.
+	Agent      []string `json:"agent,omitempty"`
+	ServerUIDs []int    `json:"serverUids,omitempty"`
 }
 
 // HandoverFD is where the hub finds its end of the Handover.

@@ -17,9 +17,10 @@ import (
 	"go.uber.org/goleak"
 
 	"squall/history/historytest"
+	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func testHeader() Header {
 	return Header{Format: formatName, Version: FormatVersion, Squall: "test", Test: "t", System: "raftkv", Workload: "register",

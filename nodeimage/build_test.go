@@ -13,8 +13,11 @@ import (
 	"sync"
 	"testing"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/mutants"
 )
+
+func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
 
 // scratch makes a module that looks like squall's, with a small program in the
 // place of the node.
@@ -76,7 +79,7 @@ func TestBuildIsCached(t *testing.T) {
 		write(t, fake, "bin/go", "#!/bin/sh\nexit 1\n")
 		version, err := os.ReadFile(filepath.Join(bin, "..", "VERSION"))
 		if err != nil {
-			t.Skip("this Go has no VERSION file")
+			machinetest.Skip(t, "this Go has no VERSION file")
 		}
 		write(t, fake, "VERSION", string(version))
 		os.Chmod(filepath.Join(fake, "bin/go"), 0o755)

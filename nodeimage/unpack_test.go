@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/carried"
 )
 
@@ -143,7 +144,7 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 // TestFullDisk fills a true one, where there is one to fill.
 func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip(err)
+		machinetest.Skip(t, err)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

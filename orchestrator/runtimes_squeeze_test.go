@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
 )
@@ -19,7 +20,7 @@ import (
 func mustLimit(t *testing.T, h host, key string) {
 	t.Helper()
 	if why := h.Can(t.Context())[key]; why != "" {
-		t.Skip(why)
+		machinetest.Skip(t, why)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
 )
@@ -437,7 +438,7 @@ func limited(t *testing.T, h host) {
 	cl, err := h.Up(t.Context(), s)
 	if err != nil {
 		if os.Geteuid() != 0 && (strings.Contains(err.Error(), "cpus") || strings.Contains(err.Error(), "memory")) {
-			t.Skip(err)
+			machinetest.Skip(t, err)
 		}
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
@@ -22,7 +22,7 @@ import (
 // What any Runtime has to keep, tried on every one that this computer can
 // offer. Where one is missing its tests skip, except with CI=true.
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // host is a Runtime and what it takes to look for what a run left.
 type host struct {
@@ -72,9 +72,12 @@ func unless(nothing bool, left any) string {
 	return fmt.Sprintf("%+v", left)
 }
 
-// onEach runs a test on every runtime.
+// onEach runs a test on every runtime, beside others of these tests: each has a
+// few machines, and waits for them most of the time.
 func onEach(t *testing.T, test func(t *testing.T, h host)) {
 	t.Helper()
+	t.Parallel()
+	machinetest.Share(t)
 	for name, open := range hosts() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,10 +90,7 @@ func opened(t testing.TB, open func(context.Context) (host, func(), error)) host
 	t.Helper()
 	h, closeIt, err := open(t.Context())
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		machinetest.Missing(t, err)
 	}
 	t.Cleanup(closeIt)
 	return h

@@ -13,6 +13,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/machinetest"
 )
 
 func role(node, role string, term uint64) history.NodeEvent {
@@ -136,7 +137,7 @@ func TestLatestCannotBeMade(t *testing.T) {
 	out := t.TempDir()
 	link := filepath.Join(out, latestLink)
 	if err := os.Symlink("an/older/run", link); err != nil {
-		t.Skipf("no links here: %v", err)
+		machinetest.Skipf(t, "no links here: %v", err)
 	}
 	// What cannot be removed stands where the new link would be made.
 	blocked := filepath.Join(latestTemp(out, filepath.Join("test", "run")), "x")

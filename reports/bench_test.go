@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"squall/internal/machinetest"
 	"squall/reports/browsertest"
 )
 
@@ -83,7 +84,7 @@ func BenchmarkUsable(b *testing.B) {
 func resident(b *testing.B, name string) float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		b.Skip("no /proc to read the memory from")
+		machinetest.Skip(b, "no /proc to read the memory from")
 	}
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"squall/internal/machinetest"
 )
 
 // fullDisk is a file on a disk with room for so many bytes more.
@@ -57,14 +59,14 @@ func TestDiskFull(t *testing.T) {
 // The same on a real disk that is too small, for those who may make one.
 func TestSmallDisk(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root may mount a small disk")
+		machinetest.Skip(t, "only root may mount a small disk")
 	}
 	dir := filepath.Join(t.TempDir(), "small")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160k"); err != nil {
-		t.Skipf("no small disk can be mounted here: %v", err)
+		machinetest.Skipf(t, "no small disk can be mounted here: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"squall/internal/machinetest"
 	"squall/reports/browsertest"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestLook(t *testing.T) {
 	dir := os.Getenv("SQUALL_LOOK_RUN")
 	if dir == "" {
-		t.Skip("SQUALL_LOOK_RUN names no run")
+		machinetest.Skip(t, "SQUALL_LOOK_RUN names no run")
 	}
 	page := browsertest.Open(t, 1200, 900)
 	for _, file := range []string{ReportFile, TimelineFile} {

@@ -12,9 +12,10 @@ import (
 	"pgregory.net/rapid"
 
 	"squall/history"
+	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func newRegister(t testing.TB, seed uint64, p Params) Generator {
 	t.Helper()

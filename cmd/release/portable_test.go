@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage"
 )
 
@@ -22,7 +23,7 @@ import (
 // building all packages for a target takes most of a minute.
 func TestCompilesForEveryTarget(t *testing.T) {
 	if raced {
-		t.Skip("the race detector makes minutes of it")
+		machinetest.Skip(t, "the race detector makes minutes of it")
 	}
 	root, err := nodeimage.FindRoot()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,8 +16,11 @@ import (
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage"
 )
+
+func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
 
 // scratchModule makes a module of the name squall out of files.
 func scratchModule(t *testing.T, files map[string]string) string {
@@ -38,11 +42,10 @@ func scratchModule(t *testing.T, files map[string]string) string {
 // TestRelease makes a release for this computer, from two places, and looks
 // whether it is the same, whole, and in need of nothing.
 func TestRelease(t *testing.T) {
-	if testing.Short() || raced {
-		t.Skip("compiling squall as for a release takes a minute with a cold cache")
-	}
+	machinetest.NotShort(t, "it compiles squall")
+	machinetest.NeedWhole(t, "squall is compiled twice as for a release, which takes minutes with a cold cache")
 	if !slices.Contains(allTargets(), host()) {
-		t.Skipf("squall is not released for %s", host())
+		machinetest.Skipf(t, "squall is not released for %s", host())
 	}
 	root, err := nodeimage.FindRoot()
 	if err != nil {
@@ -78,10 +81,7 @@ func runInContainer(t *testing.T, out, image string) {
 		return string(said), err
 	}
 	if said, err := docker("version"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI needs Docker: %v: %s", err, said)
-		}
-		t.Skipf("no Docker: %v", err)
+		machinetest.Missing(t, fmt.Sprintf("no Docker: %v: %s", err, said))
 	}
 	archives, err := filepath.Glob(filepath.Join(out, "*.tar"))
 	if err != nil || len(archives) != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/machinetest"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
 	"squall/reports"
@@ -18,7 +19,7 @@ import (
 // names the cell. The other one passes.
 func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 	if raceDetector {
-		t.Skip("a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
+		machinetest.Skip(t, "a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
 	}
 	s, long := hunt(t, orchestrator.RuntimeLocal, func(s *storm, long string) int {
 		file := filepath.Join(t.TempDir(), "c.yaml")

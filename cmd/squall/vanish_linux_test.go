@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/machinetest"
 	"squall/orchestrator"
 )
 
@@ -103,7 +104,11 @@ func TestSIGKILLAtAnyMomentLeavesNothing(t *testing.T) {
 	if _, err := buildNode(t.Context(), runtime.GOARCH, ""); err != nil { // so that the moments below are those of a run
 		t.Fatal(err)
 	}
-	for i, after := range []time.Duration{20, 60, 100, 140, 180, 220, 280, 340, 420, 520, 700, 1000, 2500} {
+	moments := []time.Duration{20, 60, 100, 140, 180, 220, 280, 340, 420, 520, 700, 1000, 2500}
+	if !machinetest.Whole() {
+		moments = []time.Duration{100, 180, 280, 520, 1500} // before, in the middle of and after the machines' start
+	}
+	for i, after := range moments {
 		killedAfter(t, s, cache, after*time.Millisecond, i%2 == 0)
 	}
 }

@@ -14,9 +14,10 @@ import (
 	"pgregory.net/rapid"
 
 	"squall/history"
+	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -2,13 +2,17 @@ package measure
 
 import (
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"squall/history"
+	"squall/internal/machinetest"
 )
+
+func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
 
 func effect(t *testing.T, s *script) FaultEffect {
 	t.Helper()
@@ -155,7 +159,7 @@ func noisy(seed uint64, rate, drop float64) *script {
 // and no drop that matters goes unseen.
 func TestIntervalsHoldTheTruth(t *testing.T) {
 	if raceDetector {
-		t.Skip("sums in one goroutine, of which the tests without the detector make as many as it takes")
+		machinetest.Skip(t, "sums in one goroutine, of which the tests without the detector make as many as it takes")
 	}
 	const seeds, least = 60, 51 // at 95 % fewer would be held once in a thousand such sets; the seeds never change
 	for _, drop := range []float64{0, 60} {

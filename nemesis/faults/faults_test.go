@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,8 +11,11 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/machinetest"
 	"squall/nemesis"
 )
+
+func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
 
 func TestTheCatalogueIsInOrder(t *testing.T) {
 	seen := map[string]bool{}
@@ -94,7 +98,7 @@ func TestAFaultThatDoesNotBiteIsAnError(t *testing.T) {
 			c.inert = true
 			recorded, err := runFake(t, c, planned(fault, fault.Variants[0].Name))
 			if fault.Name == "transfer-leadership" {
-				t.Skip("who leads is no member's standing: a refused transfer is no error")
+				machinetest.Skip(t, "who leads is no member's standing: a refused transfer is no error")
 			}
 			if err == nil || recorded[0].Err == "" || !strings.Contains(err.Error(), "did not take effect") {
 				t.Errorf("it did nothing, and Run = %v; the record: %+v", err, recorded)

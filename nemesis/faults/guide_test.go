@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"squall/internal/machinetest"
 	"squall/nemesis"
 )
 
@@ -17,7 +18,7 @@ import (
 // try it.
 func TestTheGuideAddsAFault(t *testing.T) {
 	if _, ok := nemesis.Find(All(), "island"); ok {
-		t.Skip("somebody has followed the guide: its fault is in this catalogue, and tried by the other tests")
+		machinetest.Skip(t, "somebody has followed the guide: its fault is in this catalogue, and tried by the other tests")
 	}
 	text, err := os.ReadFile("../../docs/guides/adding-a-fault.md")
 	if err != nil {

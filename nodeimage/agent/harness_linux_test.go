@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -50,7 +51,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(machinetest.Main(m))
 }
 
 // server does what its arguments say, one after the other.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -17,7 +18,7 @@ func TestNetemInNamespace(t *testing.T) {
 		f, err := a.Features(context.Background())
 		must(t, err)
 		if why := f[protocol.FeatureNetem]; why != "" {
-			t.Skip(why)
+			machinetest.Skip(t, why)
 		}
 		testNetemKinds(t, a, b, c)
 		// One shape changes, the other goes on; and one comes and goes.

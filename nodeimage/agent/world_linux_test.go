@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -47,10 +48,10 @@ func inWorld(t testing.TB, test func()) {
 	}
 	out, err := cmd.CombinedOutput()
 	if _, ran := err.(*exec.ExitError); err != nil && !ran {
-		t.Skipf("this system lets nobody make network namespaces: %v", err)
+		machinetest.Skipf(t, "this system lets nobody make network namespaces: %v", err)
 	}
 	if err == nil && strings.Contains(string(out), "--- SKIP: "+t.Name()) {
-		t.Skipf("%s", out)
+		machinetest.Skipf(t, "%s", out)
 	}
 	if err != nil || !strings.Contains(string(out), "PASS") {
 		t.Errorf("%v:\n%s", err, out)

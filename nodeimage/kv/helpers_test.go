@@ -14,10 +14,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/raft"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // fakeNode is a consensus whose answers the test decides on.
 type fakeNode struct {

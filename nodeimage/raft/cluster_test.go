@@ -13,11 +13,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/raft"
 	"squall/nodeimage/raft/wal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // realClock is the time of the machine.
 type realClock struct{ start time.Time }

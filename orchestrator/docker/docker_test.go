@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,23 +15,22 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // engine is a Runtime on the engine of this computer. Without one the test is
 // skipped, but in CI it fails.
 func engine(t testing.TB) *Runtime {
 	t.Helper()
+	machinetest.Share(t)
 	r, err := New(t.Context(), Options{})
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("this test needs Docker: %v", err)
+		machinetest.Missing(t, err)
 	}
 	t.Cleanup(func() { r.Close() })
 	return r

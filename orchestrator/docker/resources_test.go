@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/docker/api/types/system"
 
+	"squall/internal/machinetest"
 	"squall/orchestrator"
 )
 
@@ -112,7 +113,7 @@ func TestLimitsSet(t *testing.T) {
 	s := spec(t, r, "n1", "driver")
 	s.Machines[0].CPUs, s.Machines[0].Memory = 0.29, 64<<20
 	if err := r.checkLimits(t.Context(), s.Machines); err != nil && strings.Contains(err.Error(), "cannot limit") {
-		t.Skip(err) // so it is refused, which is right
+		machinetest.Skip(t, err) // so it is refused, which is right
 	}
 	c := up(t, r, s)
 	for name, want := range map[string][2]int64{"n1": {29_000, 64 << 20}, "driver": {}} {

@@ -11,6 +11,8 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
+
+	"squall/internal/machinetest"
 )
 
 func removeOptions() image.RemoveOptions {
@@ -42,10 +44,7 @@ func fakeSSH(t *testing.T, script string) {
 func TestSSH(t *testing.T) {
 	real := engine(t)
 	if _, err := exec.LookPath("docker"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("this test needs the docker command: %v", err)
+		machinetest.Missing(t, fmt.Sprintf("the docker command: %v", err))
 	}
 	dir := dockerConfig(t)
 	fakeSSH(t, fmt.Sprintf(`

@@ -13,23 +13,22 @@ import (
 
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/hub/protocol"
 	"squall/orchestrator"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // open is a Runtime with a folder of its own. Where there can be none the test
 // is skipped, but in CI it fails.
 func open(t *testing.T) *Runtime {
 	t.Helper()
+	machinetest.Share(t)
 	r, err := New(Options{Folder: t.TempDir()})
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		machinetest.Missing(t, err)
 	}
 	return r
 }

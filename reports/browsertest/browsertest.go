@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"squall/internal/machinetest"
 )
 
 // timeout is for everything that one test does in its browser.
@@ -51,7 +53,7 @@ var common struct {
 // Without it every page has a browser of its own.
 func Main(m *testing.M) int {
 	common.on = true
-	code := m.Run()
+	code := machinetest.Main(m).Run()
 	if common.end != nil {
 		common.end()
 	}
@@ -61,12 +63,10 @@ func Main(m *testing.M) int {
 // Open opens a window of that size, in CSS pixels; it ends with the test.
 func Open(t testing.TB, width, height int) *Page {
 	t.Helper()
+	machinetest.NotShort(t, "it opens a browser")
 	path := chromium()
 	if path == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no Chromium: apt-get install chromium")
-		}
-		t.Skip("there is no Chromium to open the page in: apt-get install chromium")
+		machinetest.Missing(t, "there is no Chromium to open the page in: apt-get install chromium")
 	}
 	parent, end, err := browser(path)
 	if err != nil {

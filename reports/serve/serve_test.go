@@ -22,9 +22,10 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // write makes a file, and the folders on the way to it.
 func write(t *testing.T, root, name, text string) {

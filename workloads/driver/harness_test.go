@@ -14,10 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"squall/history"
+	"squall/internal/machinetest"
 	"squall/workloads/systems"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func testNodes(n int) []systems.Node {
 	var nodes []systems.Node

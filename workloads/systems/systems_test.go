@@ -18,9 +18,10 @@ import (
 	"go.uber.org/goleak"
 
 	"squall/history"
+	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func cluster() []Node {
 	return []Node{

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func TestFrameErrors(t *testing.T) {
 	for _, c := range []struct {

@@ -13,8 +13,11 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 )
+
+func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
 
 // TestOptions takes a message to netem apart.
 func TestOptions(t *testing.T) {
@@ -86,7 +89,7 @@ func TestTreeInNamespace(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	if _, ran := err.(*exec.ExitError); err != nil && !ran {
-		t.Skipf("this system lets nobody make network namespaces: %v", err)
+		machinetest.Skipf(t, "this system lets nobody make network namespaces: %v", err)
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS") {
 		t.Errorf("%v:\n%s", err, out)

@@ -15,10 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/raft"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // noSync is for tests that kill no machine.
 func noSync(*os.File) error { return nil }

@@ -1,0 +1,188 @@
+package machinetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"go.uber.org/goleak"
+)
+
+const holderVar = "SQUALL_TEST_HOLD"
+
+// TestMain also is another process that has the turn: until its stdin ends.
+func TestMain(m *testing.M) {
+	if base := os.Getenv(holderVar); base != "" {
+		other := &turns{base: base}
+		if _, err := other.take(context.Background(), "TestOfAnotherPackage", time.Now().Add(time.Minute)); err != nil {
+			panic(err)
+		}
+		os.Stdout.WriteString("mine\n")
+		os.Stdin.Read(make([]byte, 1))
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(Main(m))
+}
+
+func soon() time.Time { return time.Now().Add(time.Minute) }
+
+// A test of another process has the turn, dies with it, and the next has it.
+func TestTurnsOfProcesses(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "turns")
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), holderVar+"="+base)
+	in, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); _ = other.Wait() })
+	if _, err := out.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	mine := &turns{base: base}
+	_, err = mine.take(t.Context(), "TestX", time.Now().Add(3*poll))
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "TestOfAnotherPackage of process") {
+		t.Fatalf("with the turn taken: %v", err)
+	}
+	if err := other.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	end, err := mine.take(t.Context(), "TestX", soon())
+	if err != nil {
+		t.Fatalf("after the other's death: %v", err)
+	}
+	end()
+}
+
+// Who waits comes before who had the turn a moment ago.
+func TestTurnsGoRound(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "turns")
+	first, second := &turns{base: base}, &turns{base: base}
+	end, err := first.take(t.Context(), "TestA1", soon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := make(chan string, 2)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		end, err := second.take(t.Context(), "TestB", soon())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		order <- "B"
+		end()
+	}()
+	door := flock.New(base + ".door")
+	for limit := soon(); ; { // until it stands in the door
+		free, err := door.TryLock()
+		if err != nil || time.Now().After(limit) {
+			t.Fatalf("nobody waits: %v", err)
+		}
+		if !free {
+			break
+		}
+		if err := door.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond) // lets it come
+	}
+	end()
+	if end, err = first.take(t.Context(), "TestA2", soon()); err != nil {
+		t.Fatal(err)
+	}
+	order <- "A2"
+	end()
+	<-done
+	if next := <-order; next != "B" {
+		t.Errorf("%s had the turn, and B had waited for it", next)
+	}
+}
+
+// Subtests join; other tests of the process wait.
+func TestTurnsOfOneProcess(t *testing.T) {
+	m := &turns{base: filepath.Join(t.TempDir(), "turns")}
+	take := func(name string, by time.Time) (func(), error) { return m.take(t.Context(), name, by) }
+	end, err := take("TestA", soon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	endSub, err := take("TestA/docker", soon())
+	if err != nil {
+		t.Fatalf("a subtest waits for its test: %v", err)
+	}
+	end()
+	for _, name := range []string{"TestB", "TestAB"} {
+		if _, err := take(name, time.Now().Add(3*poll)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s beside a subtest of TestA: %v", name, err)
+		}
+	}
+	endSub()
+	if end, err = take("TestB", soon()); err != nil {
+		t.Fatal(err)
+	}
+	end()
+}
+
+// fakeT is a test of which only is known that it was skipped or failed.
+type fakeT struct {
+	testing.TB
+	name, said string
+	failed     bool
+}
+
+func (f *fakeT) Helper()                           {}
+func (f *fakeT) Name() string                      { return f.name }
+func (f *fakeT) Skip(args ...any)                  { f.said = args[0].(string) }
+func (f *fakeT) Fatalf(format string, args ...any) { f.failed = true }
+
+type fakeM func()
+
+func (m fakeM) Run() int { m(); return 0 }
+
+func TestSkippedIsTold(t *testing.T) {
+	mine := skipped.tests
+	skipped.tests = nil
+	t.Cleanup(func() { skipped.tests = mine })
+	file := filepath.Join(t.TempDir(), "skipped")
+	t.Setenv(SkippedVar, file)
+	t.Setenv("CI", "")
+	t.Setenv(WholeVar, "")
+	var out bytes.Buffer
+	code := telling{fakeM(func() {
+		Missing(&fakeT{name: "TestB"}, errors.New("no engine\nat all"))
+		Missing(&fakeT{name: "TestA"}, errors.New("no engine\nat all"))
+		NeedWhole(&fakeT{name: "TestC"}, "TestA tries one")
+	}), &out}.Run()
+	want := "skipped: TestA, TestB: no engine …\nskipped: TestC: only tried with SQUALL_TEST=whole: TestA tries one\n"
+	if code != 0 || out.String() != want {
+		t.Errorf("%d, %q, want %q", code, &out, want)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != want {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+	t.Setenv(WholeVar, "whole")
+	c := &fakeT{name: "TestC"}
+	if NeedWhole(c, "x"); c.said != "" {
+		t.Error("it is skipped though everything is to be tried")
+	}
+	t.Setenv("CI", "true")
+	if Missing(c, "no engine"); !c.failed {
+		t.Error("CI does without an engine")
+	}
+}

@@ -9,7 +9,8 @@ import (
 // HealAll makes every node whole, whatever was done to it: its machine up and
 // unlimited, no packet dropped or delayed, its clock true, its server running
 // and not paused. It is idempotent. The error says which machines are still
-// hurt, and how.
+// hurt, and how. A server that ends by itself when it is started is not hurt by
+// anything that could be healed.
 func HealAll(ctx context.Context, c Cluster) (proof []string, err error) {
 	h := &Hit{Cluster: c, Links: NewLinkLayers(c)}
 	var errs []error
@@ -50,6 +51,10 @@ func healNode(ctx context.Context, h *Hit, node Node) error {
 	p, err := node.Process(ctx)
 	if err != nil {
 		return fmt.Errorf("look at its process: %w", err)
+	}
+	if p.Crashed { // it was started and has ended by itself again: that is found as such
+		h.Say("%s: its server ended by itself (%s)", node.Name(), p.Exit)
+		return nil
 	}
 	if !p.Running || p.State == "T" {
 		return fmt.Errorf("its server does not run: running %t, state %q", p.Running, p.State)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -27,21 +26,33 @@ type Runner struct {
 	// ended before.
 	Missed func(Planned)
 
+	// Warn, when set, is told of what goes wrong and does not end the run.
+	Warn func(text string)
+	// Load, when set, says how busy the host is at this moment, "" when it is not
+	// too busy: it is added to the reason of a proof that did not come in time.
+	Load func() string
+	// Abandon, when closed, says that the machines cannot be reached any more: what
+	// is under way is given up, and nothing is healed.
+	Abandon <-chan struct{}
+
 	links *LinkLayers
 	mu    sync.Mutex // one record at a time
 }
 
-// How long one injection or heal may take, and how often a heal is tried.
+// How long one injection or heal may take, and how often each is tried.
 const (
 	stepTimeout = 15 * time.Second
+	injectTries = 3
 	healTries   = 3
 )
 
 // Run carries out the schedule; begin is the moment that its times count from,
-// on Now's clock. When ctx ends, or a fault fails, the faults that hold are
+// on Now's clock. When ctx ends, or a heal fails, the faults that hold are
 // healed and Run returns ctx's error and the faults' own. Every injection and
-// heal is recorded, whether it worked or not; a fault that did not take effect,
-// or a heal that failed, is an error that ends the run.
+// heal is recorded, whether it worked or not. A fault that did not take effect is
+// void: what it did is undone, it is tried again as long as it was to hold, and
+// then the run goes on without it. A heal that failed is an error that ends the
+// run.
 //
 // A fault begins late when an earlier one that it must not meet is not gone.
 func (r *Runner) Run(ctx context.Context, schedule []Planned, begin int64) error {
@@ -105,12 +116,12 @@ func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, f
 	}
 	h := r.aim(p)
 	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.Plan.whom(), Params: fault.String(p.Params)}
-	injectErr := r.inject(ctx, fault, h, record)
-	if injectErr == nil {
-		err = r.hold(ctx, fault, h, begin)
+	took, err := r.inject(ctx, fault, h, record, r.holdUntil(h, begin))
+	if took {
+		r.hold(ctx, fault, h, begin)
 	}
 	// Healing must happen however the holding ended.
-	return true, errors.Join(injectErr, r.heal(context.WithoutCancel(ctx), fault, h, record), err)
+	return true, errors.Join(err, r.heal(context.WithoutCancel(ctx), fault, h, record))
 }
 
 // aim finds who plays the roles now, unless the plan says who did.
@@ -125,89 +136,27 @@ func (r *Runner) aim(p Planned) *Hit {
 	return &Hit{Cluster: r.Cluster, Plan: p, Args: p.Params, Roles: *p.Roles, Links: r.links}
 }
 
-func (r *Runner) inject(ctx context.Context, fault Fault, h *Hit, record history.Fault) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
-	defer cancel()
-	record.Phase, record.Begin = history.Inject, r.Now()
-	err := safely(ctx, h, fault.Inject)
-	record.End = r.Now()
-	h.take(&record)
-	if err != nil {
-		record.Err = err.Error()
-		err = fmt.Errorf("fault %d, %s, did not take effect: %w", h.Plan.ID, h.Plan.Name(), err)
-	}
-	return errors.Join(err, r.record(record))
+// holdUntil is until when the fault holds. One that began late holds for half its
+// time at least.
+func (r *Runner) holdUntil(h *Hit, begin int64) int64 {
+	return max(begin+(h.Plan.AtMs+h.Plan.ForMs)*int64(time.Millisecond), r.Now()+h.Hold().Nanoseconds()/2)
 }
 
 // hold waits until it is time to heal, while the fault goes on with what it
-// does.
-func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, begin int64) error {
-	until := begin + (h.Plan.AtMs+h.Plan.ForMs)*int64(time.Millisecond)
-	// One that began late holds for half its time at least.
-	until = max(until, r.Now()+h.Hold().Nanoseconds()/2)
+// does. What goes wrong with that is told in the proof of the heal.
+func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, begin int64) {
+	until := r.holdUntil(h, begin)
 	if fault.Sustain == nil {
 		r.sleepUntil(ctx, until)
-		return nil
+		return
 	}
 	sustain, cancel := context.WithTimeout(ctx, time.Duration(until-r.Now()))
 	defer cancel()
-	err := safely(sustain, h, fault.Sustain)
-	if err != nil && sustain.Err() == nil {
-		return fmt.Errorf("fault %d, %s, while it held: %w", h.Plan.ID, h.Plan.Name(), err)
+	if err := safely(sustain, h, fault.Sustain); err != nil && sustain.Err() == nil {
+		h.Say("while it held: %s", r.plain(err, 0))
+		r.warn(fmt.Sprintf("fault %d, %s, while it held: %v", h.Plan.ID, h.Plan.Name(), err))
 	}
 	r.sleepUntil(ctx, until)
-	return nil
-}
-
-func (r *Runner) heal(ctx context.Context, fault Fault, h *Hit, record history.Fault) error {
-	record.Phase, record.Begin = history.Heal, r.Now()
-	var err error
-	proof, measured := h.proof, h.measured // of the time that it held
-	for range healTries {
-		h.proof, h.measured = slices.Clone(proof), slices.Clone(measured)
-		if err = r.healOnce(ctx, fault, h); err == nil {
-			break
-		}
-	}
-	record.End = r.Now()
-	h.take(&record)
-	if err != nil {
-		record.Err = err.Error()
-		err = fmt.Errorf("fault %d, %s, could not be healed, tried %d times: %w", h.Plan.ID, h.Plan.Name(), healTries, err)
-	}
-	return errors.Join(err, r.record(record))
-}
-
-func (r *Runner) healOnce(ctx context.Context, fault Fault, h *Hit) error {
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
-	defer cancel()
-	if err := r.revive(ctx, fault, h); err != nil {
-		return err
-	}
-	return safely(ctx, h, fault.Undo)
-}
-
-// revive brings machines back that were lost while a fault held, by the doing of
-// somebody else: a heal is for all that the fault has hit. Such a test is
-// invalid, but what it did must end all the same. What a fault has switched off
-// itself, its Undo switches on.
-func (r *Runner) revive(ctx context.Context, fault Fault, h *Hit) error {
-	for _, node := range h.Nodes() {
-		if !node.Lost() {
-			continue
-		}
-		if err := node.PowerOn(ctx); err != nil {
-			return fmt.Errorf("%s: its machine was lost, and cannot be started again: %w", node.Name(), err)
-		}
-		if err := h.Links.Restore(ctx, node); err != nil {
-			return err
-		}
-		if err := node.Start(ctx); err != nil {
-			return fmt.Errorf("%s: its machine was lost and started again, but its server does not start: %w", node.Name(), err)
-		}
-		h.Say("%s: the machine was lost and was started again", node.Name())
-	}
-	return nil
 }
 
 // safely calls a step of a fault. A panic in it must not keep the others from

@@ -23,6 +23,7 @@ type fakeCluster struct {
 	// lose packets without a rule that drops them; startFails starts fail.
 	inert, uncounted bool
 	startFails       int
+	crashing         bool     // servers end by themselves as soon as they are started
 	commands         []string // SetNet in order
 
 	members nemesis.Members
@@ -177,7 +178,10 @@ func (n *fakeNode) Start(context.Context) error {
 			n.c.startFails--
 			return errors.New("no such file")
 		}
-		if !n.proc.Running {
+		switch {
+		case n.c.crashing:
+			n.proc = nemesis.Process{Exit: "exit status 2: panic", Crashed: true}
+		case !n.proc.Running:
 			n.proc = nemesis.Process{Running: true, PID: 99, State: "R"}
 		}
 		return nil

@@ -78,12 +78,17 @@ func (r *run) markClock(c clock) {
 	r.log.Info("clock", "offset", time.Duration(c.offset), "error", time.Duration(c.bound))
 }
 
+// clockTimeout is how long the second comparison may take.
+const clockTimeout = 10 * time.Second
+
 // compareClocksAgain records how far the clocks have drifted apart, where they
 // are two. A machine that is gone has no clock to compare with.
 func (r *run) compareClocksAgain(ctx context.Context) {
-	if r.clock.bound == 0 || r.loader.agent == nil {
+	if r.clock.bound == 0 || r.loader.agent == nil || !r.reachable() {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
+	defer cancel()
 	c, err := compareClocks(ctx, r.loader.agent, false)
 	if err != nil {
 		r.log.Warn("the clocks could not be compared again", "err", err)

@@ -31,6 +31,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	}
 	r.env.Binary = binary.Key
 	r.env.mark("built", time.Since(r.started))
+	reach := ctx // as long as the test
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
@@ -40,6 +41,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	go r.watchReach(reach, pingEvery)
 	if err := r.connect(); err != nil {
 		return err
 	}
@@ -184,7 +186,7 @@ func (r *run) greet(ctx context.Context) error {
 // collect ends the driver and the servers, so that everything they wrote is
 // taken. It does what it can: a machine that is lost has nothing to give.
 func (r *run) collect(ctx context.Context) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || !r.reachable() {
 		return // leaving at once
 	}
 	ctx, cancel := context.WithTimeout(ctx, downTimeout)
@@ -201,7 +203,12 @@ func (r *run) collect(ctx context.Context) {
 	}
 	for _, n := range r.nodes.all {
 		if n.Up() { // else it has nothing to give
-			group.Go(func() error { return n.stop(ctx) })
+			group.Go(func() error {
+				if err := n.stop(ctx); err != nil {
+					return err
+				}
+				return n.awaitEnd(ctx)
+			})
 		}
 	}
 	if err := group.Wait(); err != nil {

@@ -48,7 +48,9 @@ type node struct {
 	hogged bool // a process in the machine may hold memory for nothing
 	// oomKills is how often the kernel had killed for want of memory before.
 	oomKills uint64
-	crashed  bool // the server's last end was its own
+	crashed  bool          // the server's last end was its own
+	over     int           // the last boot whose end is in the history
+	noted    chan struct{} // closed at the next such end; nil: nobody waits
 	tracer   tracer
 }
 
@@ -248,6 +250,20 @@ func (n *node) report(e history.NodeEvent) {
 	}
 	n.note(e)
 	n.sink.event(e)
+	if e.Kind == history.EventExit {
+		n.recordedEnd(e.Boot)
+	}
+}
+
+// recordedEnd wakes those who wait for the end of a boot to be recorded.
+func (n *node) recordedEnd(boot int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.over = max(n.over, boot)
+	if n.noted != nil {
+		close(n.noted)
+		n.noted = nil
+	}
 }
 
 // note keeps what has to be known when the machine is gone, and of the next boot.
@@ -263,5 +279,29 @@ func (n *node) note(e history.NodeEvent) {
 		n.ended = max(n.ended, e.Boot)
 		n.crashed = !history.OwnDoing(e.Reason)
 		n.tracer.floor = max(n.tracer.floor, e.Time)
+	}
+}
+
+// awaitEnd returns when the end of the server is recorded, and with it everything
+// that the server wrote: what the agent answers overtakes that.
+func (n *node) awaitEnd(ctx context.Context) error {
+	for {
+		n.mu.Lock()
+		over := n.over >= n.current
+		if n.noted == nil {
+			n.noted = make(chan struct{})
+		}
+		noted := n.noted
+		n.mu.Unlock()
+		if over {
+			return nil
+		}
+		select {
+		case <-noted:
+		case <-n.agent().Done():
+			return nil // nothing more comes
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the end of the server of %s: %w", n.Name(), ctx.Err())
+		}
 	}
 }

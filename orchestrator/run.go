@@ -108,6 +108,8 @@ type run struct {
 	mono      int64        // clock.now() when the history began: its times count from here
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
 
+	gone     chan struct{} // closed when the machines cannot be reached any more
+	goneOnce sync.Once
 	stopOnce sync.Once     // of the mark that the test was stopped
 	stopText func() string // what it says; nil: stoppedAfter
 
@@ -126,7 +128,7 @@ func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
 		return nil, fmt.Errorf("make the run's log: %w", err)
 	}
 	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now(),
-		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader()}
+		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{})}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
 	r.host = host.Start(dir)

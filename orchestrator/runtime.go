@@ -30,6 +30,14 @@ type Runtime interface {
 	Can(ctx context.Context) map[string]string
 }
 
+// Pinger is a Runtime whose machines are reached through something that may hang.
+type Pinger interface {
+	// Ping asks it whether it is there. An error, which names it, says that its
+	// machines cannot be reached; what was asked of it before then ends, too. It
+	// takes no more than ten seconds.
+	Ping(ctx context.Context) error
+}
+
 // What a Runtime may be asked for with Can.
 const (
 	CanLimitCPUs   = "cpu-limit"       // Machine.Limit of processors' time

@@ -137,7 +137,8 @@ func (r *run) underLoad(ctx context.Context) error {
 	defer cancel()
 	done := make(chan error, 1)
 	storm := nemesis.Runner{Catalogue: faults.All(), Cluster: r.nodes, Recorder: r.record(), Now: r.clock.now,
-		Notice: r.noticeFault, Began: r.noteRoles, Missed: r.missed}
+		Notice: r.noticeFault, Began: r.noteRoles, Missed: r.missed,
+		Warn: func(text string) { r.log.Warn(text) }, Load: r.busy, Abandon: r.gone}
 	schedule := slices.Clone(r.plan.Schedule) // noteRoles writes into the plan's own
 	go func() { done <- storm.Run(ctx, schedule, r.clock.now()) }()
 	select {

@@ -68,6 +68,7 @@ type Runtime struct {
 	log    *slog.Logger
 	limits limits
 	wait   wait
+	hang   hang
 
 	// importing keeps several Ups from making the same image at once.
 	importing sync.Mutex

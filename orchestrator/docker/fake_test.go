@@ -51,6 +51,10 @@ func refuses(text string) http.HandlerFunc {
 // start serves the engine on a socket and returns its address.
 func (f *fakeEngine) start(t *testing.T) string {
 	t.Helper()
+	return serve(t, f.handler())
+}
+
+func (f *fakeEngine) handler() http.Handler {
 	answers := map[string]http.HandlerFunc{
 		"GET /images/{name...}":   says(200, map[string]string{"Id": "sha256:1"}),
 		"GET /networks":           says(200, []string{}),
@@ -72,7 +76,7 @@ func (f *fakeEngine) start(t *testing.T) string {
 	if f.osType == "" {
 		f.osType = "linux"
 	}
-	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		f.asked = append(f.asked, r.Method+" "+r.URL.Path)
 		f.mu.Unlock()
@@ -82,7 +86,7 @@ func (f *fakeEngine) start(t *testing.T) string {
 			return
 		}
 		http.StripPrefix("/v"+f.version, mux).ServeHTTP(w, r)
-	}))
+	})
 }
 
 // serve serves HTTP on a socket of its own until the test ends.

@@ -16,13 +16,16 @@ type limits struct {
 	step     time.Duration // one thing that it has to do
 	image    time.Duration // an image that it has to receive, maybe from afar
 	clean    time.Duration // everything that is to be removed
+	ping     time.Duration // to say that it is there, while a test runs
+	hung     time.Duration // anything, of one that is known to hang
 }
 
 // wait is how a limit is waited for: context.WithTimeout, or less in tests.
 type wait func(context.Context, time.Duration) (context.Context, context.CancelFunc)
 
 func usualLimits() limits {
-	return limits{question: 15 * time.Second, step: 30 * time.Second, image: 2 * time.Minute, clean: time.Minute}
+	return limits{question: 15 * time.Second, step: 30 * time.Second, image: 2 * time.Minute, clean: time.Minute,
+		ping: 10 * time.Second, hung: 5 * time.Second}
 }
 
 // silentError says that the engine did not answer in time.
@@ -55,11 +58,23 @@ func (r *Runtime) step(ctx context.Context, doing string, do func(context.Contex
 // within does something that needs the engine's answer, and says so when that
 // did not come in time.
 func (r *Runtime) within(ctx context.Context, limit time.Duration, doing string, do func(context.Context) error) error {
+	hang, known := r.hang.now()
+	if known {
+		limit = min(limit, r.limits.hung)
+	}
 	limited, cancel := r.wait(ctx, limit)
 	defer cancel()
+	if !known { // when it is found to hang, nothing is waited for any longer
+		defer context.AfterFunc(hang, cancel)()
+	}
 	err := do(limited)
 	switch {
-	case err == nil || isSilent(err):
+	case err == nil:
+		if known {
+			r.hang.over()
+		}
+		return nil
+	case isSilent(err):
 		return err
 	case ctx.Err() != nil: // the caller called it off
 		return fmt.Errorf("%s: %w", doing, ctx.Err())

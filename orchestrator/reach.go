@@ -1,0 +1,53 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+
+	"squall/internal/host"
+)
+
+// pingEvery is how often it is asked whether what the machines are reached through
+// is still there. With what an answer may take it is noticed within 15 seconds.
+const pingEvery = 3 * time.Second
+
+// watchReach fails the test when the machines cannot be reached any more, until ctx
+// ends. Without it a test would wait for each machine, fault and heal in turn.
+func (r *run) watchReach(ctx context.Context, every time.Duration) {
+	pinger, ok := r.cfg.Runtime.(Pinger)
+	if !ok {
+		return
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := pinger.Ping(ctx); err != nil && ctx.Err() == nil {
+			r.goneOnce.Do(func() { close(r.gone) })
+			r.fail(err)
+			return
+		}
+	}
+}
+
+// reachable reports whether there is a point in asking machines for anything.
+func (r *run) reachable() bool {
+	select {
+	case <-r.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// busy says how busy the computer is at this moment, "" when it is not too busy.
+func (r *run) busy() string {
+	if why := host.Look(r.dir).Busy(); why != "" {
+		return "the host is busy: " + why
+	}
+	return ""
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,11 +52,69 @@ func buildOr(ctx context.Context, opts BuildOptions, nodes carried.Nodes) (Binar
 		return unpack(opts, nodes)
 	}
 	bin, err := compiled(ctx, opts)
-	if err != nil && carries && (errors.Is(err, errNoSources) || errors.Is(err, exec.ErrNotFound)) {
-		return Binary{}, fmt.Errorf("planting the bug %s needs Go and a checkout of squall's repository, "+
-			"for it is built into the node; without --mutant this squall needs neither: %w", opts.Mutant, err)
+	if err != nil && carries {
+		return Binary{}, mutantError(opts.Mutant, err)
 	}
 	return bin, err
+}
+
+// ErrMutantNeedsSources says that this squall carries the correct node, and has
+// nothing to build one with a planted bug from.
+var ErrMutantNeedsSources = errors.New("needs Go and a checkout of squall's repository, for it is built into the node; " +
+	"without --mutant this squall needs neither")
+
+// mutantError is an error of a build that only a planted bug asks for.
+func mutantError(mutant string, err error) error {
+	if errors.Is(err, errNoSources) || errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("planting the bug %s %w: %w", mutant, ErrMutantNeedsSources, err)
+	}
+	return err
+}
+
+// CanBuild says why Build would fail for want of a node that this squall carries,
+// of sources or of Go, without building; nil otherwise.
+func CanBuild(opts BuildOptions) error { return canBuild(opts, carried.Embedded()) }
+
+func canBuild(opts BuildOptions, nodes carried.Nodes) error {
+	carries := len(nodes.Platforms()) > 0 && opts.Root == ""
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return err
+	}
+	if carries && opts.Mutant == "" {
+		return carriedFor(opts.Arch, nodes)
+	}
+	if opts.Mutant != "" {
+		if _, err := mutants.Find(opts.Mutant); err != nil {
+			return err
+		}
+	}
+	if opts.Root == "" {
+		_, err = FindRoot()
+	}
+	if err == nil {
+		if _, err = exec.LookPath("go"); err != nil {
+			err = noGo(err)
+		}
+	}
+	if carries {
+		return mutantError(opts.Mutant, err)
+	}
+	return err
+}
+
+// carriedFor says when there is no carried node for an architecture.
+func carriedFor(arch string, nodes carried.Nodes) error {
+	if _, err := nodes.Find(arch); errors.Is(err, fs.ErrNotExist) {
+		return notCarried(arch, nodes)
+	}
+	return nil
+}
+
+// noGo says what to do where there is no Go.
+func noGo(err error) error {
+	return fmt.Errorf("building squall-node: %w: squall builds its nodes with Go; "+
+		"install Go (https://go.dev/dl) and see that go is in PATH", err)
 }
 
 // compiled is a node built from sources, now or before.
@@ -160,8 +219,7 @@ func buildError(ctx context.Context, opts BuildOptions, err error, output string
 		return fmt.Errorf("building squall-node: %w", ctx.Err())
 	}
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("building squall-node: %w: squall builds its nodes with Go; "+
-			"install Go (https://go.dev/dl) and see that go is in PATH", err)
+		return noGo(err)
 	}
 	command := fmt.Sprintf("CGO_ENABLED=0 GOOS=linux GOARCH=%s go build %s", opts.Arch, nodePackage)
 	what := "squall-node"

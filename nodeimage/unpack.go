@@ -23,9 +23,7 @@ func unpack(opts BuildOptions, nodes carried.Nodes) (Binary, error) {
 	}
 	node, err := nodes.Find(opts.Arch)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Binary{}, fmt.Errorf("this squall carries squall-node for %s, but the machines are linux/%s: "+
-			"build squall-node there from its sources, with Go and a checkout of squall's repository (go run ./cmd/squall)",
-			strings.Join(nodes.Platforms(), ", "), opts.Arch)
+		return Binary{}, notCarried(opts.Arch, nodes)
 	}
 	if err != nil {
 		return Binary{}, err
@@ -44,4 +42,10 @@ func unpack(opts BuildOptions, nodes carried.Nodes) (Binary, error) {
 	}
 	prune(opts.CacheDir, bin.Path)
 	return bin, nil
+}
+
+func notCarried(arch string, nodes carried.Nodes) error {
+	return fmt.Errorf("this squall carries squall-node for %s, but the machines are linux/%s: "+
+		"build squall-node there from its sources, with Go and a checkout of squall's repository (go run ./cmd/squall)",
+		strings.Join(nodes.Platforms(), ", "), arch)
 }

@@ -119,6 +119,15 @@ func TestCarriedErrors(t *testing.T) {
 			if left, _ := filepath.Glob(filepath.Join(c.opts.CacheDir, "*")); len(left) != 0 {
 				t.Errorf("it left %v", left)
 			}
+			// What is not there at all is seen without building.
+			missing := c.name == "not carried" || c.opts.Mutant != ""
+			before := canBuild(c.opts, c.nodes)
+			if (before != nil) != missing || missing && before.Error() != err.Error() {
+				t.Errorf("beforehand it says %v, and then %v", before, err)
+			}
+			if c.opts.Mutant != "" && !errors.Is(before, ErrMutantNeedsSources) {
+				t.Errorf("the mutant is not to blame: %v", before)
+			}
 		})
 	}
 }

@@ -99,12 +99,16 @@ func RunElections(ctx context.Context, e Elections, cfg ElectionsConfig) (*Elect
 		e.Seed = newSeed()
 		e.Command += fmt.Sprintf(" --seed %d", e.Seed)
 	}
+	cfg.Progress = onlyPhases{cfg.Trials}
+	ready, err := prepare(ctx, e.plan().Test, nil, cfg.Config)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := makeRunDir(e.Out, electionsName, e.Seed, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	cfg.Progress = onlyPhases{cfg.Trials}
-	r, err := newRun(e.plan(), dir, cfg.Config)
+	r, err := newRun(e.plan(), dir, cfg.Config, ready)
 	if err != nil {
 		return nil, err
 	}

@@ -17,30 +17,22 @@ import (
 	"squall/workloads/systems"
 )
 
-// bringUp builds the binary, makes the machines and greets their agents.
+// bringUp makes the machines and greets their agents.
 func (r *run) bringUp(ctx context.Context) error {
-	r.cfg.Progress.Phase("building the node") // takes as long as it takes
 	r.env.Runtime = r.cfg.Runtime.Describe(ctx)
-	arch, err := r.cfg.Runtime.Arch(ctx)
-	if err != nil {
-		return err
-	}
-	binary, err := r.cfg.Build(ctx, arch, r.plan.Test.Mutant)
-	if err != nil {
-		return err
-	}
+	binary := r.binary
 	r.env.Binary = binary.Key
-	r.env.mark("built", time.Since(r.started))
 	reach := ctx // as long as the test
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
-	r.cluster, err = r.cfg.Runtime.Up(ctx, ClusterSpec{
-		Run: filepath.Base(r.dir), Machines: r.machineSpecs(), Binary: binary.Path, BinaryKey: binary.Key,
+	cluster, err := r.cfg.Runtime.Up(ctx, ClusterSpec{
+		Run: filepath.Base(r.dir), Machines: machineSpecs(r.plan.Nodes, r.plan.Test), Binary: binary.Path, BinaryKey: binary.Key,
 	})
 	if err != nil {
 		return err
 	}
+	r.cluster = cluster
 	go r.watchReach(reach, pingEvery)
 	if err := r.connect(); err != nil {
 		return err
@@ -58,10 +50,10 @@ func (r *run) bringUp(ctx context.Context) error {
 
 // machineSpecs are the nodes' machines, with the test's limits, and the driver's,
 // which has none.
-func (r *run) machineSpecs() []MachineSpec {
+func machineSpecs(nodes []string, t Test) []MachineSpec {
 	var specs []MachineSpec
-	for _, name := range r.plan.Nodes {
-		specs = append(specs, MachineSpec{Name: name, CPUs: r.plan.Test.CPUs, Memory: int64(r.plan.Test.Memory) << 20})
+	for _, name := range nodes {
+		specs = append(specs, MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20})
 	}
 	return append(specs, MachineSpec{Name: driverMachine})
 }

@@ -2,10 +2,7 @@ package orchestrator
 
 import (
 	"context"
-	"slices"
-
 	"squall/nemesis"
-	"squall/nemesis/faults"
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -16,16 +13,7 @@ type needError struct{ error }
 // checkNeeds asks the runtime and every machine for what the plan's faults
 // need.
 func (r *run) checkNeeds(ctx context.Context) error {
-	wanted := map[nemesis.Need][]string{} // the faults, by what they need
-	catalogue := faults.All()
-	for _, p := range r.plan.Schedule {
-		fault, _ := nemesis.Find(catalogue, p.Fault)
-		for _, need := range fault.Needs {
-			if !need.OfSystem() && !slices.Contains(wanted[need], p.Fault) {
-				wanted[need] = append(wanted[need], p.Fault)
-			}
-		}
-	}
+	wanted := needsOf(r.plan.Schedule)
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -37,12 +25,7 @@ func (r *run) checkNeeds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for need := range wanted {
-		if why[need] == "" {
-			delete(wanted, need)
-		}
-	}
-	if err := refusal(wanted, func(n nemesis.Need) string { return why[n] }); err != nil {
+	if err := unmet(wanted, why); err != nil {
 		return &needError{err}
 	}
 	return nil

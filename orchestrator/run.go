@@ -15,13 +15,17 @@ import (
 	"squall/history/check"
 	"squall/internal/host"
 	"squall/nemesis"
+	"squall/nodeimage"
 )
 
 // Config is what a run needs beside its test.
 type Config struct {
-	Version  string // of squall
-	Runtime  Runtime
-	Build    Builder
+	Version string // of squall
+	Runtime Runtime
+	Build   Builder
+	// CanBuild says why Build would fail for want of what it builds from, without
+	// building; nil: that is found by Build alone.
+	CanBuild func(arch, mutant string) error
 	Log      *slog.Logger // nil: none; a copy goes to the run directory anyway
 	Progress Progress
 	// Stop, when closed, ends the load early: heal, collect, check.
@@ -39,15 +43,21 @@ type Outcome struct {
 
 // Run carries out a plan: it brings machines up, storms them, records, and has
 // the history checked. What goes wrong with machines is not an error of Run
-// but a verdict, invalid. An error means that there is no verdict at all.
+// but a verdict, invalid. An error means that there is no verdict at all: what
+// keeps a test from starting is one, before there is a run directory (a
+// *FieldError, where a setting is to blame).
 // When ctx ends, everything is torn down at once and ctx's error returned.
 func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
+	ready, err := prepare(ctx, plan.Test, plan.Schedule, cfg)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := newRunDir(plan, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	cfg.Progress.Planned(plan, dir)
-	r, err := newRun(plan, dir, cfg)
+	r, err := newRun(plan, dir, cfg, ready)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +110,7 @@ type run struct {
 	host    *host.Watch
 	logs    []*boundedLog
 	started time.Time
+	binary  nodeimage.Binary
 
 	cluster   Cluster
 	nodes     *nodes
@@ -122,15 +133,16 @@ type run struct {
 	closing  bool                    // the machines are being taken down: their ends are no failures
 }
 
-func newRun(plan *Plan, dir string, cfg Config) (*run, error) {
+func newRun(plan *Plan, dir string, cfg Config, ready prepared) (*run, error) {
 	logFile, err := os.Create(filepath.Join(dir, LogFile))
 	if err != nil {
 		return nil, fmt.Errorf("make the run's log: %w", err)
 	}
-	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now(),
+	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now().Add(-ready.took), binary: ready.binary,
 		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{})}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
+	r.env.mark("built", ready.took)
 	r.host = host.Start(dir)
 	return r, nil
 }

@@ -200,6 +200,9 @@ func (t *Test) Validate() error {
 	if t.Heartbeat*2 > t.ElectionMin {
 		return &FieldError{"heartbeat", fmt.Errorf("must be at most half of election-min, which is %v", time.Duration(t.ElectionMin))}
 	}
+	if err := t.checkMemory(); err != nil {
+		return err
+	}
 	if _, err := t.drawFaults(1); err != nil {
 		return err
 	}

@@ -174,11 +174,15 @@ func nodeThatCannotRun(t *testing.T, s *storm) {
 	s.app.build = func(context.Context, string, string) (nodeimage.Binary, error) {
 		return nodeimage.Binary{}, errors.New("kv.go:7: syntax error")
 	}
+	before := s.dir(t)
 	if code := s.run("run", "--time", "20s", "--nodes", "3"); code != exitInvalid {
 		t.Errorf("exit code %d, want %d", code, exitInvalid)
 	}
-	if reasons := s.results(t).Reasons; !strings.Contains(strings.Join(reasons, "\n"), "kv.go:7: syntax error") {
-		t.Errorf("the reasons do not name the build's error: %q", reasons)
+	if !strings.Contains(s.text.String(), "kv.go:7: syntax error") {
+		t.Errorf("the error of the build is not told: %s", s.text)
+	}
+	if after := s.dir(t); after != before {
+		t.Errorf("a run that could not begin has a directory: %s", after)
 	}
 }
 

@@ -123,7 +123,15 @@ func (a *app) runCampaign(cmd *cobra.Command, path string, flags *campaignFlags)
 		return usageError(err)
 	}
 	if flags.dryRun {
-		return a.dryCampaign(plan, flags.json)
+		if err := a.dryCampaign(plan, flags.json); err != nil {
+			return err
+		}
+		places, err := a.openAll(cmd.Context(), plan.Runtimes(), nil)
+		if err != nil {
+			return &exitError{exitInvalid, err}
+		}
+		defer places.close()
+		return notRun(places.preflight(cmd.Context(), plan.Tests()), nil)
 	}
 	return a.storms(cmd.Context(), plan, flags)
 }
@@ -143,6 +151,9 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 		return &exitError{exitInvalid, err}
 	}
 	defer places.close()
+	if err := places.preflight(ctx, plan.Tests()); err != nil {
+		return notRun(err, nil)
+	}
 	for _, line := range places.lines(ctx) {
 		fmt.Fprintln(human, line)
 	}
@@ -154,7 +165,7 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 		Out: flags.out, New: flags.fresh, Progress: progress, Stop: stop,
 		Run: func(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
 			return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
-				Log: log, Progress: progress, Stop: stop})
+				CanBuild: canBuild, Log: log, Progress: progress, Stop: stop})
 		},
 		Check: orchestrator.Check, Report: reports.Write, Pages: reports.WriteCampaign, Clean: places.clean,
 	})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -143,14 +142,11 @@ func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
 	ctx, stop, release := a.interruptible(cmd.Context(), human)
 	defer release()
 	outcome, err := orchestrator.RunElections(ctx, flags.what, orchestrator.ElectionsConfig{
-		Config: orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, Log: log, Stop: stop},
+		Config: orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Log: log, Stop: stop},
 		Trials: newTrialsProgress(human),
 	})
-	if errors.Is(err, errLeave) {
-		return &exitError{exitInterrupted, err}
-	}
 	if err != nil {
-		return err
+		return notRun(err, nil)
 	}
 	return a.concludeElections(outcome, human, flags.json)
 }

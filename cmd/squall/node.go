@@ -13,6 +13,11 @@ func buildNode(ctx context.Context, arch, mutant string) (nodeimage.Binary, erro
 	return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch, Mutant: mutant})
 }
 
+// canBuild says why buildNode would fail before it builds anything.
+func canBuild(arch, mutant string) error {
+	return nodeimage.CanBuild(nodeimage.BuildOptions{Arch: arch, Mutant: mutant})
+}
+
 // nodeNeeds is what a run needs to have a node for its machines.
 func nodeNeeds(ctx context.Context) []need {
 	if platforms := carriedPlatforms(); platforms != "" {

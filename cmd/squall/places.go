@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -33,6 +34,28 @@ func (p places) close() {
 	for _, runtime := range p {
 		runtime.close()
 	}
+}
+
+// preflight looks for what would keep the tests of a campaign from starting:
+// once for all that ask for the same.
+func (p places) preflight(ctx context.Context, tests []orchestrator.Test) error {
+	type asked struct {
+		runtime, mutant string
+		nodes, memory   int
+		cpus            float64
+	}
+	seen := map[asked]bool{}
+	for _, t := range tests {
+		a := asked{t.Runtime, t.Mutant, t.Nodes, t.Memory, t.CPUs}
+		if seen[a] {
+			continue
+		}
+		seen[a] = true
+		if err := orchestrator.Preflight(ctx, t, nil, orchestrator.Config{Runtime: p[t.Runtime].Runtime, CanBuild: canBuild}); err != nil {
+			return fmt.Errorf("the cell %s: %w", t.Name, err)
+		}
+	}
+	return nil
 }
 
 func (p places) lines(ctx context.Context) []string {

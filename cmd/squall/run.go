@@ -118,38 +118,39 @@ func (f *settingFlag) Set(text string) error {
 }
 
 // resolve makes the plan out of the defaults, the file and the flags, or of an
-// old plan and the flags.
-func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, error) {
+// old plan and the flags. The file is nil where there is none.
+func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, *orchestrator.TestFile, error) {
 	if f.plan != "" {
-		return f.replay(args, program)
+		plan, err := f.replay(args, program)
+		return plan, nil, err
 	}
 	t := orchestrator.DefaultTest()
 	if f.profile != "" {
 		if err := orchestrator.ApplyProfile(&t, f.profile); err != nil {
-			return nil, usageError(fmt.Errorf("--profile: %w", err))
+			return nil, nil, usageError(fmt.Errorf("--profile: %w", err))
 		}
 	}
 	var file *orchestrator.TestFile
 	if len(args) == 1 {
 		var err error
 		if file, err = orchestrator.ReadTestFile(args[0], &t); err != nil {
-			return nil, usageError(err)
+			return nil, nil, usageError(err)
 		}
 		if f.profile != "" && file.Profile() != "" && file.Profile() != f.profile {
-			return nil, usageError(fmt.Errorf("--profile %s: %s says profile: %s; leave out one of the two", f.profile, args[0], file.Profile()))
+			return nil, nil, usageError(fmt.Errorf("--profile %s: %s says profile: %s; leave out one of the two", f.profile, args[0], file.Profile()))
 		}
 	}
 	if err := f.apply(&t, file); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := t.Validate(); err != nil {
-		return nil, usageError(file.Place(err))
+		return nil, nil, usageError(file.Place(err))
 	}
 	plan, err := orchestrator.NewPlan(t, version, program)
 	if err != nil {
-		return nil, usageError(file.Place(err))
+		return nil, nil, usageError(file.Place(err))
 	}
-	return plan, nil
+	return plan, file, nil
 }
 
 // apply sets what the flags say over what the file says.
@@ -200,7 +201,7 @@ func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, er
 }
 
 func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error {
-	plan, err := flags.resolve(args, a.program)
+	plan, file, err := flags.resolve(args, a.program)
 	if err != nil {
 		return err
 	}
@@ -208,7 +209,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 		return err
 	}
 	if flags.dryRun {
-		return a.dryRun(plan, flags.json)
+		return a.dryRun(ctx, plan, file, flags.json)
 	}
 	human := a.out // --json keeps stdout for the results
 	if flags.json {
@@ -228,14 +229,11 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	defer release()
 	progress := newProgress(human)
 	outcome, err := orchestrator.Run(ctx, plan, orchestrator.Config{
-		Version: version, Runtime: runtime.Runtime, Build: a.build, Log: log, Progress: progress, Stop: stop,
+		Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Log: log, Progress: progress, Stop: stop,
 	})
 	progress.end()
-	if errors.Is(err, errLeave) {
-		return &exitError{exitInterrupted, err}
-	}
 	if err != nil {
-		return err
+		return notRun(err, file)
 	}
 	return a.conclude(ctx, outcome, human, flags)
 }
@@ -311,10 +309,34 @@ func printJSON(w io.Writer, v any) error {
 	return encoder.Encode(v)
 }
 
-func (a *app) dryRun(plan *orchestrator.Plan, asJSON bool) error {
+// dryRun prints the plan, and what would keep it from being carried out here.
+func (a *app) dryRun(ctx context.Context, plan *orchestrator.Plan, file *orchestrator.TestFile, asJSON bool) error {
 	if asJSON {
-		return printJSON(a.out, plan)
+		if err := printJSON(a.out, plan); err != nil {
+			return err
+		}
+	} else {
+		printPlan(a.out, plan)
 	}
-	printPlan(a.out, plan)
-	return nil
+	runtime, err := a.open(ctx, plan.Test.Runtime, nil)
+	if err != nil {
+		return &exitError{exitInvalid, err}
+	}
+	defer runtime.close()
+	return notRun(orchestrator.Preflight(ctx, plan.Test, plan.Schedule, orchestrator.Config{Runtime: runtime.Runtime, CanBuild: canBuild}), file)
+}
+
+// notRun gives a test that could not begin its exit code: a setting that cannot
+// be is a mistake in the command, or in its file.
+func notRun(err error, file *orchestrator.TestFile) error {
+	var field *orchestrator.FieldError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errLeave) || errors.Is(err, orchestrator.ErrStopped):
+		return &exitError{exitInterrupted, err}
+	case errors.As(err, &field):
+		return usageError(file.Place(err))
+	}
+	return err
 }

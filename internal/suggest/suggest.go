@@ -23,7 +23,7 @@ func Nearest(name string, all []string) string {
 	}
 	for _, one := range all {
 		d := levenshtein.ComputeDistance(name, one)
-		if d < distance && d <= max(1, len(one)/2) {
+		if d < distance && d <= len(one)/2 {
 			best, distance = one, d
 		}
 	}

@@ -64,6 +64,9 @@ func (p *Plan) Runtimes() []string {
 	return names
 }
 
+// Tests are those of the cells.
+func (p *Plan) Tests() []orchestrator.Test { return slices.Clone(p.tests) }
+
 // What a cell needs, so that its figures are the cluster's and not those of a
 // machine that is too small: cores for servers, clients and the storm; memory of
 // each node where no limit says so; memory for clients, history and check.

@@ -48,9 +48,16 @@ func (r *Runtime) whatItLimits(ctx context.Context) (info system.Info, err error
 	return info, err
 }
 
-// checkLimits refuses limits that the engine would not set, before anything is
+var _ orchestrator.SpecChecker = (*Runtime)(nil)
+
+// wrong is a mistake in the setting of that name.
+func wrong(option, format string, args ...any) error {
+	return &orchestrator.FieldError{Option: option, Err: fmt.Errorf(format, args...)}
+}
+
+// CheckSpecs refuses limits that the engine would not set, before anything is
 // made: some engines leave them out with no more than a warning.
-func (r *Runtime) checkLimits(ctx context.Context, machines []orchestrator.MachineSpec) error {
+func (r *Runtime) CheckSpecs(ctx context.Context, machines []orchestrator.MachineSpec) error {
 	limited := func(m orchestrator.MachineSpec) bool { return m.CPUs > 0 || m.Memory > 0 }
 	if !slices.ContainsFunc(machines, limited) {
 		return nil
@@ -77,9 +84,9 @@ func (r *Runtime) checkCPUs(m orchestrator.MachineSpec, info system.Info) error 
 	case !info.CPUCfsQuota || !info.CPUCfsPeriod || info.CgroupDriver == "none":
 		return r.cannotLimit("cpus", "processors' time", "the cgroup controller cpu", info)
 	case m.CPUs < minCPUs:
-		return fmt.Errorf("cpus: %v of %s is too little: %v is the least", m.CPUs, m.Name, minCPUs)
+		return wrong("cpus", "%v of %s is too little: %v is the least", m.CPUs, m.Name, minCPUs)
 	case info.NCPU > 0 && m.CPUs > float64(info.NCPU):
-		return fmt.Errorf("cpus: %v of %s is too much: the engine at %s has %d: take that or less, or leave the limit out",
+		return wrong("cpus", "%v of %s is too much: the engine at %s has %d: take that or less, or leave the limit out",
 			m.CPUs, m.Name, r.addr.Host, info.NCPU)
 	}
 	return nil
@@ -93,7 +100,7 @@ func (r *Runtime) checkMemory(m orchestrator.MachineSpec, info system.Info) erro
 	case !info.MemoryLimit || info.CgroupDriver == "none":
 		return r.cannotLimit("memory", "memory", "the cgroup controller memory", info)
 	case m.Memory < least:
-		return fmt.Errorf("memory: %d bytes of %s are too few: the engine at %s grants %d MiB or more",
+		return wrong("memory", "%d bytes of %s are too few: the engine at %s grants %d MiB or more",
 			m.Memory, m.Name, r.addr.Host, least>>20)
 	}
 	return nil
@@ -110,7 +117,7 @@ func (r *Runtime) cannotLimit(limit, what, controller string, info system.Info) 
 	if info.CgroupVersion != "" {
 		why += fmt.Sprintf(" (cgroup v%s, driver %s)", info.CgroupVersion, info.CgroupDriver)
 	}
-	return fmt.Errorf("%s: the engine at %s cannot limit %s: %s: %s", limit, r.addr.Host, what, why, mend)
+	return wrong(limit, "the engine at %s cannot limit %s: %s: %s", r.addr.Host, what, why, mend)
 }
 
 // limitLost finds among an engine's warnings that it left out a limit of the

@@ -112,7 +112,7 @@ func TestLimitsSet(t *testing.T) {
 	r := engine(t)
 	s := spec(t, r, "n1", "driver")
 	s.Machines[0].CPUs, s.Machines[0].Memory = 0.29, 64<<20
-	if err := r.checkLimits(t.Context(), s.Machines); err != nil && strings.Contains(err.Error(), "cannot limit") {
+	if err := r.CheckSpecs(t.Context(), s.Machines); err != nil && strings.Contains(err.Error(), "cannot limit") {
 		machinetest.Skip(t, err) // so it is refused, which is right
 	}
 	c := up(t, r, s)

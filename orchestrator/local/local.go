@@ -105,6 +105,20 @@ func (r *Runtime) Can(context.Context) map[string]string {
 	return can
 }
 
+var _ orchestrator.SpecChecker = (*Runtime)(nil)
+
+// CheckSpecs refuses processors that this computer has not: a limit above them
+// would be none.
+func (r *Runtime) CheckSpecs(_ context.Context, machines []orchestrator.MachineSpec) error {
+	for _, m := range machines {
+		if n := runtime.NumCPU(); m.CPUs > float64(n) {
+			return &orchestrator.FieldError{Option: "cpus", Err: fmt.Errorf(
+				"%v of %s is too much: this computer has %d: take that or less, or leave the limit out", m.CPUs, m.Name, n)}
+		}
+	}
+	return nil
+}
+
 // Report says how much was removed.
 type Report struct {
 	Runs  int `json:"runs"`  // whose disks and control groups were removed

@@ -1,0 +1,170 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"squall/nemesis"
+	"squall/nemesis/faults"
+	"squall/nodeimage"
+)
+
+// ErrStopped says that a test was stopped before it had a run directory.
+var ErrStopped = errors.New("stopped before the test began")
+
+// SpecChecker is what a Runtime can be beside: it refuses machines that it would
+// not make, before any is made. What a setting is to blame for is a *FieldError.
+type SpecChecker interface {
+	CheckSpecs(ctx context.Context, machines []MachineSpec) error
+}
+
+// Preflight looks for what would keep a test from starting: nothing to make its
+// node of, limits that cannot be set, faults that the runtime cannot do. It makes
+// nothing and compiles nothing. What a setting is to blame for is a *FieldError.
+func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) error {
+	specs := machineSpecs(NodeNames(t.Nodes), t)
+	if err := checkLimits(ctx, cfg.Runtime, t); err != nil {
+		return err
+	}
+	if checker, ok := cfg.Runtime.(SpecChecker); ok {
+		if err := checker.CheckSpecs(ctx, specs); err != nil {
+			return err
+		}
+	}
+	if err := checkRuntimeNeeds(ctx, cfg.Runtime, schedule); err != nil {
+		return &FieldError{"nemesis", err}
+	}
+	if cfg.CanBuild == nil {
+		return nil
+	}
+	arch, err := cfg.Runtime.Arch(ctx)
+	if err != nil {
+		return err
+	}
+	return blameMutant(t, cfg.CanBuild(arch, t.Mutant))
+}
+
+// blameMutant says that the setting is to blame where the node alone could be
+// had, and a planted bug needs more.
+func blameMutant(t Test, err error) error {
+	if t.Mutant != "" && errors.Is(err, nodeimage.ErrMutantNeedsSources) {
+		return &FieldError{"mutant", err}
+	}
+	return err
+}
+
+// checkLimits refuses limits where the runtime can set none.
+func checkLimits(ctx context.Context, rt Runtime, t Test) error {
+	if t.CPUs == 0 && t.Memory == 0 {
+		return nil
+	}
+	can := rt.Can(ctx)
+	for _, limit := range []struct {
+		option, ability string
+		asked           bool
+	}{{"cpus", CanLimitCPUs, t.CPUs > 0}, {"memory", CanLimitMemory, t.Memory > 0}} {
+		if why := can[limit.ability]; limit.asked && why != "" {
+			return &FieldError{limit.option, errors.New(strings.TrimPrefix(why, limit.option+": "))}
+		}
+	}
+	return nil
+}
+
+// checkRuntimeNeeds refuses the faults of a schedule that the runtime says it
+// cannot do. What only a machine can tell is asked when there is one.
+func checkRuntimeNeeds(ctx context.Context, rt Runtime, schedule []nemesis.Planned) error {
+	wanted := needsOf(schedule)
+	if len(wanted) == 0 {
+		return nil
+	}
+	can := rt.Can(ctx)
+	why := map[nemesis.Need]string{
+		nemesis.NeedCPU: can[CanLimitCPUs], nemesis.NeedMemory: can[CanLimitMemory], nemesis.NeedRestart: can[CanRestart],
+	}
+	return unmet(wanted, why)
+}
+
+// prepared is what a test has before it has a run directory.
+type prepared struct {
+	binary nodeimage.Binary
+	took   time.Duration // to build it
+}
+
+// prepare is everything that can fail before a run directory is made: what
+// Preflight looks for, and the node, which takes as long as it takes.
+func prepare(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) (prepared, error) {
+	begun := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-cfg.Stop:
+			cancel(ErrStopped)
+		}
+	}()
+	p, err := prepareIn(ctx, t, schedule, cfg)
+	if err != nil {
+		return prepared{}, cause(ctx, err)
+	}
+	p.took = time.Since(begun)
+	return p, nil
+}
+
+func prepareIn(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) (p prepared, err error) {
+	if err := Preflight(ctx, t, schedule, cfg); err != nil {
+		return p, err
+	}
+	cfg.Progress.Phase("building the node")
+	arch, err := cfg.Runtime.Arch(ctx)
+	if err != nil {
+		return p, err
+	}
+	if p.binary, err = cfg.Build(ctx, arch, t.Mutant); err != nil {
+		return p, blameMutant(t, err)
+	}
+	return p, nil
+}
+
+// leastMemory is what a machine with squall-node in it needs, MiB: with less the
+// kernel kills it before it serves.
+const leastMemory = 16
+
+func (t *Test) checkMemory() error {
+	if t.Memory > 0 && t.Memory < leastMemory {
+		return &FieldError{"memory", fmt.Errorf("expected 0 for no limit, or %d MiB or more, which a node needs to start, found %d", leastMemory, t.Memory)}
+	}
+	return nil
+}
+
+// needsOf are the faults of a schedule, by what they need of the place.
+func needsOf(schedule []nemesis.Planned) map[nemesis.Need][]string {
+	wanted, seen := map[nemesis.Need][]string{}, map[string]bool{}
+	catalogue := faults.All()
+	for _, p := range schedule {
+		if seen[p.Fault] {
+			continue
+		}
+		seen[p.Fault] = true
+		fault, _ := nemesis.Find(catalogue, p.Fault)
+		for _, need := range fault.Needs {
+			if !need.OfSystem() {
+				wanted[need] = append(wanted[need], p.Fault)
+			}
+		}
+	}
+	return wanted
+}
+
+// unmet refuses the faults whose needs are not met, and says why.
+func unmet(wanted map[nemesis.Need][]string, why map[nemesis.Need]string) error {
+	for need := range wanted {
+		if why[need] == "" {
+			delete(wanted, need)
+		}
+	}
+	return refusal(wanted, func(n nemesis.Need) string { return why[n] })
+}

@@ -60,13 +60,13 @@ func TestReplayRefusesAnEditedPlan(t *testing.T) {
 	test := DefaultTest()
 	test.Nemesis = "delay(50ms, leader)"
 	for what, edit := range map[string]func(*Plan){
-		"has schema version 1":    func(p *Plan) { p.SchemaVersion = 1 },
-		"which this squall has":   func(p *Plan) { p.Schedule[0].Fault = "earthquake" },
-		"has no variant":          func(p *Plan) { p.Schedule[0].Variant = "nobody" },
-		"delay: expected":         func(p *Plan) { p.Schedule[0].Params["delay"] = "-5ms" },
-		"its order is of":         func(p *Plan) { p.Schedule[0].Order = []string{"n1"} },
-		"there is no node n9":     func(p *Plan) { p.Schedule[0].Nodes = []string{"n9"} },
-		"and the load ends after": func(p *Plan) { p.Schedule[0].ForMs = 1 << 40 },
+		"has schema version 1":            func(p *Plan) { p.SchemaVersion = 1 },
+		"which this squall does not have": func(p *Plan) { p.Schedule[0].Fault = "earthquake" },
+		"has no variant":                  func(p *Plan) { p.Schedule[0].Variant = "nobody" },
+		"delay: expected":                 func(p *Plan) { p.Schedule[0].Params["delay"] = "-5ms" },
+		"its order is of":                 func(p *Plan) { p.Schedule[0].Order = []string{"n1"} },
+		`there is no node "n9"`:           func(p *Plan) { p.Schedule[0].Nodes = []string{"n9"} },
+		"and the load ends after":         func(p *Plan) { p.Schedule[0].ForMs = 1 << 40 },
 	} {
 		test.Seed = 3
 		plan, err := NewPlan(test, "v", "squall")

@@ -3,16 +3,12 @@ package orchestrator
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"squall/nemesis"
-	"squall/nemesis/faults"
 )
 
 // PlanVersion is the schema version of plan.json. Version 1, in which faults had
@@ -54,17 +50,10 @@ func NewPlan(t Test, version, program string) (*Plan, error) {
 func ReplayPlan(old *Plan, t Test, version, program, path string) (*Plan, error) {
 	if old.SchemaVersion < PlanVersion {
 		return nil, fmt.Errorf("%s has schema version %d and cannot be replayed: its faults are not those of this squall; "+
-			"repeat the run by its command instead: %s", path, old.SchemaVersion, old.Command)
+			"repeat the run by its settings instead: %s", path, old.SchemaVersion, CommandFor(program, old.Test))
 	}
-	catalogue := faults.All()
-	for _, p := range old.Schedule {
-		fault, ok := nemesis.Find(catalogue, p.Fault)
-		if !ok {
-			return nil, fmt.Errorf("%s: fault %d is %q, which this squall has not", path, p.ID, p.Fault)
-		}
-		if err := checkPlanned(fault, p, old.Nodes, time.Duration(t.Time)); err != nil {
-			return nil, fmt.Errorf("%s: fault %d: %w", path, p.ID, err)
-		}
+	if err := old.checkSchedule(time.Duration(t.Time)); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: old.Nodes, Schedule: old.Schedule,
 		Command: program + " run --plan " + Quote(path)}, nil
@@ -74,6 +63,9 @@ func ReplayPlan(old *Plan, t Test, version, program, path string) (*Plan, error)
 func checkPlanned(fault nemesis.Fault, p nemesis.Planned, nodes []string, length time.Duration) error {
 	if _, ok := fault.Variant(p.Variant); !ok && len(p.Nodes) == 0 {
 		return fmt.Errorf("%s has no variant %q", p.Fault, p.Variant)
+	}
+	if len(p.Params) > len(fault.Params) {
+		return fmt.Errorf("it has %d parameters, and %s has %d", len(p.Params), p.Fault, len(fault.Params))
 	}
 	for _, param := range fault.Params {
 		if _, err := param.Canon(p.Params[param.Name]); err != nil {
@@ -85,11 +77,18 @@ func checkPlanned(fault nemesis.Fault, p nemesis.Planned, nodes []string, length
 	}
 	for _, node := range p.Nodes {
 		if !slices.Contains(nodes, node) {
-			return fmt.Errorf("there is no node %s; there are %v", node, nodes)
+			return fmt.Errorf("there is no node %q; there are %v", node, nodes)
 		}
 	}
-	if p.AtMs < 0 || p.ForMs <= 0 || p.AtMs+p.ForMs > length.Milliseconds() {
-		return fmt.Errorf("it lasts from %d to %d ms, and the load ends after %v", p.AtMs, p.AtMs+p.ForMs, length)
+	if p.Roles != nil {
+		for _, node := range []string{p.Roles.Leader, p.Roles.OldLeader, p.Roles.Candidate} {
+			if node != "" && !slices.Contains(nodes, node) {
+				return fmt.Errorf("%q played a role, and is no node; there are %v", node, nodes)
+			}
+		}
+	}
+	if end := length.Milliseconds(); p.AtMs < 0 || p.AtMs > end || p.ForMs <= 0 || p.ForMs > end-p.AtMs {
+		return fmt.Errorf("it begins at %d ms and lasts for %d ms, and the load ends after %v", p.AtMs, p.ForMs, length)
 	}
 	return nil
 }
@@ -137,26 +136,4 @@ func Quote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// ReadPlan reads the plan of a run directory.
-func ReadPlan(dir string) (*Plan, error) { return ReadPlanFile(filepath.Join(dir, PlanFile)) }
-
-// ReadPlanFile reads a plan.
-func ReadPlanFile(path string) (*Plan, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the plan: %w", err)
-	}
-	var p Plan
-	if err := json.Unmarshal(text, &p); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", path, err)
-	}
-	if p.SchemaVersion < 1 || p.SchemaVersion > PlanVersion {
-		return nil, fmt.Errorf("%s has schema version %d; this squall reads 1 to %d", path, p.SchemaVersion, PlanVersion)
-	}
-	if p.Test.Recovery == 0 { // of before there was such a bound
-		p.Test.Recovery = DefaultTest().Recovery
-	}
-	return &p, nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/history"
 	"squall/history/check"
 )
 
@@ -126,16 +127,23 @@ type RunInfo struct {
 
 // ListRuns finds the runs under out, the newest first.
 func ListRuns(out string) ([]RunInfo, error) {
-	plans, err := filepath.Glob(filepath.Join(out, "*", "*", PlanFile))
-	if err != nil {
-		return nil, fmt.Errorf("list the runs in %s: %w", out, err)
+	var files []string
+	for _, name := range []string{PlanFile, history.FileName} {
+		found, err := filepath.Glob(filepath.Join(out, "*", "*", name))
+		if err != nil {
+			return nil, fmt.Errorf("list the runs in %s: %w", out, err)
+		}
+		files = append(files, found...)
 	}
 	var runs []RunInfo
-	for _, plan := range plans {
-		dir := filepath.Dir(plan)
-		if filepath.Base(filepath.Dir(dir)) == latestLink {
+	seen := map[string]bool{}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		// Runs of elections have no plan, and campaigns' runs are theirs.
+		if parent := filepath.Base(filepath.Dir(dir)); seen[dir] || slices.Contains(reserved(), parent) {
 			continue
 		}
+		seen[dir] = true
 		info := RunInfo{Dir: dir, Test: filepath.Base(filepath.Dir(dir)), Started: filepath.Base(dir)}
 		if results, err := check.ReadResults(dir); err == nil {
 			info.Verdict, info.OpsOK, info.Losses = results.Verdict, results.Ops.OK, len(results.Elections.Losses)
@@ -153,8 +161,11 @@ func FindRun(out, name string) (string, error) {
 	if name == "" {
 		name = latestLink
 	}
+	if filepath.Base(name) == history.FileName { // the file, in place of its folder
+		name = filepath.Dir(name)
+	}
 	for _, dir := range []string{name, filepath.Join(out, name)} {
-		if _, err := os.Stat(filepath.Join(dir, PlanFile)); err == nil {
+		if holdsRun(dir) {
 			if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 				return resolved, nil
 			}
@@ -170,8 +181,18 @@ func FindRun(out, name string) (string, error) {
 			return runs[number-1].Dir, nil
 		}
 	}
-	return "", fmt.Errorf("there is no run %q: neither it nor %s holds a %s (squall list runs shows what there is)",
-		name, filepath.Join(out, name), PlanFile)
+	return "", fmt.Errorf("there is no run %q: neither it nor %s holds a %s or a %s (squall list runs shows what there is)",
+		name, filepath.Join(out, name), PlanFile, history.FileName)
+}
+
+// holdsRun reports whether a folder holds a run: its plan, or a history alone.
+func holdsRun(dir string) bool {
+	for _, name := range []string{PlanFile, history.FileName} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
 }
 
 // lastLines are the end of a log, to be added to an error: each on a line of

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
@@ -258,8 +260,13 @@ func textOption(name, usage string, field func(*Test) *string) Option {
 		if text == "" {
 			return errors.New("expected a text, found nothing")
 		}
-		if name == "name" && (strings.ContainsAny(text, `/\`) || strings.HasPrefix(text, ".")) {
-			return fmt.Errorf("expected a name without slashes that does not begin with a dot, found %q", text)
+		if name == "name" {
+			if err := CheckName(text); err != nil {
+				return err
+			}
+		}
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			return fmt.Errorf("expected a text without control bytes, found %q", text)
 		}
 		*field(t) = text
 		return nil

@@ -10,9 +10,10 @@ import (
 )
 
 // Check checks the history in a run directory as its plan asks, judges its
-// thresholds, and writes results.json. It needs neither cluster nor network.
+// thresholds, and writes results.json. It needs neither cluster nor network. A
+// history without a plan is checked by what its header says.
 func Check(ctx context.Context, dir string) (*check.Results, error) {
-	plan, err := ReadPlan(dir)
+	plan, err := planOf(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +22,7 @@ func Check(ctx context.Context, dir string) (*check.Results, error) {
 
 // CheckAgainst is Check with other thresholds than those of the plan.
 func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.Results, error) {
-	plan, err := ReadPlan(dir)
+	plan, err := planOf(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		Verdict:   string(res.Verdict),
 		Tone:      string(res.Verdict),
 		Reasons:   clipAll(res.Reasons),
-		Command:   clip(r.plan.get("command"), 4*maxShownText),
+		Command:   clip(repeatable(r.plan.get("command")), 4*maxShownText),
 		Effects:   effectRows(res.Effects),
 		Test:      cmp.Or(in.Header.Test, r.plan.get("test", "name"), "unnamed test"),
 		Facts:     factsOf(r, in),

@@ -27,7 +27,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check [RUN]",
 		Short: "Check a recorded run again, without Docker",
 		Long: `Check the history of a run again, and judge its thresholds or those given.
-RUN is a run directory, a number from squall list runs, or latest (default).`,
+RUN is a run directory, a number from squall list runs, or latest (default).
+A history alone in a folder, without plan.json, is checked by its header.`,
 		Args:              oneArg,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
 		ValidArgsFunction: completeRuns,
@@ -54,7 +55,7 @@ func (a *app) check(cmd *cobra.Command, args []string, flags *checkFlags) error 
 		return err
 	}
 	baseline, baselineErr := flags.baseline.compare(dir, results)
-	command, human := commandOf(dir), a.out
+	command, human := a.commandOf(dir), a.out
 	if flags.json {
 		human = a.errOut
 		if err := printJSON(a.out, runOutput{Results: results, Run: dir, Command: command, Baseline: baseline}); err != nil {
@@ -107,11 +108,12 @@ func findRun(out string, args []string) (string, error) {
 	return dir, nil
 }
 
-// commandOf is the command that repeats a run, "" when its plan is damaged.
-func commandOf(dir string) string {
+// commandOf is the command that repeats a run, "" when its plan is damaged or
+// not there.
+func (a *app) commandOf(dir string) string {
 	plan, err := orchestrator.ReadPlan(dir)
 	if err != nil {
 		return ""
 	}
-	return plan.Command
+	return plan.Repeat(a.program, filepath.Join(dir, orchestrator.PlanFile))
 }

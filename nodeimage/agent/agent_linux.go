@@ -137,24 +137,13 @@ func atMost(limit time.Duration, f func()) {
 func (a *agent) readRequests(ctx context.Context) error {
 	r := bufio.NewReader(a.opts.In)
 	for {
-		kind, payload, err := protocol.ReadFrame(r)
+		req, frames, err := nextRequest(r)
 		if err != nil {
-			return fmt.Errorf("the orchestrator's requests ended: %w", err)
+			return err
 		}
-		if kind == protocol.KindCredit {
-			frames, err := protocol.ParseCredit(payload)
-			if err != nil {
-				return err
-			}
+		if req == nil {
 			a.out.credit(frames)
 			continue
-		}
-		if kind != protocol.KindRequest {
-			return fmt.Errorf("%w: kind %d is not a request", protocol.ErrFrame, kind)
-		}
-		var req protocol.Request
-		if err := json.Unmarshal(payload, &req); err != nil {
-			return fmt.Errorf("%w: bad request: %w", protocol.ErrFrame, err)
 		}
 		select {
 		case a.slots <- struct{}{}:
@@ -166,9 +155,28 @@ func (a *agent) readRequests(ctx context.Context) error {
 		// server's stdin waits.
 		a.requests.Go(func() {
 			defer func() { <-a.slots }()
-			a.handle(ctx, req)
+			a.handle(ctx, *req)
 		})
 	}
+}
+
+// nextRequest reads a request, or, where that is nil, credit for so many frames.
+func nextRequest(r io.Reader) (req *protocol.Request, credit int, err error) {
+	kind, payload, err := protocol.ReadFrame(r)
+	switch {
+	case err != nil:
+		return nil, 0, fmt.Errorf("the orchestrator's requests ended: %w", err)
+	case kind == protocol.KindCredit:
+		credit, err = protocol.ParseCredit(payload)
+		return nil, credit, err
+	case kind != protocol.KindRequest:
+		return nil, 0, fmt.Errorf("%w: kind %d is not a request", protocol.ErrFrame, kind)
+	}
+	req = new(protocol.Request)
+	if err := json.Unmarshal(payload, req); err != nil {
+		return nil, 0, fmt.Errorf("%w: bad request: %w", protocol.ErrFrame, err)
+	}
+	return req, 0, nil
 }
 
 func (a *agent) handle(ctx context.Context, req protocol.Request) {

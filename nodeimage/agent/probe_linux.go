@@ -75,18 +75,26 @@ func (p *prober) receive() {
 	for {
 		n, from, err := p.udp.ReadFromUDPAddrPort(buf)
 		now := mono()
-		switch {
-		case errors.Is(err, net.ErrClosed):
+		if errors.Is(err, net.ErrClosed) {
 			return
-		case err != nil || n > protocol.MaxFlowSize: // an ICMP error of a probe sent before, or a stranger's
-		case n >= protocol.MinFlowSize:
-			p.flowed(buf[:n], from, now)
-		case n == echoSize:
-			p.echoed(buf[:n], from.Addr().Unmap(), now)
-		default:
-			if nonce, ok := bytes.CutPrefix(buf[:n], []byte(probeMagic)); ok && len(nonce) == 8 {
-				p.remember(binary.BigEndian.Uint64(nonce), from.Addr().Unmap())
-			}
+		}
+		if err == nil { // else an ICMP error of a probe sent before
+			p.take(buf[:n], from, now)
+		}
+	}
+}
+
+// take is given a datagram, which may be anybody's: a server can send some too.
+func (p *prober) take(datagram []byte, from netip.AddrPort, now int64) {
+	switch n := len(datagram); {
+	case n > protocol.MaxFlowSize: // a stranger's
+	case n >= protocol.MinFlowSize:
+		p.flowed(datagram, from, now)
+	case n == echoSize:
+		p.echoed(datagram, from.Addr().Unmap(), now)
+	default:
+		if nonce, ok := bytes.CutPrefix(datagram, []byte(probeMagic)); ok && len(nonce) == 8 {
+			p.remember(binary.BigEndian.Uint64(nonce), from.Addr().Unmap())
 		}
 	}
 }

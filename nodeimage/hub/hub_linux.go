@@ -36,7 +36,11 @@ func Run(in io.Reader, out io.Writer) error {
 	h := &hub{out: json.NewEncoder(out), machines: map[string]*machine{}, handover: protocol.InheritedHandover()}
 	defer h.handover.Close()
 	input := bufio.NewReader(in)
-	if err := readLine(input, &h.config); err != nil {
+	err := protocol.ReadLine(input, &h.config)
+	if err == nil {
+		err = h.config.Validate()
+	}
+	if err != nil {
 		return fmt.Errorf("read what machines to make: %w", err)
 	}
 	h.folder = protocol.Folder(h.config.Folder)
@@ -47,21 +51,13 @@ func Run(in io.Reader, out io.Writer) error {
 	}
 	h.say(protocol.Event{Kind: protocol.EventUp})
 	keep := h.obey(input)
-	err := h.down(keep)
+	err = h.down(keep)
 	last := protocol.Event{Kind: protocol.EventDown}
 	if err != nil {
 		last.Why = err.Error()
 	}
 	h.say(last)
 	return err
-}
-
-func readLine(r *bufio.Reader, into any) error {
-	line, err := r.ReadBytes('\n')
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(line, into)
 }
 
 // say sends an event. Nobody may be left to take it, which the end of the
@@ -77,7 +73,7 @@ func (h *hub) say(e protocol.Event) {
 func (h *hub) obey(input *bufio.Reader) (keep bool) {
 	for {
 		var c protocol.Command
-		if err := readLine(input, &c); err != nil {
+		if err := protocol.ReadLine(input, &c); err != nil {
 			return false
 		}
 		switch c.Verb {

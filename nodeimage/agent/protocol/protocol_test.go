@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -305,4 +306,32 @@ func TestClientRefusesGarbage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// agentOf is a connection on which an agent says this.
+type agentOf struct{ io.Reader }
+
+func (agentOf) Write(p []byte) (int, error) { return len(p), nil }
+func (agentOf) Close() error                { return nil }
+
+type ignore struct{}
+
+func (ignore) Stream(StreamID, int, []byte) {}
+func (ignore) Event(Event)                  {}
+
+// FuzzClient: whatever comes from an agent, the client ends and says why.
+func FuzzClient(f *testing.F) {
+	event, _ := AppendFrame(nil, KindEvent, []byte(`{"kind":"start","boot":1}`))
+	reply, _ := AppendFrame(nil, KindReply, []byte(`{"id":1,"r":{}}`))
+	stream := append(make([]byte, StreamOverhead), "a line\n"...)
+	PutStreamHead(stream, StreamTrace, 1)
+	f.Add(slices.Concat(event, stream, reply))
+	f.Add(reply[:len(reply)-2])
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c := NewClient(agentOf{bytes.NewReader(in)}, ignore{})
+		<-c.Done()
+		if err := c.Err(); !errors.Is(err, ErrAgentGone) {
+			t.Errorf("it ended with %v", err)
+		}
+	})
 }

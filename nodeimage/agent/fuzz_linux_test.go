@@ -110,9 +110,6 @@ func FuzzClockAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		id, answer, err := parseClockAnswer(line)
-		if err != nil && (id != 0 || answer.shown != 0) && !strings.HasPrefix(line, "ok ") && !strings.HasPrefix(line, "error ") {
-			t.Errorf("%q is refused (%v) and yet answers %d: %+v", line, err, id, answer)
-		}
 		if err == nil && !strings.HasPrefix(line, "ok ") && !strings.HasPrefix(line, "error ") {
 			t.Errorf("%q is taken for an answer to %d: %+v", line, id, answer)
 		}

@@ -119,8 +119,9 @@ func rewriteJSON(path string, v any) error {
 type RunInfo struct {
 	Dir     string        `json:"dir"`
 	Test    string        `json:"test"`
-	Started string        `json:"started"` // as in the folder's name
-	Verdict check.Verdict `json:"verdict"` // "" when the run has no results
+	Started string        `json:"started"`           // as in the folder's name
+	Verdict check.Verdict `json:"verdict"`           // "" when the run has no results
+	Stopped string        `json:"stopped,omitempty"` // see check.Results
 	OpsOK   int64         `json:"opsOk"`
 	Losses  int           `json:"leaderLosses"`
 }
@@ -147,6 +148,7 @@ func ListRuns(out string) ([]RunInfo, error) {
 		info := RunInfo{Dir: dir, Test: filepath.Base(filepath.Dir(dir)), Started: filepath.Base(dir)}
 		if results, err := check.ReadResults(dir); err == nil {
 			info.Verdict, info.OpsOK, info.Losses = results.Verdict, results.Ops.OK, len(results.Elections.Losses)
+			info.Stopped = results.Stopped
 		}
 		runs = append(runs, info)
 	}

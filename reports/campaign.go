@@ -140,7 +140,7 @@ func readCell(dir string, cell *ledger.Cell) stormCell {
 // withoutHistograms leaves out what no page of a campaign shows: a thousand
 // cells are held at once.
 func withoutHistograms(r *check.Results) *check.Results {
-	return &check.Results{Verdict: r.Verdict, Reasons: r.Reasons, Checks: r.Checks, Thresholds: r.Thresholds}
+	return &check.Results{Verdict: r.Verdict, Reasons: r.Reasons, Checks: r.Checks, Thresholds: r.Thresholds, Stopped: r.Stopped}
 }
 
 func outcomeOf(v check.Verdict, missed int) string {
@@ -177,9 +177,31 @@ func (c *stormCell) missed() []check.Threshold {
 	return out
 }
 
+// stopped says that the cell's run was stopped early; "" when it was not.
+func (c *stormCell) stopped() string {
+	if c.results != nil {
+		return c.results.Stopped
+	}
+	if last := c.Last(); last != nil {
+		return last.Stopped
+	}
+	return ""
+}
+
+// comma is a text that follows another.
+func comma(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ", " + text
+}
+
 // why says in a line or a few why the cell did not pass.
 func (c *stormCell) why() []string {
 	var lines []string
+	if s := c.stopped(); s != "" {
+		lines = append(lines, s)
+	}
 	if c.Reason != "" {
 		lines = append(lines, c.Reason)
 	} else if c.results != nil {

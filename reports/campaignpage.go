@@ -191,7 +191,7 @@ func cellTable(c *storms) ([]column, []cellRow) {
 	for i := range c.cells {
 		cell := &c.cells[i]
 		row := cellRow{Outcome: cell.Outcome, Fields: []field{
-			{Text: outcomeName(cell.Outcome), Sort: fmt.Sprintf("%02d", slices.Index(outcomes(), cell.Outcome)), Badge: cell.Outcome},
+			{Text: outcomeName(cell.Outcome) + clip(comma(cell.stopped()), 200), Sort: fmt.Sprintf("%02d", slices.Index(outcomes(), cell.Outcome)), Badge: cell.Outcome},
 			{Text: clip(cell.ID, 300), Sort: clip(cell.ID, 300), Link: cell.Report}}}
 		for _, s := range settings {
 			row.Fields = append(row.Fields, field{Text: clip(s.of(cell), 200), Sort: clip(s.of(cell), 200), Number: s.number})

@@ -42,7 +42,7 @@ func findingsOf(r *run, fig *figures) []finding {
 		if c.Verdict == check.Pass || len(c.Witness) == 0 && len(c.Events) == 0 && c.Picture == "" {
 			continue
 		}
-		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Summary, maxShownText), Key: clip(c.Key, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
+		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText), Key: clip(c.Key, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
 		witness, events := c.Witness, c.Events
 		if len(witness) > maxShown {
 			f.Left += len(witness) - maxShown

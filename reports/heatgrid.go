@@ -62,7 +62,7 @@ func rowName(cell *stormCell) string {
 
 func squareOf(cell *stormCell) square {
 	title := fmt.Sprintf("%s: %s", clip(cell.ID, 200), outcomeName(cell.Outcome))
-	if why := cell.why(); len(why) > 0 && cell.bad() {
+	if why := cell.why(); len(why) > 0 && (cell.bad() || cell.stopped() != "") {
 		title += ": " + clip(firstLineOf(why[0]), 300)
 	}
 	return square{Sign: outcomeSign(cell.Outcome), Outcome: cell.Outcome, Title: title, Link: cell.Report}

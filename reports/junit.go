@@ -175,6 +175,9 @@ func cellCase(c *storms, cell *stormCell) junitCase {
 	if cell.bad() {
 		one.place(cell.Outcome, problem(cell.Outcome, cell.why()))
 	}
+	if stopped := cell.stopped(); stopped != "" {
+		one.Properties.List = append(one.Properties.List, junitProperty{"stopped", clip(stopped, maxMessage)})
+	}
 	text := "repeat: " + cell.Command + "\n"
 	if last := cell.Last(); last != nil {
 		text += "run: " + last.Dir + "\n"
@@ -198,7 +201,7 @@ func checksText(r *check.Results) string {
 		if b.Len() > maxText {
 			break
 		}
-		fmt.Fprintf(&b, "%s: %s: %s\n", c.Name, c.Verdict, clip(c.Summary, maxMessage))
+		fmt.Fprintf(&b, "%s: %s: %s\n", c.Name, c.Verdict, clip(c.Told(), maxMessage))
 		if c.Verdict != check.Violation {
 			continue
 		}
@@ -212,16 +215,9 @@ func checksText(r *check.Results) string {
 		}
 	}
 	for _, t := range r.Thresholds {
-		fmt.Fprintf(&b, "threshold %s: %s: %s\n", metWord(t), t.Text, clip(t.Why, maxMessage))
+		fmt.Fprintf(&b, "threshold %s: %s: %s\n", t.Outcome(), t.Text, clip(t.Why, maxMessage))
 	}
 	return b.String()
-}
-
-func metWord(t check.Threshold) string {
-	if t.Met {
-		return "met"
-	}
-	return "missed"
 }
 
 // wholeCases are the thresholds of the campaign, and its baseline.
@@ -239,6 +235,9 @@ func wholeCases(c *storms) []junitCase {
 
 func thresholdCase(class string, t check.Threshold) junitCase {
 	one := junitCase{Name: clip("threshold "+t.Text, maxMessage), Class: class, Time: junitTime(0), Out: &junitText{clip(t.Why, maxText)}}
+	if t.NoData { // nobody looked, as in a test that was skipped
+		one.Skipped = &junitProblem{Message: clip(t.Outcome()+": "+t.Why, maxMessage)}
+	}
 	if !t.Met {
 		one.place(outcomeThreshold, problem(outcomeThreshold, []string{t.Text + ": " + t.Why}))
 	}

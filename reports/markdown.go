@@ -147,9 +147,12 @@ func thresholdsMarkdown(m *markdown, title string, thresholds []check.Threshold)
 	m.line("| | threshold | measured |")
 	m.line("|---|---|---|")
 	for _, t := range thresholds {
-		sign := "✅ met"
-		if !t.Met {
-			sign = "🔺 missed"
+		sign := "✅ " + t.Outcome()
+		switch {
+		case t.NoData:
+			sign = "❔ " + t.Outcome()
+		case !t.Met:
+			sign = "🔺 " + t.Outcome()
 		}
 		m.line("| %s | %s | %s |", sign, code(t.Text, 500), plain(t.Why, 1000))
 	}
@@ -241,7 +244,7 @@ func cellsMarkdown(m *markdown, c *storms) {
 			}
 			figures = append(figures, text)
 		}
-		m.line("| %s | %s | %s |", plain(cell.ID, 200), outcomeWord(cell.Outcome), strings.Join(figures, " | "))
+		m.line("| %s | %s | %s |", plain(cell.ID, 200), outcomeWord(cell.Outcome)+plain(comma(cell.stopped()), 200), strings.Join(figures, " | "))
 	}
 	m.line("")
 	m.line("</details>")

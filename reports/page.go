@@ -31,6 +31,7 @@ type page struct {
 	Checks    []checkRow
 	Missed    []thresholdRow
 	Met       []thresholdRow
+	NoData    []thresholdRow
 	Charts    template.JS // data of the charts; "" without a history
 	Dots      string      // what the chart of latencies leaves out
 	Figures   []painter
@@ -82,6 +83,10 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	if busy := r.env.get("load", "overloaded"); busy != "" {
 		p.Notices = append(p.Notices, clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
 	}
+	if res.Stopped != "" {
+		p.Headline += ", " + clip(res.Stopped, maxShownText)
+		p.Meaning += " That is said of the part of the test that was run."
+	}
 	for _, n := range []string{r.plan.trouble, r.env.trouble} {
 		if n != "" {
 			p.Notices = append(p.Notices, n)
@@ -93,7 +98,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		p.Notices = append(p.Notices, "The history is not whole: "+cut+". Everything below is about what is left of it.")
 	}
 	for _, c := range res.Checks {
-		row := checkRow{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Summary, maxShownText),
+		row := checkRow{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText),
 			Took: millisText(measure.Millis(c.Seconds * 1000))}
 		for _, k := range slices.Sorted(maps.Keys(c.Stats)) {
 			row.Stats = append(row.Stats, fact{k, plainNumber(round(c.Stats[k], 3))})

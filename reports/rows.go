@@ -54,11 +54,17 @@ type thresholdRow struct{ Text, Why string }
 func (p *page) addThresholds(res *check.Results) {
 	for _, t := range res.Thresholds {
 		row := thresholdRow{clip(t.Text, maxShownText), clip(t.Why, maxShownText)}
-		if t.Met {
+		switch {
+		case t.NoData:
+			p.NoData = append(p.NoData, row)
+		case t.Met:
 			p.Met = append(p.Met, row)
-		} else {
+		default:
 			p.Missed = append(p.Missed, row)
 		}
+	}
+	if n := len(p.NoData); n > 0 {
+		p.Notices = append(p.Notices, plural(n, "threshold")+" had no data, and could not have been missed; see the end of the page.")
 	}
 	if len(p.Missed) > 0 && res.Verdict == check.Pass {
 		p.Tone = "threshold"

@@ -52,13 +52,17 @@ func runJUnit(dir, name, command string, r *check.Results, baseline *ledger.Base
 	class := clip("squall."+name, maxMessage)
 	properties := &junitProperties{List: []junitProperty{{"command", clip(command, maxMessage)}, {"run", clip(dir, maxMessage)}}}
 	suite := junitSuite{Name: class}
+	if r.Stopped != "" {
+		properties.List = append(properties.List, junitProperty{"stopped", clip(r.Stopped, maxMessage)})
+		suite.Cases = append(suite.Cases, stoppedCase(class, r))
+	}
 	for _, c := range r.Checks {
 		one := junitCase{Name: clip(c.Name, maxMessage), Class: class, seconds: c.Seconds, Time: junitTime(c.Seconds), Properties: properties}
 		text := "repeat: " + command + "\nrun: " + dir + "\n" + checksText(&check.Results{Checks: []check.Result{c}})
 		one.Out = &junitText{clip(text, maxText)}
 		if c.Verdict != check.Pass {
 			outcome := outcomeOf(c.Verdict, 0)
-			one.place(outcome, problem(outcome, []string{c.Summary}))
+			one.place(outcome, problem(outcome, []string{c.Told()}))
 		}
 		suite.Cases = append(suite.Cases, one)
 	}
@@ -73,6 +77,14 @@ func runJUnit(dir, name, command string, r *check.Results, baseline *ledger.Base
 	return out.encode()
 }
 
+// stoppedCase says that the run was stopped early. Unless it found a violation, that
+// is what it came to: the command ended with the code of an interruption.
+func stoppedCase(class string, r *check.Results) junitCase {
+	one := junitCase{Name: "runs to its end", Class: class, Time: junitTime(0)}
+	one.Error = problem("stopped", []string{r.Stopped})
+	return one
+}
+
 // outcomeOfRun is the outcome of a run that may have a baseline.
 func outcomeOfRun(r *check.Results, baseline *ledger.Baseline) string {
 	missed := len(r.Missed())
@@ -84,11 +96,20 @@ func outcomeOfRun(r *check.Results, baseline *ledger.Baseline) string {
 
 func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.Baseline) string {
 	m := &markdown{most: maxSummary}
-	m.line("## %s: %s", outcomeWord(outcomeOfRun(r, baseline)), plain(name, 200))
+	stopped := ""
+	if r.Stopped != "" {
+		stopped = ", stopped early"
+	}
+	m.line("## %s%s: %s", outcomeWord(outcomeOfRun(r, baseline)), stopped, plain(name, 200))
 	m.line("")
 	m.line("%s in %s s: %s succeeded (%s/s), %s failed, %s unknown; %s, %s lost.", plural(int(r.Ops.Total), "operation"),
 		plainNumber(round(r.Ops.LoadSeconds, 1)), count(r.Ops.OK), rate(r.Ops.Throughput), count(r.Ops.Fail), count(r.Ops.Info),
 		plural(len(r.Faults), "fault"), plural(len(r.Elections.Losses), "leader"))
+	if r.Stopped != "" {
+		m.line("")
+		m.line("**It was stopped early: %s.**", plain(firstLineOf(r.Stopped), 500))
+		m.line("")
+	}
 	for _, reason := range r.Reasons {
 		m.line("- %s", plain(firstLineOf(reason), 1000))
 	}
@@ -96,7 +117,7 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 	m.line("| check | verdict | |")
 	m.line("|---|---|---|")
 	for _, c := range r.Checks {
-		m.line("| %s | %s | %s |", plain(c.Name, 100), outcomeWord(outcomeOf(c.Verdict, 0)), plain(firstLineOf(c.Summary), 1000))
+		m.line("| %s | %s | %s |", plain(c.Name, 100), outcomeWord(outcomeOf(c.Verdict, 0)), plain(firstLineOf(c.Told()), 1000))
 	}
 	thresholdsMarkdown(m, "Thresholds", r.Thresholds)
 	baselineMarkdown(m, baseline)
@@ -114,8 +135,11 @@ func runProblems(dir string, r *check.Results, baseline *ledger.Baseline) []issu
 	var out []issue
 	for _, c := range r.Checks {
 		if c.Verdict != check.Pass {
-			out = append(out, issue{fmt.Sprintf("squall: %s: %s", outcomeOf(c.Verdict, 0), c.Name), c.Summary + "\nrun: " + dir})
+			out = append(out, issue{fmt.Sprintf("squall: %s: %s", outcomeOf(c.Verdict, 0), c.Name), c.Told() + "\nrun: " + dir})
 		}
+	}
+	if r.Stopped != "" {
+		out = append(out, issue{"squall: stopped early", r.Stopped + "\nrun: " + dir})
 	}
 	return append(out, gateProblems(r.Missed(), baseline)...)
 }

@@ -67,10 +67,11 @@ func (a *app) compare(oldName, newName string, flags *compareFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
-	b := &ledger.Baseline{Dir: old.Path, Tolerance: tolerance, Rows: gate.CompareSides(old, now, tolerance)}
+	b := &ledger.Baseline{Dir: old.Path, Tolerance: tolerance, Rows: gate.CompareSides(old, now, tolerance),
+		Stopped: append(old.Stopped, now.Stopped...)}
 	if flags.json {
 		err = printJSON(a.out, compareOutput{Old: old.Path, New: now.Path, Tolerance: tolerance, Rows: b.Rows,
-			Skipped: append(old.Skipped, now.Skipped...)})
+			Skipped: append(old.Skipped, now.Skipped...), Stopped: b.Stopped})
 	} else {
 		for _, side := range []*gate.Side{old, now} {
 			for _, s := range side.Skipped {
@@ -93,6 +94,7 @@ type compareOutput struct {
 	Tolerance float64      `json:"tolerance"`
 	Rows      []ledger.Row `json:"rows"`
 	Skipped   []string     `json:"skipped,omitempty"`
+	Stopped   []string     `json:"stopped,omitempty"` // runs that were stopped early
 }
 
 // loadSide reads a path, or else what a user may call a run.
@@ -129,6 +131,9 @@ func printComparison(w io.Writer, b *ledger.Baseline) {
 	fmt.Fprintln(w)
 	for i, note := range order {
 		fmt.Fprintf(w, "%s %s\n", strings.TrimSpace(mark(i+1)), note)
+	}
+	for _, s := range b.Stopped {
+		fmt.Fprintf(w, "! %s\n", firstLine(s))
 	}
 	printLosses(w, b)
 }

@@ -16,7 +16,7 @@ const (
 	exitThreshold   = 3   // a threshold was missed
 	exitInvalid     = 4   // the infrastructure failed, or the test was too quiet
 	exitUsage       = 64  // wrong flags, or a mistake in the test file
-	exitInterrupted = 130 // stopped by Ctrl-C
+	exitInterrupted = 130 // stopped by Ctrl-C, or the check of a run that was
 )
 
 func exitOf(v check.Verdict) int {
@@ -32,8 +32,12 @@ func exitOf(v check.Verdict) int {
 }
 
 // exitOfRun is that of its verdict; a threshold that was missed is worse than a
-// verdict that is unknown.
+// verdict that is unknown. A run that was stopped early ends with the code of that,
+// unless it found a violation, and so does every check of it.
 func exitOfRun(r *check.Results) int {
+	if r.Stopped != "" && r.Verdict != check.Violation {
+		return exitInterrupted
+	}
 	if len(r.Missed()) > 0 && (r.Verdict == check.Pass || r.Verdict == check.Unknown) {
 		return exitThreshold
 	}

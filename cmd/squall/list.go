@@ -162,6 +162,9 @@ func printRuns(w io.Writer, runs []orchestrator.RunInfo) {
 		if verdict == "" {
 			verdict = "not checked"
 		}
+		if r.Stopped != "" {
+			verdict += ", " + firstLine(r.Stopped)
+		}
 		fmt.Fprintf(table, "  %d\t%s\t%d\t%d\t%s\n", i+1, verdict, r.OpsOK, r.Losses, strings.TrimSpace(r.Dir))
 	}
 	table.Flush()

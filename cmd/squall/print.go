@@ -24,7 +24,7 @@ func printVerdict(w io.Writer, r *check.Results) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range r.Checks {
-		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Summary))
+		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Told()))
 	}
 	table.Flush()
 	for _, c := range r.Checks {
@@ -45,10 +45,13 @@ func printThresholds(w io.Writer, r *check.Results) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, t := range r.Thresholds {
 		sign := "✓"
-		if !t.Met {
+		switch {
+		case t.NoData:
+			sign = "–"
+		case !t.Met:
 			sign = "✗"
 		}
-		fmt.Fprintf(table, "  %s %s\t%s\n", sign, t.Text, firstLine(t.Why))
+		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", sign, t.Text, t.Outcome(), firstLine(t.Why))
 	}
 	table.Flush()
 }
@@ -84,7 +87,7 @@ func shortened(reason string) string {
 
 // printWitness prints the few operations or events that show a violation.
 func printWitness(w io.Writer, c check.Result) {
-	fmt.Fprintf(w, "\n%s: %s\n", c.Name, c.Summary)
+	fmt.Fprintf(w, "\n%s: %s\n", c.Name, c.Told())
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(c.Witness) > 0 {
 		fmt.Fprintln(table, "    call\treturn\tprocess\tnode\toperation\toutcome")
@@ -136,12 +139,19 @@ func printPhases(w io.Writer, el measure.Elections) {
 // repeats the run.
 func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool) {
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), strings.ToUpper(string(r.Verdict)))
+	verdict := strings.ToUpper(string(r.Verdict))
+	if r.Stopped != "" {
+		verdict += ", " + firstLine(r.Stopped)
+	}
+	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), verdict)
 	for _, reason := range decisive(r) {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(shortened(reason), "\n", "\n           "))
 	}
 	if n := len(r.Missed()); n > 0 {
 		fmt.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
+	}
+	if n := len(r.WithoutData()); n > 0 {
+		fmt.Fprintf(w, "         – %d of %d thresholds had no data\n", n, len(r.Thresholds))
 	}
 	if reported {
 		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))

@@ -190,12 +190,13 @@ func combine(checks []Result) (Verdict, []string) {
 			if slices.Index(order(), v) < slices.Index(order(), verdict) {
 				verdict = v
 			}
-			if before, said := names[c.Summary]; said {
-				names[c.Summary] = before + ", " + c.Name
+			told := c.Told()
+			if before, said := names[told]; said {
+				names[told] = before + ", " + c.Name
 				continue
 			}
-			summaries = append(summaries, c.Summary)
-			names[c.Summary] = c.Name
+			summaries = append(summaries, told)
+			names[told] = c.Name
 		}
 		for _, s := range summaries {
 			if v != Pass {

@@ -65,6 +65,7 @@ type serving struct {
 // finals are the operations after the storm.
 type finals struct {
 	healed int64
+	began  int64 // when the first was called: the bound counts from there
 	bound  time.Duration
 	writes bool // writes belong to them
 	tried  int
@@ -97,6 +98,9 @@ func (f *finals) take(op *history.Op) {
 	if s == nil {
 		s = &serving{keys: map[string]bool{}}
 		f.nodes[op.Node] = s
+	}
+	if f.began == 0 || op.Call < f.began {
+		f.began = op.Call
 	}
 	f.tried++
 	s.tried++
@@ -191,9 +195,8 @@ func (f *finals) names() []string {
 // wrong says what is wrong with a node, and whether that breaks the promise; ""
 // when it served.
 func (f *finals) wrong(in *Input, s *serving) (what string, broken bool) {
-	end := f.healed + int64(f.bound)
 	failed := func(sort string, n int) (string, bool) {
-		text := fmt.Sprintf("none of %d %s succeeded", n, sort)
+		text := fmt.Sprintf("none of %s succeeded", counted(n, sort, sort+"s"))
 		if s.last != nil {
 			text += fmt.Sprintf("; the last one ended at %s (%s)", in.clock(s.last.Return), s.last.Error)
 		}
@@ -202,18 +205,18 @@ func (f *finals) wrong(in *Input, s *serving) (what string, broken bool) {
 	switch {
 	case s.tried == 0:
 		return "nothing was tried", false
-	case s.read == 0 && s.reads > 0:
-		return failed("reads", s.reads)
 	case f.writes && s.written == 0 && s.writes > 0:
-		return failed("writes", s.writes)
+		return failed("write", s.writes)
+	case s.read == 0 && s.reads > 0:
+		return failed("read", s.reads)
 	case s.reads == 0:
 		return "no read was tried", false
 	case f.writes && s.writes == 0:
 		return "no write was tried", false
-	case s.read > end:
-		return "the first read succeeded only at " + in.clock(s.read), true
-	case s.written > end:
+	case f.writes && s.written > f.end():
 		return "the first write succeeded only at " + in.clock(s.written), true
+	case s.read > f.end():
+		return "the first read succeeded only at " + in.clock(s.read), true
 	}
 	unread := 0
 	for _, ok := range s.keys {
@@ -247,6 +250,10 @@ func (f *finals) excuse(in *Input, excused int) string {
 	return ""
 }
 
+// end is when the bound is over. The cluster is not to blame for the time that it
+// took until it was asked.
+func (f *finals) end() int64 { return max(f.healed, f.began) + int64(f.bound) }
+
 // brokenAt is when it was clear that the cluster did not come back: when the bound
 // was over, or when it was last tried, if that was before.
 func (f *finals) brokenAt() int64 {
@@ -257,7 +264,7 @@ func (f *finals) brokenAt() int64 {
 		}
 		at = max(at, s.read, s.written)
 	}
-	return min(at, f.healed+int64(f.bound))
+	return min(at, f.end())
 }
 
 // finalWitness is the last operation that a node did not carry out.

@@ -58,14 +58,15 @@ func TestRecovery(t *testing.T) {
 	}{
 		{"it came back", 10, func(*history.History) {}, Pass, "a write and a read succeeded through each of 3 nodes within 2.1 s"},
 		{"it came back, before there were writes", 0, func(*history.History) {}, Pass, "a read (this history holds no writes after the storm)"},
-		{"it never serves again", 10, func(h *history.History) { fails(h, all) }, Violation, "n1: none of 3 reads succeeded; the last one ended at 62.1 s (timeout); n2: none"},
+		{"it never serves again", 10, func(h *history.History) { fails(h, all) }, Violation, "n1: none of 1 write succeeded; the last one ended at 62.1 s (timeout); n2: none"},
 		{"it never serves again, before there were writes", 0, func(h *history.History) { fails(h, all) }, Violation, "within 60.0 s: n1: none of 3 reads"},
 		{"not even without faults", 0, func(h *history.History) { fails(h, all); h.Faults = nil }, Violation, "n1: none"},
-		{"one node does not serve", 10, func(h *history.History) { fails(h, through("n3")) }, Violation, "through every node within 10.0 s: n3: none of 3 reads"},
+		{"one node does not serve", 10, func(h *history.History) { fails(h, through("n3")) }, Violation, "through every node within 10.0 s: n3: none of 1 write"},
 		{"one node takes no writes", 10, func(h *history.History) {
 			fails(h, func(op *history.Op) bool { return op.Node == "n2" && op.Func == history.Write })
-		}, Violation, "n2: none of 1 writes succeeded"},
+		}, Violation, "n2: none of 1 write succeeded"},
 		{"too late", 1, func(*history.History) {}, Violation, "n1: the first read succeeded only at 62.1 s"},
+		{"asked late", 10, func(h *history.History) { h.Marks[1].Time = 40 * second }, Pass, "within 22.1 s"},
 		{"a write too late", 3, func(h *history.History) { h.Ops[0].Call, h.Ops[0].Return = 65*second, 66*second }, Violation, "n1: the first write succeeded only at 66.0 s"},
 		{"a key is not read", 10, func(h *history.History) {
 			fails(h, func(op *history.Op) bool { return op.Node == "n2" && op.Key == "r1" })

@@ -3,6 +3,8 @@
 package check
 
 import (
+	"fmt"
+
 	"squall/history"
 	"squall/history/measure"
 )
@@ -103,15 +105,56 @@ type Results struct {
 type Threshold struct {
 	Text string `json:"text"` // as it was given: "latency{op=write} p(99) < 50ms"
 	Met  bool   `json:"met"`
+	// NoData is true when there was nothing to judge: no election took place, say.
+	// Such a threshold is not missed, and shows nothing; Met is true.
+	NoData bool `json:"noData,omitempty"`
 	// Value is what was measured, in Unit, and Samples of how many it was made; the
 	// Limit is in the same unit.
 	Value   float64 `json:"value"`
 	Limit   float64 `json:"limit"`
 	Unit    string  `json:"unit"` // "ms", "ops/s", "%", ""
 	Samples int64   `json:"samples"`
-	// Why says in one line what was found: "p(99) of 1,204 writes: 71 ms". A
-	// threshold over nothing (no election took place) is met, and says so.
+	// Why says in one line what was found: "p(99) of 1,204 writes: 71 ms".
 	Why string `json:"why"`
+}
+
+// Outcome is what came of a threshold, in a word or two.
+func (t Threshold) Outcome() string {
+	switch {
+	case t.NoData:
+		return "no data"
+	case t.Met:
+		return "met"
+	}
+	return "missed"
+}
+
+// WithoutData are the thresholds that had nothing to judge.
+func (r *Results) WithoutData() []Threshold {
+	var none []Threshold
+	for _, t := range r.Thresholds {
+		if t.NoData {
+			none = append(none, t)
+		}
+	}
+	return none
+}
+
+// FirstViolation says when a check first saw its promise broken: "first violation
+// at 7.7 s"; "" when it did not, or when no such moment is known.
+func (r *Result) FirstViolation() string {
+	if r.Verdict != Violation || r.FirstAt == nil {
+		return ""
+	}
+	return fmt.Sprintf("first violation at %.1f s", *r.FirstAt)
+}
+
+// Told is the summary of a check, with when its promise was first broken.
+func (r *Result) Told() string {
+	if first := r.FirstViolation(); first != "" {
+		return r.Summary + "; " + first
+	}
+	return r.Summary
 }
 
 // Missed are the thresholds that were not met.

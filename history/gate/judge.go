@@ -11,8 +11,9 @@ import (
 // together, whose operations, losses and faults are put in one heap. Runs whose
 // verdict is invalid mean nothing and should not be among them.
 //
-// A threshold over nothing is met, and its Why says so: a limit on elections
-// does not ask that there be one. It is missed where nothing is a failure in
+// A threshold over nothing has no data and is not missed: a limit on elections does
+// not ask that there be one. That is said wherever the threshold is shown, for it
+// could not have failed. It is missed where nothing is a failure in
 // itself: where operations were tried and none succeeded there is no latency,
 // and where there was no load no throughput.
 func (t Threshold) Judge(results ...*check.Results) check.Threshold {
@@ -23,7 +24,7 @@ func (t Threshold) Judge(results ...*check.Results) check.Threshold {
 	case r.err != nil:
 		out.Why = "cannot be judged: " + r.err.Error()
 	case r.none != "":
-		out.Met, out.Samples = !r.dead, 0
+		out.Met, out.NoData, out.Samples = !r.dead, !r.dead, 0
 		out.Why = "nothing to judge: " + r.none
 	default:
 		out.Met = holds(r.value, t.operator, t.limit)

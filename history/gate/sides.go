@@ -19,6 +19,9 @@ type Side struct {
 	Groups []Group
 	// Skipped says what was left out, and why: runs that are invalid or damaged.
 	Skipped []string
+	// Stopped says which runs were stopped early, and when: their figures are of a
+	// part of the load.
+	Stopped []string
 }
 
 // Group are runs of the same settings but for their seeds.
@@ -95,7 +98,7 @@ func (s *Side) campaign(dir string) error {
 		return err
 	}
 	read := Campaign(dir, c)
-	s.Groups, s.Skipped = read.Groups, read.Skipped
+	s.Groups, s.Skipped, s.Stopped = read.Groups, read.Skipped, read.Stopped
 	return nil
 }
 
@@ -155,6 +158,9 @@ func (s *Side) add(group, dir string) error {
 }
 
 func (s *Side) put(group, dir string, r *check.Results) {
+	if r.Stopped != "" {
+		s.Stopped = append(s.Stopped, dir+": "+r.Stopped)
+	}
 	i := slices.IndexFunc(s.Groups, func(g Group) bool { return g.Name == group })
 	if i < 0 {
 		i = len(s.Groups)
@@ -208,7 +214,8 @@ func AgainstBaseline(path string, new *Side, tolerance float64) (*ledger.Baselin
 	if err != nil {
 		return nil, fmt.Errorf("the baseline: %w", err)
 	}
-	return &ledger.Baseline{Dir: path, Tolerance: tolerance, Rows: CompareSides(old, new, tolerance)}, nil
+	return &ledger.Baseline{Dir: path, Tolerance: tolerance, Rows: CompareSides(old, new, tolerance),
+		Stopped: append(old.Stopped, new.Stopped...)}, nil
 }
 
 // OneRun is the side of a single run whose results are at hand.

@@ -87,6 +87,9 @@ type Attempt struct {
 	// Interrupted is true when squall was stopped or killed while it ran. It is
 	// invalid then, and the cell runs again, which does not count as a repeat.
 	Interrupted bool `json:"interrupted,omitempty"`
+	// Stopped says that a run whose verdict stands was stopped early all the same,
+	// and when: a violation was found by then.
+	Stopped string `json:"stopped,omitempty"`
 	// Missed are the texts of the thresholds that it missed.
 	Missed []string `json:"missed,omitempty"`
 	// Figures are the metrics of the run that a page of the campaign shows, in the
@@ -135,6 +138,8 @@ type Baseline struct {
 	Dir       string  `json:"dir"`
 	Tolerance float64 `json:"tolerance"` // share of the old median that may be lost, 0 to 1
 	Rows      []Row   `json:"rows"`
+	// Stopped says which of the runs compared were stopped early, and when.
+	Stopped []string `json:"stopped,omitempty"`
 }
 
 // Row is one metric of one group of cells, old and new.

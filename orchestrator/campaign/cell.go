@@ -123,7 +123,7 @@ func (r *runner) halted() bool {
 
 // judge puts the results of a run into its attempt.
 func judge(a *ledger.Attempt, results *check.Results) {
-	a.Verdict = results.Verdict
+	a.Verdict, a.Stopped = results.Verdict, results.Stopped
 	a.Reason = shorten(strings.Join(results.Reasons, "; "))
 	a.Missed = nil
 	for _, t := range results.Missed() {

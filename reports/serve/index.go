@@ -105,8 +105,8 @@ type indexPage struct {
 type column struct{ Title, Name, Href, Order, Class string }
 
 type runRow struct {
-	State, Why, Test, Seed, Started, Took, Throughput, Lost, Faults string
-	Href, Live, Report, Timeline, Zip, Campaign                     string
+	State, Why, Stopped, Test, Seed, Started, Took, Throughput, Lost, Faults string
+	Href, Live, Report, Timeline, Zip, Campaign                              string
 }
 
 type campaignRow struct {
@@ -193,7 +193,7 @@ func (q query) columns() []column {
 }
 
 func (r *runInfo) row() runRow {
-	row := runRow{State: r.State, Why: r.Why, Test: clip(r.Test, 100), Seed: r.Seed, Started: when(r.Started), Took: "–", Throughput: "–",
+	row := runRow{State: r.State, Why: r.Why, Stopped: r.Stopped, Test: clip(r.Test, 100), Seed: r.Seed, Started: when(r.Started), Took: "–", Throughput: "–",
 		Lost: "–", Faults: "–", Href: link("runs", r.Path) + "/", Zip: link("zip", r.Path)}
 	if r.Started.IsZero() {
 		row.Started = clip(path.Base(r.Path), 40)

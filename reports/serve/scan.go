@@ -70,6 +70,7 @@ type runInfo struct {
 	Started    time.Time // zero: not known
 	State      string    // a verdict or one of the states
 	Why        string    // why it is damaged, or its first reason
+	Stopped    string    // when it was stopped early; "": it was not
 	Took       float64   // s; 0: not known
 	Throughput float64   // OK operations a second
 	OK         int64
@@ -219,6 +220,7 @@ type plan struct {
 
 type results struct {
 	Verdict check.Verdict `json:"verdict"`
+	Stopped string        `json:"stopped"`
 	Reasons []string      `json:"reasons"`
 	Ops     struct {
 		OK          int64   `json:"ok"`
@@ -289,6 +291,9 @@ func (r *runInfo) take(res results) {
 			r.State, r.Why = stateMissed, clip("missed: "+t.Text, 300)
 			break
 		}
+	}
+	if res.Stopped != "" {
+		r.Stopped = clip(res.Stopped, 100)
 	}
 	r.HasFigures = true
 	r.Took, r.Throughput, r.OK = res.Ops.LoadSeconds, res.Ops.Throughput, res.Ops.OK

@@ -37,7 +37,8 @@ type agent struct {
 	net    *network
 
 	squeeze *squeezer
-	hold    isolation // of servers
+	perform func(context.Context, protocol.Request) (any, error) // does what a request asks for
+	hold    isolation                                            // of servers
 
 	slots    chan struct{} // one for each request under way
 	requests sync.WaitGroup
@@ -71,6 +72,7 @@ func Run(ctx context.Context, opts Options) error {
 	a.server = &supervisor{wrap: opts.Wrap, hold: hold, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock},
 		oomKills: func() uint64 { return usage(cgroupRoot, selfCgroup).OOMKills }}
 	a.squeeze = &squeezer{server: a.server}
+	a.perform = a.carryOut
 	return a.run(ctx)
 }
 

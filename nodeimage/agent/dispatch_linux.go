@@ -11,8 +11,8 @@ import (
 
 var errBadRequest = errors.New("bad request")
 
-// perform does what a request asks for.
-func (a *agent) perform(ctx context.Context, req protocol.Request) (any, error) {
+// carryOut does what a request asks for.
+func (a *agent) carryOut(ctx context.Context, req protocol.Request) (any, error) {
 	switch req.Method {
 	case protocol.MethodHello:
 		return a.hold.hello()

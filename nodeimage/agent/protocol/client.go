@@ -153,6 +153,9 @@ func (c *Client) take(kind Kind, payload []byte) error {
 			return err
 		}
 	case KindEvent:
+		if len(payload) > MaxChunk {
+			return fmt.Errorf("%w: an event of %d bytes", ErrFrame, len(payload))
+		}
 		d.event = new(Event)
 		if err := json.Unmarshal(payload, d.event); err != nil {
 			return fmt.Errorf("%w: bad event: %w", ErrFrame, err)

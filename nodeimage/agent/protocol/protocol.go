@@ -171,5 +171,8 @@ func parseStream(payload []byte) (StreamID, int, []byte, error) {
 	if len(payload) < streamHeader {
 		return 0, 0, nil, fmt.Errorf("%w: a stream frame of %d bytes", ErrFrame, len(payload))
 	}
+	if len(payload) > streamHeader+MaxChunk {
+		return 0, 0, nil, fmt.Errorf("%w: a stream frame of %d bytes, at most %d fit", ErrFrame, len(payload), streamHeader+MaxChunk)
+	}
 	return StreamID(payload[0]), int(binary.BigEndian.Uint32(payload[1:])), payload[streamHeader:], nil
 }

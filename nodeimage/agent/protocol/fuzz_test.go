@@ -1,0 +1,57 @@
+package protocol
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+)
+
+// said is a connection whose other end says something and hangs up.
+type said struct{ io.Reader }
+
+func (s said) Write(p []byte) (int, error) { return len(p), nil }
+func (s said) Close() error                { return nil }
+
+// bounds is a handler that looks at what it is given.
+type bounds struct{ t *testing.T }
+
+func (b *bounds) Stream(_ StreamID, boot int, data []byte) {
+	if boot < 0 || len(data) > MaxChunk {
+		b.t.Errorf("a piece of %d bytes of boot %d", len(data), boot)
+	}
+}
+
+func (b *bounds) Event(Event) {}
+
+// FuzzClient: whatever comes from an agent, its client ends with the connection and
+// with an error, its calls end, and its handler is given nothing beyond the bounds.
+func FuzzClient(f *testing.F) {
+	frame := func(kind Kind, payload string) []byte {
+		b, _ := AppendFrame(nil, kind, []byte(payload))
+		return b
+	}
+	stream := append(make([]byte, StreamOverhead), "hello"...)
+	PutStreamHead(stream, StreamTrace, 7)
+	f.Add(bytes.Join([][]byte{frame(KindReply, `{"id":1,"r":{"version":4,"pid":1}}`), stream, frame(KindEvent, `{"kind":"exit","boot":1,"oom":true}`)}, nil))
+	f.Add(frame(KindReply, `{"id":1,"e":{"code":"failed","msg":"no"}}`))
+	f.Add(append(frame(KindReply, `{"id":1}`), frame(KindReply, `{"id":1}`)...))
+	f.Add(frame(KindCredit, "\x00\x00\x00\x01"))
+	f.Add([]byte("usage: another program\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c := NewClient(said{Reader: bytes.NewReader(in)}, &bounds{t: t})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, _ = c.Hello(ctx)
+		if ctx.Err() != nil {
+			t.Error("a call did not end with its connection")
+		}
+		<-c.Done()
+		if err := c.Err(); !errors.Is(err, ErrAgentGone) {
+			t.Errorf("it ended with %v", err)
+		}
+		_ = c.Close()
+	})
+}

@@ -4,16 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"testing"
 	"time"
 )
-
-// said is a connection whose other end says something and hangs up.
-type said struct{ io.Reader }
-
-func (s said) Write(p []byte) (int, error) { return len(p), nil }
-func (s said) Close() error                { return nil }
 
 // bounds is a handler that looks at what it is given.
 type bounds struct{ t *testing.T }
@@ -26,9 +19,8 @@ func (b *bounds) Stream(_ StreamID, boot int, data []byte) {
 
 func (b *bounds) Event(Event) {}
 
-// FuzzClient: whatever comes from an agent, its client ends with the connection and
-// with an error, its calls end, and its handler is given nothing beyond the bounds.
-func FuzzClient(f *testing.F) {
+// FuzzCalls: whatever comes from an agent, the calls of its client end with the connection, and its handler is given nothing beyond the bounds.
+func FuzzCalls(f *testing.F) {
 	frame := func(kind Kind, payload string) []byte {
 		b, _ := AppendFrame(nil, kind, []byte(payload))
 		return b
@@ -41,7 +33,7 @@ func FuzzClient(f *testing.F) {
 	f.Add(frame(KindCredit, "\x00\x00\x00\x01"))
 	f.Add([]byte("usage: another program\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c := NewClient(said{Reader: bytes.NewReader(in)}, &bounds{t: t})
+		c := NewClient(agentOf{bytes.NewReader(in)}, &bounds{t: t})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, _ = c.Hello(ctx)

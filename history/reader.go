@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"squall/internal/regular"
 )
 
 // VersionError is returned for a history written in a format that this
@@ -52,7 +54,7 @@ type openOp struct {
 
 // Open opens the history at path and reads its header.
 func Open(path string) (*Reader, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the history: %w", err)
 	}

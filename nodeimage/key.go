@@ -21,7 +21,7 @@ import (
 
 // sourceDirs are the directories whose sources squall-node is made of.
 func sourceDirs() []string {
-	return []string{"cmd/squall-node", "history", "nodeimage", "workloads"}
+	return []string{"cmd/squall-node", "history", "internal", "nodeimage", "workloads"}
 }
 
 // keyVersion changes when the way of building does.

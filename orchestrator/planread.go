@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/regular"
 	"squall/nemesis"
 	"squall/nemesis/faults"
 )
@@ -51,7 +52,7 @@ func readSmall(path string, most int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", path)
 	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

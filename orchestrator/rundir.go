@@ -15,6 +15,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/regular"
 )
 
 // The files of a run directory that the orchestrator writes; history, check
@@ -201,7 +202,7 @@ func holdsRun(dir string) bool {
 // its own, "" when there are none.
 func lastLines(path string) string {
 	const lines, bytes = 10, 4 << 10
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return ""
 	}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/regular"
 )
 
 // The files of a run directory that a report is made from.
@@ -60,15 +60,46 @@ func readRun(dir string) (*run, error) {
 	return r, nil
 }
 
+// Bounds on a document. Squall's own have some megabytes and ten levels; indenting
+// takes room for each value by its depth, so that a short text can become a very
+// long one.
+const (
+	maxDocument = 16 << 20
+	maxDepth    = 64
+)
+
+// depth is how many levels the arrays and objects of a JSON text have.
+func depth(text []byte) (deepest int) {
+	now, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[' || c == '{':
+			now++
+			deepest = max(deepest, now)
+		case c == ']' || c == '}':
+			now--
+		}
+	}
+	return deepest
+}
+
 // readDocument reads a JSON file for display; what is wrong with it is shown
 // in its place.
 func readDocument(dir, name string) document {
-	text, err := os.ReadFile(filepath.Join(dir, name))
+	text, err := regular.ReadFile(filepath.Join(dir, name), maxDocument)
 	if errors.Is(err, fs.ErrNotExist) {
 		return document{}
 	}
 	if err != nil {
 		return document{trouble: fmt.Sprintf("%s cannot be read: %v", name, err)}
+	}
+	if depth(text) > maxDepth {
+		return document{trouble: fmt.Sprintf("%s is damaged: its values are more than %d levels deep", name, maxDepth)}
 	}
 	var d document
 	dec := json.NewDecoder(bytes.NewReader(text))

@@ -15,6 +15,7 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/regular"
 )
 
 // ResultsName is the name of results.json in a run directory.
@@ -246,7 +247,7 @@ func ReadResults(dir string) (*Results, error) {
 
 // ReadResultsFile reads a results.json under whatever name.
 func ReadResultsFile(path string) (*Results, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, regular.MaxJSON)
 	if err != nil {
 		return nil, fmt.Errorf("read the results: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"squall/internal/regular"
 )
 
 // maxBytes bounds what is read of a record. The largest campaign that squall
@@ -23,7 +25,7 @@ var ErrVersion = errors.New("another schema version")
 // is refused with ErrVersion, one that was not there with fs.ErrNotExist.
 func Read(dir string) (*Campaign, error) {
 	name := filepath.Join(dir, FileName)
-	file, err := os.Open(name)
+	file, err := regular.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the campaign's record: %w", err)
 	}

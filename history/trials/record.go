@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"squall/internal/regular"
 )
 
 // FileName is the name of the record in a run directory.
@@ -179,7 +181,7 @@ func (r *Record) Write(dir string) error {
 // Read reads the record in dir.
 func Read(dir string) (*Record, error) {
 	path := filepath.Join(dir, FileName)
-	text, err := os.ReadFile(path)
+	text, err := regular.ReadFile(path, regular.MaxJSON)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no %s: it is no run of `squall elections`", dir, FileName)
 	}

@@ -16,6 +16,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/regular"
 	"squall/orchestrator"
 )
 
@@ -90,7 +91,11 @@ func newDir(of string, now time.Time) (string, error) {
 // lock takes the right to write in a campaign's directory. It ends with the
 // process, however that ends.
 func lock(dir string) (*place, error) {
-	l := flock.New(filepath.Join(dir, lockName))
+	name := filepath.Join(dir, lockName)
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("lock the campaign's directory: %s is no regular file: remove it, or start another with --new", name)
+	}
+	l := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDONLY|regular.NoWait))
 	ok, err := l.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock the campaign's directory %s: %w", dir, err)

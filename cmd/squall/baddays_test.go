@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -210,30 +209,12 @@ func serverThatDoesNotStart(t *testing.T, s *storm) {
 // otherServer builds a squall-node whose server is this code instead.
 func otherServer(t *testing.T, ctx context.Context, arch, code string) (nodeimage.Binary, error) {
 	t.Helper()
-	root, err := nodeimage.FindRoot()
-	if err != nil {
-		return nodeimage.Binary{}, err
-	}
-	dir := t.TempDir()
-	source, overlay, out := filepath.Join(dir, "kv.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "squall-node")
-	text := "package main\n\nimport (\n\t\"errors\"\n\t\"fmt\"\n\t\"os\"\n)\n\nvar _, _, _ = errors.New, fmt.Print, os.Exit\n\n" +
-		"func runKV([]string) error { " + code + " }\n"
-	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
-		return nodeimage.Binary{}, err
-	}
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "cmd/squall-node/kv.go"): source}})
-	if err != nil {
-		return nodeimage.Binary{}, err
-	}
-	if err := os.WriteFile(overlay, replace, 0o644); err != nil {
-		return nodeimage.Binary{}, err
-	}
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay", overlay, "-o", out, "./cmd/squall-node")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
-	if said, err := build.CombinedOutput(); err != nil {
-		return nodeimage.Binary{}, fmt.Errorf("%w: %s", err, said)
-	}
-	return nodeimage.Binary{Path: out, Key: fmt.Sprintf("test-%s-%d", strings.ToLower(rand.Text()[:6]), os.Getpid())}, nil
+	return buildOther(t, ctx, arch, code, nil, "CGO_ENABLED=0")
+}
+
+// otherKey is one that no other build has.
+func otherKey() string {
+	return fmt.Sprintf("test-%s-%d", strings.ToLower(rand.Text()[:6]), os.Getpid())
 }
 
 func TestInterrupts(t *testing.T) { onEach(t, orchestrator.RuntimeLocal, interrupts) }

@@ -148,7 +148,7 @@ func TestLoad(t *testing.T) {
 	if m, err := find(all, "b"); err != nil || m.Name != "b" {
 		t.Errorf("find: %+v, %v", m, err)
 	}
-	if _, err := find(all, "c"); err == nil || !strings.Contains(err.Error(), "there are a, b") {
+	if _, err := find(all, "nothing-like-it"); err == nil || !strings.Contains(err.Error(), "there are: a, b") {
 		t.Errorf("an unknown name: %v, want the known ones listed", err)
 	}
 	if _, err := load(fstest.MapFS{"x.patch": {Data: []byte("diff --git")}}); err == nil || !strings.Contains(err.Error(), "mutant x") {

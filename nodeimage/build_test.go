@@ -54,6 +54,7 @@ func build(t *testing.T, opts BuildOptions) Binary {
 }
 
 func TestBuildIsCached(t *testing.T) {
+	machinetest.NotShort(t, "it compiles nodes")
 	opts := BuildOptions{Root: scratch(t), CacheDir: t.TempDir()}
 	var wg sync.WaitGroup
 	for range 3 { // at once
@@ -128,6 +129,7 @@ func mustLookPath(t *testing.T, name string) string {
 }
 
 func TestBuildErrors(t *testing.T) {
+	machinetest.NotShort(t, "it compiles nodes")
 	root := scratch(t)
 	write(t, root, "cmd/squall-node/main.go", "package main\n\nfunc main() { undefined() }\n")
 	cache := t.TempDir()
@@ -180,6 +182,7 @@ func TestKeyCoversSources(t *testing.T) {
 
 // TestMutantsBuild: every mutant's patch still fits the sources, and builds.
 func TestMutantsBuild(t *testing.T) {
+	machinetest.NotShort(t, "it compiles nodes with known bugs")
 	root, err := FindRoot()
 	if err != nil {
 		t.Fatal(err)

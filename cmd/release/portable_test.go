@@ -22,6 +22,7 @@ import (
 // That finds whatever is not there on a system, and takes seconds where
 // building all packages for a target takes most of a minute.
 func TestCompilesForEveryTarget(t *testing.T) {
+	machinetest.NotShort(t, "it checks the types of every package")
 	if raced {
 		machinetest.Skip(t, "the race detector makes minutes of it")
 	}
@@ -34,10 +35,16 @@ func TestCompilesForEveryTarget(t *testing.T) {
 			continue // what runs this test compiles
 		}
 		t.Run(strings.ReplaceAll(target.String(), "/", "-"), func(t *testing.T) {
+			if target != smallTarget {
+				machinetest.NeedWhole(t, smallTarget.String()+" is tried, which differs the most from others")
+			}
 			checkTypes(t, target, listPackages(t, root, target, "./cmd/squall"))
 		})
 	}
 }
+
+// smallTarget is the one target that is tried when not all of them are.
+var smallTarget = target{"windows", "amd64"}
 
 // TestCheckTypesFinds: what holds on one system only does not pass on another.
 func TestCheckTypesFinds(t *testing.T) {

@@ -69,6 +69,7 @@ func TestRelease(t *testing.T) {
 	t.Run("is reproducible", func(t *testing.T) { sameFiles(t, outs[0], outs[1]) })
 	t.Run("is summed up", func(t *testing.T) { checkSums(t, outs[0]) })
 	t.Run("tells what it is made of", func(t *testing.T) { checkBOM(t, filepath.Join(outs[0], bomFile)) })
+	machinetest.Turn(t) // both start machines
 	t.Run("runs alone", func(t *testing.T) { runAlone(t, programIn(t, outs[0])) })
 	t.Run("runs in a container", func(t *testing.T) { runInContainer(t, outs[0], "squall:1.2.3") })
 }
@@ -246,6 +247,7 @@ func runAlone(t *testing.T, program string) {
 }
 
 func TestErrorsNameTheTarget(t *testing.T) {
+	machinetest.NotShort(t, "it compiles nodes")
 	root := scratchModule(t, map[string]string{"cmd/squall-node/main.go": "package main\n\nfunc main() { undefined() }\n"})
 	out := t.TempDir()
 	if err := os.WriteFile(filepath.Join(out, sumsFile), []byte("of an older release"), 0o644); err != nil {

@@ -17,6 +17,7 @@ import (
 // file and its line are laid over the sources, and the catalogue's own tests
 // try it.
 func TestTheGuideAddsAFault(t *testing.T) {
+	machinetest.NotShort(t, "it compiles the catalogue with one fault more")
 	if _, ok := nemesis.Find(All(), "island"); ok {
 		machinetest.Skip(t, "somebody has followed the guide: its fault is in this catalogue, and tried by the other tests")
 	}

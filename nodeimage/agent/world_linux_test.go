@@ -34,6 +34,7 @@ func inWorld(t testing.TB, test func()) {
 		test()
 		return
 	}
+	machinetest.NotShort(t, "it makes network namespaces")
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=4m"}
 	_, bench := t.(*testing.B)
 	if bench {

@@ -8,7 +8,11 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"squall/internal/machinetest"
 )
+
+func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
 
 const program = `package main
 
@@ -57,6 +61,7 @@ func module(t *testing.T, source string) string {
 }
 
 func TestOverlayBuilds(t *testing.T) {
+	machinetest.NotShort(t, "it compiles programs")
 	for name, source := range map[string]string{
 		"as the patch was made":   program,
 		"the lines have moved":    strings.Replace(program, "func main", "// A comment\n// of two lines.\nfunc main", 1),

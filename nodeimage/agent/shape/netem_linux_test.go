@@ -80,6 +80,7 @@ func TestTreeInNamespace(t *testing.T) {
 		testTree(t)
 		return
 	}
+	machinetest.NotShort(t, "it makes network namespaces")
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/regular"
 	"squall/reports"
 )
 
@@ -88,7 +89,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) content(w http.ResponseWriter, r *http.Request, name string) {
-	f, err := s.root.Open(name)
+	f, err := regular.OpenIn(s.root, name)
 	if err != nil {
 		notFound(w, err)
 		return

@@ -70,9 +70,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	for sent := 0; ; {
 		var m message
-		run.mu.Lock()
-		m, sent = run.state.message(time.Now(), sent)
-		run.mu.Unlock()
+		m, sent = run.now(sent)
 		text, err := json.Marshal(m)
 		if err != nil {
 			return

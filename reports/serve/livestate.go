@@ -11,10 +11,11 @@ import (
 // Bounds on what is kept of a run, which may hold anything.
 const (
 	maxSeconds = 48 * 3600
-	maxHealed  = 8   // faults that are over, in the list
-	maxBands   = 400 // faults in the chart
-	maxForce   = 50  // faults in force, in the list
-	again      = 3   // seconds that are sent again: something may have come late
+	maxHealed  = 8     // faults that are over, in the list
+	maxBands   = 400   // faults in the chart
+	maxTold    = 10000 // faults in force that are remembered
+	maxForce   = 50    // faults in force, in the list
+	again      = 3     // seconds that are sent again: something may have come late
 )
 
 // liveState is what the records of a run came to so far.
@@ -59,11 +60,22 @@ func (s *liveState) begin(h history.Header) { s.header, s.begun = h, true }
 
 // second is the place of a moment in the slices; false outside of all bounds.
 func (s *liveState) second(t int64) (int, bool) {
-	n := (t - s.header.Mono) / int64(time.Second)
-	return int(n), t >= s.header.Mono && n < maxSeconds
+	if t < s.header.Mono {
+		return 0, false
+	}
+	n := (uint64(t) - uint64(s.header.Mono)) / uint64(time.Second) // the difference may be more than an int64 holds
+	return int(min(n, maxSeconds)), n < maxSeconds
 }
 
-func (s *liveState) seconds(t int64) float64 { return float64(t-s.header.Mono) / 1e9 }
+func (s *liveState) seconds(t int64) float64 { return between(s.header.Mono, t) }
+
+// between is how many seconds it is from one moment to another, whatever they are.
+func between(from, to int64) float64 {
+	if d := to - from; (d >= 0) == (to >= from) {
+		return float64(d) / 1e9
+	}
+	return float64(to)/1e9 - float64(from)/1e9
+}
 
 func (s *liveState) take(rec history.Record) {
 	switch {
@@ -132,7 +144,7 @@ func (s *liveState) fault(f history.Fault) {
 	if f.Phase == history.Inject {
 		if f.Err != "" {
 			s.healed = append(s.healed, f)
-		} else {
+		} else if len(s.force) < maxTold {
 			s.force[f.ID] = f
 			s.bands = append(s.bands, band{ID: f.ID, Class: class(f), Begin: s.seconds(f.Begin)})
 		}
@@ -217,7 +229,7 @@ func (s *liveState) message(now time.Time, sent int) (m message, next int) {
 	switch {
 	case s.loadBegan == 0:
 	case s.loadEnded != 0:
-		m.Load = float64(s.loadEnded-s.loadBegan) / 1e9
+		m.Load = between(s.loadBegan, s.loadEnded)
 	default:
 		m.Load = max(0, m.Elapsed-s.seconds(s.loadBegan))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"squall/history/ledger"
 	"squall/history/measure"
 	"squall/history/trials"
+	"squall/internal/regular"
 	"squall/reports"
 )
 
@@ -106,7 +108,8 @@ type listing struct {
 // scanner looks through the folder. One look serves all who ask within a while,
 // and what was read of a file is kept until the file changes.
 type scanner struct {
-	fs fs.FS
+	root *os.Root
+	fs   fs.FS
 
 	mu    sync.Mutex
 	last  *listing
@@ -313,13 +316,12 @@ func nameOf(name string) (started time.Time, seed string) {
 
 // held reports whether the file's lock is held.
 func (s *scanner) held(name string) bool {
-	f, err := s.fs.Open(name)
+	f, err := regular.OpenIn(s.root, name)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	file, ok := f.(interface{ Fd() uintptr })
-	return ok && history.Held(file)
+	return history.Held(f)
 }
 
 func (s *scanner) campaign(dir string, files map[string]bool, busy bool) campaignInfo {
@@ -368,7 +370,7 @@ func read[T any](s *scanner, name string) (T, error) {
 		value, _ = p.value.(T)
 		return value, p.err
 	}
-	err = decode(s.fs, name, info, &value)
+	err = decode(s.root, name, info, &value)
 	if s.files == nil {
 		s.files = map[string]*parsed{}
 	}
@@ -376,14 +378,14 @@ func read[T any](s *scanner, name string) (T, error) {
 	return value, err
 }
 
-func decode(fsys fs.FS, name string, info fs.FileInfo, into any) error {
+func decode(root *os.Root, name string, info fs.FileInfo, into any) error {
 	switch base := path.Base(name); {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no file", base)
 	case info.Size() > maxJSON:
 		return fmt.Errorf("%s is longer than %s", base, size(maxJSON))
 	}
-	f, err := fsys.Open(name)
+	f, err := regular.OpenIn(root, name)
 	if err != nil {
 		return err
 	}

@@ -39,8 +39,9 @@ type Server struct {
 	zips    chan struct{} // a place for each zip under way
 }
 
-// zipsAtOnce bounds how many zips are packed at the same time.
-const zipsAtOnce = 4
+// zipsAtOnce bounds how many zips are packed at the same time. Most of them wait
+// for those who read them, so that a few slow readers do not keep others out.
+const zipsAtOnce = 64
 
 // New opens the folder of the runs.
 func New(cfg Config) (*Server, error) {
@@ -49,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("open the folder of runs: %w", err)
 	}
 	s := &Server{root: root, out: cfg.Out, host: strings.ToLower(cfg.Host), mux: http.NewServeMux(), zips: make(chan struct{}, zipsAtOnce)}
-	s.scanner.fs = root.FS()
+	s.scanner.fs, s.scanner.root = root.FS(), root
 	s.watches.server = s
 	s.mux.HandleFunc("/{$}", s.index)
 	s.mux.HandleFunc("/assets/{name}", s.asset)
@@ -76,7 +77,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !plain(r.URL):
 		refuse(w, http.StatusNotFound, "there is nothing of that name")
 	default:
-		s.mux.ServeHTTP(w, r)
+		s.mux.ServeHTTP(newImpatient(w), r)
 	}
 }
 

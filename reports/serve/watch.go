@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"path"
@@ -11,6 +12,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/regular"
 )
 
 // How a run is watched. Reading takes a fifth of one processor at most, and all
@@ -43,9 +45,10 @@ type watch struct {
 	done    chan struct{}
 	lookers int
 
-	mu    sync.Mutex
-	state liveState
-	ended time.Time // when it was first seen that the run is over
+	mu     sync.Mutex
+	state  liveState
+	broken bool      // what was read of it could not be taken
+	ended  time.Time // when it was first seen that the run is over
 }
 
 // join begins to look at a run; leave ends it.
@@ -113,8 +116,7 @@ func (w *watch) follow(ctx context.Context) {
 		if in == nil {
 			in = w.open()
 		}
-		more := in != nil && w.poll(in)
-		w.look()
+		more := w.step(in)
 		pause := watchEvery
 		if more {
 			pause = watchPause
@@ -127,13 +129,36 @@ func (w *watch) follow(ctx context.Context) {
 	}
 }
 
+// step reads on and looks whether the run goes on. Whatever is in the run, it ends
+// the watching of this run at most: the run is then shown as damaged.
+func (w *watch) step(in *history.Follower) (more bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.broken, more = true, false
+			w.state.trouble = "the history is damaged: what it holds cannot be shown: " + clip(fmt.Sprint(p), 300)
+		}
+	}()
+	more = in != nil && !w.broken && w.poll(in)
+	w.look()
+	return more
+}
+
+// now is what somebody who looks is told who has the seconds before sent.
+func (w *watch) now(sent int) (message, int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.message(time.Now(), sent)
+}
+
 // open opens the history, once there is one.
 func (w *watch) open() *history.Follower {
 	name := path.Join(w.dir, history.FileName)
 	if !isFile(w.server.root.FS(), name) {
 		return nil
 	}
-	f, err := w.server.root.Open(name)
+	f, err := regular.OpenIn(w.server.root, name)
 	if err != nil {
 		return nil
 	}

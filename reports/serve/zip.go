@@ -11,6 +11,7 @@ import (
 
 	"squall/history"
 	"squall/history/ledger"
+	"squall/internal/regular"
 )
 
 // zipLink is where the zip of a folder is; "" for a folder that is neither a run
@@ -69,7 +70,7 @@ func passing(name string) bool {
 // pack adds a file as long as it is now. An error is one of the connection, or of
 // a file of which a part was sent.
 func (s *Server) pack(packer *zip.Writer, file, as string) error {
-	f, err := s.root.Open(file)
+	f, err := regular.OpenIn(s.root, file)
 	if err != nil {
 		return nil
 	}

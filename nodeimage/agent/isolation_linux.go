@@ -42,7 +42,7 @@ func isolate(want ServerRules) isolation {
 	}
 	if want.Processes != 0 {
 		if err := processesBounded(cgroupRoot, selfCgroup); err != nil {
-			is.weaker = append(is.weaker, fmt.Sprintf("the machine's processes are not counted by a control group, only those of the servers' user: %v", err))
+			is.weaker = append(is.weaker, fmt.Sprintf("no control group bounds the machine's processes, only the limit of the servers' user does: %v", err))
 		}
 	}
 	return is
@@ -109,7 +109,7 @@ func mapped(text string, id int) bool {
 func processesBounded(root, self string) error {
 	dir, _, err := findGroup(root, self, "pids", "pids.max")
 	if err != nil {
-		return err
+		return errors.New("it has none with the controller pids (run squall as root, or where systemd delegates it)")
 	}
 	limit, err := readNumber(dir, "pids.max")
 	if err != nil {

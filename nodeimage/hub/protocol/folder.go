@@ -110,8 +110,24 @@ func (f Folder) Remove() error {
 	if err := f.RemoveCgroups(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(string(f)); err != nil {
+	if err := removeAll(string(f)); err != nil {
 		return fmt.Errorf("removing the run's folder: %w", err)
 	}
 	return nil
+}
+
+// removeAll removes a directory also when a server has left directories in it
+// that nobody may look into, which only root could remove as they are.
+func removeAll(path string) error {
+	err := os.RemoveAll(path)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	_ = filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700) // before it is looked into
+		}
+		return nil
+	})
+	return os.RemoveAll(path)
 }

@@ -184,7 +184,12 @@ func (l *loader) quit(ctx context.Context) error {
 func (l *loader) Event(e protocol.Event) {
 	switch e.Kind {
 	case protocol.EventSilent:
-		l.sink.broken(errors.New("the driver closed its history and runs on: what its clients did is not known"))
+		l.mu.Lock()
+		leaving := l.leaving
+		l.mu.Unlock()
+		if !leaving { // one that ends closes its history a moment before
+			l.sink.broken(errors.New("the driver closed its history and runs on: what its clients did is not known"))
+		}
 	case protocol.EventExit:
 		l.ended(e)
 	}

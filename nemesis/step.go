@@ -55,7 +55,7 @@ func (r *Runner) heal(ctx context.Context, fault Fault, h *Hit, record history.F
 			break
 		}
 	}
-	if err != nil {
+	if err != nil && !r.abandoned() {
 		if down := r.crashed(ctx, h); down != "" { // then that is what is wrong, and is found as such
 			h.Say("%s, so that not all of it could be seen to be gone: %s", down, r.plain(err, stepTimeout))
 			r.warn(fmt.Sprintf("fault %d, %s: %s", h.Plan.ID, h.Plan.Name(), down))

@@ -84,8 +84,11 @@ func (r *run) stoppedAfter() string {
 	if began == 0 {
 		return "stopped before the load began"
 	}
-	ran := min(time.Duration(r.clock.now()-began), total)
-	return fmt.Sprintf("stopped after %s s of %s s", seconds(ran), seconds(total))
+	return stoppedText(time.Duration(r.clock.now()-began), total)
+}
+
+func stoppedText(ran, total time.Duration) string {
+	return fmt.Sprintf("stopped after %s s of %s s", seconds(min(ran, total)), seconds(total))
 }
 
 // seconds writes a duration with one decimal at most.

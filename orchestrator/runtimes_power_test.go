@@ -74,7 +74,7 @@ func reaches(t *testing.T, stayed, restarted *protocol.Client, stayedAt, restart
 		if err := from.ProbeSend(t.Context(), nonce, []netip.Addr{byAt}, protocol.ProbePort); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // on its way; one that comes later is lost to this try alone
 		got, err := by.ProbeHeard(t.Context(), nonce)
 		if err != nil {
 			t.Fatal(err)
@@ -284,7 +284,7 @@ func nodePower(t *testing.T, h host) {
 		if !strings.Contains(why, "killed") {
 			t.Errorf("lost because %q", why)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("the loss of the machine went unnoticed")
 	}
 }

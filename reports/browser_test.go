@@ -93,11 +93,10 @@ func quiet(t *testing.T, page *browsertest.Page) {
 // await waits until an expression holds.
 func await(t testing.TB, page *browsertest.Page, expression string) {
 	t.Helper()
-	for range 500 {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		if browsertest.Eval[bool](page, expression) {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatalf("it never came to %s; the console says %q", expression, page.Troubles())
 }

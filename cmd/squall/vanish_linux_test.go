@@ -139,7 +139,7 @@ func killedAfter(t *testing.T, s *storm, cache string, after time.Duration, limi
 	_ = cmd.Wait() // says that it was killed
 	run := "-" + seed
 	var left []string
-	for range 200 {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
 		left = traces(t, run)
 		for p := range processes(t) {
 			if started[p] {
@@ -150,7 +150,6 @@ func killedAfter(t *testing.T, s *storm, cache string, after time.Duration, limi
 		if left = append(left, disks...); len(left) == 0 {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	slices.Sort(left)
 	if len(left) > 0 {

@@ -201,7 +201,7 @@ func newHarness(t *testing.T, rec *recorder) *harness {
 		h.Close()
 		select {
 		case <-h.ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the agent does not end")
 		}
 	})
@@ -241,7 +241,7 @@ func (h *harness) exit(t *testing.T, boot int) protocol.Event {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain waited for: %s", what)
 		}

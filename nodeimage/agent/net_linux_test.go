@@ -136,14 +136,13 @@ func testReject(t *testing.T, a, b *host, addr netip.Addr) {
 	served := <-accepted
 	a.net(t, []protocol.Cut{{From: from, Reject: true}})
 	b.net(t, []protocol.Cut{{From: addr, Reject: true}})
-	start := time.Now()
-	errs, err := b.Connect(context.Background(), []netip.AddrPort{server}, 5*time.Second)
+	errs, err := b.Connect(context.Background(), []netip.AddrPort{server}, 20*time.Second)
 	must(t, err)
-	if !strings.Contains(errs[0], "connection refused") || time.Since(start) > time.Second {
-		t.Errorf("a new connection: %q after %v, want refused at once", errs[0], time.Since(start))
+	if !strings.Contains(errs[0], "connection refused") { // and not a timeout
+		t.Errorf("a new connection: %q, want refused", errs[0])
 	}
 	for who, c := range map[string]net.Conn{"client": client, "server": served} {
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		_, err := c.Write([]byte("x"))
 		if err == nil {
 			_, err = c.Read(make([]byte, 1))
@@ -157,7 +156,7 @@ func testReject(t *testing.T, a, b *host, addr netip.Addr) {
 	}
 	a.net(t, nil)
 	b.net(t, nil)
-	if errs, err := b.Connect(context.Background(), []netip.AddrPort{server}, 5*time.Second); err != nil || errs[0] != "" {
+	if errs, err := b.Connect(context.Background(), []netip.AddrPort{server}, 20*time.Second); err != nil || errs[0] != "" {
 		t.Errorf("healed: %v, %v", errs, err)
 	}
 	<-accepted
@@ -278,11 +277,15 @@ func heldGoesOut(t *testing.T, a, b *host, end func()) {
 		t.Errorf("heard too early: %+v, %v", h, err)
 	}
 	end()
-	_ = in.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_ = in.SetReadDeadline(time.Now().Add(20 * time.Second)) // it would be held for 30 s
 	if n, err := in.Read(make([]byte, 9000)); n != len(long) {
 		t.Errorf("read %d bytes, %v, want %d", n, err, len(long))
 	}
-	h, err := b.FlowHeard(context.Background(), flows)
+	var h []protocol.FlowHeard
+	eventually(t, "all datagrams", func() bool {
+		h, err = b.FlowHeard(context.Background(), flows)
+		return err != nil || len(h) == 1 && h[0].Received >= 20
+	})
 	if err != nil || len(h) != 1 || h[0].Received != 20 || h[0].Reordered != 0 {
 		t.Errorf("heard %+v, %v, want all 20 in order", h, err)
 	}

@@ -91,7 +91,7 @@ func newWorld(t testing.TB, n int) []*host {
 // takes up to a second.
 func (h *host) reach(t testing.TB, hosts []*host) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		flows++
 		spec := protocol.FlowSpec{Nonce: flows, Port: protocol.ProbePort, Count: 1, Wait: 200 * time.Millisecond}
 		for _, o := range hosts {
@@ -286,14 +286,14 @@ func (a *attempt) Errorf(format string, args ...any) {
 func patiently(t *testing.T, try func(j judge)) {
 	t.Helper()
 	var a attempt
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		a = attempt{}
 		if try(&a); len(a.complaints) == 0 {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Errorf("for half a minute in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
+	t.Errorf("for a minute in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
 }
 
 func must(t testing.TB, err error) {

@@ -197,7 +197,7 @@ func TestClusterOnANetworkThatChangesBytes(t *testing.T) {
 		}
 	}
 	network.on.Store(true)
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // of load; that it was one is asserted below
 	behind, seen := c.fallBehindAndReturn()
 	time.Sleep(time.Second)
 	network.on.Store(false)

@@ -156,7 +156,7 @@ func localListener(t testing.TB) net.Listener {
 
 func dialServer(t testing.TB, addr string, timeout time.Duration) *Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := Dialer{Timeout: timeout}.Dial(ctx, addr)
 	if err != nil {
@@ -166,10 +166,10 @@ func dialServer(t testing.TB, addr string, timeout time.Duration) *Client {
 	return c
 }
 
-// eventually waits until what holds, at most for some seconds.
+// eventually waits until what holds, at most for two minutes.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

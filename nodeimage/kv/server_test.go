@@ -395,7 +395,7 @@ func TestSlowReader(t *testing.T) {
 	eventually(t, "the server pauses", func() bool {
 		before := seen
 		seen = gets.Load()
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // too early a pause lets the bound below hold all the more
 		return seen > 0 && seen == before
 	})
 	if seen > 40 {

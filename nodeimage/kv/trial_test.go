@@ -26,7 +26,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 
 func (b *lockedBuffer) await(t *testing.T, part string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		b.mu.Lock()
 		found := strings.Contains(b.buf.String(), part)
 		b.mu.Unlock()

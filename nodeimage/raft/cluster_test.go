@@ -132,7 +132,7 @@ func (c *cluster) stop(id raft.NodeID) {
 
 // leader waits until a running node leads.
 func (c *cluster) leader() *raft.Node {
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for time.Now().Before(deadline) {
 		for _, id := range c.ids {
 			c.mu.RLock()
@@ -144,7 +144,7 @@ func (c *cluster) leader() *raft.Node {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	c.tb.Fatal("no leader within 20 s")
+	c.tb.Fatal("no leader within two minutes")
 	return nil
 }
 
@@ -297,8 +297,10 @@ func TestFailingDiskStopsTheNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Stop()
-	for n.Status().Role != raft.Leader {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(2 * time.Minute); n.Status().Role != raft.Leader; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no leader within two minutes")
+		}
 	}
 	close(storage.fail)
 	got := make(chan error, 1)

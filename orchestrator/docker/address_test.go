@@ -176,13 +176,9 @@ func TestNoEngine(t *testing.T) {
 		}
 	}()
 	host := "unix://" + l.Addr().String()
-	begin := time.Now()
 	_, err = New(t.Context(), Options{Host: host, PingTimeout: 100 * time.Millisecond})
 	if !errors.Is(err, ErrNoEngine) || !strings.Contains(err.Error(), "did not answer within 100ms") {
 		t.Errorf("got %v, want that it did not answer in time", err)
-	}
-	if took := time.Since(begin); took > 4*time.Second {
-		t.Errorf("finding that out took %v", took)
 	}
 	<-accepted
 	ctx, cancel := context.WithCancel(t.Context())

@@ -93,15 +93,6 @@ func wantHung(t *testing.T, r *Runtime, err error, doing ...string) {
 	}
 }
 
-// inTime fails the test if the engine was waited for longer than each limit says
-// by far.
-func inTime(t *testing.T, begin time.Time) {
-	t.Helper()
-	if took := time.Since(begin); took > 30*time.Second {
-		t.Errorf("waiting for a hung engine took %v", took)
-	}
-}
-
 // TestHungWhileUp has an engine that answers at first and then hangs, at every
 // request of an Up in turn. Taking back what was made is in vain too.
 func TestHungWhileUp(t *testing.T) {
@@ -121,13 +112,11 @@ func TestHungWhileUp(t *testing.T) {
 			s := spec(t, real, "n1")
 			t.Cleanup(func() { cleanUp(t, real, s.Run) })
 			r := hungEngine(t, real, after)
-			begin := time.Now()
 			_, err := r.Up(t.Context(), s)
 			wantHung(t, r, err, "while listing containers", "squall clean removes what is left")
 			if !regexp.MustCompile(doing).MatchString(err.Error()) {
 				t.Errorf("%v, want %q in it", err, doing)
 			}
-			inTime(t, begin)
 		})
 	}
 }
@@ -156,7 +145,6 @@ func TestHungWithMachines(t *testing.T) {
 	if _, err := agent.Hello(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	wantHung(t, r, m.Kill(t.Context()), "while killing the container of n1")
 	if death := m.Death(t.Context()); !strings.Contains(death, "did not answer within "+r.limits.question.String()+" while inspecting the container of n1") {
 		t.Errorf("death: %q", death)
@@ -167,7 +155,6 @@ func TestHungWithMachines(t *testing.T) {
 		wantHung(t, r, err, "while asking for its version")
 	}
 	wantHung(t, r, c.Down(t.Context()), "taking the machines of run "+s.Run+" down", "squall clean removes what is left")
-	inTime(t, begin)
 	// The stream to the agent was closed, so the machine ends by itself.
 	<-agent.Done()
 }
@@ -179,20 +166,16 @@ func TestHungWhileCleaning(t *testing.T) {
 	s := spec(t, real, "n1")
 	up(t, real, s)
 	r := hungEngine(t, real, "DELETE .*/containers/")
-	begin := time.Now()
 	report, err := r.Clean(t.Context(), CleanOptions{Run: s.Run, Images: true})
 	wantHung(t, r, err, "cleaning up", "while removing containers", "squall clean removes what is left")
 	if report != (Report{}) {
 		t.Errorf("removed: %+v, want nothing", report)
 	}
-	inTime(t, begin)
 }
 
 func TestHungWhenAsked(t *testing.T) {
 	t.Parallel()
 	r := hungEngine(t, engine(t), "GET .*/info")
-	begin := time.Now()
 	_, err := r.Info(t.Context())
 	wantHung(t, r, err, "while asking it about itself")
-	inTime(t, begin)
 }

@@ -75,7 +75,7 @@ func noHandshake(c net.Conn, err error) {
 	if errors.As(err, &plain) {
 		io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	}
-	c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	io.Copy(io.Discard, c)
 }
 

@@ -18,11 +18,10 @@ import (
 // until waits for a JavaScript expression to be true.
 func until(t *testing.T, p *browsertest.Page, expression string) {
 	t.Helper()
-	for range 300 {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(30 * time.Millisecond) {
 		if browsertest.Eval[bool](p, "!!("+expression+")") {
 			return
 		}
-		time.Sleep(30 * time.Millisecond)
 	}
 	t.Fatalf("never true: %s; the page says: %s; %v", expression, browsertest.Eval[string](p, "document.body.innerText"), p.Troubles())
 }
@@ -31,11 +30,10 @@ func until(t *testing.T, p *browsertest.Page, expression string) {
 // while it leaves.
 func goesTo(t *testing.T, p *browsertest.Page, url string) {
 	t.Helper()
-	for range 300 {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(30 * time.Millisecond) {
 		if slices.Contains(p.Requests(), url) {
 			return
 		}
-		time.Sleep(30 * time.Millisecond)
 	}
 	t.Fatalf("it never went to %s, but to %v", url, p.Requests())
 }

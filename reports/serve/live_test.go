@@ -182,11 +182,10 @@ func TestTheStateFollowsTheRecords(t *testing.T) {
 // await looks until a condition holds.
 func await(t *testing.T, look func() message, holds func(message) bool) message {
 	t.Helper()
-	for range 400 {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(25 * time.Millisecond) {
 		if m := look(); holds(m) {
 			return m
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 	t.Fatalf("it never came to it: %+v", look())
 	return message{}

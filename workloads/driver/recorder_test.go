@@ -237,7 +237,7 @@ func TestSlowReaderHoldsOperationsBack(t *testing.T) {
 	select {
 	case <-done:
 		t.Error("every operation ended although the reader took none")
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(200 * time.Millisecond): // in which it may not end
 		if n := len(ended); n > 2*batchMax>>20+2 {
 			t.Errorf("%d MB are held", n)
 		}

@@ -220,7 +220,7 @@ func TestClientErrors(t *testing.T) {
 		_, err := c.Clock(ctx)
 		waiting <- err
 	}()
-	time.Sleep(5 * time.Millisecond)
+	time.Sleep(5 * time.Millisecond) // so that it mostly waits by now; it must fail so in any case
 	there.Close()
 	if err := <-waiting; !errors.Is(err, ErrAgentGone) {
 		t.Errorf("a call whose connection is lost: %v, want ErrAgentGone", err)

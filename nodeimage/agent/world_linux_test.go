@@ -52,7 +52,13 @@ func inWorld(t testing.TB, test func()) {
 		machinetest.Skipf(t, "this system lets nobody make network namespaces: %v", err)
 	}
 	if err == nil && strings.Contains(string(out), "--- SKIP: "+t.Name()) {
-		machinetest.Skipf(t, "%s", out)
+		why := string(out)
+		for line := range strings.Lines(why) { // what that test's package says at its end
+			if said, ok := strings.CutPrefix(line, "skipped: "+t.Name()+": "); ok {
+				why = strings.TrimSpace(said)
+			}
+		}
+		machinetest.Skip(t, why)
 	}
 	if err != nil || !strings.Contains(string(out), "PASS") {
 		t.Errorf("%v:\n%s", err, out)

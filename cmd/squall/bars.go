@@ -7,14 +7,35 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"squall/internal/plain"
 )
 
 // newBars draws bars where out is a terminal that can; elsewhere it is nil.
 func newBars(out io.Writer) *mpb.Progress {
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		return mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
+	if f := terminal(out); f != nil && os.Getenv("TERM") != "dumb" {
+		return mpb.New(mpb.WithOutput(f), mpb.WithAutoRefresh())
 	}
 	return nil
+}
+
+// terminal is the terminal behind out, nil where there is none. What is written
+// to it directly, with escape sequences, is made of texts that package plain made
+// safe.
+func terminal(out io.Writer) *os.File {
+	f, ok := behind(out).(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return f
+}
+
+// behind is what out writes to once it has made everything safe.
+func behind(out io.Writer) io.Writer {
+	if w, ok := out.(*plain.Writer); ok {
+		return w.Under()
+	}
+	return out
 }
 
 // newBar is a bar with a text behind it that may change.

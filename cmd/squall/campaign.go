@@ -17,6 +17,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
 	"squall/reports"
@@ -198,7 +199,7 @@ func (a *app) concludeCampaign(plan *campaign.Plan, o *campaign.Outcome, err err
 	case err != nil:
 		return &exitError{code, err}
 	case o.PagesErr != nil:
-		fmt.Fprintf(a.errOut, "squall: the record stands, but its pages could not be written: %v\n", o.PagesErr)
+		plain.Fprintf(a.errOut, "squall: the record stands, but its pages could not be written: %v\n", o.PagesErr)
 	}
 	switch {
 	case o.Interrupted && code != exitViolation:
@@ -233,18 +234,18 @@ func (a *app) dryCampaign(plan *campaign.Plan, asJSON bool) error {
 		return printJSON(a.out, map[string]any{"name": plan.File.Name, "digest": plan.Digest, "jobs": plan.Jobs, "jobsWhy": plan.JobsWhy,
 			"seconds": plan.Total().Seconds(), "budgetSeconds": plan.File.Budget.Seconds(), "cells": cells})
 	}
-	fmt.Fprintf(a.out, "%s: %d cells, %d at once (%s)\n\n", plan.File.Name, len(plan.Cells), plan.Jobs, plan.JobsWhy)
+	plain.Fprintf(a.out, "%s: %d cells, %d at once (%s)\n\n", plan.File.Name, len(plan.Cells), plan.Jobs, plan.JobsWhy)
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "    #\tcell\tnodes\tworkload\tnemesis\tseed\ttakes about")
 	for i, c := range plan.Cells {
-		fmt.Fprintf(table, "%5d\t%s\t%d\t%s\t%s\t%d\t%v\n", i+1, c.ID, c.Nodes, c.Workload, clip(c.Nemesis, 40), c.Seed, plan.CellTime(i))
+		plain.Fprintf(table, "%5d\t%s\t%d\t%s\t%s\t%d\t%v\n", i+1, c.ID, c.Nodes, c.Workload, clip(c.Nemesis, 40), c.Seed, plan.CellTime(i))
 	}
 	table.Flush()
-	fmt.Fprintf(a.out, "\ntotal time: about %v", plan.Total().Round(time.Second))
+	plain.Fprintf(a.out, "\ntotal time: about %v", plan.Total().Round(time.Second))
 	if b := plan.File.Budget; b > 0 {
-		fmt.Fprintf(a.out, "; after its budget of %v no more cells begin", b)
+		plain.Fprintf(a.out, "; after its budget of %v no more cells begin", b)
 	}
-	fmt.Fprintf(a.out, "\nrun      %s\n", plan.Command)
+	plain.Fprintf(a.out, "\nrun      %s\n", plan.Command)
 	return nil
 }
 
@@ -268,28 +269,28 @@ func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
 	})
 	for i, cell := range bad {
 		if i == mostListed {
-			fmt.Fprintf(w, "  … and %d more\n", len(bad)-i)
+			plain.Fprintf(w, "  … and %d more\n", len(bad)-i)
 			break
 		}
 		printCell(w, cell, dir)
 	}
 	s := campaign.Count(c)
-	fmt.Fprintf(w, "campaign %s: %d of %d cells done: %s\n", c.Name, s.Done, s.Total, tally(s))
+	plain.Fprintf(w, "campaign %s: %d of %d cells done: %s\n", c.Name, s.Done, s.Total, tally(s))
 	if n := repeated(c); n > 0 {
-		fmt.Fprintf(w, "         invalid runs repeated: %d\n", n)
+		plain.Fprintf(w, "         invalid runs repeated: %d\n", n)
 	}
 	if c.Stopped != "" {
-		fmt.Fprintf(w, "stopped  %s\n", c.Stopped)
+		plain.Fprintf(w, "stopped  %s\n", c.Stopped)
 	}
 	if page := filepath.Join(dir, reports.IndexFile); exists(page) {
-		fmt.Fprintf(w, "report   %s\n", page)
+		plain.Fprintf(w, "report   %s\n", page)
 	}
-	fmt.Fprintf(w, "record   %s\n", filepath.Join(dir, ledger.FileName))
+	plain.Fprintf(w, "record   %s\n", filepath.Join(dir, ledger.FileName))
 	verb := "repeat"
 	if !c.Finished() {
 		verb = "resume"
 	}
-	fmt.Fprintf(w, "%s   %s\n", verb, command)
+	plain.Fprintf(w, "%s   %s\n", verb, command)
 }
 
 func exists(path string) bool {
@@ -299,17 +300,17 @@ func exists(path string) bool {
 
 func printCell(w io.Writer, cell ledger.Cell, dir string) {
 	last := cell.Last()
-	fmt.Fprintf(w, "  %s %s  %s\n", symbol(last.Verdict), strings.ToUpper(string(last.Verdict)), cell.ID)
+	plain.Fprintf(w, "  %s %s  %s\n", symbol(last.Verdict), strings.ToUpper(string(last.Verdict)), cell.ID)
 	if last.Reason != "" {
-		fmt.Fprintf(w, "      %s\n", clip(firstLine(last.Reason), 200))
+		plain.Fprintf(w, "      %s\n", clip(firstLine(last.Reason), 200))
 	}
 	for _, missed := range last.Missed {
-		fmt.Fprintf(w, "      threshold missed: %s\n", missed)
+		plain.Fprintf(w, "      threshold missed: %s\n", missed)
 	}
 	if last.Dir != "" {
-		fmt.Fprintf(w, "      %s\n", filepath.Join(dir, filepath.FromSlash(last.Dir), reports.ReportFile))
+		plain.Fprintf(w, "      %s\n", filepath.Join(dir, filepath.FromSlash(last.Dir), reports.ReportFile))
 	}
-	fmt.Fprintf(w, "      %s\n", cell.Command)
+	plain.Fprintf(w, "      %s\n", cell.Command)
 }
 
 // repeated counts the invalid runs that were followed by another.

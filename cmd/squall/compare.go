@@ -13,6 +13,7 @@ import (
 
 	"squall/history/gate"
 	"squall/history/ledger"
+	"squall/internal/plain"
 	"squall/orchestrator"
 )
 
@@ -75,10 +76,10 @@ func (a *app) compare(oldName, newName string, flags *compareFlags) error {
 	} else {
 		for _, side := range []*gate.Side{old, now} {
 			for _, s := range side.Skipped {
-				fmt.Fprintf(a.errOut, "squall: left out: %s\n", firstLine(s))
+				plain.Fprintf(a.errOut, "squall: left out: %s\n", firstLine(s))
 			}
 		}
-		fmt.Fprintf(a.out, "old  %s\nnew  %s\n", old.Path, now.Path)
+		plain.Fprintf(a.out, "old  %s\nnew  %s\n", old.Path, now.Path)
 		printComparison(a.out, b)
 	}
 	if err == nil && !flags.noGate && len(gate.Lost(b.Rows)) > 0 {
@@ -118,22 +119,22 @@ func printComparison(w io.Writer, b *ledger.Baseline) {
 	for _, r := range b.Rows {
 		if r.Group != group {
 			group = r.Group
-			fmt.Fprintf(table, "\n%s\told\tnew\tchange\n", cmp.Or(group, "metric"))
+			plain.Fprintf(table, "\n%s\told\tnew\tchange\n", cmp.Or(group, "metric"))
 		}
 		if r.Note != "" && notes[r.Note] == 0 {
 			order = append(order, r.Note)
 			notes[r.Note] = len(order)
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s%s\n", cmp.Or(r.Metric, "–"), centerText(r.Old, r.Unit), centerText(r.New, r.Unit),
+		plain.Fprintf(table, "  %s\t%s\t%s\t%s%s\n", cmp.Or(r.Metric, "–"), centerText(r.Old, r.Unit), centerText(r.New, r.Unit),
 			changeText(r), mark(notes[r.Note]))
 	}
 	table.Flush()
 	fmt.Fprintln(w)
 	for i, note := range order {
-		fmt.Fprintf(w, "%s %s\n", strings.TrimSpace(mark(i+1)), note)
+		plain.Fprintf(w, "%s %s\n", strings.TrimSpace(mark(i+1)), note)
 	}
 	for _, s := range b.Stopped {
-		fmt.Fprintf(w, "! %s\n", firstLine(s))
+		plain.Fprintf(w, "! %s\n", firstLine(s))
 	}
 	printLosses(w, b)
 }
@@ -141,7 +142,7 @@ func printComparison(w io.Writer, b *ledger.Baseline) {
 func printLosses(w io.Writer, b *ledger.Baseline) {
 	lost := gate.Lost(b.Rows)
 	if len(lost) == 0 {
-		fmt.Fprintf(w, "✓ nothing is significantly worse by more than %s\n", percent(b.Tolerance))
+		plain.Fprintf(w, "✓ nothing is significantly worse by more than %s\n", percent(b.Tolerance))
 		return
 	}
 	for _, r := range lost {
@@ -149,7 +150,7 @@ func printLosses(w io.Writer, b *ledger.Baseline) {
 		if r.Group != "" {
 			name = r.Group + ": " + r.Metric
 		}
-		fmt.Fprintf(w, "✗ %s is significantly worse by more than %s: %s to %s (p=%.3f)\n", name, percent(b.Tolerance),
+		plain.Fprintf(w, "✗ %s is significantly worse by more than %s: %s to %s (p=%.3f)\n", name, percent(b.Tolerance),
 			gate.Format(r.Old.Median, r.Unit), gate.Format(r.New.Median, r.Unit), r.P)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -12,10 +11,10 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"squall/history/check"
 	"squall/history/trials"
+	"squall/internal/plain"
 	"squall/orchestrator"
 )
 
@@ -45,8 +44,11 @@ type trialsProgress struct {
 }
 
 func newTrialsProgress(out io.Writer) *trialsProgress {
-	f, ok := out.(*os.File)
-	return &trialsProgress{out: out, begun: time.Now(), terminal: ok && term.IsTerminal(int(f.Fd()))}
+	f := terminal(out)
+	if f != nil {
+		out = f
+	}
+	return &trialsProgress{out: out, begun: time.Now(), terminal: f != nil}
 }
 
 // Phase prints the begin of a phase.
@@ -57,7 +59,7 @@ func (p *trialsProgress) Phase(text string) {
 		fmt.Fprintln(p.out)
 		p.cursor = false
 	}
-	fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.begun).Seconds(), text)
+	plain.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.begun).Seconds(), text)
 }
 
 // Trial prints how far the trials are, and how long they will still take.
@@ -81,11 +83,11 @@ func (p *trialsProgress) Trial(r trials.Range, t trials.Trial, done, all int) {
 		text = fmt.Sprintf("%d of %d trials, about %v left; %s", done, all, left.Round(time.Second), text)
 	}
 	if p.terminal {
-		fmt.Fprintf(p.out, "\r\x1b[K%6.1fs  %s", time.Since(p.begun).Seconds(), text)
+		plain.Fprintf(p.out, "\r\x1b[K%6.1fs  %s", time.Since(p.begun).Seconds(), text)
 		p.cursor = true
 		return
 	}
-	fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.begun).Seconds(), text)
+	plain.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.begun).Seconds(), text)
 }
 
 // printElections prints the table, and under it what one must know to read it.

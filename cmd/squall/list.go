@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"squall/internal/plain"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/orchestrator"
@@ -74,7 +75,7 @@ func (a *app) listAll(out string, asJSON bool) error {
 		return printJSON(a.out, all)
 	}
 	for _, c := range catalogues() {
-		fmt.Fprintf(a.out, "%s:\n", c.name)
+		plain.Fprintf(a.out, "%s:\n", c.name)
 		printListing(a.out, c.items())
 		fmt.Fprintln(a.out)
 	}
@@ -145,7 +146,7 @@ func listMutants() (items []listing) {
 func printListing(w io.Writer, items []listing) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, item := range items {
-		fmt.Fprintf(table, "  %s\t%s\n", item.Name, item.Doc)
+		plain.Fprintf(table, "  %s\t%s\n", item.Name, item.Doc)
 	}
 	table.Flush()
 }
@@ -165,7 +166,7 @@ func printRuns(w io.Writer, runs []orchestrator.RunInfo) {
 		if r.Stopped != "" {
 			verdict += ", " + firstLine(r.Stopped)
 		}
-		fmt.Fprintf(table, "  %d\t%s\t%d\t%d\t%s\n", i+1, verdict, r.OpsOK, r.Losses, strings.TrimSpace(r.Dir))
+		plain.Fprintf(table, "  %d\t%s\t%d\t%d\t%s\n", i+1, verdict, r.OpsOK, r.Losses, strings.TrimSpace(r.Dir))
 	}
 	table.Flush()
 }

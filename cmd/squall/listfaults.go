@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"squall/internal/plain"
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/orchestrator"
@@ -68,7 +69,7 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 	all := describeFaults()
 	missing, err := a.abilities(ctx, runtimeName)
 	if err != nil { // the list is worth something all the same
-		fmt.Fprintf(a.errOut, "whether they can be done here is not known: %v\n", err)
+		plain.Fprintf(a.errOut, "whether they can be done here is not known: %v\n", err)
 	} else {
 		for i := range all {
 			all[i].ask(func(need nemesis.Need) string {
@@ -146,22 +147,22 @@ func printFaults(w io.Writer, all []faultListing) {
 	for _, f := range all {
 		if f.Kind != kind {
 			kind = f.Kind
-			fmt.Fprintf(table, "%s\n", kind)
+			plain.Fprintf(table, "%s\n", kind)
 		}
 		mark := " "
 		if f.Possible != nil && !*f.Possible {
 			mark = "✗"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\n", mark, f.Name, f.Doc)
+		plain.Fprintf(table, "%s %s\t%s\n", mark, f.Name, f.Doc)
 		for _, p := range f.Params {
-			fmt.Fprintf(table, "    %s=%s\t%s\n", p.Name, p.Default, paramText(p))
+			plain.Fprintf(table, "    %s=%s\t%s\n", p.Name, p.Default, paramText(p))
 		}
-		fmt.Fprintf(table, "    hits\t%s\n", variantNames(f.Variants))
+		plain.Fprintf(table, "    hits\t%s\n", variantNames(f.Variants))
 		for _, n := range f.Needs {
-			fmt.Fprintf(table, "    needs\t%s\n", n.Doc)
+			plain.Fprintf(table, "    needs\t%s\n", n.Doc)
 		}
 		if f.Why != "" {
-			fmt.Fprintf(table, "    cannot be done here:\t%s\n", f.Why)
+			plain.Fprintf(table, "    cannot be done here:\t%s\n", f.Why)
 		}
 	}
 	table.Flush()

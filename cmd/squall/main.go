@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall"
+	"squall/internal/plain"
 	"squall/nodeimage"
 )
 
@@ -41,6 +42,7 @@ type app struct {
 // run is the whole program but for the process around it; it returns the exit
 // code.
 func run(ctx context.Context, args []string, signals <-chan os.Signal, out, errOut io.Writer) int {
+	out, errOut = plain.NewWriter(out), plain.NewWriter(errOut)
 	a := &app{program: programName(args[0]), out: out, errOut: errOut, ctrlC: ctrlC{signals: signals}, build: buildNode, open: openRuntime}
 	return a.run(ctx, args)
 }
@@ -52,7 +54,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.errOut)
 	err := a.attend(ctx, root.ExecuteContext)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(a.errOut, "squall: "+err.Error())
+		plain.Fprintf(a.errOut, "squall: %s\n", plain.Lines(err.Error(), "        "))
 	}
 	return exitCode(err)
 }

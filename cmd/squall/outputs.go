@@ -47,7 +47,7 @@ func (f *outputFlags) publish(w io.Writer, out *reports.Outputs) error {
 		errs = append(errs, appendSummary(path, out.Summary))
 	}
 	if os.Getenv(githubVariable) == "true" {
-		_, err := io.WriteString(w, out.Annotations)
+		_, err := io.WriteString(behind(w), out.Annotations) // commands to the runner, on purpose
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

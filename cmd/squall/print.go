@@ -12,6 +12,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/plain"
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
@@ -24,7 +25,7 @@ func printVerdict(w io.Writer, r *check.Results) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range r.Checks {
-		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Told()))
+		plain.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Told()))
 	}
 	table.Flush()
 	for _, c := range r.Checks {
@@ -51,7 +52,7 @@ func printThresholds(w io.Writer, r *check.Results) {
 		case !t.Met:
 			sign = "✗"
 		}
-		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", sign, t.Text, t.Outcome(), firstLine(t.Why))
+		plain.Fprintf(table, "  %s %s\t%s\t%s\n", sign, t.Text, t.Outcome(), firstLine(t.Why))
 	}
 	table.Flush()
 }
@@ -87,19 +88,19 @@ func shortened(reason string) string {
 
 // printWitness prints the few operations or events that show a violation.
 func printWitness(w io.Writer, c check.Result) {
-	fmt.Fprintf(w, "\n%s: %s\n", c.Name, c.Told())
+	plain.Fprintf(w, "\n%s: %s\n", c.Name, c.Told())
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(c.Witness) > 0 {
 		fmt.Fprintln(table, "    call\treturn\tprocess\tnode\toperation\toutcome")
 	}
 	for _, op := range c.Witness {
-		fmt.Fprintf(table, "    %s\t%s\t%d\t%s\t%s\t%s\n", seconds(op.Call), seconds(op.Return), op.Process, op.Node, op.Text, op.Outcome)
+		plain.Fprintf(table, "    %s\t%s\t%d\t%s\t%s\t%s\n", seconds(op.Call), seconds(op.Return), op.Process, op.Node, op.Text, op.Outcome)
 	}
 	for i, e := range c.Events {
 		if i == 0 {
 			fmt.Fprintln(table, "    node\tboot\tevent\tterm\trole\tvote\tindex\tentry term\thash\treason")
 		}
-		fmt.Fprintf(table, "    %s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Node, e.Boot, e.Kind, unlessZero(e.Term),
+		plain.Fprintf(table, "    %s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Node, e.Boot, e.Kind, unlessZero(e.Term),
 			e.Role, e.Vote, unlessZero(e.Index), unlessZero(e.EntryTerm), e.Hash, firstLine(e.Reason))
 	}
 	table.Flush()
@@ -117,10 +118,10 @@ func seconds(ns int64) string { return fmt.Sprintf("%.6fs", time.Duration(ns).Se
 
 func printFigures(w io.Writer, r *check.Results) {
 	ops, el := r.Ops, r.Elections
-	fmt.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
+	plain.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
 		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
 	if len(el.Losses) > 0 {
-		fmt.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
+		plain.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
 			el.Count, len(el.Losses), float64(el.NoLeaderMedian), float64(el.NoLeaderMax), float64(el.UnavailableMedian), float64(el.UnavailableMax))
 		printPhases(w, el)
 	}
@@ -131,7 +132,7 @@ func printPhases(w io.Writer, el measure.Elections) {
 	if !slices.ContainsFunc(el.Losses, func(l measure.Loss) bool { return l.Candidate != "" }) {
 		return
 	}
-	fmt.Fprintf(w, "  elections: noticed in median %.0f ms, at most %.0f ms; won in median %.0f ms, at most %.0f ms; split votes: %d\n",
+	plain.Fprintf(w, "  elections: noticed in median %.0f ms, at most %.0f ms; won in median %.0f ms, at most %.0f ms; split votes: %d\n",
 		float64(el.DetectionMedian), float64(el.DetectionMax), float64(el.ElectionMedian), float64(el.ElectionMax), el.SplitVotes)
 }
 
@@ -143,21 +144,21 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 	if r.Stopped != "" {
 		verdict += ", " + firstLine(r.Stopped)
 	}
-	fmt.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), verdict)
+	plain.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), verdict)
 	for _, reason := range decisive(r) {
-		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(shortened(reason), "\n", "\n           "))
+		plain.Fprintf(w, "         %s\n", plain.Lines(shortened(reason), "           "))
 	}
 	if n := len(r.Missed()); n > 0 {
-		fmt.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
+		plain.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
 	}
 	if n := len(r.WithoutData()); n > 0 {
-		fmt.Fprintf(w, "         – %d of %d thresholds had no data\n", n, len(r.Thresholds))
+		plain.Fprintf(w, "         – %d of %d thresholds had no data\n", n, len(r.Thresholds))
 	}
 	if reported {
-		fmt.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))
+		plain.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))
 	}
 	if command != "" {
-		fmt.Fprintf(w, "repeat   %s\n", command)
+		plain.Fprintf(w, "repeat   %s\n", command)
 	}
 }
 
@@ -176,12 +177,12 @@ func symbol(v check.Verdict) string {
 // printPlan prints a plan as a time line and a table of faults.
 func printPlan(w io.Writer, p *orchestrator.Plan) {
 	t := p.Test
-	fmt.Fprintf(w, "%s: %d nodes of %s, workload %s for %v, seed %d\n", t.Name, t.Nodes, t.System, t.Workload, time.Duration(t.Time), t.Seed)
+	plain.Fprintf(w, "%s: %d nodes of %s, workload %s for %v, seed %d\n", t.Name, t.Nodes, t.System, t.Workload, time.Duration(t.Time), t.Seed)
 	if t.Mutant != "" {
-		fmt.Fprintf(w, "with the planted bug %s\n", t.Mutant)
+		plain.Fprintf(w, "with the planted bug %s\n", t.Mutant)
 	}
 	if len(p.Schedule) == 0 {
-		fmt.Fprintf(w, "\nno faults\n\nrepeat   %s\n", p.Command)
+		plain.Fprintf(w, "\nno faults\n\nrepeat   %s\n", p.Command)
 		return
 	}
 	fmt.Fprintln(w)
@@ -192,9 +193,9 @@ func printPlan(w io.Writer, p *orchestrator.Plan) {
 	catalogue := faults.All()
 	for _, f := range p.Schedule {
 		fault, _ := nemesis.Find(catalogue, f.Fault)
-		fmt.Fprintf(table, "%4d\t%.2fs\t%.2fs\t%s\t%s\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
+		plain.Fprintf(table, "%4d\t%.2fs\t%.2fs\t%s\t%s\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
 			f.Name(), fault.String(f.Params), strings.Join(f.Order, " "))
 	}
 	table.Flush()
-	fmt.Fprintf(w, "\nrepeat   %s\n", p.Command)
+	plain.Fprintf(w, "\nrepeat   %s\n", p.Command)
 }

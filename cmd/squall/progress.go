@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 
 	"squall/history"
+	"squall/internal/plain"
 	"squall/orchestrator"
 )
 
@@ -122,7 +123,7 @@ func counts(s orchestrator.LoadStats) string {
 // line prints one line, with the time since the begin, above the bar if there
 // is one.
 func (p *progress) line(format string, args ...any) {
-	text := fmt.Sprintf("%6.1fs  ", time.Since(p.begun).Seconds()) + strings.TrimRight(fmt.Sprintf(format, args...), "\n") + "\n"
+	text := fmt.Sprintf("%6.1fs  ", time.Since(p.begun).Seconds()) + strings.TrimRight(plain.Sprintf(format, args...), "\n") + "\n"
 	if p.bars != nil {
 		if _, err := p.bars.Write([]byte(text)); err == nil {
 			return

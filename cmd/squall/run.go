@@ -15,6 +15,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -252,7 +253,7 @@ func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Wr
 		printComparison(human, baseline)
 	}
 	if o.Kept != "" {
-		fmt.Fprintf(human, "The machines were kept, stopped, with their disks: %s; `%s clean --run %s` removes them.\n",
+		plain.Fprintf(human, "The machines were kept, stopped, with their disks: %s; `%s clean --run %s` removes them.\n",
 			o.Kept, a.program, filepath.Base(o.Dir))
 	}
 	printEnd(human, o.Results, o.Dir, o.Plan.Command, reportErr == nil)

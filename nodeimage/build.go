@@ -179,11 +179,11 @@ func (o BuildOptions) withSources() (BuildOptions, error) {
 // compile builds into a directory of its own first: whoever finds a binary at
 // path finds a whole one.
 func compile(ctx context.Context, opts BuildOptions, mutant *mutants.Mutant, path string) error {
-	tmp, err := os.MkdirTemp(opts.CacheDir, "build-*")
+	tmp, release, err := buildFolder(opts.CacheDir)
 	if err != nil {
 		return cacheError(opts.CacheDir, err)
 	}
-	defer os.RemoveAll(tmp)
+	defer release()
 	out := filepath.Join(tmp, "squall-node")
 	// No -trimpath: it would have every package compiled once more that the
 	// build of squall itself has left in Go's cache.

@@ -41,7 +41,7 @@ func hosts() map[string]func(ctx context.Context) (host, func(), error) {
 				return host{}, nil, err
 			}
 			leftovers := func(run string) (string, error) {
-				left, err := r.Clean(context.Background(), docker.CleanOptions{Run: run})
+				left, err := r.Clean(context.Background(), docker.CleanOptions{Run: run, Force: true})
 				return unless(left == docker.Report{}, left), err
 			}
 			return host{r, leftovers}, func() { r.Close() }, nil

@@ -143,7 +143,7 @@ func verdictWords(r *run) (headline, meaning string, next []advice) {
 		return "Invalid", "The test itself failed, or was too quiet to mean anything. It says nothing about the cluster.", []advice{
 			{Text: "Read the reason above, then the nodes’ logs in the folder nodes/."},
 			{Text: "See whether this machine has all that a test needs:", Command: "squall doctor"},
-			{Text: "Remove what a broken run may have left, then run it again:", Command: "squall clean"},
+			{Text: "Remove what runs have left that were killed (those under way are left alone), then run it again:", Command: "squall clean"},
 		}
 	}
 	return "No verdict", "results.json holds a verdict that this version does not know: " + string(r.results.Verdict),

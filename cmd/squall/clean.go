@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"squall/nodeimage"
+	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
 )
@@ -16,25 +20,34 @@ func (a *app) cleanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clean",
 		Short: "Remove what killed or kept runs left behind",
-		Long: `Remove what killed or kept runs left behind: containers, networks and volumes in Docker, also those of runs that are
-under way there; disks and control groups of local runs that have ended.`,
+		Long: `Remove what killed or kept runs left behind: containers, networks and volumes in Docker, disks and control groups of local
+runs, and builds of the node that were killed. Runs that are under way are left alone.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(a.cleanLocal(options.Run), a.cleanDocker(cmd.Context(), options))
+			return errors.Join(a.cleanLocal(options.Run), a.cleanBuilds(options.Run), a.cleanDocker(cmd.Context(), options))
 		},
 	}
 	cmd.Flags().StringVar(&options.Run, "run", "", "only what this run left: the name of its run directory")
 	cmd.Flags().BoolVar(&options.Images, "images", false, "remove the cached images too")
+	cmd.Flags().BoolVar(&options.Force, "force", false, "remove also the containers of runs that are under way, which ends them")
 	return cmd
 }
 
 func (a *app) cleanLocal(run string) error {
 	report, err := local.Clean(local.Options{}, run)
-	fmt.Fprintf(a.out, "local: removed what %d runs left", report.Runs)
-	if report.InUse > 0 {
-		fmt.Fprintf(a.out, "; %d are under way and were left alone", report.InUse)
+	fmt.Fprintf(a.out, "local: removed what %s left%s\n", runCount(report.Runs), leftAlone(report.InUse))
+	return err
+}
+
+// cleanBuilds removes builds that were killed, which are no run's.
+func (a *app) cleanBuilds(run string) error {
+	if run != "" {
+		return nil
 	}
-	fmt.Fprintln(a.out)
+	n, err := nodeimage.CleanBuilds()
+	if n > 0 {
+		fmt.Fprintf(a.out, "builds: removed %d that were killed\n", n)
+	}
 	return err
 }
 
@@ -49,7 +62,50 @@ func (a *app) cleanDocker(ctx context.Context, options docker.CleanOptions) erro
 	}
 	defer runtime.Close()
 	report, err := runtime.Clean(ctx, options)
-	fmt.Fprintf(a.out, "docker: removed %d containers, %d networks, %d volumes, %d images\n",
-		report.Containers, report.Networks, report.Volumes, report.Images)
+	fmt.Fprintf(a.out, "docker: removed %d containers, %d networks, %d volumes, %d images%s\n",
+		report.Containers, report.Networks, report.Volumes, report.Images, leftAlone(report.InUse))
 	return err
+}
+
+func runCount(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+func leftAlone(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 run is under way and was left alone"
+	}
+	return fmt.Sprintf("; %d runs are under way and were left alone", n)
+}
+
+// leftovers says what there is to clean; "" is nothing. What cannot be asked is
+// left out: it is no reason to fail.
+func leftovers(ctx context.Context, engine *docker.Runtime) string {
+	var parts []string
+	if n, err := local.Leftovers(local.Options{}); err == nil && n > 0 {
+		parts = append(parts, runCount(n)+" in local")
+	}
+	if engine != nil {
+		if n, err := engine.Leftovers(ctx); err == nil && n > 0 {
+			parts = append(parts, runCount(n)+" in Docker")
+		}
+	}
+	if stale, err := nodeimage.StaleBuilds(); err == nil && len(stale) > 0 {
+		parts = append(parts, fmt.Sprintf("%d killed builds of the node", len(stale)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// mentionLeftovers says in one line that there is something to clean.
+func (a *app) mentionLeftovers(ctx context.Context, w io.Writer, runtime orchestrator.Runtime) {
+	engine, _ := runtime.(*docker.Runtime)
+	if text := leftovers(ctx, engine); text != "" {
+		fmt.Fprintf(w, "leftover %s, killed or kept (`%s clean` removes them)\n", text, a.program)
+	}
 }

@@ -74,7 +74,7 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 
 // examine looks at every need in the order in which a run meets them.
 func (a *app) examine(ctx context.Context) []need {
-	return slices.Concat([]need{hostNeed()}, nodeNeeds(ctx), []need{runsFolder()}, a.examineRuntimes(ctx))
+	return slices.Concat([]need{hostNeed()}, nodeNeeds(ctx), []need{runsFolder()}, a.examineRuntimes(ctx), a.leftoverNeed(ctx))
 }
 
 // hostNeed says how busy this computer is. One that is too busy is no failure:
@@ -88,6 +88,21 @@ func hostNeed() need {
 		n.Fix = "wait until it is quiet, or take another: elections and latencies would be those of a busy computer"
 	}
 	return n
+}
+
+// leftoverNeed says when there is something to clean, which is no failure.
+func (a *app) leftoverNeed(ctx context.Context) []need {
+	engine, err := docker.New(ctx, docker.Options{})
+	if err == nil {
+		defer engine.Close()
+	} else {
+		engine = nil
+	}
+	text := leftovers(ctx, engine)
+	if text == "" {
+		return nil
+	}
+	return []need{{Name: "leftovers", Spare: true, Found: text + ", killed or kept", Fix: "`" + a.program + " clean` removes them"}}
 }
 
 // tryTimeout is how long a runtime may take for what doctor has it do.
@@ -107,7 +122,7 @@ func (a *app) examineRuntimes(ctx context.Context) []need {
 }
 
 func allOK(needs []need) bool {
-	return !slices.ContainsFunc(needs, func(n need) bool { return !n.OK })
+	return !slices.ContainsFunc(needs, func(n need) bool { return !n.OK && !n.Spare })
 }
 
 func spare(needs []need) {

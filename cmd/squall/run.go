@@ -226,6 +226,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	}
 	defer runtime.close()
 	fmt.Fprintln(human, runtime.line(ctx))
+	a.mentionLeftovers(ctx, human, runtime.Runtime)
 	ctx, stop, release := a.interruptible(ctx, human)
 	defer release()
 	progress := newProgress(human)

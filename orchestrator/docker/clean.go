@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,16 +25,18 @@ type Report struct {
 	Networks   int `json:"networks"`
 	Volumes    int `json:"volumes"` // those that their container had left
 	Images     int `json:"images"`
+	InUse      int `json:"inUse"` // runs that are under way; they were left alone
 }
 
 // CleanOptions says what more to remove.
 type CleanOptions struct {
 	Run    string // only what this run left; "" is every run
 	Images bool   // images too; the next run makes its own again
+	Force  bool   // also what runs need that are under way
 }
 
 // Clean removes every container, network and volume that a run on this engine
-// made, or that any did, also one that is under way.
+// left, or that any did. Runs that are under way are left alone.
 func (r *Runtime) Clean(ctx context.Context, opts CleanOptions) (Report, error) {
 	label := Label
 	if opts.Run != "" {
@@ -40,7 +44,7 @@ func (r *Runtime) Clean(ctx context.Context, opts CleanOptions) (Report, error) 
 	}
 	var report Report
 	err := r.within(ctx, r.limits.clean, "removing everything", func(ctx context.Context) (err error) {
-		report, err = r.remove(ctx, label)
+		report, err = r.cleanClusters(ctx, label, opts.Force)
 		if opts.Images && !isSilent(err) {
 			var imagesErr error
 			report.Images, imagesErr = r.removeImages(ctx)
@@ -53,6 +57,29 @@ func (r *Runtime) Clean(ctx context.Context, opts CleanOptions) (Report, error) 
 		return report, fmt.Errorf("cleaning up: %w; when it answers again, squall clean removes what is left", err)
 	case err != nil:
 		return report, fmt.Errorf("cleaning up: %w", err)
+	}
+	return report, nil
+}
+
+// cleanClusters removes all clusters with that label that nobody needs.
+func (r *Runtime) cleanClusters(ctx context.Context, label string, force bool) (report Report, err error) {
+	all, err := r.clusters(ctx, label)
+	if err != nil {
+		return report, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if !force && all[id].inUse(leaseOf(id), time.Now()) {
+			report.InUse++
+			continue
+		}
+		removed, err := r.remove(ctx, ClusterLabel+"="+id)
+		report.Containers += removed.Containers
+		report.Networks += removed.Networks
+		report.Volumes += removed.Volumes
+		if err != nil {
+			return report, err
+		}
+		dropLease(id)
 	}
 	return report, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
 	"squall/nodeimage"
@@ -23,8 +24,9 @@ type cluster struct {
 	run, id  string
 	machines map[string]*machine
 
-	mu   sync.Mutex
-	down bool
+	mu    sync.Mutex
+	down  bool
+	lease *flock.Flock // nil: it could not be taken
 }
 
 // Up makes a network and the machines on it. On an error, which may be the end
@@ -34,6 +36,10 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 		return nil, err
 	}
 	c := &cluster{runtime: r, run: spec.Run, id: orchestrator.ClusterID(spec.Run), machines: make(map[string]*machine)}
+	var err error
+	if c.lease, err = takeLease(c.id); err != nil {
+		r.log.Warn("squall clean on another computer, or of another user, may take this run for one that has ended", "err", err)
+	}
 	if err := c.up(ctx, spec); err != nil {
 		err = fmt.Errorf("bringing the machines of run %s up: %w", spec.Run, err)
 		if downErr := c.Down(ctx); downErr != nil {
@@ -235,6 +241,13 @@ func (c *cluster) Machine(name string) orchestrator.Machine {
 	return m
 }
 
+// release gives the lease up.
+func (c *cluster) release() {
+	if c.lease != nil {
+		_ = c.lease.Close()
+	}
+}
+
 // Keep ends the agents, and with them the containers, which keep their disks.
 func (c *cluster) Keep(context.Context) (string, error) {
 	c.mu.Lock()
@@ -244,6 +257,7 @@ func (c *cluster) Keep(context.Context) (string, error) {
 		m.hangUp() // an agent whose stdin ends leaves
 	}
 	c.down = true
+	c.release() // it is there and free: squall clean may remove them
 	return "the containers " + networkName(c.id) + "-*", nil
 }
 
@@ -255,6 +269,7 @@ func (c *cluster) Down(ctx context.Context) error {
 	if c.down {
 		return nil
 	}
+	defer c.release() // what could not be removed is nobody's any more
 	r := c.runtime
 	begin := time.Now()
 	for _, m := range c.machines {
@@ -272,6 +287,7 @@ func (c *cluster) Down(ctx context.Context) error {
 		return fmt.Errorf("taking the machines of run %s down: %w (squall clean removes what is left)", c.run, err)
 	}
 	c.down = true
+	dropLease(c.id)
 	r.log.Debug("machines down", "run", c.run, "containers", removed.Containers, "took", time.Since(begin))
 	return nil
 }

@@ -124,7 +124,7 @@ func TestHungWhileUp(t *testing.T) {
 func cleanUp(t *testing.T, r *Runtime, run string) {
 	t.Helper()
 	// What the engine was asked last may still come.
-	if _, err := r.Clean(context.Background(), CleanOptions{Run: run}); err != nil {
+	if _, err := r.Clean(context.Background(), CleanOptions{Run: run, Force: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -166,7 +166,7 @@ func TestHungWhileCleaning(t *testing.T) {
 	s := spec(t, real, "n1")
 	up(t, real, s)
 	r := hungEngine(t, real, "DELETE .*/containers/")
-	report, err := r.Clean(t.Context(), CleanOptions{Run: s.Run, Images: true})
+	report, err := r.Clean(t.Context(), CleanOptions{Run: s.Run, Images: true, Force: true})
 	wantHung(t, r, err, "cleaning up", "while removing containers", "squall clean removes what is left")
 	if report != (Report{}) {
 		t.Errorf("removed: %+v, want nothing", report)

@@ -156,3 +156,23 @@ func Clean(opts Options, run string) (Report, error) {
 	}
 	return report, nil
 }
+
+// Leftovers is how many runs have left disks or control groups that nobody has
+// use for any more: they were killed, or kept.
+func Leftovers(opts Options) (int, error) {
+	all, err := opts.folder()
+	if err != nil {
+		return 0, err
+	}
+	entries, err := os.ReadDir(all)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	n := 0
+	for _, entry := range entries {
+		if !protocol.Folder(filepath.Join(all, entry.Name())).InUse() {
+			n++
+		}
+	}
+	return n, err
+}

@@ -28,6 +28,7 @@ func scratch(t *testing.T) string {
 	write(t, root, "go.sum", "")
 	write(t, root, "cmd/squall-node/main.go", "package main\n\nfunc main() { println(\"node\") }\n")
 	write(t, root, "history/history.go", "package history\n")
+	write(t, root, "internal/plain/plain.go", "package plain\n")
 	write(t, root, "nodeimage/nodeimage.go", "package nodeimage\n")
 	write(t, root, "workloads/workloads.go", "package workloads\n")
 	return root

@@ -60,8 +60,8 @@ func TestAFaultThatCannotBeDoneIsRefused(t *testing.T) {
 		o.Runtime = unable{o.Runtime}
 		return o, err
 	}
-	if code := s.run("run", "--nemesis", "slow-cpu,kill", "--time", "20s"); code != exitInvalid {
-		t.Errorf("exit code %d, want %d", code, exitInvalid)
+	if code := s.run("run", "--nemesis", "slow-cpu,kill", "--time", "20s"); code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	if text := s.text.String(); !strings.Contains(text, "slow-cpu cannot be done here: the controller is missing") || !strings.Contains(text, "-slow-cpu") ||
 		strings.Contains(text, "waiting for a leader") {

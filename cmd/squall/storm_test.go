@@ -362,7 +362,7 @@ func TestDoctorFindsEverything(t *testing.T) {
 		t.Fatalf("%v in %s", err, &out)
 	}
 	for _, n := range needs {
-		if !n.OK && n.Name != "squall's sources" {
+		if !n.OK && n.Name != "squall's sources" && n.Name != "this computer" { // which may be busy
 			t.Errorf("%s: %s", n.Name, n.Found)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 // finding is a check that did not pass and holds something to look at.
 type finding struct {
 	Name, Verdict, Summary, Key string
+	Kind, Explanation           string // of a violation, when they are known
 	Witness                     []witnessRow
 	Timeline                    *timeline
 	Events                      []eventRow
@@ -42,7 +43,8 @@ func findingsOf(r *run, fig *figures) []finding {
 		if c.Verdict == check.Pass || len(c.Witness) == 0 && len(c.Events) == 0 && c.Picture == "" {
 			continue
 		}
-		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText), Key: clip(c.Key, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
+		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText), Key: clip(c.Key, maxShownText),
+			Kind: clip(string(c.Kind), maxName), Explanation: clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
 		witness, events := c.Witness, c.Events
 		if len(witness) > maxShown {
 			f.Left += len(witness) - maxShown
@@ -55,6 +57,9 @@ func findingsOf(r *run, fig *figures) []finding {
 		for i, w := range witness {
 			row := witnessRow{Number: i + 1, Process: w.Process, Node: clip(w.Node, maxName), Text: clip(w.Text, 600), Outcome: clip(w.Outcome, maxName), Call: seconds(w.Call),
 				Return: seconds(w.Return), Took: millisText(measure.Millis(float64(w.Return-w.Call) / 1e6))}
+			if w.Beside {
+				row.Text += " (not part of it, but explains it)"
+			}
 			if w.Outcome == string(history.Info) {
 				row.Return, row.Took = "never answered", "–"
 			}

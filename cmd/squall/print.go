@@ -89,12 +89,23 @@ func shortened(reason string) string {
 // printWitness prints the few operations or events that show a violation.
 func printWitness(w io.Writer, c check.Result) {
 	plain.Fprintf(w, "\n%s: %s\n", c.Name, c.Told())
+	if c.Explanation != "" {
+		kind := ""
+		if c.Kind != "" {
+			kind = string(c.Kind) + ": "
+		}
+		plain.Fprintf(w, "  %s%s\n", kind, c.Explanation)
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(c.Witness) > 0 {
 		fmt.Fprintln(table, "    call\treturn\tprocess\tnode\toperation\toutcome")
 	}
 	for _, op := range c.Witness {
-		plain.Fprintf(table, "    %s\t%s\t%d\t%s\t%s\t%s\n", seconds(op.Call), seconds(op.Return), op.Process, op.Node, op.Text, op.Outcome)
+		outcome := op.Outcome
+		if op.Beside {
+			outcome += " (not part of it, but explains it)"
+		}
+		plain.Fprintf(table, "    %s\t%s\t%d\t%s\t%s\t%s\n", seconds(op.Call), seconds(op.Return), op.Process, op.Node, op.Text, outcome)
 	}
 	for i, e := range c.Events {
 		if i == 0 {

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
@@ -14,7 +13,10 @@ import (
 // illegal only if the whole one is:
 //
 //   - what comes after a moment: the past of a possible history is possible;
+//   - what comes before a moment: see cutLeft;
 //   - one observer: it changed nothing;
+//   - a mutator whose value nobody looks for: the time in which the register held
+//     that value becomes the time of the value before;
 //   - a whole value: all who wrote it and all who observed it, and, where a
 //     CAS turned it into another value, that one too. In any order of the whole,
 //     the time in which the register held the value becomes the time of the
@@ -24,6 +26,7 @@ import (
 // that reason only.
 type minimiser struct {
 	judge  *judge
+	guard  *guard
 	end    time.Time
 	checks int
 }
@@ -34,62 +37,136 @@ const (
 	minimiseCheckTime = time.Second
 )
 
-// minimise returns the operations of the smallest illegal part that it finds,
-// by time of call. r must be illegal.
-func (m *minimiser) minimise(ctx context.Context, r *register) []*history.Op {
-	steps := m.truncate(ctx, r)
-	for {
-		before := len(steps)
-		steps = m.shrink(ctx, r, steps, valuesOf, withoutValues)
-		steps = m.shrink(ctx, r, steps, observersOf, withoutSteps)
-		if len(steps) == before {
-			break
-		}
-	}
-	ops := make([]*history.Op, len(steps))
-	for i := range steps {
-		ops[i] = steps[i].op
-	}
-	slices.SortStableFunc(ops, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
-	return ops
+// minimal is a small part of a register that is illegal by itself.
+type minimal struct {
+	reg *register     // its steps, and what the register holds before them
+	ops []*history.Op // those of the steps, by time of call
 }
 
-// illegal says whether these steps alone are illegal, for certain.
-func (m *minimiser) illegal(ctx context.Context, r *register, steps []step) bool {
-	now := time.Now()
-	if m.checks >= maxMinimiseChecks || now.After(m.end) || ctx.Err() != nil {
+// minimise makes small what is illegal up to a moment. Of what it finds it prefers
+// a part that begins where the key does, because that needs no telling.
+func (m *minimiser) minimise(r *register, at int64) minimal {
+	whole := r.with(prefix(r.steps, at))
+	var open, closed *register
+	if closed = m.close(whole, valuesAt(r.steps, at)); closed == nil {
+		if open = m.latestCut(whole); open != nil {
+			open = m.shrink(open)
+			closed = m.close(whole, m.namesOf(whole, open))
+		}
+	}
+	best := closed
+	switch {
+	case open != nil && (closed == nil || len(closed.steps) > len(open.steps)+2):
+		best = open
+	case closed == nil:
+		best = m.shrink(whole)
+	}
+	out := minimal{reg: best}
+	for i := range best.steps {
+		out.ops = append(out.ops, best.steps[i].op)
+	}
+	slices.SortStableFunc(out.ops, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
+	return out
+}
+
+// valuesAt are the values looked for by the steps that return at a moment.
+func valuesAt(steps []step, at int64) map[int32]bool {
+	values := make(map[int32]bool)
+	for i := range steps {
+		if v, ok := steps[i].looksFor(); ok && steps[i].ret == at {
+			values[v] = true
+		}
+	}
+	return values
+}
+
+// namesOf are the values of a part that has numbers of its own, by the numbers of
+// the whole.
+func (m *minimiser) namesOf(whole, part *register) map[int32]bool {
+	names := make(map[string]bool)
+	values := make(map[int32]bool)
+	for i := range part.steps {
+		for _, v := range valuesOfStep(&part.steps[i]) {
+			if v == absent {
+				values[absent] = true
+			} else {
+				names[part.values[v]] = true
+			}
+		}
+	}
+	for v := 1; v < len(whole.values); v++ {
+		if names[whole.values[v]] {
+			values[int32(v)] = true
+		}
+	}
+	return values
+}
+
+// closeMost bounds what close shrinks: more would not come out better than a part
+// that begins in the middle.
+const closeMost = 60
+
+// close keeps only the steps of some values, from the first write of the key on,
+// and shrinks that. It returns nil when they are many, or not illegal.
+func (m *minimiser) close(whole *register, wanted map[int32]bool) *register {
+	// A value that a CAS made needs the one that it was made of.
+	for grown := true; grown; {
+		grown = false
+		for i := range whole.steps {
+			s := &whole.steps[i]
+			if (s.kind == swap || s.kind == maybe) && wanted[s.arg] && !wanted[s.expect] {
+				wanted[s.expect], grown = true, true
+			}
+		}
+		if len(wanted) > closeMost || m.over() {
+			return nil
+		}
+	}
+	var kept []step
+	for _, s := range whole.steps {
+		if !slices.ContainsFunc(valuesOfStep(&s), func(v int32) bool { return !wanted[v] }) {
+			kept = append(kept, s)
+		}
+		if len(kept) > closeMost {
+			return nil
+		}
+	}
+	part := whole.with(kept).compact()
+	if !m.illegal(part) {
+		return nil
+	}
+	return m.shrink(part)
+}
+
+// valuesOfStep are the values that a step needs or makes.
+func valuesOfStep(s *step) []int32 {
+	switch s.kind {
+	case observe:
+		return []int32{s.seen}
+	case store:
+		return []int32{s.arg}
+	case swap, maybe:
+		return []int32{s.arg, s.expect}
+	}
+	return nil
+}
+
+// over says whether nothing more may be tried.
+func (m *minimiser) over() bool {
+	return m.checks >= maxMinimiseChecks || m.guard.stopped() || !time.Now().Before(m.end)
+}
+
+// illegal says whether a register is illegal, for certain.
+func (m *minimiser) illegal(r *register) bool {
+	if m.over() {
 		return false
 	}
 	m.checks++
-	deadline := now.Add(minimiseCheckTime)
+	deadline := time.Now().Add(minimiseCheckTime)
 	if deadline.After(m.end) {
 		deadline = m.end
 	}
-	part := &register{steps: steps, values: r.values}
-	return m.judge.decide(part, deadline).answer == illegal
-}
-
-// truncate cuts the register after the first return at which it is illegal.
-func (m *minimiser) truncate(ctx context.Context, r *register) []step {
-	returns := make([]int64, 0, len(r.steps))
-	for i := range r.steps {
-		if r.steps[i].ret != forever {
-			returns = append(returns, r.steps[i].ret)
-		}
-	}
-	slices.Sort(returns)
-	best := r.steps
-	// Not sort.Search: a check that hits its limit says "not illegal", and
-	// only what was seen to be illegal may be kept.
-	for lo, hi := 0, len(returns); lo < hi; {
-		mid := (lo + hi) / 2
-		if cut := prefix(r.steps, returns[mid]); m.illegal(ctx, r, cut) {
-			best, hi = cut, mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	return best
+	return m.judge.decide(r, deadline).answer == illegal
 }
 
 // prefix is what was known at a moment: later calls are not there, and what was
@@ -104,7 +181,7 @@ func prefix(steps []step, at int64) []step {
 			if !s.mutates() {
 				continue
 			}
-			s.ret = forever
+			s.ret, s.soft = forever, false
 			if s.kind == swap {
 				s.kind = maybe
 			}
@@ -114,29 +191,44 @@ func prefix(steps []step, at int64) []step {
 	return out
 }
 
-// shrink takes away as many of the parts as it can while the rest is illegal:
+// shrink takes away what it can while the rest is illegal.
+func (m *minimiser) shrink(r *register) *register {
+	for {
+		before := len(r.steps)
+		r = m.takeAway(r, valuesOf, withoutValues)
+		r = m.takeAway(r, observersOf, withoutSteps)
+		r = m.takeAway(r, unseenOf, withoutSteps)
+		if len(r.steps) == before || m.over() {
+			return r
+		}
+	}
+}
+
+// takeAway takes away as many of the parts as it can while the rest is illegal:
 // first large groups of them, then ever smaller ones.
-func (m *minimiser) shrink(ctx context.Context, r *register, steps []step,
-	parts func([]step) []int32, without func([]step, map[int32]bool) []step) []step {
-	all := parts(steps)
+func (m *minimiser) takeAway(r *register, parts func([]step) []int32, without func([]step, map[int32]bool) []step) *register {
+	all := parts(r.steps)
 	for size := len(all); size >= 1; size /= 2 {
 		for at := 0; at < len(all); {
+			if m.over() {
+				return r
+			}
 			group := make(map[int32]bool, size)
 			for _, p := range all[at:min(at+size, len(all))] {
 				group[p] = true
 			}
-			rest := without(steps, group)
-			if len(rest) == len(steps) || !m.illegal(ctx, r, rest) {
+			rest := without(r.steps, group)
+			if len(rest) == len(r.steps) || !m.illegal(r.with(rest)) {
 				at += size
 				continue
 			}
 			// The next group moves up to where this one was; what is missed
 			// because a value took others with it, the next pass tries.
-			steps = rest
-			all = parts(steps)
+			r = r.with(rest)
+			all = parts(r.steps)
 		}
 	}
-	return steps
+	return r
 }
 
 // valuesOf lists the values that occur.
@@ -183,6 +275,28 @@ func observersOf(steps []step) []int32 {
 	var at []int32
 	for i := range steps {
 		if steps[i].kind == observe {
+			at = append(at, int32(i))
+		}
+	}
+	return at
+}
+
+// unseenOf lists the places of the mutators whose value nobody looks for. Several
+// may go at once: none of them is looked for by another, or it would not be here.
+func unseenOf(steps []step) []int32 {
+	seen := make(map[int32]bool)
+	for i := range steps {
+		s := &steps[i]
+		switch s.kind {
+		case observe:
+			seen[s.seen] = true
+		case swap, maybe:
+			seen[s.expect] = true
+		}
+	}
+	var at []int32
+	for i := range steps {
+		if steps[i].mutates() && !seen[steps[i].arg] {
 			at = append(at, int32(i))
 		}
 	}

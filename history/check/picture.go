@@ -23,28 +23,24 @@ import (
 // Only these few operations are drawn: a picture of a whole key takes megabytes
 // and shows nothing. They are searched again for it, to the end, because
 // porcupine draws nothing sensible from a search that was stopped.
-func picture(w *watch, in *Input, key string, witness []*history.Op, deadline time.Time) (string, error) {
-	reg, err := newRegister(witness)
-	if err != nil {
-		return "", err
-	}
-	from, to := window(witness)
+//
+// Operations beside the witness are drawn in grey, as annotations: they are none
+// of what cannot be ordered.
+func picture(w *watch, in *Input, key string, witness minimal, beside []*history.Op, deadline time.Time) (string, error) {
+	reg := witness.reg
+	from, to := window(slices.Concat(witness.ops, beside))
 	model := reg.model()
 	model.DescribeOperation = func(input, _ any) string { return describe(input.(*step).op) }
 	// Porcupine puts these two into the page as HTML.
 	model.DescribeState = func(state any) string {
-		n := state.(int32)
-		if n == absent {
-			return "nothing"
-		}
-		return html.EscapeString(show(reg.values[n]))
+		return html.EscapeString(reg.showState(state))
 	}
 	model.DescribeOperationMetadata = func(data any) string {
 		op := data.(*step).op
 		return html.EscapeString(fmt.Sprintf("process %d on %s, %s, called at %.6f s", op.Process, op.Node, op.Outcome, float64(op.Call-in.Mono)/1e9))
 	}
 	ops := operations(reg.steps)
-	rows := processRows(witness)
+	rows := processRows(slices.Concat(witness.ops, beside))
 	for i := range ops {
 		s := &reg.steps[i]
 		ops[i].ClientId = rows[s.op.Process]
@@ -58,12 +54,61 @@ func picture(w *watch, in *Input, key string, witness []*history.Op, deadline ti
 		return "", fmt.Errorf("porcupine's answer to the witness was %q", found.result)
 	}
 	found.info.AddAnnotations(faultBands(in, from, to))
+	found.info.AddAnnotations(besideBands(in, beside, rows, to))
+	if at := reg.start.at; reg.start.anything {
+		found.info.AddAnnotations([]porcupine.Annotation{{Tag: "start", Start: min(at, to) - in.Mono, End: min(at, to) - in.Mono + 1,
+			Description: "taken up here, whatever the register held"}})
+	}
 	var page bytes.Buffer
 	if err := visualize(model, found.info, &page); err != nil {
 		return "", err
 	}
 	name := "violation-" + fileName(key) + ".html"
 	return name, writeFile(filepath.Join(in.Dir, name), page.Bytes())
+}
+
+// showState describes a state of the register's model: a value, or a set of them
+// where it is not known which it holds.
+func (r *register) showState(state any) string {
+	if set, is := state.([]any); is {
+		if len(set) > len(r.values) {
+			return "anything"
+		}
+		var names []string
+		for _, s := range set {
+			names = append(names, r.showState(s))
+		}
+		return strings.Join(names, " or ")
+	}
+	switch n := state.(int32); {
+	case n == absent:
+		return "nothing"
+	case int(n) == len(r.values):
+		return "something else"
+	default:
+		return show(r.values[n])
+	}
+}
+
+// besideBands are operations beside the witness.
+func besideBands(in *Input, beside []*history.Op, rows map[int64]int, to int64) []porcupine.Annotation {
+	var bands []porcupine.Annotation
+	for _, op := range beside {
+		end := op.Return
+		if op.Outcome == history.Info {
+			end = to
+		}
+		bands = append(bands, porcupine.Annotation{
+			ClientId:        rows[op.Process],
+			Start:           op.Call - in.Mono,
+			End:             max(op.Call, end) - in.Mono,
+			Description:     "beside: " + describe(op),
+			Details:         fmt.Sprintf("process %d on %s, %s", op.Process, op.Node, op.Outcome),
+			TextColor:       "#000000",
+			BackgroundColor: "#DDDDDD",
+		})
+	}
+	return bands
 }
 
 // visualize is porcupine.Visualize with its panics made errors.

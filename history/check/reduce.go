@@ -29,9 +29,24 @@ package check
 // Where (2) would make a step return before its call (the observer returned
 // before the mutator was called), the step is left as it is: no order can
 // exist, and the search says so.
-func reduce(r *register) []step {
+//
+// A reduced register stays as possible or impossible as the whole at every moment,
+// too: (1) needs no more of a register's beginning than of all of it, and (2) and
+// (3) change nothing before the first observer has returned.
+//
+// It returns nil when g was stopped.
+func reduce(r *register, g *guard) []step {
 	steps := dropUnobserved(r.steps, len(r.values))
+	if g.stopped() {
+		return nil
+	}
+	if !r.start.isAbsent() {
+		return steps // (2) and (3) need to know who wrote a value
+	}
 	writer, firstSeen := observers(steps, len(r.values))
+	if g.stopped() {
+		return nil
+	}
 	// Values whose writer may have to return earlier.
 	todo := make([]int32, 0, len(r.values))
 	for v := range firstSeen {
@@ -88,9 +103,9 @@ func dropUnobserved(steps []step, values int) []step {
 			see(expected)
 		}
 	}
-	kept := make([]step, 0, len(steps))
+	kept := make([]step, 0, len(steps)+1) // never nil
 	for _, s := range steps {
-		pending := s.ret == forever && s.mutates()
+		pending := (s.ret == forever || s.soft) && s.mutates()
 		if !pending || observed[s.arg] {
 			kept = append(kept, s)
 		}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/anishathalye/porcupine"
 
@@ -33,6 +34,20 @@ type step struct {
 	arg, expect, seen int32
 	call, ret         int64
 	op                *history.Op
+	// soft: it may also have taken effect before everything else, where the steps
+	// begin in the middle of a history (see cutLeft). Only of mutators that return.
+	soft bool
+}
+
+// looksFor is the value that a step must find, when it must find one.
+func (s *step) looksFor() (value int32, must bool) {
+	switch {
+	case s.kind == observe:
+		return s.seen, true
+	case s.kind == swap && !s.soft:
+		return s.expect, true
+	}
+	return 0, false
 }
 
 func (s *step) mutates() bool { return s.kind == store || s.kind == swap || s.kind == maybe }
@@ -41,6 +56,38 @@ func (s *step) mutates() bool { return s.kind == store || s.kind == swap || s.ki
 type register struct {
 	steps  []step
 	values []string // by number; [absent] is unused
+	start  start    // what it holds before the steps
+}
+
+// with is the register with other steps.
+func (r *register) with(steps []step) *register {
+	return &register{steps: steps, values: r.values, start: r.start}
+}
+
+// compact is the register with the values that occur in it alone, so that what is
+// done with a few steps of very many does not take long.
+func (r *register) compact() *register {
+	out := &register{steps: slices.Clone(r.steps), values: []string{""}, start: r.start}
+	numbers := map[int32]int32{absent: absent}
+	number := func(v *int32) {
+		n, ok := numbers[*v]
+		if !ok {
+			n = int32(len(out.values))
+			numbers[*v] = n
+			out.values = append(out.values, r.values[*v])
+		}
+		*v = n
+	}
+	for i := range out.steps {
+		number(&out.steps[i].arg)
+		number(&out.steps[i].expect)
+		number(&out.steps[i].seen)
+	}
+	out.start.values = slices.Clone(r.start.values)
+	for i := range out.start.values {
+		number(&out.start.values[i])
+	}
+	return out
 }
 
 // unsupportedError names a function that is no operation of a register.
@@ -52,7 +99,9 @@ func (e unsupportedError) Error() string {
 
 // newRegister translates the operations of one key. Operations that certainly
 // had no effect, and reads without an answer, say nothing and are left out.
-func newRegister(ops []*history.Op) (*register, error) {
+//
+// It returns neither a register nor an error when g was stopped.
+func newRegister(ops []*history.Op, g *guard) (*register, error) {
 	r := &register{values: []string{""}, steps: make([]step, 0, len(ops))}
 	numbers := make(map[string]int32)
 	number := func(v history.Value) int32 {
@@ -67,7 +116,10 @@ func newRegister(ops []*history.Op) (*register, error) {
 		}
 		return n
 	}
-	for _, op := range ops {
+	for i, op := range ops {
+		if i%guardEvery == 0 && g.stopped() {
+			return nil, nil
+		}
 		s := step{op: op, call: op.Call, ret: max(op.Call, op.Return)}
 		if op.Outcome != history.OK {
 			s.ret = forever
@@ -126,19 +178,48 @@ func (s *step) apply(state int32) (bool, int32) {
 // model is the register as porcupine wants it. States are made once, because
 // putting a number into an interface allocates.
 func (r *register) model() porcupine.Model {
-	states := make([]any, len(r.values))
+	states := make([]any, len(r.values)+1) // the last: a value that nobody looks for
 	for i := range states {
 		states[i] = int32(i)
 	}
-	return porcupine.Model{
-		Init: func() any { return states[absent] },
-		Step: func(state, input, _ any) (bool, any) {
-			ok, next := input.(*step).apply(state.(int32))
-			return ok, states[next]
-		},
-		Equal: func(a, b any) bool { return a.(int32) == b.(int32) },
-		Hash:  func(state any) uint64 { return (uint64(state.(int32)) + 1) * 0x9E3779B97F4A7C15 },
+	equal := func(a, b any) bool { return a.(int32) == b.(int32) }
+	hash := func(state any) uint64 { return (uint64(state.(int32)) + 1) * 0x9E3779B97F4A7C15 }
+	if r.start.isAbsent() {
+		return porcupine.Model{
+			Init: func() any { return states[absent] },
+			Step: func(state, input, _ any) (bool, any) {
+				ok, next := input.(*step).apply(state.(int32))
+				return ok, states[next]
+			},
+			Equal: equal,
+			Hash:  hash,
+		}
 	}
+	m := porcupine.NondeterministicModel{
+		Init: func() []any {
+			var out []any
+			for v := range int32(len(states)) {
+				if r.start.has(v) || ((r.start.other || r.start.anything) && v == int32(len(r.values))) {
+					out = append(out, states[v])
+				}
+			}
+			return out
+		},
+		Step: func(state, input, _ any) []any {
+			s := input.(*step)
+			var out []any
+			if ok, next := s.apply(state.(int32)); ok {
+				out = append(out, states[next])
+			}
+			if s.soft {
+				out = append(out, state)
+			}
+			return out
+		},
+		Equal: equal,
+		Hash:  hash,
+	}
+	return m.ToModel()
 }
 
 // operations are the steps as porcupine wants them.

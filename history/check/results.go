@@ -42,6 +42,9 @@ type Result struct {
 	// by time of call; Events are the node events that show one.
 	Witness []WitnessOp         `json:"witness,omitempty"`
 	Events  []history.NodeEvent `json:"events,omitempty"`
+	// Start says from when on the witness holds, and of what the register then held,
+	// where it does not begin with the key: "whatever it held at 7.512 s".
+	Start string `json:"start,omitempty"`
 	// Picture is a file in the run directory that draws the violation.
 	Picture string  `json:"picture,omitempty"`
 	Seconds float64 `json:"seconds"` // what the check took

@@ -25,7 +25,7 @@ const (
 // some ten megabytes in that time.
 const watchEvery = 10 * time.Millisecond
 
-// watch runs porcupine's searches and stops them when they reach a limit.
+// watch stops work when it reaches a limit, and runs porcupine's searches so.
 //
 // Porcupine itself knows a timeout but no memory limit, and after a timeout it
 // leaves its goroutine behind. So searches are stopped from inside: once the
@@ -35,23 +35,51 @@ type watch struct {
 	memory uint64
 
 	mu      sync.Mutex
-	running map[*search]struct{}
+	running map[*guard]struct{}
 
 	stop    chan struct{}
 	stopped chan struct{}
 }
 
-type search struct {
+// guard tells work when it must stop. Asking it costs next to nothing, so that
+// loops ask in every round or every so many. A nil guard never stops anything.
+type guard struct {
 	reason   atomic.Int32
-	refused  atomic.Bool // a step was refused, so the answer means nothing
 	deadline time.Time
+}
+
+func (g *guard) stopped() bool { return g.why() != notStopped }
+
+func (g *guard) why() stopReason {
+	if g == nil {
+		return notStopped
+	}
+	return stopReason(g.reason.Load())
+}
+
+func (g *guard) halt(why stopReason) { g.reason.CompareAndSwap(int32(notStopped), int32(why)) }
+
+// guard begins to watch over some work until the deadline; release ends it.
+func (w *watch) guard(deadline time.Time) (g *guard, release func()) {
+	g = &guard{deadline: deadline}
+	if !time.Now().Before(deadline) {
+		g.halt(stopTime)
+	}
+	w.mu.Lock()
+	w.running[g] = struct{}{}
+	w.mu.Unlock()
+	return g, func() {
+		w.mu.Lock()
+		delete(w.running, g)
+		w.mu.Unlock()
+	}
 }
 
 // startWatch begins to watch. The caller must close it.
 func startWatch(ctx context.Context, memory uint64) *watch {
 	w := &watch{
 		memory:  memory,
-		running: make(map[*search]struct{}),
+		running: make(map[*guard]struct{}),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -101,8 +129,6 @@ func (w *watch) memoryFull() bool {
 	return heapBytes() > w.memory/4*3
 }
 
-func (s *search) halt(why stopReason) { s.reason.CompareAndSwap(int32(notStopped), int32(why)) }
-
 // found is the answer of a search.
 type found struct {
 	result porcupine.CheckResult // Unknown when it was stopped
@@ -113,19 +139,14 @@ type found struct {
 // run searches for a linearization until the deadline. It returns after the
 // search has ended, whatever the reason: nothing goes on behind its back.
 func (w *watch) run(model porcupine.Model, ops []porcupine.Operation, deadline time.Time, withInfo bool) found {
-	s := &search{deadline: deadline}
-	w.mu.Lock()
-	w.running[s] = struct{}{}
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		delete(w.running, s)
-		w.mu.Unlock()
-	}()
+	g, release := w.guard(deadline)
+	defer release()
+	var refused atomic.Bool // a step was refused, so the answer means nothing
 	step := model.Step
+	model.StepContext = nil
 	model.Step = func(state, input, output any) (bool, any) {
-		if s.reason.Load() != int32(notStopped) {
-			s.refused.Store(true)
+		if g.stopped() {
+			refused.Store(true)
 			return false, state
 		}
 		return step(state, input, output)
@@ -138,8 +159,8 @@ func (w *watch) run(model porcupine.Model, ops []porcupine.Operation, deadline t
 	} else {
 		f.result = porcupine.Illegal
 	}
-	if s.refused.Load() {
-		return found{result: porcupine.Unknown, why: stopReason(s.reason.Load())}
+	if refused.Load() {
+		return found{result: porcupine.Unknown, why: g.why()}
 	}
 	return f
 }

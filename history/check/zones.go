@@ -6,15 +6,6 @@ import (
 	"slices"
 )
 
-// answer is whether steps are linearizable.
-type answer uint8
-
-const (
-	undecided answer = iota
-	legal
-	illegal
-)
-
 // zone is a block of steps that must stand together in any order, since each
 // but the first needs the one before it: the writer of a value, its readers,
 // the CAS that took it away, that CAS's readers, and so on.
@@ -31,18 +22,24 @@ type zone struct {
 // names are those of Golab, Li and Shah, 2011). It says undecided when some
 // value was written twice, a key was deleted, or a CAS of unknown outcome may
 // or may not have taken effect; then only a search can tell. The steps must
-// have been through reduce.
-func zones(steps []step, values int) answer {
+// have been through reduce. It also says undecided when g was stopped.
+func zones(steps []step, values int, g *guard) answer {
+	if steps == nil || g.stopped() {
+		return undecided
+	}
 	b, ans := newBlocks(steps, values)
 	if ans != undecided {
 		return ans
 	}
-	if b == nil {
+	if b == nil || g.stopped() {
 		return undecided
 	}
 	var forward, backward []zone
 	chained := 0
 	for v := range values {
+		if v%guardEvery == 0 && g.stopped() {
+			return undecided
+		}
 		root := v == absent || (b.writer[v] >= 0 && steps[b.writer[v]].kind == store)
 		if !root {
 			continue

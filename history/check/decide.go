@@ -1,0 +1,131 @@
+package check
+
+import (
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// answer is whether steps are linearizable.
+type answer uint8
+
+const (
+	undecided answer = iota
+	legal
+	illegal
+)
+
+// method leaves out ways to decide; for tests.
+type method uint8
+
+const (
+	everyWay  method = iota
+	sweepOnly        // no zones, no porcupine
+	searchOnly
+)
+
+// judge decides about registers.
+type judge struct {
+	watch *watch
+	way   method
+}
+
+// ruling is what was decided, and how.
+type ruling struct {
+	answer   answer
+	why      stopReason // when undecided
+	searched bool       // zones did not settle it
+	sweep    *sweep     // that found it illegal, with its snapshots
+	at       swept
+	bound    int64 // without a sweep: it was illegal by then, if not 0
+}
+
+// sweepWidths are how many configurations one sweep after the other keeps. Where
+// there are more, a narrow one may still find that all is well, and soon; the
+// last one (0) keeps all.
+func sweepWidths() []int { return []int{64, 2048, 0} }
+
+// decide says whether a register is linearizable, by the deadline: by zones where
+// values are unique, else by a sweep, and if that takes half the time, by
+// porcupine, which goes deep where a sweep goes wide.
+func (j *judge) decide(r *register, deadline time.Time) ruling {
+	half := time.Now().Add(time.Until(deadline) / 2)
+	g, release := j.watch.guard(half)
+	defer release()
+	all, releaseAll := j.watch.guard(deadline)
+	defer releaseAll()
+	steps := reduce(r, all)
+	if steps == nil {
+		return ruling{why: all.why()}
+	}
+	zoned := undecided
+	if j.way == everyWay && r.start.isAbsent() {
+		if zoned = zones(steps, len(r.values), all); zoned == legal {
+			return ruling{answer: legal}
+		}
+	}
+	bound := int64(0)
+	if zoned == undecided && j.way == everyWay && r.start.isAbsent() {
+		if at, found := phantom(steps, len(r.values)); found {
+			zoned, bound = illegal, at
+			steps = prefix(steps, at)
+		}
+	}
+	if j.way != searchOnly {
+		if out := j.sweeps(r, steps, g); out.answer != undecided {
+			out.searched = zoned == undecided
+			return out
+		}
+	}
+	if zoned == illegal {
+		return ruling{answer: illegal, bound: bound}
+	}
+	if all.stopped() || j.way == sweepOnly {
+		return ruling{why: max(all.why(), g.why()), searched: true}
+	}
+	f := j.watch.run(r.model(), operations(steps), deadline, false)
+	switch f.result {
+	case porcupine.Ok:
+		return ruling{answer: legal, searched: true}
+	case porcupine.Illegal:
+		return ruling{answer: illegal, searched: true}
+	}
+	return ruling{why: f.why, searched: true}
+}
+
+// sweeps decides by sweeps, the narrowest first.
+func (j *judge) sweeps(r *register, steps []step, g *guard) ruling {
+	for _, limit := range sweepWidths() {
+		s := newSweep(&problem{steps: steps, values: len(r.values), start: r.start}, g, limit)
+		s.keep = r.start.isAbsent()
+		at := s.run()
+		if at.answer != undecided {
+			return ruling{answer: at.answer, sweep: s, at: at}
+		}
+		if !s.lossy {
+			break
+		}
+	}
+	return ruling{why: g.why()}
+}
+
+// phantom finds the first return of a step that found a value which nobody had
+// begun to write. However many orders there are, none of them explains that.
+func phantom(steps []step, values int) (at int64, found bool) {
+	written := make([]int64, values) // when its first write began
+	for v := range written {
+		written[v] = forever
+	}
+	for i := range steps {
+		if s := &steps[i]; s.mutates() {
+			written[s.arg] = min(written[s.arg], s.call)
+		}
+	}
+	at = forever
+	for i := range steps {
+		if v, ok := steps[i].looksFor(); ok && v != absent && written[v] > steps[i].ret {
+			at, found = min(at, steps[i].ret), true
+		}
+	}
+	return at, found
+}

@@ -1,0 +1,172 @@
+package check
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"squall/history"
+	"squall/history/historytest"
+)
+
+// told is one client's operation, short: times in ms, for tables.
+func told(p int64, node string, f history.Func, value string, call, ret int64) history.Op {
+	op := history.Op{Process: p, Node: node, Key: "k", Func: f, Outcome: history.OK, Call: call * 1e6, Return: ret * 1e6}
+	if f == history.Read {
+		op.Result = history.Some(value)
+	} else {
+		op.Value = history.Some(value)
+	}
+	return op
+}
+
+func taken(p int64, node, from, to string, call, ret int64) history.Op {
+	op := told(p, node, history.CAS, to, call, ret)
+	op.Expect, op.Swapped = history.Some(from), true
+	return op
+}
+
+func answered(o history.Outcome, op history.Op) history.Op {
+	op.Outcome = o
+	return op
+}
+
+// TestKinds: each kind of violation is named, and told with what is known.
+func TestKinds(t *testing.T) {
+	trace := []history.NodeEvent{
+		{Node: "n3", Boot: 1, Kind: history.EventRole, Time: 1, Term: 4, Role: history.RoleLeader},
+		{Node: "n1", Boot: 1, Kind: history.EventRole, Time: 25e6, Term: 5, Role: history.RoleLeader},
+	}
+	faults := []history.Fault{{ID: 4, Name: "partition", Kind: history.KindPartition, Phase: history.Inject, Targets: []string{"n3"}, Begin: 20e6}}
+	for _, tt := range []struct {
+		kind   Kind
+		ops    []history.Op
+		says   []string
+		beside int
+		at     float64
+	}{
+		{KindStaleRead, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 30, 40),
+			told(2, "n3", history.Read, "1", 50, 60), told(3, "n1", history.Read, "2", 70, 80)},
+			[]string{"n3, cut off by fault 4 (partition) and still leader of term 4 while n1 led term 5, answered read(k) → 1", "write(k) ← 2 on n1, leader of term 5,"}, 0, 0.060},
+		{KindLostWrite, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4),
+			told(2, "n2", history.Read, "1", 5, 6), told(3, "n1", history.Read, "1", 7, 8)}, []string{"nobody saw that again"}, 0, 0.006},
+		{KindFailedWrite, []history.Op{told(1, "n1", history.Write, "1", 1, 2), answered(history.Fail, told(1, "n1", history.Write, "2", 3, 4)),
+			told(2, "n2", history.Read, "2", 5, 6)}, []string{`was answered "failed", and yet it took effect`}, 1, 0.006},
+		{KindUnknownWrite, []history.Op{answered(history.Info, told(1, "n1", history.Write, "2", 1, 2)), told(2, "n2", history.Read, "2", 5, 6),
+			told(3, "n1", history.Write, "3", 7, 8), told(2, "n2", history.Read, "2", 9, 10)}, []string{"unknown outcome"}, 0, 0.010},
+		{KindPhantom, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(2, "n2", history.Read, "9", 3, 4)}, []string{"nobody ever wrote that"}, 0, 0.004},
+		{KindDoubleGrant, []history.Op{told(1, "n1", history.Write, "free", 1, 2), taken(1, "n1", "free", "a", 3, 4), taken(2, "n2", "free", "b", 5, 6)},
+			[]string{"had taken that away"}, 0, 0.006},
+		{KindStaleCAS, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4), taken(2, "n2", "1", "3", 5, 6)},
+			[]string{"write(k) ← 2 on n1"}, 0, 0.006},
+	} {
+		t.Run(string(tt.kind), func(t *testing.T) {
+			in := &Input{History: &history.History{Ops: tt.ops, Nodes: trace, Faults: faults}, Dir: t.TempDir()}
+			res := Linearizable().Check(t.Context(), in)
+			if res.Verdict != Violation || res.Kind != tt.kind {
+				t.Fatalf("%s, kind %q: %s %s", res.Verdict, res.Kind, res.Summary, res.Explanation)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(res.Explanation, want) {
+					t.Errorf("%q does not say %q", res.Explanation, want)
+				}
+			}
+			beside := 0
+			for _, op := range res.Witness {
+				if op.Beside {
+					beside++
+				}
+			}
+			if beside != tt.beside || res.FirstAt == nil || *res.FirstAt != tt.at {
+				t.Errorf("%d beside, first at %v: %s", beside, res.FirstAt, res.Explanation)
+			}
+			checkWitness(t, in, res)
+		})
+	}
+}
+
+// TestFieldRegisters: what others met, decided right and soon.
+func TestFieldRegisters(t *testing.T) {
+	for name, want := range map[string]struct {
+		verdict Verdict
+		kind    Kind
+		at      float64
+	}{
+		"h1-knossos10":   {verdict: Pass},
+		"h9-60info":      {verdict: Pass},
+		"h9b-60info-bad": {Violation, KindPhantom, 4.905},
+		"h3-maelstrom92": {Violation, KindFailedWrite, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, err := Run(t.Context(), historytest.Field(t, name), []Checker{Linearizable()}, Limits{Time: 20 * time.Second})
+			must(t, err)
+			c := res.Checks[0]
+			if c.Verdict != want.verdict || c.Kind != want.kind || want.verdict == Violation && *c.FirstAt != want.at {
+				t.Errorf("%s, kind %q, first at %v: %s %s", c.Verdict, c.Kind, c.FirstAt, c.Told(), c.Explanation)
+			}
+		})
+	}
+}
+
+// TestLockGrantedTwice: of a long history of few values only the two grants remain.
+func TestLockGrantedTwice(t *testing.T) {
+	ops := []history.Op{told(1, "n1", history.Write, "free", 1, 2)}
+	at := int64(10)
+	for i := range int64(130) {
+		owner := fmt.Sprint("c", i%3)
+		ops = append(ops, taken(i%3, "n1", "free", owner, at, at+1), taken(i%3, "n1", owner, "free", at+2, at+3))
+		at += 4
+	}
+	ops = append(ops, taken(1, "n1", "free", "c1", at, at+1), taken(2, "n2", "free", "c2", at+2, at+3))
+	in := &Input{History: &history.History{Ops: ops}, Dir: t.TempDir()}
+	res := Linearizable().Check(t.Context(), in)
+	if res.Verdict != Violation || res.Kind != KindDoubleGrant || len(res.Witness) > 3 || res.Start == "" {
+		t.Errorf("%s, %q, %d operations, %q: %s", res.Verdict, res.Kind, len(res.Witness), res.Start, res.Told())
+	}
+	checkWitness(t, in, res)
+}
+
+// TestFirstOfTwoIsShown: the earlier violation, though the later needs fewer operations.
+func TestFirstOfTwoIsShown(t *testing.T) {
+	early := []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4), told(2, "n2", history.Read, "1", 5, 6)}
+	late := told(3, "n1", history.Read, "nowhere", 100, 101)
+	late.Key = "other"
+	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Ops: append(early, late)}})
+	if res.Key != "k" || res.FirstAt == nil || *res.FirstAt != 0.006 {
+		t.Errorf("key %s, first at %v: %s", res.Key, res.FirstAt, res.Told())
+	}
+}
+
+// staleMillion is n operations of ten clients on one key, with one stale read.
+func staleMillion(n int) []history.Op {
+	ops := simulate(rand.New(rand.NewPCG(1, 1)), "k", shape{n: n, clients: 10, pending: 1})
+	end := ops[n-1].Return + 1000
+	for i, v := range []string{"new1", "new2"} {
+		ops = append(ops, history.Op{Process: 5000, Node: "n1", Func: history.Write, Key: "k", Value: history.Some(v), Outcome: history.OK,
+			Call: end + int64(i)*10, Return: end + int64(i)*10 + 5})
+	}
+	return append(ops, history.Op{Process: 5001, Node: "n2", Func: history.Read, Key: "k", Result: history.Some("new1"), Outcome: history.OK,
+		Call: end + 30, Return: end + 35})
+}
+
+func TestLargeViolationIsShown(t *testing.T) {
+	in := &Input{History: &history.History{Ops: staleMillion(50_000)}, Dir: t.TempDir()}
+	res := Linearizable().Check(t.Context(), in)
+	if res.Verdict != Violation || len(res.Witness) > 6 || res.FirstAt == nil {
+		t.Errorf("%s, %d operations: %s", res.Verdict, len(res.Witness), res.Told())
+	}
+	checkWitness(t, in, res)
+}
+
+func BenchmarkViolationOfAMillion(b *testing.B) {
+	ops := staleMillion(1_000_000)
+	for b.Loop() {
+		res := Linearizable().Check(b.Context(), &Input{History: &history.History{Ops: ops}})
+		if res.Verdict != Violation || len(res.Witness) > 6 {
+			b.Fatal(res.Told(), len(res.Witness))
+		}
+		b.ReportMetric(float64(len(res.Witness)), "operations-shown")
+	}
+}

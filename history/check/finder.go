@@ -1,0 +1,155 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"squall/history"
+)
+
+// finder shows what is wrong: of the keys that are not linearizable it shows one.
+type finder struct {
+	judge  *judge
+	in     *Input
+	limits Limits
+	end    time.Time
+}
+
+const (
+	// minimiseMost is how many keys are minimised, the earliest violations first.
+	minimiseMost = 16
+	// readable is how many operations a person takes in at once. Among witnesses
+	// that are readable the earliest is shown, else the smallest.
+	readable = 6
+	// witnessMost is how many operations are kept: more show nobody anything.
+	witnessMost = 100
+)
+
+// violation fills in the result of keys that are not linearizable.
+func (f *finder) violation(bad []*keyCase, res *Result) {
+	res.Verdict = Violation
+	slices.SortStableFunc(bad, func(a, b *keyCase) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(len(a.ops), len(b.ops)))
+	})
+	first := bad[0]
+	firstAt := f.seconds(first.at)
+	res.FirstAt = &firstAt
+	some := bad[:min(len(bad), minimiseMost)]
+	found := make([]minimal, len(some))
+	half := time.Now().Add(time.Until(f.end) / 2)
+	eachOf(f.limits.Workers, len(some), func(i int) { found[i] = f.minimise(some[i], half) })
+	best := 0
+	for i := range found {
+		if n := len(found[i].ops); n > 0 && n <= readable {
+			best = i
+			break
+		}
+		if len(found[best].ops) == 0 || len(found[i].ops) > 0 && len(found[i].ops) < len(found[best].ops) {
+			best = i
+		}
+	}
+	shown, witness := some[best], found[best]
+	res.Key = shown.key
+	res.Stats["witness"] = float64(len(witness.ops))
+	f.summarise(shown, first, witness, res)
+	if len(witness.ops) == 0 {
+		return
+	}
+	if !f.confirmed(witness) {
+		res.Verdict, res.FirstAt = Unknown, nil
+		res.Summary = fmt.Sprintf("two methods disagree about key %s: this is a fault of the checker; please report it with the history", show(res.Key))
+		return
+	}
+	ex := f.explain(shown, witness)
+	res.Kind, res.Explanation = ex.kind, ex.sentence
+	res.Witness = f.rows(witness.ops, ex.beside)
+	f.draw(witness, ex.beside, res)
+}
+
+// minimise makes a key's violation small, as far as there is time.
+func (f *finder) minimise(k *keyCase, end time.Time) minimal {
+	g, release := f.judge.watch.guard(end)
+	defer release()
+	reg, err := newRegister(k.ops, g)
+	if err != nil || reg == nil {
+		return minimal{}
+	}
+	m := minimiser{judge: f.judge, guard: g, end: end}
+	return m.minimise(reg, k.at)
+}
+
+// summarise tells in one line what is shown, and when the first violation was.
+func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) {
+	switch n := len(witness.ops); {
+	case n == 0:
+		res.Summary = fmt.Sprintf("key %s is not linearizable; there was no time to find out which operations show it", show(shown.key))
+	case n == 1:
+		res.Summary = fmt.Sprintf("no order explains the answer of this operation on key %s", show(shown.key))
+	default:
+		res.Summary = fmt.Sprintf("no order of these %d operations on key %s explains their answers", n, show(shown.key))
+	}
+	if witness.reg != nil && witness.reg.start.anything {
+		res.Start = fmt.Sprintf("whatever it held at %.3f s", f.seconds(witness.reg.start.at))
+		res.Summary += ", " + res.Start
+	}
+	if !first.exact {
+		res.Summary += "; there was no time to see whether it was violated before"
+	}
+	if shown != first {
+		res.Summary += fmt.Sprintf("; shown is the one of %.1f s, for key %s has the first, in more operations", f.seconds(shown.at), show(first.key))
+	}
+}
+
+func (f *finder) seconds(at int64) float64 { return float64(at-f.in.Mono) / 1e9 }
+
+// rows are the operations for results.json, by call, those beside marked.
+func (f *finder) rows(ops, beside []*history.Op) []WitnessOp {
+	var out []WitnessOp
+	for _, op := range ops[:min(len(ops), witnessMost)] {
+		out = append(out, witnessOp(op, f.in.Mono))
+	}
+	for _, op := range beside {
+		row := witnessOp(op, f.in.Mono)
+		row.Beside = true
+		out = append(out, row)
+	}
+	slices.SortStableFunc(out, func(a, b WitnessOp) int { return cmp.Compare(a.Call, b.Call) })
+	return out
+}
+
+// draw makes the picture of a witness.
+func (f *finder) draw(witness minimal, beside []*history.Op, res *Result) {
+	if f.in.Dir == "" || len(witness.ops) > witnessMost {
+		return
+	}
+	name, err := picture(f.judge.watch, f.in, res.Key, witness, beside, f.end)
+	if err != nil {
+		res.Summary += fmt.Sprintf(" (not drawn: %v)", err)
+		return
+	}
+	res.Picture = name
+}
+
+// witnessOp is an operation for results.json; begin is the start of the test.
+func witnessOp(op *history.Op, begin int64) WitnessOp {
+	return WitnessOp{
+		Process: op.Process,
+		Node:    op.Node,
+		Text:    describe(op),
+		Outcome: string(op.Outcome),
+		Call:    op.Call - begin,
+		Return:  op.Return - begin,
+		CallS:   float64(op.Call-begin) / 1e9,
+	}
+}
+
+// confirmed has porcupine look at a witness, whatever method found it. Only
+// its saying that the witness is linearizable counts against it.
+func (f *finder) confirmed(witness minimal) bool {
+	deadline := time.Now().Add(time.Until(f.end) / 2)
+	return f.judge.watch.run(witness.reg.model(), operations(witness.reg.steps), deadline, false).result != porcupine.Ok
+}

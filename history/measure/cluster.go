@@ -61,6 +61,9 @@ type cluster struct {
 	// doomed are the nodes that a kill in force names, down already or not.
 	doomed map[string]int
 	cuts   map[int][]history.Link // by fault ID
+	// dropped is how many cuts in force drop a link: asked for again and again,
+	// while faults in force may be many.
+	dropped map[history.Link]int
 }
 
 // unknown stands for a fault's ID where a node event came without a fault.
@@ -70,7 +73,7 @@ func newCluster(in Input) *cluster {
 	c := &cluster{
 		nodes: in.Header.Nodes,
 		down:  map[string]int{}, paused: map[string]int{}, doomed: map[string]int{},
-		cuts: map[int][]history.Link{},
+		cuts: map[int][]history.Link{}, dropped: map[history.Link]int{},
 	}
 	if len(c.nodes) == 0 {
 		seen := map[string]bool{}
@@ -96,7 +99,7 @@ func (c *cluster) take(s step) {
 	case s.fault != nil && s.fault.Phase == history.Inject:
 		c.inject(s.fault)
 	case s.fault != nil:
-		delete(c.cuts, s.fault.ID)
+		c.uncut(s.fault.ID)
 		if s.ended {
 			clearBy(c.down, s.fault.ID)
 			clearBy(c.paused, s.fault.ID)
@@ -109,7 +112,11 @@ func (c *cluster) take(s step) {
 
 func (c *cluster) inject(f *history.Fault) {
 	if len(f.Cut) > 0 {
+		c.uncut(f.ID)
 		c.cuts[f.ID] = f.Cut
+		for _, l := range f.Cut {
+			c.dropped[l]++
+		}
 	}
 	for _, n := range f.Targets {
 		switch f.Name {
@@ -184,16 +191,22 @@ func (c *cluster) hinders(node string) string {
 	return ""
 }
 
-// cut reports whether either direction between two nodes is dropped.
-func (c *cluster) cut(a, b string) bool {
-	for _, links := range c.cuts {
-		for _, l := range links {
-			if l.From == a && l.To == b || l.From == b && l.To == a {
-				return true
-			}
+// uncut ends the cuts of a fault, if there are any.
+func (c *cluster) uncut(fault int) {
+	for _, l := range c.cuts[fault] {
+		if c.dropped[l]--; c.dropped[l] == 0 {
+			delete(c.dropped, l)
 		}
 	}
-	return false
+	delete(c.cuts, fault)
+}
+
+// cut reports whether either direction between two nodes is dropped.
+func (c *cluster) cut(a, b string) bool {
+	if len(c.dropped) == 0 {
+		return false
+	}
+	return c.dropped[history.Link{From: a, To: b}] > 0 || c.dropped[history.Link{From: b, To: a}] > 0
 }
 
 // because is a cause with the reason that a node gave.

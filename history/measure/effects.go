@@ -6,18 +6,30 @@ import (
 	"time"
 )
 
-// effects finds what clients felt of each fault that took effect. It leaves out
-// those whose injection was not verified, and those that were over before the
-// load began or came after its end.
+// maxEffects is of how many faults it is told what clients felt of them: more
+// than a person looks at. Each is compared with all others, and its changes are
+// drawn a thousand times.
+const maxEffects = 1000
+
+// effects finds what clients felt of each fault that took effect, up to the first
+// maxEffects of them. It leaves out those whose injection was not verified, and
+// those that were over before the load began or came after its end.
 func effects(s *samples, faults []FaultRun) []FaultEffect {
 	out := []FaultEffect{}
+	inForce := make([]Window, len(faults))
+	for i := range faults {
+		inForce[i] = force(&faults[i], s.load.End)
+	}
 	for i := range faults {
 		f := &faults[i]
 		during := Window{max(f.Begin, s.load.Begin), min(healed(f, s.load.End), s.load.End)}
 		if !f.Verified || during.End <= during.Begin {
 			continue
 		}
-		out = append(out, effectOf(s, faults, i, during))
+		if len(out) == maxEffects {
+			break
+		}
+		out = append(out, effectOf(s, faults, inForce, i, during))
 	}
 	return out
 }
@@ -30,23 +42,17 @@ func healed(f *FaultRun, never int64) int64 {
 	return f.HealAt
 }
 
-func effectOf(s *samples, faults []FaultRun, i int, during Window) FaultEffect {
+func effectOf(s *samples, faults []FaultRun, inForce []Window, i int, during Window) FaultEffect {
 	f := &faults[i]
 	e := FaultEffect{ID: f.ID, Name: f.Name, Changes: []Change{}}
-	for k := range faults {
-		if o := force(&faults[k], s.load.End); k != i && o.Begin < during.End && o.End > during.Begin {
+	for k, o := range inForce {
+		if k != i && o.Begin < during.End && o.End > during.Begin {
 			e.Overlaps = append(e.Overlaps, faults[k].ID)
 		}
 	}
 	slices.Sort(e.Overlaps)
-	others := make([]Window, 0, len(faults))
-	for k := range faults {
-		if k != i {
-			others = append(others, force(&faults[k], s.load.End))
-		}
-	}
 	length := during.End - during.Begin
-	before, after := calmBefore(others, during.Begin, length, s.load), calmAfter(others, during.End, length, s.load)
+	before, after := calmBefore(inForce, i, during.Begin, length, s.load), calmAfter(inForce, i, during.End, length, s.load)
 	e.Before, e.During, e.After = s.stretch(before), s.stretch(during), s.stretch(after)
 	e.Changes = append(e.Changes, s.changes(e.Before, e.During, "during", f.ID)...)
 	e.Changes = append(e.Changes, s.changes(e.Before, e.After, "after", f.ID)...)
@@ -61,42 +67,43 @@ func force(f *FaultRun, end int64) Window {
 	return Window{f.Begin, max(healed(f, end), f.Healed)}
 }
 
-// calmBefore is the last time before t, of length at most, in which none of the
-// other faults was in force.
-func calmBefore(others []Window, t, length int64, load Window) Window {
+// calmBefore is the last time before t, of length at most, in which no fault but
+// one was in force. The windows are by begin, so one look at them from the last to
+// the first goes back as far as one fault reaches into another.
+func calmBefore(inForce []Window, but int, t, length int64, load Window) Window {
 	for moved := true; moved; {
 		moved = false
-		for _, o := range others {
-			if o.Begin < t && o.End >= t {
+		for k := len(inForce) - 1; k >= 0; k-- {
+			if o := inForce[k]; k != but && o.Begin < t && o.End >= t {
 				t, moved = o.Begin, true
 			}
 		}
 	}
 	t = max(t, load.Begin)
 	w := Window{max(t-length, load.Begin), t}
-	for _, o := range others {
-		if o.End < t {
+	for k, o := range inForce {
+		if k != but && o.End < t {
 			w.Begin = max(w.Begin, o.End)
 		}
 	}
 	return w
 }
 
-// calmAfter is the first time from t on, of length at most, in which none of
-// the other faults is in force.
-func calmAfter(others []Window, t, length int64, load Window) Window {
+// calmAfter is the first time from t on, of length at most, in which no fault but
+// one is in force.
+func calmAfter(inForce []Window, but int, t, length int64, load Window) Window {
 	for moved := true; moved; {
 		moved = false
-		for _, o := range others {
-			if o.Begin <= t && o.End > t {
+		for k, o := range inForce {
+			if k != but && o.Begin <= t && o.End > t {
 				t, moved = o.End, true
 			}
 		}
 	}
 	t = min(t, load.End)
 	w := Window{t, min(t+length, load.End)}
-	for _, o := range others {
-		if o.Begin > t {
+	for k, o := range inForce {
+		if k != but && o.Begin > t {
 			w.End = min(w.End, o.Begin)
 		}
 	}

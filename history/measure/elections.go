@@ -1,6 +1,9 @@
 package measure
 
-import "sort"
+import (
+	"math"
+	"sort"
+)
 
 // settle is how long after an election a stretch without a success still
 // counts as its consequence: a new leader first commits an entry of its term.
@@ -19,8 +22,9 @@ func elections(in Input, s *samples) Elections {
 	}
 	a := aftermath{samples: s, reigns: reigns, silence: newSilence(s), clients: s.byClient(),
 		ballots: newBallots(in, reigns, s.mono+s.end)}
+	ends := latestEnds(reigns)
 	for _, r := range reigns {
-		if !r.open && !led(reigns, r) {
+		if !r.open && !led(reigns, ends, r) {
 			out.Losses = append(out.Losses, a.of(r))
 		}
 	}
@@ -79,22 +83,44 @@ func (e *Elections) sumUp(load Window) {
 	e.DetectionMedian, e.ElectionMedian = median(detection), median(election)
 }
 
+// latestEnds is, for each reign, the latest end of it and of all that began
+// before it.
+func latestEnds(reigns []*reign) []int64 {
+	ends := make([]int64, len(reigns))
+	latest := int64(math.MinInt64)
+	for i, r := range reigns {
+		if r.open {
+			latest = math.MaxInt64
+		}
+		latest = max(latest, r.end)
+		ends[i] = latest
+	}
+	return ends
+}
+
 // led reports whether a leader of a higher term reigned already when r ended:
-// then the cluster lost nothing.
-func led(reigns []*reign, r *reign) bool {
-	for _, o := range reigns {
-		if o.term > r.term && o.begin < r.end && (o.open || o.end > r.end) {
+// then the cluster lost nothing. Of the reigns, which are in the order in which
+// they began, it looks at those that had begun, the last first, until all others
+// had ended.
+func led(reigns []*reign, ends []int64, r *reign) bool {
+	for i := firstFrom(reigns, r.end) - 1; i >= 0 && ends[i] > r.end; i-- {
+		if o := reigns[i]; o.term > r.term && (o.open || o.end > r.end) {
 			return true
 		}
 	}
 	return false
 }
 
+// firstFrom is the index of the first reign that began at a moment or later.
+func firstFrom(reigns []*reign, at int64) int {
+	return sort.Search(len(reigns), func(i int) bool { return reigns[i].begin >= at })
+}
+
 // successor is the first leader of a higher term after r; nil when none was
 // elected any more.
 func successor(reigns []*reign, r *reign) *reign {
-	for _, o := range reigns { // in the order in which they began
-		if o.term > r.term && o.begin >= r.end {
+	for _, o := range reigns[firstFrom(reigns, r.end):] {
+		if o.term > r.term {
 			return o
 		}
 	}

@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"slices"
+	"sort"
 	"strings"
 
 	"squall/history"
@@ -23,14 +25,18 @@ type stand struct {
 // ballots are the elections of a test: who stood for which term, and which of
 // the terms had a leader.
 type ballots struct {
-	stands  []stand // by begin
+	stands  []stand          // by begin
+	byNode  map[string][]int // indexes in stands, in their order: those of one node do not overlap
 	won     map[uint64]bool
-	outages []Outage
+	outages map[string][]Outage // of each node, by begin: they do not overlap
 	mono    int64
 }
 
 func newBallots(in Input, reigns []*reign, end int64) *ballots {
-	b := &ballots{won: map[uint64]bool{}, outages: Outages(in), mono: in.Header.Mono}
+	b := &ballots{byNode: map[string][]int{}, won: map[uint64]bool{}, outages: map[string][]Outage{}, mono: in.Header.Mono}
+	for _, o := range Outages(in) {
+		b.outages[o.Node] = append(b.outages[o.Node], o)
+	}
 	for _, r := range reigns {
 		b.won[r.term] = true
 	}
@@ -56,6 +62,7 @@ func newBallots(in Input, reigns []*reign, end int64) *ballots {
 			continue
 		}
 		latest[e.Node] = len(b.stands)
+		b.byNode[e.Node] = append(b.byNode[e.Node], len(b.stands))
 		b.stands = append(b.stands, st)
 	}
 	return b
@@ -68,7 +75,8 @@ func (b *ballots) phases(l *Loss, from, to int64) {
 	first := int64(-1)
 	stood := map[uint64]map[string]bool{} // nodes by term
 	latest := l.Term
-	for _, s := range b.stands {
+	for _, i := range b.between(from, to) {
+		s := b.stands[i]
 		term, preVote := s.term, s.preVote
 		if !preVote && term == l.Term && s.begin >= from {
 			// A candidate of the lost leader's own term, after it: another system's
@@ -76,7 +84,7 @@ func (b *ballots) phases(l *Loss, from, to int64) {
 			term, preVote = term+1, true
 		}
 		// The first moment beats every other: stands are in the order of time.
-		if term <= l.Term || s.begin > to || s.end <= from && s.begin < from || b.out(s, from) {
+		if term <= l.Term || b.out(s, from) {
 			continue
 		}
 		if first < 0 {
@@ -113,13 +121,27 @@ func (b *ballots) phases(l *Loss, from, to int64) {
 	}
 }
 
+// between are the indexes of the stands that last beyond from, or begin then or
+// later, and begin by to; in the order of time.
+func (b *ballots) between(from, to int64) []int {
+	var out []int
+	for _, own := range b.byNode {
+		first := sort.Search(len(own), func(i int) bool { s := b.stands[own[i]]; return s.end > from || s.begin >= from })
+		for _, i := range own[first:] {
+			if b.stands[i].begin > to {
+				break
+			}
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // out reports whether a node that stood could not take part already before a
 // loss: what it does it would have done anyway, and it can win nothing.
 func (b *ballots) out(s stand, loss int64) bool {
-	for _, o := range b.outages {
-		if o.Node == s.node && o.Begin+b.mono < loss && o.End+b.mono > max(s.begin, loss) {
-			return true
-		}
-	}
-	return false
+	outages := b.outages[s.node]
+	next := sort.Search(len(outages), func(i int) bool { return outages[i].Begin+b.mono >= loss })
+	return next > 0 && outages[next-1].End+b.mono > max(s.begin, loss)
 }

@@ -1,6 +1,10 @@
 package measure
 
-import "squall/history"
+import (
+	"slices"
+
+	"squall/history"
+)
 
 // reign is a Reign in the making; times are ns of the machine's clock.
 type reign struct {
@@ -34,6 +38,7 @@ type reign struct {
 type court struct {
 	cluster *cluster
 	reigns  []*reign
+	open    []*reign            // those of them that are open: a few, however many there were
 	stood   map[candidacy]int64 // when a node stood for election in a term
 	log     *samples
 }
@@ -113,8 +118,8 @@ func (c *court) whyExited(e *history.NodeEvent) string {
 
 // crown opens a reign and closes those of lower terms.
 func (c *court) crown(e *history.NodeEvent) {
-	for _, r := range c.reigns {
-		if !r.open || r.term >= e.Term {
+	for _, r := range slices.Clone(c.open) {
+		if r.term >= e.Term {
 			continue
 		}
 		at := e.Time
@@ -123,17 +128,13 @@ func (c *court) crown(e *history.NodeEvent) {
 		}
 		c.close(r, max(at, r.begin), CauseSuperseded)
 	}
-	c.reigns = append(c.reigns, &reign{
-		node: e.Node, boot: e.Boot, term: e.Term, begin: e.Time, open: true,
-	})
+	r := &reign{node: e.Node, boot: e.Boot, term: e.Term, begin: e.Time, open: true}
+	c.reigns, c.open = append(c.reigns, r), append(c.open, r)
 }
 
 // review looks at every reign after the cluster changed.
 func (c *court) review(s step) {
-	for _, r := range c.reigns {
-		if !r.open {
-			continue
-		}
+	for _, r := range slices.Clone(c.open) {
 		why := c.cluster.hinders(r.node)
 		switch {
 		case why == CauseKilled:
@@ -156,6 +157,7 @@ func (c *court) close(r *reign, at int64, cause string) {
 		at, cause = r.since, r.why
 	}
 	r.finish(at, cause)
+	c.open = slices.DeleteFunc(c.open, func(o *reign) bool { return o == r })
 }
 
 func (r *reign) finish(at int64, cause string) {
@@ -175,8 +177,8 @@ func (c *court) worked(from, to int64) bool {
 }
 
 func (c *court) openOf(node string) *reign {
-	for _, r := range c.reigns {
-		if r.open && r.node == node {
+	for _, r := range c.open {
+		if r.node == node {
 			return r
 		}
 	}

@@ -47,7 +47,7 @@ func (c Choice) Within(nodes []string) ([]Variant, error) {
 	}
 	if left := len(nodes) - len(c.Nodes); len(c.Nodes) > 0 {
 		if left < c.Fault.Outside {
-			return nil, fmt.Errorf("fault %v: these are all the nodes, and nobody is left to cut them off from: name fewer", c)
+			return nil, fmt.Errorf("fault %v: these are all the nodes, and none is left to cut them off from: name fewer", c)
 		}
 		return nil, nil
 	}

@@ -16,7 +16,7 @@ func HealAll(ctx context.Context, c Cluster) (proof []string, err error) {
 	var errs []error
 	for _, node := range c.Nodes() {
 		if err := node.PowerOn(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s is still hurt: its machine does not start: %w", node.Name(), err))
+			errs = append(errs, fmt.Errorf("%s is not healed: its machine does not start: %w", node.Name(), err))
 		}
 	}
 	if err := h.Links.Clear(ctx); err != nil {
@@ -26,7 +26,7 @@ func HealAll(ctx context.Context, c Cluster) (proof []string, err error) {
 	}
 	for _, node := range c.Nodes() {
 		if err := healNode(ctx, h, node); err != nil {
-			errs = append(errs, fmt.Errorf("%s is still hurt: %w", node.Name(), err))
+			errs = append(errs, fmt.Errorf("%s is not healed: %w", node.Name(), err))
 		}
 	}
 	return h.proof, errors.Join(errs...)

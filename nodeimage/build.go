@@ -227,7 +227,7 @@ func buildError(ctx context.Context, opts BuildOptions, err error, output string
 		what = "squall-node with the mutant " + opts.Mutant
 		command = "go test ./nodeimage"
 	}
-	return fmt.Errorf("building %s: %w:\n%s\nmend the sources in %s and try with: %s",
+	return fmt.Errorf("building %s: %w:\n%s\nfix the sources in %s and try again with: %s",
 		what, err, strings.TrimRight(output, "\n"), opts.Root, command)
 }
 

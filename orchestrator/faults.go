@@ -100,14 +100,18 @@ func refusal(missing map[nemesis.Need][]string, why func(nemesis.Need) string) e
 	}
 	slices.Sort(needs)
 	for _, need := range needs {
-		lines = append(lines, fmt.Sprintf("%s cannot be done here: %s", strings.Join(missing[need], ", "), why(need)))
+		verb := "is"
+		if len(missing[need]) > 1 {
+			verb = "are"
+		}
+		lines = append(lines, fmt.Sprintf("%s %s not available here: %s", strings.Join(missing[need], ", "), verb, why(need)))
 		for _, name := range missing[need] {
 			if !slices.Contains(without, "-"+name) {
 				without = append(without, "-"+name)
 			}
 		}
 	}
-	return fmt.Errorf("%s; to go on without, add to the list of faults: %s", strings.Join(lines, "; "), strings.Join(without, ","))
+	return fmt.Errorf("%s; to run without, add to the list of faults: %s", strings.Join(lines, "; "), strings.Join(without, ","))
 }
 
 func setNemesis(t *Test, text string) error {

@@ -45,8 +45,8 @@ func TestRefusalSaysHowToGoOn(t *testing.T) {
 	}
 	err := refusal(map[nemesis.Need][]string{nemesis.NeedCPU: {"slow-cpu"}, nemesis.NeedMemory: {"low-memory", "out-of-memory"}},
 		func(n nemesis.Need) string { return "no " + string(n) })
-	want := "slow-cpu cannot be done here: no cpu-limit; low-memory, out-of-memory cannot be done here: no memory-limit; " +
-		"to go on without, add to the list of faults: -slow-cpu,-low-memory,-out-of-memory"
+	want := "slow-cpu is not available here: no cpu-limit; low-memory, out-of-memory are not available here: no memory-limit; " +
+		"to run without, add to the list of faults: -slow-cpu,-low-memory,-out-of-memory"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -90,13 +90,13 @@ func TestMistakesInAScheduleHaveTheirPlace(t *testing.T) {
 		"nemesis: [delay(-5ms)]\n":                                                 "t.yaml:1:11: nemesis: fault delay: delay: expected from",
 		"time: 20s\nschedule:\n  - at 1s for 2s: kill\n  - at 2s for 2s: pause\n":  "t.yaml:4:5: schedule: pause",
 		"time: 20s\nschedule:\n  - at 1s for 2s: kill\n  - at 19s for 2s: pause\n": "t.yaml:4:5: schedule: pause lasts until 21s",
-		"nemesis: [add-member]\n":                                                  "t.yaml:1:10: nemesis: add-member cannot be done here",
+		"nemesis: [add-member]\n":                                                  "t.yaml:1:10: nemesis: add-member is not available here",
 		"hold: 5s-1s\n":                                                            "t.yaml:1:7: hold: the range",
 		"limit: most\n":                                                            "t.yaml:1:8: limit: expected one of",
 		"swarm: perhaps\n":                                                         "t.yaml:1:8: swarm: expected true or false",
 		"overlap: 9\n":                                                             "t.yaml:1:10: overlap: expected a whole number from 0 to 5",
 		"nemesis:\n  - [kill]\n":                                                   "t.yaml:2:5: nemesis: expected a fault, found a list",
-		"nemesis: [kill(majority)]\nlimit: majority\n":                             "t.yaml:1:10: nemesis: fault kill(majority) leaves no majority",
+		"nemesis: [kill(majority)]\nlimit: majority\n":                             "t.yaml:1:10: nemesis: fault kill(majority) would leave no majority",
 	} {
 		test := DefaultTest()
 		file, err := parseTestFile("t.yaml", []byte(text), &test)

@@ -151,7 +151,7 @@ func newRun(plan *Plan, dir string, cfg Config, ready prepared) (*run, error) {
 func (r *run) hold() (release func()) {
 	release, err := history.Hold(r.dir)
 	if err != nil {
-		r.log.Warn("it will not be seen that this run goes on", "err", err)
+		r.log.Warn("squall serve will not show this run as running", "err", err)
 		return func() {}
 	}
 	return release

@@ -63,7 +63,7 @@ func TestATestThatCannotStartLeavesNothing(t *testing.T) {
 		{name: "no limits", change: func(t *Test) { t.Memory = 64 }, can: map[string]string{CanLimitMemory: "memory: a limit cannot be set here"},
 			blame: "memory", want: "memory: a limit cannot be set here"},
 		{name: "a fault", change: func(t *Test) { t.Nemesis = "power-cut" }, can: map[string]string{CanRestart: "machines do not start again"},
-			blame: "nemesis", want: "to go on without, add to the list of faults: -power-cut"},
+			blame: "nemesis", want: "to run without, add to the list of faults: -power-cut"},
 		{name: "a mutant", change: func(t *Test) { t.Mutant = "local-reads" }, build: errors.Join(nodeimage.ErrMutantNeedsSources, noSources), blame: "mutant", want: "needs Go"},
 		{name: "no sources", change: func(*Test) {}, build: noSources, want: "no sources here"},
 	} {

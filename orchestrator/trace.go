@@ -84,7 +84,7 @@ func (t *tracer) take(boot int, data []byte, now int64) (p tracePiece) {
 		wasOpen = false
 		var e history.NodeEvent
 		if e, bad = t.event(line, now); bad != nil {
-			bad = fmt.Errorf("it wrote to its trace what is none: %w: %s", bad, excerpt(line))
+			bad = fmt.Errorf("it wrote a line to its trace that is not an event: %w: %s", bad, excerpt(line))
 			return false
 		}
 		p.events = append(p.events, e)

@@ -88,7 +88,7 @@ func newCampaignPage(c *storms) campaignPage {
 		}
 	}
 	if left := c.count(outcomeRunning) + c.count(outcomeWaiting); left > 0 {
-		p.CommandWord = "Go on with it"
+		p.CommandWord = "Resume it"
 		p.Notices = append(p.Notices, fmt.Sprintf("This campaign is not over: %s of %d to go. What follows is of those that are done.", plural(left, "cell"), len(c.cells)))
 	}
 	if r.Stopped != "" {
@@ -102,11 +102,11 @@ func newCampaignPage(c *storms) campaignPage {
 func campaignWords(c *storms, outcome string) (headline, meaning string) {
 	switch outcome {
 	case string(check.Pass):
-		return "Pass", "Every cell kept what was promised, and every threshold."
+		return "Pass", "Every cell kept its guarantees and its thresholds."
 	case string(check.Violation):
-		return "Violation", fmt.Sprintf("A promise was broken in %s of %d.", plural(c.count(outcome), "cell"), len(c.cells))
+		return "Violation", fmt.Sprintf("A guarantee was broken in %s of %d.", plural(c.count(outcome), "cell"), len(c.cells))
 	case outcomeThreshold:
-		return "Threshold missed", "No promise was broken, but figures are worse than was asked."
+		return "Threshold missed", "No guarantee was broken, but a figure missed its threshold."
 	case string(check.Unknown):
 		return "Unknown", "Not everything was decided or run. This is not a pass."
 	case string(check.Invalid):

@@ -85,7 +85,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	}
 	if res.Stopped != "" {
 		p.Headline += ", " + clip(res.Stopped, maxShownText)
-		p.Meaning += " That is said of the part of the test that was run."
+		p.Meaning += " This covers only the part of the test that ran."
 	}
 	for _, n := range []string{r.plan.trouble, r.env.trouble} {
 		if n != "" {
@@ -95,7 +95,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	if r.historyErr != nil {
 		p.Notices = append(p.Notices, r.historyErr.Error())
 	} else if cut := res.History.Truncated; cut != "" {
-		p.Notices = append(p.Notices, "The history is not whole: "+cut+". Everything below is about what is left of it.")
+		p.Notices = append(p.Notices, "The history is incomplete: "+cut+". Everything below describes what is left.")
 	}
 	for _, c := range res.Checks {
 		row := checkRow{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText),
@@ -109,7 +109,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		p.Figures, p.Classes = painters(), faultClasses(fig.faults)
 		p.Charts, _ = dataBlock(newCharts(fig)) // of plain numbers and texts: it cannot fail
 		if c := fig.cloud; len(c.dots) < c.total {
-			p.Dots = fmt.Sprintf("%s of %s operations are drawn: where many lie on one spot one stands for them. All that stand out are there.",
+			p.Dots = fmt.Sprintf("%s of %s operations are drawn: where many overlap, one stands for them. All outliers are drawn.",
 				count(int64(len(c.dots))), count(int64(c.total)))
 		}
 	}
@@ -124,26 +124,26 @@ func verdictWords(r *run) (headline, meaning string, next []advice) {
 	again := "squall check " + r.dir
 	switch r.results.Verdict {
 	case check.Pass:
-		return "Pass", "Every promise that was checked was kept.", []advice{
+		return "Pass", "The cluster kept every guarantee that was checked.", []advice{
 			{Text: "One storm is one sample: try other seeds, or a longer --time."},
 		}
 	case check.Violation:
-		return "Violation", "The cluster broke a promise.", []advice{
-			{Text: "Look at the operations or events below: they are the smallest set found that cannot be explained."},
-			{Text: "Keep this directory. The verdict comes from its history alone and can be repeated without a cluster:", Command: again},
-			{Text: "Run the test again with the same seed: the schedule of faults will be the same, the timing only nearly so."},
+		return "Violation", "The cluster broke a guarantee.", []advice{
+			{Text: "Look at the operations or events below: the smallest set found that no correct cluster could produce."},
+			{Text: "Keep this directory. The verdict depends only on its history, and you can check it again without a cluster:", Command: again},
+			{Text: "Run the test again with the same seed: the faults will be the same, the timing only nearly."},
 			{Text: "The nodes’ own logs are in the folder nodes/."},
 		}
 	case check.Unknown:
 		return "Unknown", "The checker could not decide within its limits. This is not a pass.", []advice{
 			{Text: "Check again with more time and memory, on a machine that is not busy:", Command: again},
-			{Text: "Or make the question easier: fewer --clients, a lower --rate, a shorter --time."},
+			{Text: "Or make it easier to check: fewer --clients, a lower --rate, a shorter --time."},
 		}
 	case check.Invalid:
 		return "Invalid", "The test itself failed, or was too quiet to mean anything. It says nothing about the cluster.", []advice{
 			{Text: "Read the reason above, then the nodes’ logs in the folder nodes/."},
-			{Text: "See whether this machine has all that a test needs:", Command: "squall doctor"},
-			{Text: "Remove what runs have left that were killed (those under way are left alone), then run it again:", Command: "squall clean"},
+			{Text: "Check whether this machine has everything that a test needs:", Command: "squall doctor"},
+			{Text: "Remove what killed runs left behind (runs in progress are not touched), then run it again:", Command: "squall clean"},
 		}
 	}
 	return "No verdict", "results.json holds a verdict that this version does not know: " + string(r.results.Verdict),
@@ -187,9 +187,9 @@ func clockText(c measure.Clocks) string {
 	case c.Compared == 0:
 		return ""
 	case c.One:
-		return "one: the machines and squall share it"
+		return "one clock, shared by the machines and squall"
 	}
-	return fmt.Sprintf("two: faults are within ±%s of the machines’ clock, by which operations and elections are timed",
+	return fmt.Sprintf("two clocks: times of faults are within ±%s of the machines’ clock, which operations and elections use",
 		millisText(measure.Millis(float64(c.ErrorNs)/1e6)))
 }
 
@@ -216,7 +216,7 @@ func cardsOf(res *check.Results, fig *figures) []card {
 	if q := fig.latency; q.Count > 0 {
 		cards = append(cards, card{"Median latency", millisText(q.P50), "99 % within " + millisText(q.P99)})
 	} else {
-		cards = append(cards, card{"Median latency", "–", "nothing to measure"})
+		cards = append(cards, card{"Median latency", "–", "no data"})
 	}
 	cards = append(cards, card{"Leaders lost", count(int64(len(el.Losses))), plural(el.Count, "leader") + " elected"})
 	if len(el.Losses) == 0 {

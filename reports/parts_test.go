@@ -216,9 +216,9 @@ func TestFlatten(t *testing.T) {
 
 func TestClockText(t *testing.T) {
 	for want, c := range map[string]measure.Clocks{
-		"":                      {},
-		"one: the machines":     {One: true, Compared: 1},
-		"faults are within ±0.": {ErrorNs: 292_607, OffsetNs: -5e12, Compared: 2},
+		"":                                  {},
+		"one clock, shared by the machines": {One: true, Compared: 1},
+		"faults are within ±0.":             {ErrorNs: 292_607, OffsetNs: -5e12, Compared: 2},
 	} {
 		if got := clockText(c); !strings.Contains(got, want) || (want == "") != (got == "") {
 			t.Errorf("%+v: %q, want %q", c, got, want)

@@ -73,7 +73,7 @@ func (p *page) addThresholds(res *check.Results) {
 			were = "were"
 		}
 		p.Headline = fmt.Sprintf("Pass, but %s %s missed", plural(len(p.Missed), "threshold"), were)
-		p.Meaning = "Every promise that was checked was kept; the bounds below were not."
+		p.Meaning = "The cluster kept every guarantee that was checked, but not the bounds below."
 	}
 }
 
@@ -98,7 +98,7 @@ type effectChange struct {
 func effectRows(effects []measure.FaultEffect) []effectRow {
 	var rows []effectRow
 	for _, e := range effects {
-		row := effectRow{ID: e.ID, Name: clip(e.Name, maxShownText), Recovery: "not until the next fault or the end"}
+		row := effectRow{ID: e.ID, Name: clip(e.Name, maxShownText), Recovery: "none before the next fault or the end"}
 		if e.Recovered {
 			row.Recovery = millisText(e.Recovery)
 		}

@@ -193,7 +193,7 @@ func TestEveryRunGetsAPage(t *testing.T) {
 		{"no header to speak of", measure.Input{Header: history.Header{Nodes: []string{"n1"}}}, check.Invalid, []string{"Invalid", "unnamed test"}},
 		{"no faults", newStorm(3, 5, 2, 20*time.Millisecond, false), check.Pass, []string{"Pass", "No fault was injected", "No leader was lost"}},
 		{"a history cut", cut, check.Unknown, []string{"Unknown", "This is not a pass", "squall check"}},
-		{"no operation succeeded", failing, check.Invalid, []string{"nothing to measure"}},
+		{"no operation succeeded", failing, check.Invalid, []string{"no data"}},
 		{"a fault that was never healed", forever, check.Invalid, []string{"never"}},
 		{"a verdict from the future", storm, "splendid", []string{"No verdict", "splendid"}},
 	} {

@@ -23,7 +23,7 @@ func runDriver(args []string) error {
 	}
 	out := os.NewFile(historyFD, "history")
 	if out == nil {
-		return errors.New("there is nothing to write the history to")
+		return errors.New("there is no file descriptor to write the history to")
 	}
 	if _, err := out.Stat(); err != nil {
 		return fmt.Errorf("file descriptor %d, which takes the history, is not open: %w", historyFD, err)

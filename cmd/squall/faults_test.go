@@ -63,7 +63,7 @@ func TestAFaultThatCannotBeDoneIsRefused(t *testing.T) {
 	if code := s.run("run", "--nemesis", "slow-cpu,kill", "--time", "20s"); code != exitUsage {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
-	if text := s.text.String(); !strings.Contains(text, "slow-cpu cannot be done here: the controller is missing") || !strings.Contains(text, "-slow-cpu") ||
+	if text := s.text.String(); !strings.Contains(text, "slow-cpu is not available here: the controller is missing") || !strings.Contains(text, "-slow-cpu") ||
 		strings.Contains(text, "waiting for a leader") {
 		t.Errorf("squall said:\n%s", text)
 	}

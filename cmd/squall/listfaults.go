@@ -69,7 +69,7 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 	all := describeFaults()
 	missing, err := a.abilities(ctx, runtimeName)
 	if err != nil { // the list is worth something all the same
-		plain.Fprintf(a.errOut, "whether they can be done here is not known: %v\n", err)
+		plain.Fprintf(a.errOut, "whether they are available here is not known: %v\n", err)
 	} else {
 		for i := range all {
 			all[i].ask(func(need nemesis.Need) string {
@@ -162,7 +162,7 @@ func printFaults(w io.Writer, all []faultListing) {
 			plain.Fprintf(table, "    needs\t%s\n", n.Doc)
 		}
 		if f.Why != "" {
-			plain.Fprintf(table, "    cannot be done here:\t%s\n", f.Why)
+			plain.Fprintf(table, "    not available here:\t%s\n", f.Why)
 		}
 	}
 	table.Flush()

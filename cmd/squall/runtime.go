@@ -33,7 +33,7 @@ func openRuntime(ctx context.Context, name string, log *slog.Logger) (opened, er
 	}
 	here, localErr := openLocal(log)
 	if localErr != nil {
-		return opened{}, fmt.Errorf("there is nothing to run machines with:\n  docker: %w\n  local: %w", dockerErr, localErr)
+		return opened{}, fmt.Errorf("no runtime works here:\n  docker: %w\n  local: %w", dockerErr, localErr)
 	}
 	here.why = oneLine(dockerErr)
 	return here, nil

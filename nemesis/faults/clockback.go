@@ -6,7 +6,7 @@ import (
 	"squall/nemesis"
 )
 
-var errTooLittle = errors.New("an offset of less than 10ms, ahead or behind, cannot be told from none")
+var errTooLittle = errors.New("an offset of less than 10ms, ahead or behind, is too small to measure")
 
 // clockBack sets clocks back, by a jump: deadlines that were near are far again.
 func clockBack() nemesis.Fault {

@@ -18,7 +18,7 @@ func clockDrift() nemesis.Fault {
 		},
 		check: func(a nemesis.Args) error {
 			if math.Abs(a.Float("rate")-1) < 0.1 {
-				return errors.New("a rate from 0.9 to 1.1 cannot be told from a true clock's in the time that there is")
+				return errors.New("a rate from 0.9 to 1.1 is too close to a true clock's to measure")
 			}
 			return nil
 		},

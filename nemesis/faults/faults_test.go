@@ -335,7 +335,7 @@ func TestHealAll(t *testing.T) {
 		c = hurt()
 		c.inert = true
 		_, err := nemesis.HealAll(t.Context(), c)
-		for _, name := range []string{"n1 is still hurt", "n2 is still hurt", "n1→n3"} {
+		for _, name := range []string{"n1 is not healed", "n2 is not healed", "n1→n3"} {
 			if err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("HealAll of machines that do nothing: %v, wanted %q in it", err, name)
 			}

@@ -83,7 +83,7 @@ func newGrudge(h *nemesis.Hit) (grudge, error) {
 func isolate(group, order []string) (grudge, error) {
 	rest := slices.DeleteFunc(slices.Clone(order), func(s string) bool { return slices.Contains(group, s) })
 	if len(rest) == 0 {
-		return grudge{}, fmt.Errorf("%s are all the nodes: there is nobody to cut them off from", list(group))
+		return grudge{}, fmt.Errorf("%s are all the nodes: none is left to cut them off from", list(group))
 	}
 	return split(group, rest), nil
 }

@@ -68,7 +68,7 @@ func killedForMemory(ctx context.Context, node nemesis.Node, p nemesis.Process, 
 		return "", fmt.Errorf("ask for its memory: %w", err)
 	}
 	if after.OOMKills <= before.OOMKills {
-		return "", fmt.Errorf("its server ended (%s) while its memory was filled, but the kernel has killed nothing for want of it", p.Exit)
+		return "", fmt.Errorf("its server ended (%s) while its memory was filled, but the kernel counts no out-of-memory kill", p.Exit)
 	}
 	return fmt.Sprintf("%s: limited to %s, the server ended: %s (out-of-memory kills before %d, after %d)", node.Name(),
 		mib(before.MemoryLimit), p.Exit, before.OOMKills, after.OOMKills), nil

@@ -81,7 +81,7 @@ func (d *drawer) prepare() error {
 		}
 	}
 	if len(d.cards) == 0 {
-		return fmt.Errorf("none of the faults leaves a majority of %d nodes whole, as the limit asks for", len(d.nodes))
+		return fmt.Errorf("limit: majority rules out every fault in the list with %d nodes", len(d.nodes))
 	}
 	if d.spec.Swarm {
 		d.swarm()
@@ -113,7 +113,7 @@ func (d *drawer) fitting(card Card) (*Card, error) {
 	named := len(card.Nodes) > 0 && len(card.Nodes) <= (len(d.nodes)-1)/2
 	if len(keep) == 0 && !named {
 		if card.Asked {
-			return nil, fmt.Errorf("fault %v leaves no majority of %d nodes whole, and the limit asks for one", card.Choice, len(d.nodes))
+			return nil, fmt.Errorf("fault %v would leave no majority of %d nodes up, and limit: majority is set", card.Choice, len(d.nodes))
 		}
 		return nil, nil
 	}
@@ -330,7 +330,7 @@ func (s Step) apart(before []Step) error {
 		if (len(s.Nodes) == 0 || len(other.Nodes) == 0) && shareNodes(s.Fault, other.Fault) {
 			hint += ", or name different nodes, such as " + s.Fault.Name + "(n1) and " + other.Fault.Name + "(n2)"
 		}
-		return fmt.Errorf("%v from %v on would meet %v, which is step %d and holds until %v, and neither could be proven to bite: %s",
+		return fmt.Errorf("%v at %v overlaps %v, which is step %d and lasts until %v, and neither could be proven: %s",
 			s.Choice, s.At, other.Choice, j+1, other.At+other.For, hint)
 	}
 	return nil

@@ -223,15 +223,15 @@ func TestMistakesAreRefused(t *testing.T) {
 		{Text{Schedule: "at 3s for 2s: kill; at 9s for 0s: kill"}, 1, "must hold for 100ms at least"},
 		{Text{Schedule: "at 3s for 2s: earthquake"}, 0, "unknown fault"},
 		{Text{Schedule: "at 3s for 20s: kill"}, 0, "lasts until 23s, and the load ends after 10s"},
-		{Text{Schedule: "at 1s for 3s: kill(one); at 2s for 3s: pause(leader)"}, 1, "would meet kill(one), which is step 1"},
+		{Text{Schedule: "at 1s for 3s: kill(one); at 2s for 3s: pause(leader)"}, 1, "overlaps kill(one), which is step 1"},
 		{Text{Schedule: "at 1s for 3s: kill(n1); at 2s for 3s: pause(n2+n1)"}, 1, "put one after the other"},
 		{Text{Schedule: "at 1s for 3s: kill(n1); at 2s for 3s: pause"}, 1, "or name different nodes, such as pause(n1) and kill(n2)"},
-		{Text{Schedule: "at 1s for 3s: partition(n1); at 2s for 3s: partition(n2)"}, 1, "would meet partition(n1)"},
-		{Text{Nemesis: "partition(n1+n2+n3+n4+n5)"}, -1, "nobody is left to cut them off from"},
+		{Text{Schedule: "at 1s for 3s: partition(n1); at 2s for 3s: partition(n2)"}, 1, "overlaps partition(n1)"},
+		{Text{Nemesis: "partition(n1+n2+n3+n4+n5)"}, -1, "none is left to cut them off from"},
 		{Text{Nemesis: "kill", Hold: "50ms"}, -1, "must hold for 100ms at least"},
 		{Text{Schedule: "at 100000h for 2s: kill"}, 0, "at most 24h"},
 		{Text{Schedule: "at 1s for 3s: kill(n7)"}, 0, "there is no node n7"},
-		{Text{Nemesis: "kill(majority)", Limit: Majority}, -1, "leaves no majority of 5 nodes whole"},
+		{Text{Nemesis: "kill(majority)", Limit: Majority}, -1, "would leave no majority of 5 nodes up"},
 	} {
 		spec, err := Parse(catalogue, tc.text)
 		if err == nil {

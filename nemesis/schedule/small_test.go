@@ -54,7 +54,7 @@ func TestSmallClusters(t *testing.T) {
 		{"kill(minority)", 2, "kill(minority) needs at least 3 nodes"},
 		{"partition", 2, "partition needs at least 3 nodes, and the test has 2: set nodes to 3 or more, or choose faults that fewer nodes can have, such as kill,pause"},
 		{"partition(ring)", 3, "partition(ring) needs at least 4 nodes"},
-		{"partition(n1+n2+n3)", 3, "nobody is left"},
+		{"partition(n1+n2+n3)", 3, "none is left"},
 		{"partition(ring)", 4, ""}, {"partition(n1+n2)", 3, ""},
 	} {
 		_, err := Draw(parse(t, Text{Nemesis: tc.nemesis}), 1, five[:tc.nodes], time.Minute)

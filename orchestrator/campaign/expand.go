@@ -113,7 +113,7 @@ func (f *File) combinations() []group {
 	}
 	for i, hit := range hits {
 		if hit == 0 && len(f.bad) == 0 {
-			f.mistake(f.exclude[i].node, "exclude: no cell of the matrix is like this; leave it out, or mend its values")
+			f.mistake(f.exclude[i].node, "exclude: no cell of the matrix matches this; remove it, or correct its values")
 		}
 	}
 	if len(groups) == 0 && total > 0 && len(f.bad) == 0 {

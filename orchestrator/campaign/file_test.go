@@ -116,7 +116,7 @@ func TestMistakesHaveAPlaceAndAMend(t *testing.T) {
 		{"seed 0", "seed: 0\n", "c.yaml:1:7: seed: expected a whole number from 1"},
 		{"no seeds", "seeds: []\n", "c.yaml:1:8: seeds: the list is empty, so there is no cell"},
 		{"everything excluded", "matrix: {nodes: [3, 5]}\nexclude:\n- nodes: 3\n- nodes: 5\n", "c.yaml:3:1: exclude: it leaves none of the 2 cells"},
-		{"exclude of nothing", "matrix: {nodes: [3, 5]}\nexclude:\n- nodes: 7\n", "c.yaml:3:3: exclude: no cell of the matrix is like this"},
+		{"exclude of nothing", "matrix: {nodes: [3, 5]}\nexclude:\n- nodes: 7\n", "c.yaml:3:3: exclude: no cell of the matrix matches this"},
 		{"include of what is there", "matrix: {nodes: [3, 5]}\ninclude:\n- nodes: 5\n", "c.yaml:3:3: include: this cell is there already"},
 		{"settings that do not go together", "matrix:\n  nodes: [2, 3]\n  nemesis: [partition]\n",
 			"c.yaml:3:13: nemesis: fault partition needs at least 3 nodes, and the test has 2: set nodes to 3 or more, or choose faults that fewer nodes can have, such as kill,pause (or say \"none\") (in the cell nodes-2; exclude can leave it out)"},

@@ -156,7 +156,7 @@ func configuredContext() (string, error) {
 	}
 	var config struct{ CurrentContext string }
 	if err := json.Unmarshal(data, &config); err != nil {
-		return "", fmt.Errorf("reading docker's configuration: %s: %w (mend the file, or set %s)", file, err, client.EnvOverrideHost)
+		return "", fmt.Errorf("reading docker's configuration: %s: %w (fix the file, or set %s)", file, err, client.EnvOverrideHost)
 	}
 	return config.CurrentContext, nil
 }

@@ -103,8 +103,8 @@ func mend(err error) string {
 	case has("HTTP response to HTTPS client", "does not look like a TLS handshake"):
 		return "it speaks no TLS: unset DOCKER_TLS_VERIFY and DOCKER_TLS, or give the port where it does"
 	case has("remote error: tls"):
-		return "it wants a certificate of ours that it trusts: set DOCKER_CERT_PATH to the folder with " +
-			"cert.pem and key.pem, signed by the engine's authority, or mend docker's context"
+		return "it asks for a client certificate that it trusts: set DOCKER_CERT_PATH to the folder with " +
+			"cert.pem and key.pem, signed by the engine's authority, or fix docker's context"
 	case has("x509:", "tls:"):
 		return "its certificate is not to be trusted: ca.pem in DOCKER_CERT_PATH (or in docker's context) must be " +
 			"that of the engine's authority, and the certificate must name the host"
@@ -155,7 +155,7 @@ func (a address) mendSSH(words string) string {
 	case says("Cannot connect to the Docker daemon"):
 		return "start Docker there"
 	default:
-		return "see whether `" + a.sshCommand() + " docker version` answers, and mend the address in " + client.EnvOverrideHost + " or docker's context"
+		return "see whether `" + a.sshCommand() + " docker version` answers, and fix the address in " + client.EnvOverrideHost + " or docker's context"
 	}
 }
 

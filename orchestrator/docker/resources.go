@@ -137,7 +137,7 @@ func (r *Runtime) limitLost(m orchestrator.MachineSpec, warnings []string) error
 		default:
 			continue
 		}
-		return fmt.Errorf("%s: the engine at %s left out this limit: %s: take another engine, or leave the limit out",
+		return fmt.Errorf("%s: the engine at %s ignored this limit: %s: use another engine, or remove the limit",
 			lost, r.addr.Host, strings.TrimSpace(w))
 	}
 	return nil

@@ -85,7 +85,7 @@ func TestLimitLeftOut(t *testing.T) {
 		}}
 		_, err := connect(t, f.start(t)).Up(t.Context(), fakeSpec(t, both))
 		// Without a container to attach to, Up fails in any case.
-		lost := err != nil && strings.Contains(err.Error(), "left out")
+		lost := err != nil && strings.Contains(err.Error(), "ignored this limit")
 		if lost != (want != "") || lost && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), warning)) {
 			t.Errorf("%q: %v, want %q", warning, err, want)
 		}

@@ -95,7 +95,7 @@ func TestSSHFails(t *testing.T) {
 	t.Setenv(client.EnvOverrideHost, "ssh://me@far/run/docker.sock")
 	for words, mend := range map[string]string{
 		"ssh: connect to host far port 22: Connection refused":                                       "see whether `ssh ssh://me@far docker version` answers",
-		"ssh: Could not resolve hostname far: Name or service not known":                             "mend the address in DOCKER_HOST",
+		"ssh: Could not resolve hostname far: Name or service not known":                             "fix the address in DOCKER_HOST",
 		"me@far: Permission denied (publickey,password).":                                            "let ssh ssh://me@far log in without asking",
 		"No ED25519 host key is known for far and you have requested. Host key verification failed.": "log in once by hand",
 		"bash: line 1: docker: command not found":                                                    "install Docker there",

@@ -247,7 +247,7 @@ func (s Shape) validate() error {
 		return fmt.Errorf("corruptKind: no %q; there are %q and %q", s.CorruptKind, CorruptChecksum, CorruptPayload)
 	}
 	if s.Reorder > 0 && s.Delay == 0 {
-		return errors.New("reorder: without a delay there is nothing to overtake")
+		return errors.New("reorder: needs a delay, so that later packets can overtake")
 	}
 	if s.Rate != 0 && (s.Rate < MinRate || s.Rate > MaxRate) {
 		return fmt.Errorf("rate: %d bytes per second are not from %d to %d, nor 0 for no limit", s.Rate, MinRate, int64(MaxRate))

@@ -153,7 +153,7 @@ func (q *nfq) ask(msg []byte) error {
 	}
 	answer := q.slots[:n]
 	if n < netlinkHead+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
-		return errors.New("the kernel gives an answer that is none")
+		return errors.New("the kernel gave an answer that makes no sense")
 	}
 	if code := int32(binary.NativeEndian.Uint32(answer[netlinkHead:])); code != 0 {
 		return unix.Errno(-code)

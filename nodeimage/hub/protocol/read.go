@@ -22,7 +22,7 @@ func ReadLine(r *bufio.Reader, into any) error {
 	for {
 		piece, err := r.ReadSlice('\n')
 		if line = append(line, piece...); len(line) > maxLine {
-			return fmt.Errorf("a line of more than %d bytes is none of this protocol", maxLine)
+			return fmt.Errorf("a line of more than %d bytes is too long for this protocol", maxLine)
 		}
 		if err == nil {
 			return json.Unmarshal(line, into)
@@ -41,7 +41,7 @@ var machineName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 func (c Config) Validate() error {
 	for what, path := range map[string]string{"folder": c.Folder, "binaryPath": c.BinaryPath, "dataDir": c.DataDir} {
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" {
-			return fmt.Errorf("%s: %q is not a whole path", what, path)
+			return fmt.Errorf("%s: %q is not an absolute path", what, path)
 		}
 	}
 	if !c.Network.IsValid() || !c.Network.Addr().Is4() {

@@ -54,7 +54,7 @@ func TestReadLine(t *testing.T) {
 		t.Errorf("half a line: %v, want io.EOF", err)
 	}
 	long := bufio.NewReader(io.MultiReader(strings.NewReader(strings.Repeat("x", maxLine+1)), strings.NewReader("\n")))
-	if err := ReadLine(long, &c); err == nil || !strings.Contains(err.Error(), "none of this protocol") {
+	if err := ReadLine(long, &c); err == nil || !strings.Contains(err.Error(), "too long for this protocol") {
 		t.Errorf("a line without an end: %v", err)
 	}
 }

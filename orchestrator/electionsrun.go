@@ -240,7 +240,7 @@ func (x *experiment) try(ctx context.Context, r trials.Range) (trials.Trial, err
 	seen := x.watch.seen()
 	x.record.Judge(&t, seen, start)
 	if err == nil && !ended(leader)(seen) { // it was refused: nothing happened to the server
-		n.undoom(history.ReasonKilled)
+		n.forgetEnd(history.ReasonKilled)
 		return t, nil
 	}
 	return t, x.mend(ctx, n)
@@ -248,7 +248,7 @@ func (x *experiment) try(ctx context.Context, r trials.Range) (trials.Trial, err
 
 // crash has the leader crash, and says in t how.
 func (x *experiment) crash(ctx context.Context, n *node, r trials.Range, t *trials.Trial) error {
-	n.doom(history.ReasonKilled)
+	n.expectEnd(history.ReasonKilled)
 	if x.what.Plain {
 		// At any moment between two heartbeats, whenever those are.
 		wait := time.Duration(x.rng.Float64() * float64(r.Heartbeat.Duration()))

@@ -19,7 +19,7 @@ var outsideSignals = map[string]string{"signal: terminated": "SIGTERM", "signal:
 // endReason is why a server ended, for the history: by squall's doing, by somebody
 // else's, or by its own, in the agent's words.
 func (n *node) endReason(e protocol.Event) string {
-	why := n.doomOf(e.Boot)
+	why := n.expectedEnd(e.Boot)
 	killed := e.Reason == signalKilled
 	switch {
 	case why != "" && (why != history.ReasonOOM || killed):

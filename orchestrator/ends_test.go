@@ -15,7 +15,7 @@ func TestWhoEndedAServer(t *testing.T) {
 	for name, test := range map[string]struct {
 		memory   int64 // the test's limit
 		squeezed bool
-		doom     string
+		expected string
 		exit     protocol.Event
 		want     string
 	}{
@@ -26,11 +26,11 @@ func TestWhoEndedAServer(t *testing.T) {
 		"its own limit":              {memory: 64 << 20, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOwnLimit},
 		"squall's limit":             {memory: 64 << 20, squeezed: true, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOOM},
 		"the host's":                 {exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: "killed from outside (SIGKILL of the kernel, whose host was out of memory)"},
-		"squall":                     {memory: 64 << 20, doom: history.ReasonKilled, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonKilled},
-		"squall, politely":           {doom: history.ReasonStopped, exit: protocol.Event{Reason: "signal: terminated"}, want: history.ReasonStopped},
-		"squall, for want of memory": {doom: history.ReasonOOM, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOOM},
+		"squall":                     {memory: 64 << 20, expected: history.ReasonKilled, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonKilled},
+		"squall, politely":           {expected: history.ReasonStopped, exit: protocol.Event{Reason: "signal: terminated"}, want: history.ReasonStopped},
+		"squall, for want of memory": {expected: history.ReasonOOM, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOOM},
 		"a panic":                    {exit: protocol.Event{Reason: "exit status 2: panic: x"}, want: "exit status 2: panic: x"},
-		"a panic when starved":       {doom: history.ReasonOOM, exit: protocol.Event{Reason: "exit status 2: fatal error: out of memory", OOM: true}, want: "exit status 2: fatal error: out of memory"},
+		"a panic when starved":       {expected: history.ReasonOOM, exit: protocol.Event{Reason: "exit status 2: fatal error: out of memory", OOM: true}, want: "exit status 2: fatal error: out of memory"},
 		"a crash":                    {exit: protocol.Event{Reason: "signal: segmentation fault"}, want: "signal: segmentation fault"},
 		"an abort that says killed":  {exit: protocol.Event{Reason: "exit status 1: signal: killed"}, want: "exit status 1: signal: killed"},
 	} {
@@ -38,8 +38,8 @@ func TestWhoEndedAServer(t *testing.T) {
 			var s sink
 			n := &node{machine: namedMachine{name: "n1"}, sink: &s, log: io.Discard, current: 1, memory: test.memory}
 			n.squeezed.Store(test.squeezed)
-			if test.doom != "" {
-				n.doom(test.doom)
+			if test.expected != "" {
+				n.expectEnd(test.expected)
 			}
 			test.exit.Kind, test.exit.Boot = protocol.EventExit, 1
 			n.Event(test.exit)

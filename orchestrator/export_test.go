@@ -36,8 +36,8 @@ func (t *TestNode) PowerOff(ctx context.Context) error { return t.n.PowerOff(ctx
 func (t *TestNode) PowerOn(ctx context.Context) error  { return t.n.PowerOn(ctx) }
 func (t *TestNode) Agent() *protocol.Client            { return t.n.agent() }
 
-// Doom says that the server's end will be for want of memory.
-func (t *TestNode) Doom() { t.n.doom(history.ReasonOOM) }
+// ExpectOOM says that the server's end will be for want of memory.
+func (t *TestNode) ExpectOOM() { t.n.expectEnd(history.ReasonOOM) }
 
 // Events are what was recorded, as "kind boot: reason".
 func (t *TestNode) Events() []string {

@@ -42,10 +42,10 @@ type node struct {
 	current int   // the boot that runs, or ran last
 	ended   int   // the last boot whose end was recorded
 	seen    int64 // the latest time in what was recorded
-	// doomed holds, by boot, why squall itself ended the server, so that such
+	// expected holds, by boot, why squall itself ended the server, so that such
 	// an end is told from a crash.
-	doomed map[int]string
-	hogged bool // a process in the machine may hold memory for nothing
+	expected map[int]string
+	hogged   bool // a process in the machine may hold memory for nothing
 	// oomKills is how often the kernel had killed for want of memory before.
 	oomKills uint64
 	crashed  bool          // the server's last end was its own
@@ -71,7 +71,7 @@ func (n *node) Name() string { return n.machine.Name() }
 
 // Kill ends the server with SIGKILL and returns when it was reaped.
 func (n *node) Kill(ctx context.Context) error {
-	n.doom(history.ReasonKilled)
+	n.expectEnd(history.ReasonKilled)
 	_, err := n.agent().Kill(ctx)
 	return err
 }
@@ -91,29 +91,29 @@ func (n *node) Start(ctx context.Context) error {
 	return err
 }
 
-// doom says why the boot that runs will end.
-func (n *node) doom(reason string) {
+// expectEnd says why the boot that runs will end.
+func (n *node) expectEnd(reason string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.doomed == nil {
-		n.doomed = map[int]string{}
+	if n.expected == nil {
+		n.expected = map[int]string{}
 	}
-	n.doomed[n.current] = reason
+	n.expected[n.current] = reason
 }
 
-// undoom takes back what doom said, if it said this and nothing came of it.
-func (n *node) undoom(reason string) {
+// forgetEnd takes back what expectEnd said, if it said this and nothing came of it.
+func (n *node) forgetEnd(reason string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.doomed[n.current] == reason && n.ended < n.current {
-		delete(n.doomed, n.current)
+	if n.expected[n.current] == reason && n.ended < n.current {
+		delete(n.expected, n.current)
 	}
 }
 
-func (n *node) doomOf(boot int) string {
+func (n *node) expectedEnd(boot int) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.doomed[boot]
+	return n.expected[boot]
 }
 
 // Pause stops the server with SIGSTOP.
@@ -147,7 +147,7 @@ func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
 // stop ends the server politely at the end of a test.
 func (n *node) stop(ctx context.Context) error {
 	const grace = 2 * time.Second
-	n.doom(history.ReasonStopped)
+	n.expectEnd(history.ReasonStopped)
 	_, err := n.agent().Terminate(ctx, grace)
 	return err
 }

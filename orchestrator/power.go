@@ -102,10 +102,10 @@ func (n *node) PowerOff(ctx context.Context) error {
 		gone <- n.clock()
 	}()
 	n.off.Store(l)
-	n.doom(history.ReasonKilled)
+	n.expectEnd(history.ReasonKilled)
 	if err := n.machine.Kill(ctx); err != nil {
 		n.off.CompareAndSwap(l, nil)
-		n.doom("")
+		n.expectEnd("")
 		return fmt.Errorf("switch %s off: %w", n.Name(), err)
 	}
 	select {

@@ -324,10 +324,10 @@ func TestCommandsWhileThePowerGoes(t *testing.T) {
 func TestStarvedOrCrashed(t *testing.T) {
 	var s sink
 	n := &node{machine: namedMachine{name: "n1"}, sink: &s, log: io.Discard, current: 1}
-	n.doom(history.ReasonOOM)
+	n.expectEnd(history.ReasonOOM)
 	n.Event(protocol.Event{Kind: protocol.EventExit, Boot: 1, Reason: "signal: killed"})
 	n.current = 2
-	n.doom(history.ReasonOOM)
+	n.expectEnd(history.ReasonOOM)
 	n.Event(protocol.Event{Kind: protocol.EventExit, Boot: 2, Reason: "exit status 2: fatal error: out of memory"})
 	if s.events[0].Reason != history.ReasonOOM || !strings.HasPrefix(s.events[1].Reason, "exit status 2") {
 		t.Errorf("reasons %q and %q", s.events[0].Reason, s.events[1].Reason)

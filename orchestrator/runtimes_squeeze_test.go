@@ -225,7 +225,7 @@ func nodeOutOfMemory(t *testing.T, h host) {
 	if err := m.Limit(ctx, orchestrator.Limits{Memory: limit}); err != nil {
 		t.Fatal(err)
 	}
-	n.Doom()
+	n.ExpectOOM()
 	if _, err := n.Agent().Hog(ctx, protocol.HogSpec{Bytes: limit, ServerFirst: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (n *node) Hog(ctx context.Context, bytes int64) error {
 		n.hogged, n.oomKills = true, u.OOMKills
 	}
 	n.mu.Unlock()
-	n.doom(history.ReasonOOM)
+	n.expectEnd(history.ReasonOOM)
 	_, err = n.agent().Hog(ctx, protocol.HogSpec{Bytes: bytes, ServerFirst: true})
 	if errors.Is(err, protocol.ErrNotRunning) { // nobody to kill first
 		_, err = n.agent().Hog(ctx, protocol.HogSpec{Bytes: bytes})
@@ -71,7 +71,7 @@ func (n *node) Hog(ctx context.Context, bytes int64) error {
 	return err
 }
 
-// unhog gives the memory back. The server that lives on is doomed no more, unless
+// unhog gives the memory back. The server that lives on is no longer expected to end, unless
 // the kernel has killed somebody: then it may be about to end.
 func (n *node) unhog(ctx context.Context) error {
 	n.mu.Lock()
@@ -88,7 +88,7 @@ func (n *node) unhog(ctx context.Context) error {
 		return err
 	}
 	if u.OOMKills == before {
-		n.undoom(history.ReasonOOM)
+		n.forgetEnd(history.ReasonOOM)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

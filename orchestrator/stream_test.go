@@ -81,7 +81,7 @@ func TestALineCutByAKillIsDropped(t *testing.T) {
 func TestAnExitIsToldFromACrash(t *testing.T) {
 	var s sink
 	n := &node{machine: namedMachine{name: "n1"}, sink: &s, log: io.Discard, current: 3}
-	n.doom(history.ReasonKilled)
+	n.expectEnd(history.ReasonKilled)
 	n.current = 4 // it was started again before the event of its end was handled
 	n.Event(protocol.Event{Kind: protocol.EventExit, Boot: 3, Reason: "signal: killed"})
 	n.Event(protocol.Event{Kind: protocol.EventExit, Boot: 4, Reason: "exit status 2: panic"})

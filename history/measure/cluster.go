@@ -58,8 +58,8 @@ type cluster struct {
 	// down and paused name the fault that did it, or unknown; a node that is
 	// neither runs.
 	down, paused map[string]int
-	// doomed are the nodes that a kill in force names, down already or not.
-	doomed map[string]int
+	// killed are the nodes that a kill in force names, down already or not.
+	killed map[string]int
 	cuts   map[int][]history.Link // by fault ID
 	// dropped is how many cuts in force drop a link: asked for again and again,
 	// while faults in force may be many.
@@ -72,7 +72,7 @@ const unknown = -1
 func newCluster(in Input) *cluster {
 	c := &cluster{
 		nodes: in.Header.Nodes,
-		down:  map[string]int{}, paused: map[string]int{}, doomed: map[string]int{},
+		down:  map[string]int{}, paused: map[string]int{}, killed: map[string]int{},
 		cuts: map[int][]history.Link{}, dropped: map[history.Link]int{},
 	}
 	if len(c.nodes) == 0 {
@@ -103,7 +103,7 @@ func (c *cluster) take(s step) {
 		if s.ended {
 			clearBy(c.down, s.fault.ID)
 			clearBy(c.paused, s.fault.ID)
-			clearBy(c.doomed, s.fault.ID)
+			clearBy(c.killed, s.fault.ID)
 		}
 	default:
 		c.event(s.node)
@@ -121,7 +121,7 @@ func (c *cluster) inject(f *history.Fault) {
 	for _, n := range f.Targets {
 		switch f.Name {
 		case "kill":
-			c.down[n], c.doomed[n] = f.ID, f.ID
+			c.down[n], c.killed[n] = f.ID, f.ID
 		case "pause":
 			c.paused[n] = f.ID
 		}
@@ -144,7 +144,7 @@ func (c *cluster) event(e *history.NodeEvent) {
 	case history.EventStart:
 		delete(c.down, e.Node)
 		delete(c.paused, e.Node)
-		delete(c.doomed, e.Node)
+		delete(c.killed, e.Node)
 	case history.EventRole:
 		// It speaks, so it runs: the kill that was commanded has not come yet,
 		// or its restart was not recorded.

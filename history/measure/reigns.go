@@ -106,9 +106,9 @@ func (c *court) event(e *history.NodeEvent) {
 
 // whyExited tells what was asked for from what was not.
 func (c *court) whyExited(e *history.NodeEvent) string {
-	_, doomed := c.cluster.doomed[e.Node]
+	_, killed := c.cluster.killed[e.Node]
 	switch {
-	case doomed || e.Reason == history.ReasonKilled || e.Reason == history.ReasonOOM:
+	case killed || e.Reason == history.ReasonKilled || e.Reason == history.ReasonOOM:
 		return CauseKilled
 	case e.Reason == history.ReasonStopped:
 		return CauseStopped

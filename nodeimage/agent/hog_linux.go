@@ -105,8 +105,8 @@ func (p *process) endsWithin(limit time.Duration) bool {
 	}
 }
 
-// doomed reports whether the process is dead, reaped or not yet.
-func (p *process) doomed() bool {
+// gone reports whether the process is dead, reaped or not yet.
+func (p *process) gone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped {
@@ -172,7 +172,7 @@ func (h *hog) grow(want int64, victim *process) (protocol.HogState, error) {
 	step := max(hogStep, want/hogSteps)
 	var state protocol.HogState
 	for state.Held < want {
-		if victim != nil && victim.doomed() {
+		if victim != nil && victim.gone() {
 			state.ServerEnded = victim.endsWithin(victimGrace)
 			return state, nil
 		}
@@ -182,7 +182,7 @@ func (h *hog) grow(want int64, victim *process) (protocol.HogState, error) {
 		}
 		state.Held = next
 	}
-	state.ServerEnded = victim != nil && victim.doomed() && victim.endsWithin(victimGrace)
+	state.ServerEnded = victim != nil && victim.gone() && victim.endsWithin(victimGrace)
 	return state, nil
 }
 

@@ -137,7 +137,20 @@ func (a *app) examineDocker(ctx context.Context) []need {
 		return []need{{Name: "Docker engine", Found: err.Error(), Fix: "start Docker, or point DOCKER_HOST at an engine"}}
 	}
 	defer runtime.Close()
-	return append([]need{engine(ctx, runtime)}, a.tryMachines(ctx, runtime)...)
+	return slices.Concat([]need{engine(ctx, runtime)}, networks(ctx, runtime), a.tryMachines(ctx, runtime))
+}
+
+// networks says where this computer's routes are in the way of the machines'
+// networks; nothing where none is.
+func networks(ctx context.Context, runtime *docker.Runtime) []need {
+	found, err := runtime.Networks(ctx)
+	switch {
+	case err != nil:
+		return []need{{Name: "Docker networks", Found: err.Error()}}
+	case found != "":
+		return []need{{Name: "Docker networks", OK: true, Found: found}}
+	}
+	return nil
 }
 
 func (a *app) examineLocal(ctx context.Context) []need {

@@ -57,7 +57,7 @@ func (c *cluster) labels() map[string]string {
 
 func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	begin := time.Now()
-	if err := c.runtime.CheckSpecs(ctx, spec.Machines); err != nil {
+	if err := c.runtime.checkLimits(ctx, spec.Machines); err != nil {
 		return err
 	}
 	var image string

@@ -69,6 +69,7 @@ type Runtime struct {
 	limits limits
 	wait   wait
 	hang   hang
+	routes func() ([]hostRoute, error)
 
 	// importing keeps several Ups from making the same image at once.
 	importing sync.Mutex
@@ -101,7 +102,7 @@ func New(ctx context.Context, opts Options) (*Runtime, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits(), wait: context.WithTimeout}, nil
+	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits(), wait: context.WithTimeout, routes: hostRoutes}, nil
 }
 
 // meet is the first request, which tells what the engine is.

@@ -35,6 +35,8 @@ func (c *cluster) createNetwork(ctx context.Context) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
+	routes := r.poolRoutes(taken)
+	taken = append(taken, prefixes(routes)...)
 	// Runs that start at the same time begin at different places.
 	h := fnv.New32a()
 	h.Write([]byte(c.id))
@@ -56,6 +58,9 @@ func (c *cluster) createNetwork(ctx context.Context) (netip.Prefix, error) {
 			return netip.Prefix{}, err
 		}
 		r.log.Debug("the subnet is taken", "subnet", subnet, "err", err)
+	}
+	if len(routes) > 0 && freeNets(routes) == 0 {
+		return netip.Prefix{}, fmt.Errorf("making the network %s: %w", networkName(c.id), noNetLeft(routes))
 	}
 	return netip.Prefix{}, fmt.Errorf("making the network %s: no free subnet in %s: "+
 		"remove what earlier runs left with squall clean, and networks of others there", networkName(c.id), orchestrator.NetworkPool)

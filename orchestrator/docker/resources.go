@@ -56,8 +56,17 @@ func wrong(option, format string, args ...any) error {
 }
 
 // CheckSpecs refuses limits that the engine would not set, before anything is
-// made: some engines leave them out with no more than a warning.
+// made, and a computer whose own routes leave no network for the machines.
 func (r *Runtime) CheckSpecs(ctx context.Context, machines []orchestrator.MachineSpec) error {
+	if _, err := r.Networks(ctx); err != nil {
+		return err
+	}
+	return r.checkLimits(ctx, machines)
+}
+
+// checkLimits refuses limits that the engine would not set: some engines leave
+// them out with no more than a warning.
+func (r *Runtime) checkLimits(ctx context.Context, machines []orchestrator.MachineSpec) error {
 	limited := func(m orchestrator.MachineSpec) bool { return m.CPUs > 0 || m.Memory > 0 }
 	if !slices.ContainsFunc(machines, limited) {
 		return nil

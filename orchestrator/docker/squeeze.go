@@ -42,7 +42,7 @@ func (m *machine) limit(ctx context.Context, limits orchestrator.Limits) error {
 		return nil
 	}
 	wanted := orchestrator.MachineSpec{Name: m.spec.Name, CPUs: to.CPUs, Memory: to.Memory}
-	if err := m.runtime.CheckSpecs(ctx, []orchestrator.MachineSpec{wanted}); err != nil {
+	if err := m.runtime.checkLimits(ctx, []orchestrator.MachineSpec{wanted}); err != nil {
 		return err
 	}
 	if to.Memory > 0 && (m.limits.Memory == 0 || to.Memory < m.limits.Memory) {

@@ -3,13 +3,15 @@ package suggest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 )
 
 // What is still taken for a typing mistake: so many letters added, left out or
-// changed (two that are swapped are two), and no more than half of the word.
+// changed, and no more than half of the word. The same letters in another order
+// count as one change.
 const (
 	mostChanges = 3
 	mostLetters = 64 // longer ones are no names, and take long to compare
@@ -23,11 +25,21 @@ func Nearest(name string, all []string) string {
 	}
 	for _, one := range all {
 		d := levenshtein.ComputeDistance(name, one)
+		if d > 1 && slices.Equal(letters(name), letters(one)) {
+			d = 1
+		}
 		if d < distance && d <= len(one)/2 {
 			best, distance = one, d
 		}
 	}
 	return best
+}
+
+// letters are those of a name, sorted.
+func letters(name string) []rune {
+	all := []rune(name)
+	slices.Sort(all)
+	return all
 }
 
 // Among ends an error about a name: it asks whether the nearest of all was

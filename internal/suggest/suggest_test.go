@@ -10,6 +10,7 @@ func TestAmong(t *testing.T) {
 	for _, tc := range []struct{ name, want string }{
 		{"partiton", `did you mean "partition"?`},
 		{"pasue", `did you mean "pause"?`},
+		{"likl", `did you mean "kill"?`},
 		{"kil", `did you mean "kill"?`},
 		{"powercut", `did you mean "power-cut"?`},
 		{"earthquake", "there are: kill, pause"},

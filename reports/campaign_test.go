@@ -269,7 +269,7 @@ func TestAnnotations(t *testing.T) {
 	}
 	text := annotate(many)
 	if strings.Count(text, "\n") != 10 || !strings.HasSuffix(text, "::error title=squall::and 3 more: see the summary\n") ||
-		!strings.HasPrefix(text, "::error title=a%2Cb%3A 100%25::one%0D%0A::error::two�[31m\n") {
+		!strings.HasPrefix(text, "::error title=a%2Cb%3A 100%25::one\\r%0A:\\x3aerror::two\\x1b[31m\n") {
 		t.Errorf("%s", text)
 	}
 }

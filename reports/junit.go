@@ -9,6 +9,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	safe "squall/internal/plain"
 )
 
 // The elements of a JUnit report, as the readers of Jenkins, GitLab and GitHub's
@@ -96,11 +97,45 @@ func (s *junitSuites) encode() ([]byte, error) {
 		total += suite.seconds
 	}
 	s.Time = junitTime(total)
+	s.disarm()
 	text, err := xml.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte(xml.Header), append(text, '\n')...), nil
+}
+
+// disarm makes every text safe to print: XML may hold control characters that CI
+// systems show in their logs as they are. Only what a test said has lines.
+func (s *junitSuites) disarm() {
+	line := func(texts ...*string) {
+		for _, text := range texts {
+			*text = safe.Block(safe.Text(*text, 2*maxMessage))
+		}
+	}
+	line(&s.Name)
+	for i := range s.Suites {
+		suite := &s.Suites[i]
+		line(&suite.Name)
+		for j := range suite.Cases {
+			c := &suite.Cases[j]
+			line(&c.Name, &c.Class)
+			for _, p := range []*junitProblem{c.Failure, c.Error, c.Skipped} {
+				if p != nil {
+					line(&p.Message, &p.Type)
+					p.Text = safe.Block(p.Text)
+				}
+			}
+			if c.Out != nil {
+				c.Out.Text = safe.Block(c.Out.Text)
+			}
+			if c.Properties != nil {
+				for k := range c.Properties.List {
+					line(&c.Properties.List[k].Value)
+				}
+			}
+		}
+	}
 }
 
 func junitTime(seconds float64) string { return strconv.FormatFloat(max(seconds, 0), 'f', 3, 64) }
@@ -111,7 +146,17 @@ func problem(outcome string, lines []string) *junitProblem {
 	if len(lines) > 0 {
 		first = firstLineOf(lines[0])
 	}
-	return &junitProblem{Message: clip(first, maxMessage), Type: outcome, Text: clip(strings.Join(lines, "\n"), maxText)}
+	return &junitProblem{Message: clip(first, maxMessage), Type: outcome, Text: clip(strings.Join(indented(lines), "\n"), maxText)}
+}
+
+// indented has each text's own lines begin with blanks, so that none of them
+// passes for another text.
+func indented(texts []string) []string {
+	var out []string
+	for _, text := range texts {
+		out = append(out, string(safe.Lines(text, "  ")))
+	}
+	return out
 }
 
 func firstLineOf(text string) string {
@@ -178,9 +223,9 @@ func cellCase(c *storms, cell *stormCell) junitCase {
 	if stopped := cell.stopped(); stopped != "" {
 		one.Properties.List = append(one.Properties.List, junitProperty{"stopped", clip(stopped, maxMessage)})
 	}
-	text := "repeat: " + cell.Command + "\n"
+	text := safe.Sprintf("repeat: %s\n", cell.Command)
 	if last := cell.Last(); last != nil {
-		text += "run: " + last.Dir + "\n"
+		text += safe.Sprintf("run: %s\n", last.Dir)
 		if n := cell.InvalidAttempts(); n > 0 {
 			text += fmt.Sprintf("invalid runs of this cell: %d\n", n)
 		}
@@ -188,7 +233,7 @@ func cellCase(c *storms, cell *stormCell) junitCase {
 	if cell.results != nil {
 		text += checksText(cell.results)
 	} else if cell.trouble != "" {
-		text += cell.trouble + "\n"
+		text += safe.Sprintf("%s\n", cell.trouble)
 	}
 	one.Out = &junitText{clip(text, maxText)}
 	return one
@@ -201,21 +246,21 @@ func checksText(r *check.Results) string {
 		if b.Len() > maxText {
 			break
 		}
-		fmt.Fprintf(&b, "%s: %s: %s\n", c.Name, c.Verdict, clip(c.Told(), maxMessage))
+		safe.Fprintf(&b, "%s: %s: %s\n", c.Name, c.Verdict, clip(c.Told(), maxMessage))
 		if c.Verdict != check.Violation {
 			continue
 		}
 		for _, op := range c.Witness[:min(len(c.Witness), maxShown)] {
-			fmt.Fprintf(&b, "  %s to %s, process %d on %s: %s: %s\n", seconds(op.Call), seconds(op.Return), op.Process,
+			safe.Fprintf(&b, "  %s to %s, process %d on %s: %s: %s\n", seconds(op.Call), seconds(op.Return), op.Process,
 				clip(op.Node, 100), clip(op.Text, maxMessage), clip(op.Outcome, 100))
 		}
 		for i := range c.Events[:min(len(c.Events), maxShown)] {
 			e := &c.Events[i]
-			fmt.Fprintf(&b, "  %s %s %s\n", clip(e.Node, 100), clip(e.Kind, 100), clip(eventText(e), maxMessage))
+			safe.Fprintf(&b, "  %s %s %s\n", clip(e.Node, 100), clip(e.Kind, 100), clip(eventText(e), maxMessage))
 		}
 	}
 	for _, t := range r.Thresholds {
-		fmt.Fprintf(&b, "threshold %s: %s: %s\n", t.Outcome(), t.Text, clip(t.Why, maxMessage))
+		safe.Fprintf(&b, "threshold %s: %s: %s\n", t.Outcome(), t.Text, clip(t.Why, maxMessage))
 	}
 	return b.String()
 }
@@ -234,7 +279,7 @@ func wholeCases(c *storms) []junitCase {
 }
 
 func thresholdCase(class string, t check.Threshold) junitCase {
-	one := junitCase{Name: clip("threshold "+t.Text, maxMessage), Class: class, Time: junitTime(0), Out: &junitText{clip(t.Why, maxText)}}
+	one := junitCase{Name: clip("threshold "+t.Text, maxMessage), Class: class, Time: junitTime(0), Out: &junitText{string(safe.Lines(clip(t.Why, maxText), "  "))}}
 	if t.NoData { // nobody looked, as in a test that was skipped
 		one.Skipped = &junitProblem{Message: clip(t.Outcome()+": "+t.Why, maxMessage)}
 	}

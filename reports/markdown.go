@@ -8,13 +8,14 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
+	safe "squall/internal/plain"
 )
 
 // maxSummary is a little less than what GitHub takes for the summary of a step.
 const maxSummary = 1<<20 - 1<<10
 
 // markdown writes text for GitHub's Markdown, up to a number of bytes. What comes
-// from a run goes in by way of plain or code.
+// from a run goes in by way of prose or code.
 type markdown struct {
 	text strings.Builder
 	most int
@@ -41,44 +42,47 @@ func (m *markdown) String() string {
 	return m.text.String()
 }
 
-// plain is a text in which nothing means anything to Markdown, HTML or GitHub's
-// mentions; it stays in one line.
-func plain(text string, most int) string {
+// prose is a text in which nothing means anything to Markdown, HTML, or GitHub's
+// mentions and references; it stays in one line.
+func prose(text string, most int) string { return inert(text, most, "&#8203;") }
+
+// code is a text in a fixed pitch, to be copied. Markup in HTML is safe in a table
+// too, where backticks and bars are not.
+func code(text string, most int) string { return "<code>" + inert(text, most, "") + "</code>" }
+
+// inert is a text without a meaning. GitHub looks for mentions and references when
+// entities are characters again, everywhere but in code: what follows @ and # is
+// parted from them there.
+func inert(text string, most int, parted string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n\r\t", r) }), " ")
+	runes := []rune(safe.Text(clip(text, most), 4*most))
 	var b strings.Builder
-	runes := []rune(clip(text, most))
 	for i, r := range runes {
 		switch {
 		case r == '_' && i > 0 && i+1 < len(runes) && isWord(runes[i-1]) && isWord(runes[i+1]):
 			b.WriteByte('_') // within a word it means nothing
-		case r == '\n' || r == '\t' || r == '\r':
-			b.WriteByte(' ')
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
-			b.WriteRune('�')
+		case r == '@', r == '#' && i+1 < len(runes) && isWord(runes[i+1]): // refers to an issue
+			fmt.Fprintf(&b, "&#%d;%s", r, parted)
 		case r == '<':
 			b.WriteString("&lt;")
 		case r == '>':
 			b.WriteString("&gt;")
 		case r == '&':
 			b.WriteString("&amp;")
-		case r == '@': // mentions somebody
-			b.WriteString("&#64;")
-		case r == '#': // refers to an issue, and begins a heading
-			b.WriteString("&#35;")
-		case strings.ContainsRune("\\`*_{}[]|!~", r):
+		case strings.ContainsRune("\\`*_{}[]|!~#$", r), i == 0 && strings.ContainsRune("-+=:", r):
 			// An entity is text wherever it stands, also in the cell of a table.
+			fmt.Fprintf(&b, "&#%d;", r)
+		case r == '.' && i >= 3 && strings.EqualFold(string(runes[i-3:i]), "www"), // what is written as an address becomes no link
+			r == ':' && i+2 < len(runes) && runes[i+1] == '/' && runes[i+2] == '/':
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:
 			b.WriteRune(r)
 		}
 	}
-	return strings.ReplaceAll(b.String(), "://", "&#58;//") // what is written as an address becomes no link
+	return b.String()
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-// code is a text in a fixed pitch. Markup in HTML is safe in a table too, where
-// backticks and bars are not.
-func code(text string, most int) string { return "<code>" + plain(text, most) + "</code>" }
 
 // outcomeWord is an outcome with its sign.
 func outcomeWord(outcome string) string {
@@ -87,13 +91,13 @@ func outcomeWord(outcome string) string {
 	if word, ok := signs[outcome]; ok {
 		return word
 	}
-	return plain(outcome, 40)
+	return prose(outcome, 40)
 }
 
 // campaignMarkdown is the summary of a campaign.
 func campaignMarkdown(c *storms, most int) string {
 	m := &markdown{most: most}
-	m.line("## %s: campaign %s", outcomeWord(c.outcome()), plain(c.record.Name, 200))
+	m.line("## %s: campaign %s", outcomeWord(c.outcome()), prose(c.record.Name, 200))
 	m.line("")
 	var parts []string
 	for _, o := range outcomes() {
@@ -104,7 +108,7 @@ func campaignMarkdown(c *storms, most int) string {
 	m.line("%s: %s.", plural(len(c.cells), "cell"), strings.Join(parts, ", "))
 	if c.record.Stopped != "" {
 		m.line("")
-		m.line("It was stopped before all cells were run: %s.", plain(c.record.Stopped, 500))
+		m.line("It was stopped before all cells were run: %s.", prose(c.record.Stopped, 500))
 	}
 	failuresMarkdown(m, c)
 	thresholdsMarkdown(m, "Thresholds of the campaign", c.record.Thresholds)
@@ -131,7 +135,7 @@ func failuresMarkdown(m *markdown, c *storms) {
 		m.line("")
 		m.line("**%s** %s", outcomeWord(cell.Outcome), code(cell.ID, 200))
 		for _, why := range cell.why() {
-			m.line("- %s", plain(firstLineOf(why), 1000))
+			m.line("- %s", prose(firstLineOf(why), 1000))
 		}
 		m.line("- repeat: %s", code(cell.Command, 2000))
 	}
@@ -154,7 +158,7 @@ func thresholdsMarkdown(m *markdown, title string, thresholds []check.Threshold)
 		case !t.Met:
 			sign = "🔺 " + t.Outcome()
 		}
-		m.line("| %s | %s | %s |", sign, code(t.Text, 500), plain(t.Why, 1000))
+		m.line("| %s | %s | %s |", sign, code(t.Text, 500), prose(t.Why, 1000))
 	}
 }
 
@@ -168,7 +172,7 @@ func baselineMarkdown(m *markdown, b *ledger.Baseline) {
 	m.line("| group | metric | old | new | change | p | |")
 	m.line("|---|---|--:|--:|--:|--:|---|")
 	for _, r := range b.Rows {
-		m.line("| %s | %s | %s | %s | %s | %s | %s |", plain(r.Group, 200), plain(r.Metric, 100), rowCenter(r.Old, r.Unit), rowCenter(r.New, r.Unit),
+		m.line("| %s | %s | %s | %s | %s | %s | %s |", prose(r.Group, 200), prose(r.Metric, 100), rowCenter(r.Old, r.Unit), rowCenter(r.New, r.Unit),
 			deltaText(r), pText(r), rowVerdict(r))
 	}
 }
@@ -209,7 +213,7 @@ func rowVerdict(r ledger.Row) string {
 	case r.Better:
 		return "better"
 	}
-	return plain(r.Note, 300)
+	return prose(r.Note, 300)
 }
 
 // lossText says what was lost, in a line.
@@ -244,7 +248,7 @@ func cellsMarkdown(m *markdown, c *storms) {
 			}
 			figures = append(figures, text)
 		}
-		m.line("| %s | %s | %s |", plain(cell.ID, 200), outcomeWord(cell.Outcome)+plain(comma(cell.stopped()), 200), strings.Join(figures, " | "))
+		m.line("| %s | %s | %s |", prose(cell.ID, 200), outcomeWord(cell.Outcome)+prose(comma(cell.stopped()), 200), strings.Join(figures, " | "))
 	}
 	m.line("")
 	m.line("</details>")

@@ -9,6 +9,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
+	safe "squall/internal/plain"
 )
 
 // Outputs are what is told of a run or a campaign to those that run squall for
@@ -58,7 +59,7 @@ func runJUnit(dir, name, command string, r *check.Results, baseline *ledger.Base
 	}
 	for _, c := range r.Checks {
 		one := junitCase{Name: clip(c.Name, maxMessage), Class: class, seconds: c.Seconds, Time: junitTime(c.Seconds), Properties: properties}
-		text := "repeat: " + command + "\nrun: " + dir + "\n" + checksText(&check.Results{Checks: []check.Result{c}})
+		text := safe.Sprintf("repeat: %s\nrun: %s\n", command, dir) + checksText(&check.Results{Checks: []check.Result{c}})
 		one.Out = &junitText{clip(text, maxText)}
 		if c.Verdict != check.Pass {
 			outcome := outcomeOf(c.Verdict, 0)
@@ -100,24 +101,24 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 	if r.Stopped != "" {
 		stopped = ", stopped early"
 	}
-	m.line("## %s%s: %s", outcomeWord(outcomeOfRun(r, baseline)), stopped, plain(name, 200))
+	m.line("## %s%s: %s", outcomeWord(outcomeOfRun(r, baseline)), stopped, prose(name, 200))
 	m.line("")
 	m.line("%s in %s s: %s succeeded (%s/s), %s failed, %s unknown; %s, %s lost.", plural(int(r.Ops.Total), "operation"),
 		plainNumber(round(r.Ops.LoadSeconds, 1)), count(r.Ops.OK), rate(r.Ops.Throughput), count(r.Ops.Fail), count(r.Ops.Info),
 		plural(len(r.Faults), "fault"), plural(len(r.Elections.Losses), "leader"))
 	if r.Stopped != "" {
 		m.line("")
-		m.line("**It was stopped early: %s.**", plain(firstLineOf(r.Stopped), 500))
+		m.line("**It was stopped early: %s.**", prose(firstLineOf(r.Stopped), 500))
 		m.line("")
 	}
 	for _, reason := range r.Reasons {
-		m.line("- %s", plain(firstLineOf(reason), 1000))
+		m.line("- %s", prose(firstLineOf(reason), 1000))
 	}
 	m.line("")
 	m.line("| check | verdict | |")
 	m.line("|---|---|---|")
 	for _, c := range r.Checks {
-		m.line("| %s | %s | %s |", plain(c.Name, 100), outcomeWord(outcomeOf(c.Verdict, 0)), plain(firstLineOf(c.Told()), 1000))
+		m.line("| %s | %s | %s |", prose(c.Name, 100), outcomeWord(outcomeOf(c.Verdict, 0)), prose(firstLineOf(c.Told()), 1000))
 	}
 	thresholdsMarkdown(m, "Thresholds", r.Thresholds)
 	baselineMarkdown(m, baseline)
@@ -131,15 +132,19 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 // issue is something that an annotation tells.
 type issue struct{ title, text string }
 
+func newIssue(title string, texts ...string) issue {
+	return issue{title, strings.Join(indented(texts), "\n")}
+}
+
 func runProblems(dir string, r *check.Results, baseline *ledger.Baseline) []issue {
 	var out []issue
 	for _, c := range r.Checks {
 		if c.Verdict != check.Pass {
-			out = append(out, issue{fmt.Sprintf("squall: %s: %s", outcomeOf(c.Verdict, 0), c.Name), c.Told() + "\nrun: " + dir})
+			out = append(out, newIssue(fmt.Sprintf("squall: %s: %s", outcomeOf(c.Verdict, 0), c.Name), c.Told(), "run: "+dir))
 		}
 	}
 	if r.Stopped != "" {
-		out = append(out, issue{"squall: stopped early", r.Stopped + "\nrun: " + dir})
+		out = append(out, newIssue("squall: stopped early", r.Stopped, "run: "+dir))
 	}
 	return append(out, gateProblems(r.Missed(), baseline)...)
 }
@@ -147,11 +152,11 @@ func runProblems(dir string, r *check.Results, baseline *ledger.Baseline) []issu
 func gateProblems(missed []check.Threshold, baseline *ledger.Baseline) []issue {
 	var out []issue
 	for _, t := range missed {
-		out = append(out, issue{"squall: threshold missed", t.Text + ": " + t.Why})
+		out = append(out, newIssue("squall: threshold missed", t.Text+": "+t.Why))
 	}
 	if baseline != nil {
 		for _, r := range gate.Lost(baseline.Rows) {
-			out = append(out, issue{"squall: worse than the baseline", lossText(r)})
+			out = append(out, newIssue("squall: worse than the baseline", lossText(r)))
 		}
 	}
 	return out
@@ -160,8 +165,7 @@ func gateProblems(missed []check.Threshold, baseline *ledger.Baseline) []issue {
 func campaignProblems(c *storms) []issue {
 	out := gateProblems(c.missed(), c.record.Baseline)
 	for _, cell := range c.failures() {
-		out = append(out, issue{fmt.Sprintf("squall: %s: %s", cell.Outcome, cell.ID),
-			strings.Join(append(cell.why(), "repeat: "+cell.Command), "\n")})
+		out = append(out, newIssue(fmt.Sprintf("squall: %s: %s", cell.Outcome, cell.ID), append(cell.why(), "repeat: "+cell.Command)...))
 	}
 	return out
 }
@@ -186,19 +190,9 @@ func annotate(issues []issue) string {
 // escapeData and escapeProperty are GitHub's own: in a message what ends a line
 // must not, and in a property neither what ends it.
 func escapeData(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(printable(s))
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(safe.Block(s))
 }
 
 func escapeProperty(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(printable(s))
-}
-
-// printable leaves out what would move a terminal's cursor.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '�'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "�"))
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(safe.Text(s, maxMessage))
 }

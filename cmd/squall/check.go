@@ -8,6 +8,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/gate"
+	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -66,7 +67,7 @@ func (a *app) check(cmd *cobra.Command, args []string, flags *checkFlags) error 
 		if baseline != nil {
 			printComparison(a.out, baseline)
 		}
-		fmt.Fprintf(a.out, "\nrun      %s", dir)
+		plain.Fprintf(a.out, "\nrun      %s", dir)
 		printEnd(a.out, results, dir, command, false)
 	}
 	outputs, outputErr := reports.RunOutputs(dir, nameOf(dir), command, results, baseline)

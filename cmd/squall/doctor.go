@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/internal/host"
+	"squall/internal/plain"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
 	"squall/orchestrator"
@@ -54,7 +54,7 @@ func (a *app) doctorCommand() *cobra.Command {
 
 func (a *app) printNeeds(needs []need, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(a.out).Encode(needs)
+		return plain.JSON(a.out, needs)
 	}
 	for _, n := range needs {
 		mark := "✓"
@@ -64,9 +64,9 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 		case !n.OK:
 			mark = "✗"
 		}
-		fmt.Fprintf(a.out, "%s %-18s %s\n", mark, n.Name, strings.ReplaceAll(n.Found, "\n", "\n"+strings.Repeat(" ", 21)))
+		plain.Fprintf(a.out, "%s %-18s %s\n", mark, n.Name, plain.Lines(n.Found, strings.Repeat(" ", 21)))
 		if !n.OK && n.Fix != "" {
-			fmt.Fprintf(a.out, "  %-18s → %s\n", "", n.Fix)
+			plain.Fprintf(a.out, "  %-18s → %s\n", "", n.Fix)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/trials"
+	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -189,8 +190,8 @@ func (a *app) concludeElections(o *orchestrator.ElectionsOutcome, human io.Write
 	if drawErr != nil {
 		return fmt.Errorf("the figures stand, but the curves could not be drawn: %w", drawErr)
 	}
-	fmt.Fprintf(human, "\ncurves   %s/%s and .svg\nrepeat   %s\nagain    %s elections --from %s\n",
-		o.Dir, reports.ElectionsPNG, printable(o.Record.Command), a.program, o.Dir)
+	plain.Fprintf(human, "\ncurves   %s/%s and .svg\nrepeat   %s\nagain    %s elections --from %s\n",
+		o.Dir, reports.ElectionsPNG, o.Record.Command, a.program, o.Dir)
 	if o.Record.Interrupted && o.Results.Verdict != check.Violation {
 		return &exitError{code: exitInterrupted}
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -92,13 +91,13 @@ func (p *trialsProgress) Trial(r trials.Range, t trials.Trial, done, all int) {
 
 // printElections prints the table, and under it what one must know to read it.
 func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []trials.Summary) {
-	fmt.Fprintf(w, "\ntime without a leader, ms\n")
+	plain.Fprintf(w, "\ntime without a leader, ms\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "range\ttrials\tmin\tp50\tmean\tp90\tp99\tmax\tp50 between\tpaper p50\tratio\tmodel p50\tsplit votes\trounds\toverhead\t")
 	for _, s := range summaries {
 		x := s.Times
 		if x.N == 0 {
-			fmt.Fprintf(t, "%s\t0%s\n", s.Name, strings.Repeat("\t–", 13)+"\t")
+			plain.Fprintf(t, "%s\t0%s\n", s.Name, strings.Repeat("\t–", 13)+"\t")
 			continue
 		}
 		paper, ratio, between, model := "–", "–", "–", "–"
@@ -111,33 +110,22 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 		if s.High > 0 {
 			between = whole(s.Low) + "–" + whole(s.High)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.2f\t%.2f s\t\n", s.Name, x.N,
+		plain.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.2f\t%.2f s\t\n", s.Name, x.N,
 			whole(x.Min), whole(x.P50), whole(x.Mean), whole(x.P90), whole(x.P99), whole(x.Max),
 			between, paper, ratio, model, s.Split, s.Rounds, s.Overhead)
 	}
 	t.Flush()
 	fmt.Fprintln(w)
 	for _, line := range electionsNotes(o, summaries) {
-		fmt.Fprintln(w, line)
+		plain.Fprintln(w, line)
 	}
-	fmt.Fprintf(w, "\nverdict  %s", o.Results.Verdict)
+	plain.Fprintf(w, "\nverdict  %s", o.Results.Verdict)
 	for _, c := range o.Results.Checks { // the others' reasons follow from these
 		if c.Verdict == o.Results.Verdict && c.Verdict != check.Pass {
-			fmt.Fprintf(w, "\n         %s: %s", c.Name, c.Summary)
+			plain.Fprintf(w, "\n         %s: %s", c.Name, c.Summary)
 		}
 	}
 	fmt.Fprintln(w)
-}
-
-// printable is a text without what could steer a terminal: a record may have
-// been edited.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\ufffd'
-	}, text)
 }
 
 func whole(m trials.Millis) string { return fmt.Sprintf("%.0f", math.Round(float64(m))) }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"squall/internal/plain"
 )
 
 //go:embed examples/test.yaml
@@ -86,8 +88,8 @@ func (a *app) writeExamples(dir string, force bool) error {
 		}
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
-	fmt.Fprintf(a.out, "wrote    %s and %s\n", at("test.yaml"), at("campaign.yaml"))
-	fmt.Fprintf(a.out, "try      %s run %s\n", a.program, at("test.yaml"))
-	fmt.Fprintf(a.out, "and      %s campaign %s\n", a.program, at("campaign.yaml"))
+	plain.Fprintf(a.out, "wrote    %s and %s\n", at("test.yaml"), at("campaign.yaml"))
+	plain.Fprintf(a.out, "try      %s run %s\n", a.program, at("test.yaml"))
+	plain.Fprintf(a.out, "and      %s campaign %s\n", a.program, at("campaign.yaml"))
 	return nil
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
 )
@@ -28,7 +28,7 @@ RUN is a run directory, a number from squall list runs, or latest (default).`,
 			if err := reports.Write(cmd.Context(), dir); err != nil {
 				return err
 			}
-			fmt.Fprintln(a.out, filepath.Join(dir, reports.ReportFile))
+			plain.Fprintln(a.out, filepath.Join(dir, reports.ReportFile))
 			return nil
 		},
 	}

@@ -2,6 +2,7 @@ package plain
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -131,4 +132,29 @@ func FuzzWriter(f *testing.F) {
 			t.Errorf("Text(%q) = %q", text, line)
 		}
 	})
+}
+
+// TestJSON: what is decoded is what was encoded, and a Writer changes nothing.
+func TestJSON(t *testing.T) {
+	for _, s := range append(hostile, "##[x]##a", "####[", "#\u202e##[") {
+		want := map[string]string{s: s, "x": s}
+		var text, behind bytes.Buffer
+		if err := JSON(&text, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := JSON(NewWriter(&behind), want); err != nil || behind.String() != text.String() {
+			t.Errorf("a Writer makes %q of %q, %v", &behind, &text, err)
+		}
+		checkLog(t, text.String())
+		var back map[string]string
+		if err := json.Unmarshal(text.Bytes(), &back); err != nil || back["x"] != strings.ToValidUTF8(s, "\ufffd") && utf8.ValidString(s) {
+			t.Errorf("%q came back as %q, %v", s, back["x"], err)
+		}
+	}
+}
+
+func TestBlock(t *testing.T) {
+	if got := Block("a\n::error::x\n##[g]\xe2\x80"); got != "a\n:\\x3aerror::x\n##\\x5bg]\\xe2\\x80" {
+		t.Errorf("Block = %q", got)
+	}
 }

@@ -87,7 +87,7 @@ func (w *Writer) one(out *bytes.Buffer, r rune, raw []byte) {
 		return
 	case r == '#':
 		w.begun, w.hashes = true, hashes+1
-	case hashes >= 2 && (r == '[' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'):
+	case hashes >= 2 && beginsCommand(r):
 		w.begun = true
 		writeHex(out, raw[0])
 		return
@@ -96,6 +96,24 @@ func (w *Writer) one(out *bytes.Buffer, r rune, raw []byte) {
 		w.begun = true
 	}
 	out.Write(raw)
+}
+
+// Block is s, of several lines that squall put together, as a Writer lets it
+// through: for files that others print.
+func Block(s string) string {
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	_, _ = w.Write([]byte(s)) // into memory, which takes it
+	w.flush(&out)
+	return out.String()
+}
+
+// flush shows the begin of a character whose rest never came.
+func (w *Writer) flush(out *bytes.Buffer) {
+	for _, b := range w.partial {
+		writeHex(out, b)
+	}
+	w.partial = nil
 }
 
 func writeHex(out *bytes.Buffer, b byte) {

@@ -42,7 +42,8 @@ func (c Choice) Within(nodes []string) ([]Variant, error) {
 	}
 	for _, node := range c.Nodes {
 		if !slices.Contains(nodes, node) {
-			return nil, fmt.Errorf("fault %v: there is no node %s; there are %s", c, node, strings.Join(nodes, " "))
+			return nil, fmt.Errorf("fault %v: there is no node %s in a test of %d nodes: name one of %s, or add nodes",
+				c, node, len(nodes), strings.Join(nodes, ", "))
 		}
 	}
 	if left := len(nodes) - len(c.Nodes); len(c.Nodes) > 0 {

@@ -42,8 +42,8 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 		switch {
 		case errors.Is(err, schedule.ErrTooMany):
 			blame = "gap"
-		case !errors.As(err, &item):
-			err = fmt.Errorf(`%w (or say "none")`, err)
+		case !errors.As(err, &item) && t.Nemesis == DefaultTest().Nemesis:
+			err = fmt.Errorf(`%w; nemesis "none" runs without faults`, err)
 		}
 		return nil, &FieldError{blame, err}
 	}

@@ -184,8 +184,7 @@ func FindRun(out, name string) (string, error) {
 			return runs[number-1].Dir, nil
 		}
 	}
-	return "", fmt.Errorf("there is no run %q: neither it nor %s holds a %s or a %s (squall list runs shows what there is)",
-		name, filepath.Join(out, name), PlanFile, history.FileName)
+	return "", noRun(out, name)
 }
 
 // holdsRun reports whether a folder holds a run: its plan, or a history alone.

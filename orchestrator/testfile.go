@@ -2,8 +2,6 @@ package orchestrator
 
 import (
 	"errors"
-	"fmt"
-	"os"
 
 	"go.yaml.in/yaml/v4"
 
@@ -24,9 +22,9 @@ const profileKey = "profile"
 // ReadTestFile reads a YAML test file over the settings in t. Every mistake in
 // it is reported at once, as *FileErrors.
 func ReadTestFile(path string, t *Test) (*TestFile, error) {
-	text, err := os.ReadFile(path)
+	text, err := ReadText(path, "test file")
 	if err != nil {
-		return nil, fmt.Errorf("read the test file: %w", err)
+		return nil, err
 	}
 	return parseTestFile(path, text, t)
 }
@@ -34,6 +32,13 @@ func ReadTestFile(path string, t *Test) (*TestFile, error) {
 func parseTestFile(name string, text []byte, t *Test) (*TestFile, error) {
 	root, err := DecodeYAML(name, text)
 	if err != nil {
+		return nil, err
+	}
+	if root == nil {
+		nothing := FileError{1, 1, "the file sets nothing; `squall run` without a file runs the defaults, and `squall init` writes an example"}
+		return nil, &FileErrors{name, []FileError{nothing}}
+	}
+	if err := refuseCampaign(name, root); err != nil {
 		return nil, err
 	}
 	file, bad := ReadSettings(name, root, t)

@@ -40,7 +40,8 @@ The exit code is 3 when something is significantly worse by more than the
 tolerance.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError(fmt.Errorf("expected two arguments, OLD and NEW, found %d", len(args)))
+				return usageError(fmt.Errorf("expected two arguments, OLD and NEW, found %d: such as `squall compare 2 1`, the run before the last and the last "+
+					"(`squall list runs` shows what there is)", len(args)))
 			}
 			return nil
 		},

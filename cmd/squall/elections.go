@@ -90,10 +90,10 @@ func (f *electionsFlags) resolve(cmd *cobra.Command, program string) (err error)
 	if f.what.Plain && !cmd.Flags().Changed("broadcast") {
 		f.what.Broadcast = 0
 	}
-	switch f.runtime {
-	case orchestrator.RuntimeAuto, orchestrator.RuntimeDocker, orchestrator.RuntimeLocal:
-	default:
-		return usageError(fmt.Errorf("--runtime: there is no %q; there are auto, docker and local", f.runtime))
+	for _, s := range [][2]string{{"system", f.what.System}, {"runtime", f.runtime}} {
+		if err := checkSetting(s[0], s[1]); err != nil {
+			return err
+		}
 	}
 	if err := f.what.Validate(); err != nil {
 		return usageError(err)

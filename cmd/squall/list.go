@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/internal/plain"
+	"squall/internal/suggest"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/orchestrator"
@@ -97,6 +98,9 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 			return printJSON(a.out, runs)
 		}
 		printRuns(a.out, runs)
+		if len(runs) == 0 {
+			fmt.Fprintf(a.out, "`%s run` makes one; this is the folder %s, and --out names another\n", a.program, out)
+		}
 		return nil
 	}
 	for _, c := range catalogues() {
@@ -108,7 +112,8 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 			return nil
 		}
 	}
-	return usageError(fmt.Errorf("there is no list of %q; there are: systems, workloads, faults, mixes, mutants, runs", what))
+	return usageError(fmt.Errorf("there is no list of %q; %s", what,
+		suggest.Among(what, []string{"systems", "workloads", "faults", "mixes", "mutants", "runs"})))
 }
 
 func listSystems() (items []listing) {

@@ -62,6 +62,11 @@ type needListing struct {
 // listFaults lists the catalogue, and asks the runtime and the system what can
 // be done.
 func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, asJSON bool) error {
+	for _, s := range [][2]string{{"system", systemName}, {"runtime", runtimeName}} {
+		if err := checkSetting(s[0], s[1]); err != nil {
+			return err
+		}
+	}
 	system, err := systems.Find(systemName)
 	if err != nil {
 		return usageError(err)

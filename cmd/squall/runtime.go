@@ -18,6 +18,17 @@ type opened struct {
 	close func()
 }
 
+// checkSetting refuses a value that a setting of tests cannot have, of a flag with
+// the setting's name.
+func checkSetting(name, value string) error {
+	scratch := orchestrator.DefaultTest()
+	option, _ := orchestrator.FindOption(name)
+	if err := option.Set(&scratch, value); err != nil {
+		return usageError(fmt.Errorf("--%s: %w", name, err))
+	}
+	return nil
+}
+
 // openRuntime opens the runtime of that name. With auto that is Docker when
 // its engine answers, else local. An error says of each what is missing.
 func openRuntime(ctx context.Context, name string, log *slog.Logger) (opened, error) {

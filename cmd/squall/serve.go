@@ -70,7 +70,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags, addrGiven, outGiven b
 	}
 	server, err := serve.New(serve.Config{Out: flags.out, Host: host})
 	if errors.Is(err, fs.ErrNotExist) {
-		return usageError(fmt.Errorf("there is no folder %s: name that of the runs with --out, or run a test first: %w", flags.out, err))
+		return usageError(fmt.Errorf("there is no folder %s: name that of the runs with --out, or make one with `squall run --out %s`", flags.out, orchestrator.Quote(flags.out)))
 	}
 	if err != nil {
 		return err

@@ -28,6 +28,11 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
+			"binary": func(ts *testscript.TestScript, _ bool, args []string) { // writes files that are not text
+				for _, name := range args {
+					ts.Check(os.WriteFile(ts.MkAbs(name), []byte("\x7fELF\x02\x01\x01\x00\xff\xb5"), 0o644))
+				}
+			},
 		},
 	})
 }

@@ -3,7 +3,6 @@ package campaign
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -74,8 +73,6 @@ const (
 	defaultRetries = 1
 	// DefaultMaxCells is where a matrix is taken for a mistake.
 	DefaultMaxCells = 1000
-	// maxFile bounds a campaign file, in bytes.
-	maxFile = 4 << 20
 )
 
 // key is a key of a campaign file, with what reads its value.
@@ -117,16 +114,9 @@ func keyNames() []string {
 // Read reads a campaign file. Every mistake in it is reported at once, as
 // *orchestrator.FileErrors.
 func Read(path string, over Overrides) (*File, error) {
-	info, err := os.Stat(path)
+	text, err := orchestrator.ReadText(path, "campaign file")
 	if err != nil {
-		return nil, fmt.Errorf("read the campaign file: %w", err)
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("read the campaign file: %s has %d bytes, and %d are the most", path, info.Size(), maxFile)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the campaign file: %w", err)
+		return nil, err
 	}
 	return parse(path, text, over)
 }
@@ -145,6 +135,11 @@ func parse(path string, text []byte, over Overrides) (*File, error) {
 	case root.Kind != yaml.MappingNode:
 		f.mistake(root, "expected `name: value`, found %s", orchestrator.KindName(root))
 	default:
+		if setting := onlyTest(root); setting != nil {
+			f.mistake(setting, "this is a test file, since it has the setting %q: `squall run %s` runs it; in a campaign file it stands below `test:` or `matrix:`",
+				setting.Value, orchestrator.Quote(path))
+			return nil, f.mistakes()
+		}
 		f.readKeys(root)
 	}
 	if err := f.apply(over); err != nil {

@@ -33,7 +33,7 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	if err != nil {
 		return nil, &FieldError{blame, err}
 	}
-	if err := t.systemCan(spec); err != nil {
+	if err := t.systemCan(choicesOf(spec)); err != nil {
 		return nil, &FieldError{blame, err}
 	}
 	planned, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
@@ -50,18 +50,22 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	return planned, nil
 }
 
-// systemCan refuses the faults that the system under test cannot have.
-func (t *Test) systemCan(spec schedule.Spec) error {
-	system, err := systems.Find(t.System)
-	if err != nil {
-		return err
-	}
-	var choices []nemesis.Choice
+// choicesOf are the faults that may come out of what a test asks for.
+func choicesOf(spec schedule.Spec) (choices []nemesis.Choice) {
 	for _, card := range spec.Cards {
 		choices = append(choices, card.Choice)
 	}
 	for _, step := range spec.Steps {
 		choices = append(choices, step.Choice)
+	}
+	return choices
+}
+
+// systemCan refuses the faults that the system under test cannot have.
+func (t *Test) systemCan(choices []nemesis.Choice) error {
+	system, err := systems.Find(t.System)
+	if err != nil {
+		return err
 	}
 	missing := map[nemesis.Need][]string{}
 	for _, c := range choices {

@@ -55,6 +55,9 @@ func ReplayPlan(old *Plan, t Test, version, program, path string) (*Plan, error)
 	if err := old.checkSchedule(time.Duration(t.Time)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if err := old.checkReplay(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: old.Nodes, Schedule: old.Schedule,
 		Command: program + " run --plan " + Quote(path)}, nil
 }

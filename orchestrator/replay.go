@@ -1,0 +1,68 @@
+package orchestrator
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"squall/nemesis"
+	"squall/nemesis/faults"
+)
+
+// checkReplay refuses a plan whose faults could not be injected, by the rules by
+// which faults are drawn: a fault means something in a cluster of this size, its
+// parameters make sense together, the system can have it, and no two at once act on
+// the same. A run that is only read is not held to that: its faults have been.
+func (p *Plan) checkReplay() error {
+	type inForce struct {
+		planned nemesis.Planned
+		claim   nemesis.Claim
+	}
+	catalogue := faults.All()
+	var active []inForce
+	var choices []nemesis.Choice
+	for _, planned := range slices.SortedStableFunc(slices.Values(p.Schedule), byBegin) {
+		fault, _ := nemesis.Find(catalogue, planned.Fault) // checkSchedule has found it
+		if err := checkChoice(fault, planned, p.Nodes); err != nil {
+			return fmt.Errorf("fault %d cannot be replayed: %w", planned.ID, err)
+		}
+		if !slices.ContainsFunc(choices, func(c nemesis.Choice) bool { return c.Fault.Name == fault.Name }) {
+			choices = append(choices, nemesis.Choice{Fault: fault})
+		}
+		if len(fault.Holds) == 0 {
+			continue // it meets none
+		}
+		active = slices.DeleteFunc(active, func(a inForce) bool { return a.planned.AtMs+a.planned.ForMs <= planned.AtMs })
+		claim := planned.Claim(fault)
+		for _, a := range active {
+			if claim.Meets(a.claim) {
+				return fmt.Errorf("fault %d cannot be replayed: %s begins at %d ms, when %s, which is fault %d, still holds (until %d ms), and neither could be "+
+					"proven to bite: put one after the other, or leave one out", planned.ID, planned.Name(), planned.AtMs, a.planned.Name(), a.planned.ID,
+					a.planned.AtMs+a.planned.ForMs)
+			}
+		}
+		active = append(active, inForce{planned, claim})
+	}
+	return p.Test.systemCan(choices)
+}
+
+func byBegin(a, b nemesis.Planned) int { return cmp.Compare(a.AtMs, b.AtMs) }
+
+// checkChoice refuses a fault that these nodes cannot have.
+func checkChoice(fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
+	choice := nemesis.Choice{Fault: fault, Nodes: p.Nodes}
+	if len(p.Nodes) == 0 {
+		variant, _ := fault.Variant(p.Variant) // checkPlanned has found it
+		choice.Variants = []nemesis.Variant{variant}
+	}
+	if sorted := slices.Sorted(slices.Values(p.Nodes)); len(slices.Compact(sorted)) != len(p.Nodes) {
+		return fmt.Errorf("%s names a node twice", p.Name())
+	}
+	if _, err := choice.Within(nodes); err != nil {
+		return err
+	}
+	if fault.Check != nil {
+		return fault.Check(fault.Fill(p.Params, nil))
+	}
+	return nil
+}

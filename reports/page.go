@@ -57,6 +57,19 @@ type checkRow struct {
 	Stats                        []fact
 }
 
+// mostRows is how many rows a table of the report has at most: a browser is slow
+// with more.
+const mostRows = 5000
+
+// firstOf is as much of a list as a table has room for; a notice says so.
+func firstOf[T any](p *page, what string, list []T) []T {
+	if len(list) <= mostRows {
+		return list
+	}
+	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; all are in %s.", what, count(mostRows), count(int64(len(list))), resultsFile))
+	return list[:mostRows]
+}
+
 func newPage(r *run, in measure.Input, fig *figures) page {
 	res := r.results
 	p := page{
@@ -64,12 +77,9 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		Tone:      string(res.Verdict),
 		Reasons:   clipAll(res.Reasons),
 		Command:   clip(repeatable(r.plan.get("command")), 4*maxShownText),
-		Effects:   effectRows(res.Effects),
 		Test:      cmp.Or(in.Header.Test, r.plan.get("test", "name"), "unnamed test"),
 		Facts:     factsOf(r, in),
 		Cards:     cardsOf(res, fig),
-		Losses:    lossRows(res.Elections),
-		Faults:    faultRows(fig.faults),
 		Functions: functionRows(res.Ops),
 		Findings:  findingsOf(r, fig),
 		History:   historyFacts(r),
@@ -78,6 +88,10 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		Plan:      clip(r.plan.text, 100_000),
 	}
 	p.Test = clip(p.Test, maxShownText)
+	losses := res.Elections
+	losses.Losses = firstOf(&p, "leaders lost", losses.Losses)
+	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", fig.faults))
+	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects))
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
 	p.addThresholds(res)
 	if busy := r.env.get("load", "overloaded"); busy != "" {

@@ -259,5 +259,12 @@ func ReadResultsFile(path string) (*Results, error) {
 		return nil, fmt.Errorf("%s has schema version %d, and this squall knows version %d only: check the run again",
 			path, res.SchemaVersion, SchemaVersion)
 	}
+	if c, t := len(res.Checks), len(res.Thresholds); c > maxListed || t > maxListed {
+		return nil, fmt.Errorf("%s is damaged: it has %d checks and %d thresholds, and %d of each at most are written: check the run again", path, c, t, maxListed)
+	}
 	return &res, nil
 }
+
+// maxListed bounds the checks and the thresholds of results that are read: a run
+// has some ten of each.
+const maxListed = 1000

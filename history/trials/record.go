@@ -188,15 +188,24 @@ func Read(dir string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the elections: %w", err)
 	}
+	r, err := decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+// decode reads a record and refuses what no squall has written.
+func decode(text []byte) (*Record, error) {
 	var r Record
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
 	if r.SchemaVersion != SchemaVersion {
-		return nil, fmt.Errorf("%s has schema version %d; this squall reads %d", path, r.SchemaVersion, SchemaVersion)
+		return nil, fmt.Errorf("it has schema version %d; this squall reads %d", r.SchemaVersion, SchemaVersion)
 	}
 	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
 	return &r, nil
 }
@@ -206,6 +215,9 @@ func Read(dir string) (*Record, error) {
 func (r *Record) check() error {
 	if n := len(r.Nodes); n < 3 || n > 99 {
 		return fmt.Errorf("it names %d nodes", n)
+	}
+	if n := len(r.Ranges); n > maxRanges {
+		return fmt.Errorf("it has %d ranges of timeouts, and %d at most are measured", n, maxRanges)
 	}
 	sane := func(s Spread) bool { return s.Min >= 0 && s.Max >= s.Min && s.Max <= 60_000 }
 	if !sane(r.Net.OneWay) || r.Disk != nil && !sane(*r.Disk) || !sane(Spread{r.Net.Bare.P50, r.Net.Bare.P50}) {
@@ -218,6 +230,10 @@ func (r *Record) check() error {
 	}
 	return nil
 }
+
+// maxRanges is how many ranges a record may have: for each the model works for a
+// second or more.
+const maxRanges = 100
 
 // The bounds of timeouts.
 const (
@@ -263,6 +279,9 @@ func ParseRanges(text string) ([]Range, error) {
 		}
 		seen[r.Name()] = true
 		ranges = append(ranges, r)
+	}
+	if len(ranges) > maxRanges {
+		return nil, fmt.Errorf("these are %d ranges; give %d at most", len(ranges), maxRanges)
 	}
 	return ranges, nil
 }

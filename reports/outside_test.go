@@ -208,6 +208,8 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 
 func fuzzFile(f *testing.F, file string, seed []byte, tell func(dir string) error) {
 	f.Add(seed)
+	f.Add([]byte(`{"schemaVersion":2,"verdict":"violation","checks":[{"name":"a","verdict":"violation","witness":[{"call":1,"return":9223372036854775807}]}],"faults":[{"begin":-1}],"elections":{"losses":[{"at":1}]}}`))
+	f.Add([]byte(`{"schemaVersion":1,"name":"c","cells":[{"id":"s1","state":"done","seed":1,"repeat":-1,"attempts":[{"dir":"x","verdict":"pass"}]}],"baseline":{"rows":[{}]}}`))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err := os.WriteFile(filepath.Join(dir, file), text, 0o644); err != nil {

@@ -17,6 +17,9 @@ import (
 // perPage is how many runs, and how many campaigns, a page lists.
 const perPage = 100
 
+// maxPage is more than there are.
+const maxPage = 1_000_000
+
 // states are what a list can be filtered by, in the order in which they matter.
 var states = []string{"violation", stateMissed, "unknown", "invalid", "pass", stateRunning, stateUnfinished, stateDamaged}
 
@@ -54,7 +57,7 @@ func queryOf(values url.Values) query {
 		q.Sort = "started"
 	}
 	if n, err := strconv.Atoi(values.Get("page")); err == nil && n > 0 {
-		q.Page = n
+		q.Page = min(n, maxPage)
 	}
 	return q
 }

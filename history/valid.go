@@ -270,8 +270,9 @@ func CheckEvent(e *NodeEvent) error {
 	return nil
 }
 
-// course are the marks that a test passes once and in this order, as far as it
-// gets.
+// course are the marks that a test passes in this order, as far as it gets, and
+// once. Only the first leader may be several: trials of elections have one for each
+// range of timeouts.
 func course() []string {
 	return []string{MarkUp, MarkLeader, MarkLoadBegin, MarkLoadEnd, MarkHealed, MarkFinalReads, MarkDone}
 }
@@ -299,7 +300,7 @@ func (v *validator) mark(m *Mark) error {
 		return nil
 	case at < 0:
 		return fmt.Errorf("the unknown mark %s", excerpt([]byte(m.Name)))
-	case v.stageSeen[m.Name]:
+	case v.stageSeen[m.Name] && m.Name != MarkLeader:
 		return fmt.Errorf("the mark %q comes twice", m.Name)
 	case v.stage.Name != "" && at < slices.Index(course(), v.stage.Name):
 		return fmt.Errorf("the mark %q comes after %q", m.Name, v.stage.Name)

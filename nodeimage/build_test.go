@@ -139,7 +139,7 @@ func TestBuildErrors(t *testing.T) {
 		opts BuildOptions
 		want []string
 	}{
-		{"does not compile", BuildOptions{Root: root, CacheDir: cache}, []string{"main.go:3:15", "undefined: undefined", "try with"}},
+		{"does not compile", BuildOptions{Root: root, CacheDir: cache}, []string{"main.go:3:15", "undefined: undefined", "try again with"}},
 		{"no such mutant", BuildOptions{Root: root, CacheDir: cache, Mutant: "nope"}, []string{`unknown mutant "nope"`}},
 		{"not squall's sources", BuildOptions{Root: t.TempDir(), CacheDir: cache}, []string{"the root of squall's sources?"}},
 	} {

@@ -97,7 +97,7 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 	for _, s := range summaries {
 		x := s.Times
 		if x.N == 0 {
-			plain.Fprintf(t, "%s\t0%s\n", s.Name, strings.Repeat("\t–", 13)+"\t")
+			plain.Fprintf(t, "%s\t0%s\n", s.Name, plain.Made(strings.Repeat("\t–", 13)+"\t"))
 			continue
 		}
 		paper, ratio, between, model := "–", "–", "–", "–"

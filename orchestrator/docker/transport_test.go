@@ -75,6 +75,9 @@ func noHandshake(c net.Conn, err error) {
 	if errors.As(err, &plain) {
 		io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.CloseWrite() // that is where an answer of HTTP/1.0 ends
+	}
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	io.Copy(io.Discard, c)
 }

@@ -129,6 +129,7 @@ func TestFolderThatIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := protocol.Config{Folder: string(folder), Cluster: "taken", Network: network(),
+		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir, TempSize: 1 << 20, TempFiles: 100,
 		Machines: []protocol.Machine{{Name: "n1", Addr: orchestrator.MachineAddr(network(), 0)}}}
 	c := &cluster{runtime: r, folder: folder, machines: map[string]*machine{}}
 	if err := c.up(t.Context(), config, s.Binary); err == nil || !strings.Contains(err.Error(), "file exists") {

@@ -37,7 +37,9 @@ type ruling struct {
 	searched bool       // zones did not settle it
 	sweep    *sweep     // that found it illegal, with its snapshots
 	at       swept
-	bound    int64 // without a sweep: it was illegal by then, if not 0
+	// Without a sweep: what is left to be swept for the moment at which it became
+	// illegal.
+	steps []step
 }
 
 // sweepWidths are how many configurations one sweep after the other keeps. Where
@@ -64,21 +66,21 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 			return ruling{answer: legal}
 		}
 	}
-	bound := int64(0)
-	if zoned == undecided && j.way == everyWay && r.start.isAbsent() {
+	if zoned == undecided && j.way == everyWay && r.start.isAbsent() && !all.stopped() {
 		if at, found := phantom(steps, len(r.values)); found {
-			zoned, bound = illegal, at
+			zoned = illegal
 			steps = prefix(steps, at)
 		}
+	}
+	if zoned == illegal {
+		// Certain, whatever time a sweep would need to see it.
+		return ruling{answer: illegal, steps: steps}
 	}
 	if j.way != searchOnly {
 		if out := j.sweeps(r, steps, g); out.answer != undecided {
 			out.searched = zoned == undecided
 			return out
 		}
-	}
-	if zoned == illegal {
-		return ruling{answer: illegal, bound: bound}
 	}
 	if all.stopped() || j.way == sweepOnly {
 		return ruling{why: max(all.why(), g.why()), searched: true}

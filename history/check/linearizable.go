@@ -148,7 +148,7 @@ func (j *judge) judgeAll(ctx context.Context, keys []*keyCase, limits Limits, en
 		k.ruling = j.decide(reg, deadline)
 		if k.ruling.answer == illegal {
 			k.at, k.exact = j.firstMoment(reg, k.ruling, time.Now().Add(max(time.Until(end)/2, minimiseCheckTime)))
-			k.ruling.sweep = nil // it is large
+			k.ruling.sweep, k.ruling.steps = nil, nil // they are large
 		}
 		return k.ruling.answer == undecided && k.ruling.why == stopTime
 	})

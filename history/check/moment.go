@@ -15,15 +15,24 @@ import (
 // only a short stretch is left to be looked at again, from the set that the sweep
 // had a little before.
 func (j *judge) firstMoment(r *register, ru ruling, deadline time.Time) (at int64, exact bool) {
-	switch {
-	case ru.sweep == nil && ru.bound != 0:
-		return ru.bound, false
-	case ru.sweep == nil:
+	g, release := j.watch.guard(deadline)
+	defer release()
+	if ru.sweep == nil && ru.steps != nil {
+		// Zones know at once that there is no order, and not when that was certain.
+		half, done := j.watch.guard(time.Now().Add(time.Until(deadline) / 2))
+		swept := j.sweeps(r, ru.steps, half)
+		done()
+		if swept.answer == illegal {
+			ru = swept
+		}
+	}
+	if ru.sweep == nil {
+		if ru.steps != nil {
+			r = r.with(ru.steps)
+		}
 		return j.firstByHalving(r, deadline)
 	}
 	s := ru.sweep
-	g, release := j.watch.guard(deadline)
-	defer release()
 	var returns []int64
 	last := min(ru.at.pos+lookahead, len(s.events)-1)
 	for _, e := range s.events[ru.at.pos : last+1] {

@@ -71,8 +71,8 @@ func TestCutLeftIsSound(t *testing.T) {
 func TestFirstMomentIsRight(t *testing.T) {
 	w := startWatch(t.Context(), 1<<40)
 	defer w.close()
-	j := &judge{watch: w, way: sweepOnly}
 	rapid.Check(t, func(t *rapid.T) {
+		j := &judge{watch: w, way: rapid.SampledFrom([]method{sweepOnly, everyWay}).Draw(t, "way")}
 		for range 100 {
 			ops := anyOps(t, rapid.Bool().Draw(t, "unique"))
 			r, err := newRegister(pointers(ops), nil)

@@ -28,7 +28,12 @@ const (
 type judge struct {
 	watch *watch
 	way   method
+	end   time.Time // of all the work
 }
+
+// porcupineMost is how many steps porcupine is given: its memory grows with the
+// square of their number, and it cannot be stopped while it prepares them.
+const porcupineMost = 50_000
 
 // ruling is what was decided, and how.
 type ruling struct {
@@ -52,6 +57,9 @@ func sweepWidths() []int { return []int{64, 2048, 0} }
 // porcupine, which goes deep where a sweep goes wide.
 func (j *judge) decide(r *register, deadline time.Time) ruling {
 	half := time.Now().Add(time.Until(deadline) / 2)
+	if len(r.steps) > porcupineMost || j.way == sweepOnly {
+		half = deadline
+	}
 	g, release := j.watch.guard(half)
 	defer release()
 	all, releaseAll := j.watch.guard(deadline)
@@ -82,7 +90,7 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 			return out
 		}
 	}
-	if all.stopped() || j.way == sweepOnly {
+	if all.stopped() || j.way == sweepOnly || len(steps) > porcupineMost {
 		return ruling{why: max(all.why(), g.why()), searched: true}
 	}
 	f := j.watch.run(r.model(), operations(steps), deadline, false)

@@ -141,14 +141,7 @@ func TestFirstOfTwoIsShown(t *testing.T) {
 
 // staleMillion is n operations of ten clients on one key, with one stale read.
 func staleMillion(n int) []history.Op {
-	ops := simulate(rand.New(rand.NewPCG(1, 1)), "k", shape{n: n, clients: 10, pending: 1})
-	end := ops[n-1].Return + 1000
-	for i, v := range []string{"new1", "new2"} {
-		ops = append(ops, history.Op{Process: 5000, Node: "n1", Func: history.Write, Key: "k", Value: history.Some(v), Outcome: history.OK,
-			Call: end + int64(i)*10, Return: end + int64(i)*10 + 5})
-	}
-	return append(ops, history.Op{Process: 5001, Node: "n2", Func: history.Read, Key: "k", Result: history.Some("new1"), Outcome: history.OK,
-		Call: end + 30, Return: end + 35})
+	return withStaleRead(simulate(rand.New(rand.NewPCG(1, 1)), "k", shape{n: n, clients: 10, pending: 1}))
 }
 
 func TestLargeViolationIsShown(t *testing.T) {

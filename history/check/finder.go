@@ -87,6 +87,8 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) 
 	switch n := len(witness.ops); {
 	case n == 0:
 		res.Summary = fmt.Sprintf("key %s is not linearizable; there was no time to find out which operations show it", show(shown.key))
+	case n > witnessMost:
+		res.Summary = fmt.Sprintf("no order of %d operations on key %s explains their answers; there was no time to find the few that show it, so the last %d are shown", n, show(shown.key), witnessMost)
 	case n == 1:
 		res.Summary = fmt.Sprintf("no order explains the answer of this operation on key %s", show(shown.key))
 	default:
@@ -109,7 +111,7 @@ func (f *finder) seconds(at int64) float64 { return float64(at-f.in.Mono) / 1e9 
 // rows are the operations for results.json, by call, those beside marked.
 func (f *finder) rows(ops, beside []*history.Op) []WitnessOp {
 	var out []WitnessOp
-	for _, op := range ops[:min(len(ops), witnessMost)] {
+	for _, op := range ops[max(0, len(ops)-witnessMost):] {
 		out = append(out, witnessOp(op, f.in.Mono))
 	}
 	for _, op := range beside {
@@ -150,6 +152,9 @@ func witnessOp(op *history.Op, begin int64) WitnessOp {
 // confirmed has porcupine look at a witness, whatever method found it. Only
 // its saying that the witness is linearizable counts against it.
 func (f *finder) confirmed(witness minimal) bool {
+	if len(witness.reg.steps) > 10*witnessMost {
+		return true // not made small in time: porcupine could not tell either
+	}
 	deadline := time.Now().Add(time.Until(f.end) / 2)
 	return f.judge.watch.run(witness.reg.model(), operations(witness.reg.steps), deadline, false).result != porcupine.Ok
 }

@@ -39,9 +39,9 @@ func (c linearizable) Check(ctx context.Context, in *Input) Result {
 	}
 	w := startWatch(ctx, limits.Memory)
 	defer w.close()
-	j := &judge{watch: w, way: c.way}
 	// What finds a violation leaves time to show it.
 	end := begin.Add(limits.Time)
+	j := &judge{watch: w, way: c.way, end: end}
 	show := min(limits.Time/4, minimiseTime)
 	if err := j.judgeAll(ctx, keys, limits, end.Add(-show)); err != nil {
 		return Result{Verdict: Unknown, Summary: err.Error()}
@@ -147,7 +147,7 @@ func (j *judge) judgeAll(ctx context.Context, keys []*keyCase, limits Limits, en
 		}
 		k.ruling = j.decide(reg, deadline)
 		if k.ruling.answer == illegal {
-			k.at, k.exact = j.firstMoment(reg, k.ruling, time.Now().Add(max(time.Until(end)/2, minimiseCheckTime)))
+			k.at, k.exact = j.firstMoment(reg, k.ruling, time.Now().Add(time.Until(j.end)/2))
 			k.ruling.sweep, k.ruling.steps = nil, nil // they are large
 		}
 		return k.ruling.answer == undecided && k.ruling.why == stopTime

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -112,7 +113,8 @@ func (m *minimiser) close(whole *register, wanted map[int32]bool) *register {
 	// A value that a CAS made needs the one that it was made of.
 	for grown := true; grown; {
 		grown = false
-		for i := range whole.steps {
+		// From the end, since a CAS mostly comes after what it expects was written.
+		for i := len(whole.steps) - 1; i >= 0; i-- {
 			s := &whole.steps[i]
 			if (s.kind == swap || s.kind == maybe) && wanted[s.arg] && !wanted[s.expect] {
 				wanted[s.expect], grown = true, true
@@ -172,7 +174,13 @@ func (m *minimiser) illegal(r *register) bool {
 // prefix is what was known at a moment: later calls are not there, and what was
 // under way has an unknown outcome.
 func prefix(steps []step, at int64) []step {
-	var out []step
+	n := 0
+	for i := range steps {
+		if steps[i].call <= at {
+			n++
+		}
+	}
+	out := make([]step, 0, n)
 	for _, s := range steps {
 		if s.call > at {
 			continue
@@ -249,12 +257,19 @@ func valuesOf(steps []step) []int32 {
 
 // withoutValues takes away values, with those that a CAS made of them.
 func withoutValues(steps []step, gone map[int32]bool) []step {
-	for grown := true; grown; {
-		grown = false
-		for i := range steps {
-			s := &steps[i]
-			if (s.kind == swap || s.kind == maybe) && gone[s.expect] && !gone[s.arg] {
-				gone[s.arg], grown = true, true
+	made := make(map[int32][]int32) // of a value, by CAS
+	for i := range steps {
+		if s := &steps[i]; s.kind == swap || s.kind == maybe {
+			made[s.expect] = append(made[s.expect], s.arg)
+		}
+	}
+	for todo := slices.Collect(maps.Keys(gone)); len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, to := range made[v] {
+			if !gone[to] {
+				gone[to] = true
+				todo = append(todo, to)
 			}
 		}
 	}

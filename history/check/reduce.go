@@ -36,7 +36,7 @@ package check
 //
 // It returns nil when g was stopped.
 func reduce(r *register, g *guard) []step {
-	steps := dropUnobserved(r.steps, len(r.values))
+	steps := dropUnobserved(r.steps, len(r.values), g)
 	if g.stopped() {
 		return nil
 	}
@@ -75,8 +75,8 @@ func reduce(r *register, g *guard) []step {
 }
 
 // dropUnobserved returns a copy of the steps without the mutators of unknown
-// outcome whose value nobody observed.
-func dropUnobserved(steps []step, values int) []step {
+// outcome whose value nobody observed; nil when g was stopped.
+func dropUnobserved(steps []step, values int, g *guard) []step {
 	observed := make([]bool, values)
 	pendingFor := make(map[int32][]int32) // value written → values expected, of pending CASes
 	var todo []int32
@@ -87,6 +87,9 @@ func dropUnobserved(steps []step, values int) []step {
 		}
 	}
 	for i := range steps {
+		if i%guardEvery == 0 && g.stopped() {
+			return nil
+		}
 		switch s := &steps[i]; s.kind {
 		case observe:
 			see(s.seen)

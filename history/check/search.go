@@ -37,8 +37,9 @@ type watch struct {
 	mu      sync.Mutex
 	running map[*guard]struct{}
 
+	full    atomic.Bool
 	stop    chan struct{}
-	stopped chan struct{}
+	stopped sync.WaitGroup
 }
 
 // guard tells work when it must stop. Asking it costs next to nothing, so that
@@ -81,19 +82,18 @@ func startWatch(ctx context.Context, memory uint64) *watch {
 		memory:  memory,
 		running: make(map[*guard]struct{}),
 		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
 	}
-	go w.loop(ctx)
+	w.stopped.Go(func() { w.loop(ctx) })
+	w.stopped.Go(w.watchMemory)
 	return w
 }
 
 func (w *watch) close() {
 	close(w.stop)
-	<-w.stopped
+	w.stopped.Wait()
 }
 
 func (w *watch) loop(ctx context.Context) {
-	defer close(w.stopped)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -101,19 +101,35 @@ func (w *watch) loop(ctx context.Context) {
 		case <-w.stop:
 			return
 		case now := <-tick.C:
-			full := w.memoryFull()
 			w.mu.Lock()
 			for s := range w.running {
 				switch {
 				case ctx.Err() != nil:
 					s.halt(stopCancelled)
-				case full:
+				case w.full.Load():
 					s.halt(stopMemory)
 				case now.After(s.deadline):
 					s.halt(stopTime)
 				}
 			}
 			w.mu.Unlock()
+		}
+	}
+}
+
+// watchMemory finds out whether the heap is full. To be sure of that the garbage
+// has to be collected, which on a large heap takes longer than deadlines can wait
+// for, and may take a fourth of the time at most.
+func (w *watch) watchMemory() {
+	wait := time.NewTimer(watchEvery)
+	defer wait.Stop()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case begin := <-wait.C:
+			w.full.Store(w.memoryFull())
+			wait.Reset(max(watchEvery, 3*time.Since(begin)))
 		}
 	}
 }

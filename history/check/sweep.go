@@ -158,7 +158,9 @@ func (s *sweep) order() {
 			s.events = append(s.events, event{at: steps[i].ret, step: int32(i), ret: true})
 		}
 	}
-	slices.SortFunc(s.events, compareEvents)
+	if !sortGuarded(s.events, compareEvents, s.guard) {
+		return
+	}
 	s.retPos = make([]int32, len(steps))
 	for i := range s.retPos {
 		s.retPos[i] = farAway

@@ -15,6 +15,10 @@ func (s *sweep) returns(i int32) {
 	s.after.reset()
 	s.work.reset()
 	for c := range s.cur.state {
+		if c%guardEvery == 0 && s.guard.stopped() {
+			s.cur.reset() // to nothing, which means nothing once the guard has stopped
+			return
+		}
 		if s.cur.gone[c] {
 			continue
 		}

@@ -27,7 +27,7 @@ func zones(steps []step, values int, g *guard) answer {
 	if steps == nil || g.stopped() {
 		return undecided
 	}
-	b, ans := newBlocks(steps, values)
+	b, ans := newBlocks(steps, values, g)
 	if ans != undecided {
 		return ans
 	}
@@ -85,13 +85,16 @@ type blocks struct {
 
 // newBlocks sorts the steps by value. It returns an answer when that alone
 // decides, and neither blocks nor an answer when the method does not apply.
-func newBlocks(steps []step, values int) (*blocks, answer) {
+func newBlocks(steps []step, values int, g *guard) (*blocks, answer) {
 	b := &blocks{steps: steps, writer: make([]int, values), taker: make([]int, values), readers: make([][]int, values)}
 	for v := range values {
 		b.writer[v], b.taker[v] = nobody, nobody
 	}
 	pending := false
 	for i := range steps {
+		if i%guardEvery == 0 && g.stopped() {
+			return nil, undecided
+		}
 		s := &steps[i]
 		if s.kind == broken {
 			return nil, illegal
@@ -109,6 +112,9 @@ func newBlocks(steps []step, values int) (*blocks, answer) {
 		return v != absent && (b.writer[v] == nobody || ret < steps[b.writer[v]].call)
 	}
 	for i := range steps {
+		if i%guardEvery == 0 && g.stopped() {
+			return nil, undecided
+		}
 		switch s := &steps[i]; s.kind {
 		case observe:
 			if tooEarly(s.seen, s.ret) {

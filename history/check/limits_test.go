@@ -1,0 +1,140 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"squall/history"
+)
+
+// hardShapes are histories that are hard to decide, or long.
+func hardShapes() []shape {
+	return []shape{
+		{n: 10_000, clients: 50, values: 5, pending: 3, deletes: true},
+		{n: 10_000, clients: 30, values: 30, pending: 3, deletes: true},
+		{n: 100_000, clients: 10, values: 5, pending: 1},
+		{n: 100_000, clients: 20, values: 3, pending: 2, deletes: true},
+		{n: 1_000_000, clients: 10, pending: 1},
+		{n: 1_000_000, clients: 10, values: 5, pending: 1, deletes: true},
+		{n: 1_000_000, clients: 50, values: 100, pending: 1},
+	}
+}
+
+func (s shape) String() string {
+	text := fmt.Sprintf("n=%d,clients=%d,values=%d,unknown=%d", s.n, s.clients, s.values, s.pending)
+	if s.deletes {
+		text += ",deletes"
+	}
+	return text
+}
+
+// BenchmarkLimits reports by how much a check outlasts its limits: of time, of
+// memory, and the moment at which it is interrupted. It fails when that is more
+// than 100 ms and a tenth of the limit.
+func BenchmarkLimits(b *testing.B) {
+	for _, sh := range hardShapes() {
+		for _, bad := range []bool{false, true} {
+			ops := simulate(rand.New(rand.NewPCG(1, 1)), "k", sh)
+			if bad {
+				ops = withStaleRead(ops)
+			}
+			in := Input{History: &history.History{Ops: ops}}
+			name := fmt.Sprintf("%s,bad=%v/", sh, bad)
+			for _, limit := range []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second} {
+				b.Run(name+limit.String(), func(b *testing.B) { benchmarkLimit(b, &in, Limits{Time: limit}, 0) })
+			}
+			b.Run(name+"interrupted", func(b *testing.B) {
+				benchmarkLimit(b, &in, Limits{Time: time.Minute}, time.Duration(rand.Int64N(int64(3*time.Second))))
+			})
+			b.Run(name+"memory", func(b *testing.B) {
+				runtime.GC()
+				benchmarkLimit(b, &in, Limits{Time: 3 * time.Second, Memory: heapBytes() + 100<<20}, 0)
+			})
+		}
+	}
+}
+
+func benchmarkLimit(b *testing.B, in *Input, l Limits, interrupt time.Duration) {
+	worst, most := time.Duration(0), uint64(0)
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(b.Context())
+		may := l.Time
+		if interrupt > 0 {
+			may = interrupt
+			time.AfterFunc(interrupt, cancel)
+		}
+		done := make(chan struct{})
+		peak := make(chan uint64)
+		go func() {
+			high := uint64(0)
+			for {
+				select {
+				case <-done:
+					peak <- high
+					return
+				case <-time.After(5 * time.Millisecond):
+					high = max(high, heapBytes())
+				}
+			}
+		}()
+		begin := time.Now()
+		res := Linearizable().Check(ctx, &Input{History: in.History, Limits: l})
+		worst = max(worst, time.Since(begin)-may)
+		close(done)
+		most = max(most, <-peak)
+		cancel()
+		b.Logf("%s, %.2f s, %d shown: %s", res.Verdict, time.Since(begin).Seconds(), len(res.Witness), res.Summary)
+	}
+	b.ReportMetric(float64(worst.Milliseconds()), "ms-over")
+	if l.Memory > 0 {
+		b.ReportMetric(float64(int64(most)-int64(l.Memory))/(1<<20), "MiB-over")
+	}
+	over := 100 * time.Millisecond
+	if interrupt == 0 {
+		over = max(over, l.Time/10)
+	}
+	if worst > over {
+		b.Errorf("%v over the limit", worst)
+	}
+}
+
+// withStaleRead adds a stale read, some time after the operations.
+func withStaleRead(ops []history.Op) []history.Op {
+	end := int64(0)
+	for i := range ops {
+		end = max(end, ops[i].Return)
+	}
+	end += 1000
+	for i, v := range []string{"new1", "new2"} {
+		ops = append(ops, history.Op{Process: 1 << 40, Node: "n1", Func: history.Write, Key: "k", Value: history.Some(v), Outcome: history.OK,
+			Call: end + int64(i)*10, Return: end + int64(i)*10 + 5})
+	}
+	return append(ops, history.Op{Process: 1<<40 + 1, Node: "n2", Func: history.Read, Key: "k", Result: history.Some("new1"), Outcome: history.OK,
+		Call: end + 30, Return: end + 35})
+}
+
+// TestRecordMillion writes a run with a stale read at the end of a million
+// operations on one key, to be checked with `squall check` by hand.
+func TestRecordMillion(t *testing.T) {
+	dir := os.Getenv("SQUALL_RECORD_MILLION")
+	if dir == "" {
+		t.Skip("SQUALL_RECORD_MILLION names no directory to write the run to")
+	}
+	must(t, os.MkdirAll(dir, 0o755))
+	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "million", System: "raftkv", Nodes: []string{"n1", "n2"}, Workload: "register"})
+	must(t, err)
+	ops := staleMillion(1_000_000)
+	must(t, rec.Append(mark(history.MarkLoadBegin)))
+	for i := range ops {
+		must(t, rec.Append(history.Record{Op: &ops[i]}))
+	}
+	must(t, rec.Append(mark(history.MarkLoadEnd)))
+	must(t, rec.Append(mark(history.MarkDone)))
+	must(t, rec.Close())
+}

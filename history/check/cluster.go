@@ -84,28 +84,44 @@ func roleAt(in *Input, node string, at int64) string {
 }
 
 // elsewhere names the faults that held at a moment on other nodes: " Fault 4
-// (partition) held on n3."
+// (partition) on n3 was in force at that moment."
 func elsewhere(in *Input, node string, at int64) string {
 	const most = 3
-	var out strings.Builder
+	var held []string
 	n := 0
 	for _, f := range faultsAt(in, at) {
 		if slices.Contains(f.Targets, node) {
 			continue
 		}
 		if n++; n > most {
-			out.WriteString(" Other faults held too.")
-			break
+			continue
 		}
-		fmt.Fprintf(&out, " Fault %d (%s) held", f.ID, show(f.Name))
+		text := fmt.Sprintf("fault %d (%s)", f.ID, show(strings.TrimSpace(f.Name)))
 		if len(f.Targets) > 0 {
 			var names []string
 			for _, t := range f.Targets {
 				names = append(names, show(t))
 			}
-			fmt.Fprintf(&out, " on %s", strings.Join(names, ", "))
+			text += " on " + listed(names)
 		}
-		out.WriteString(".")
+		held = append(held, text)
 	}
-	return out.String()
+	switch {
+	case n == 0:
+		return ""
+	case n == 1:
+		return fmt.Sprintf(" %s was in force at that moment.", strings.Replace(held[0], "fault", "Fault", 1))
+	case n > most:
+		held = append(held, fmt.Sprintf("%d more", n-most))
+	}
+	return fmt.Sprintf(" In force at that moment: %s.", listed(held))
+}
+
+// listed joins names as people do: "n1", "n1 and n2", "n1, n2 and n3".
+func listed(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

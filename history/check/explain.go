@@ -1,8 +1,6 @@
 package check
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"squall/history"
@@ -24,7 +22,7 @@ type accused struct {
 // explain names the kind of a violation and tells it in a sentence or two.
 func (f *finder) explain(k *keyCase, witness minimal) explanation {
 	a, ok := accuse(witness.ops, k.at)
-	if !ok {
+	if !ok || witness.large {
 		return explanation{}
 	}
 	ws := writersOf(k.ops, a)
@@ -33,16 +31,16 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 	swapped := a.op.Func == history.CAS && a.op.Swapped
 	switch {
 	case a.op.Func == history.CAS && !a.op.Swapped && a.op.Result == a.op.Expect:
-		ex.sentence = f.tell(a, "A compare-and-set found what it expected, and yet failed", "")
+		ex.sentence = f.tell(a, ": a compare-and-set that found what it expected, and yet failed", "")
 		return ex
 	case a.found.Present && ws.ok == nil && ws.unknown == nil && ws.failed == nil:
 		ex.kind = KindPhantom
-		ex.sentence = f.tell(a, "", f.nobodyWrote(ws))
+		ex.sentence = f.tell(a, f.nobodyWrote(a, ws), "")
 		return ex
 	case ws.failed != nil && f.wouldExplain(k, a):
 		ex.kind = KindFailedWrite
 		ex.beside = missing(witness.ops, ws.failed)
-		ex.sentence = f.tell(a, "", fmt.Sprintf("%s, called at %.3f s, was answered \"failed\", and yet it took effect", f.acted(ws.failed), f.seconds(ws.failed.Call)))
+		ex.sentence = f.tell(a, f.tookEffect(ws.failed), "")
 		return ex
 	case swapped:
 		ex.kind = KindStaleCAS
@@ -67,7 +65,16 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 	if origin := ws.before(against); origin != nil && ex.kind != KindDoubleGrant {
 		ex.beside = missing(witness.ops, origin)
 	}
-	ex.sentence = f.tell(a, "", f.although(a, against, ws, ex.kind))
+	wrong, more := ", but "+f.had(a, against), ""
+	switch ex.kind {
+	case KindDoubleGrant:
+		wrong += f.notReturned(k.ops, a, against)
+	case KindLostWrite:
+		more = " No later operation saw that write."
+	case KindUnknownWrite:
+		more = f.noMomentFits(a, ws)
+	}
+	ex.sentence = f.tell(a, wrong, more)
 	return ex
 }
 
@@ -237,58 +244,4 @@ func missing(witness []*history.Op, op *history.Op) []*history.Op {
 		}
 	}
 	return []*history.Op{op}
-}
-
-// tell makes the sentence: "At 7.703 s n3, cut off by fault 4 and still leader of
-// term 4, answered read(r3) → 16, although …".
-func (f *finder) tell(a accused, what, although string) string {
-	at := a.op.Return
-	out := fmt.Sprintf("At %.3f s %s%s answered %s", f.seconds(at), show(a.op.Node), standing(f.in, a.op.Node, at), describe(a.op))
-	if what != "" {
-		out = what + ": " + strings.ToLower(out[:1]) + out[1:]
-	}
-	if although != "" {
-		out += ", although " + although
-	}
-	return out + "." + elsewhere(f.in, a.op.Node, at)
-}
-
-// acted is an operation and who was asked: "write(r3) ← 17 on n1".
-func (f *finder) acted(op *history.Op) string {
-	text := describe(op)
-	for _, end := range []string{": failed", ": outcome unknown"} {
-		text = strings.TrimSuffix(text, end)
-	}
-	return text + " on " + show(op.Node)
-}
-
-// nobodyWrote tells that a value was never written, or only later.
-func (f *finder) nobodyWrote(ws writers) string {
-	if ws.later != nil {
-		return fmt.Sprintf("nobody had written that: the first to do so, %s, was called at %.3f s", f.acted(ws.later), f.seconds(ws.later.Call))
-	}
-	return "nobody ever wrote that"
-}
-
-// although tells what speaks against an answer.
-func (f *finder) although(a accused, against *history.Op, ws writers, kind Kind) string {
-	var parts []string
-	if kind == KindUnknownWrite {
-		parts = append(parts, fmt.Sprintf("its only write, %s, has an unknown outcome, and no moment for it fits", f.acted(ws.unknown)))
-	}
-	switch {
-	case against == nil && kind == KindUnknownWrite:
-	case against == nil:
-		parts = append(parts, "the other operations shown leave no moment at which it held that")
-	case kind == KindDoubleGrant:
-		parts = append(parts, fmt.Sprintf("%s%s had taken that away: it was answered at %.3f s", f.acted(against), standing(f.in, against.Node, against.Return), f.seconds(against.Return)))
-	case mayWrite(against):
-		parts = append(parts, fmt.Sprintf("%s%s had been acknowledged at %.3f s", f.acted(against), standing(f.in, against.Node, against.Return), f.seconds(against.Return)))
-	default:
-		parts = append(parts, fmt.Sprintf("%s%s had been answered at %.3f s", f.acted(against), standing(f.in, against.Node, against.Return), f.seconds(against.Return)))
-	}
-	if kind == KindLostWrite {
-		parts = append(parts, "nobody saw that again")
-	}
-	return strings.Join(parts, "; ")
 }

@@ -49,18 +49,18 @@ func TestKinds(t *testing.T) {
 	}{
 		{KindStaleRead, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 30, 40),
 			told(2, "n3", history.Read, "1", 50, 60), told(3, "n1", history.Read, "2", 70, 80)},
-			[]string{"n3, cut off by fault 4 (partition) and still leader of term 4 while n1 led term 5, answered read(k) → 1", "write(k) ← 2 on n1, leader of term 5,"}, 0, 0.060},
+			[]string{"n3, cut off by fault 4 (partition) and still leader of term 4 while n1 led term 5, answered read(k) → 1, but n1, leader of term 5, had already acknowledged write(k) ← 2 at 0.040 s."}, 0, 0.060},
 		{KindLostWrite, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4),
-			told(2, "n2", history.Read, "1", 5, 6), told(3, "n1", history.Read, "1", 7, 8)}, []string{"nobody saw that again"}, 0, 0.006},
+			told(2, "n2", history.Read, "1", 5, 6), told(3, "n1", history.Read, "1", 7, 8)}, []string{", but n1 had already acknowledged write(k) ← 2 at 0.004 s. No later operation saw that write."}, 0, 0.006},
 		{KindFailedWrite, []history.Op{told(1, "n1", history.Write, "1", 1, 2), answered(history.Fail, told(1, "n1", history.Write, "2", 3, 4)),
-			told(2, "n2", history.Read, "2", 5, 6)}, []string{`was answered "failed", and yet it took effect`}, 1, 0.006},
+			told(2, "n2", history.Read, "2", 5, 6)}, []string{`At 0.006 s n2 answered read(k) → 2: the value of a write that n1 had answered "failed" at 0.004 s, so that write took effect after all.`}, 1, 0.006},
 		{KindUnknownWrite, []history.Op{answered(history.Info, told(1, "n1", history.Write, "2", 1, 2)), told(2, "n2", history.Read, "2", 5, 6),
-			told(3, "n1", history.Write, "3", 7, 8), told(2, "n2", history.Read, "2", 9, 10)}, []string{"unknown outcome"}, 0, 0.010},
-		{KindPhantom, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(2, "n2", history.Read, "9", 3, 4)}, []string{"nobody ever wrote that"}, 0, 0.004},
+			told(3, "n1", history.Write, "3", 7, 8), told(2, "n2", history.Read, "2", 9, 10)}, []string{"but n1 had already acknowledged write(k) ← 3 at 0.008 s. The only write of 2, called on n1 at 0.001 s, has an unknown outcome"}, 0, 0.010},
+		{KindPhantom, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(2, "n2", history.Read, "9", 3, 4)}, []string{"At 0.004 s n2 answered read(k) → 9, but nobody ever wrote 9."}, 0, 0.004},
 		{KindDoubleGrant, []history.Op{told(1, "n1", history.Write, "free", 1, 2), taken(1, "n1", "free", "a", 3, 4), taken(2, "n2", "free", "b", 5, 6)},
-			[]string{"had taken that away"}, 0, 0.006},
+			[]string{"but n1 had already answered cas(k) free→a at 0.004 s, and nobody wrote free in between."}, 0, 0.006},
 		{KindStaleCAS, []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4), taken(2, "n2", "1", "3", 5, 6)},
-			[]string{"write(k) ← 2 on n1"}, 0, 0.006},
+			[]string{"answered cas(k) 1→3, but n1 had already acknowledged write(k) ← 2 at 0.004 s."}, 0, 0.006},
 	} {
 		t.Run(string(tt.kind), func(t *testing.T) {
 			in := &Input{History: &history.History{Ops: tt.ops, Nodes: trace, Faults: faults}, Dir: t.TempDir()}

@@ -44,11 +44,11 @@ func (f *finder) violation(bad []*keyCase, res *Result) {
 	eachOf(f.limits.Workers, len(some), func(i int) { found[i] = f.minimise(some[i], half) })
 	best := 0
 	for i := range found {
-		if n := len(found[i].ops); n > 0 && n <= readable {
+		if n := len(found[i].ops); n > 0 && n <= readable && !found[i].large {
 			best = i
 			break
 		}
-		if len(found[best].ops) == 0 || len(found[i].ops) > 0 && len(found[i].ops) < len(found[best].ops) {
+		if worth(found[i]) < worth(found[best]) {
 			best = i
 		}
 	}
@@ -59,7 +59,7 @@ func (f *finder) violation(bad []*keyCase, res *Result) {
 	if len(witness.ops) == 0 {
 		return
 	}
-	if !f.confirmed(witness) {
+	if !witness.large && !f.confirmed(witness) {
 		res.Verdict, res.FirstAt = Unknown, nil
 		res.Summary = fmt.Sprintf("two methods disagree about key %s: this is a fault of the checker; please report it with the history", show(res.Key))
 		return
@@ -70,25 +70,36 @@ func (f *finder) violation(bad []*keyCase, res *Result) {
 	f.draw(witness, ex.beside, res)
 }
 
+// worth orders witnesses: the fewer operations the better, if they show it at all.
+func worth(m minimal) int {
+	if m.large {
+		return 2*witnessMost - len(m.ops)
+	}
+	return len(m.ops)
+}
+
 // minimise makes a key's violation small, as far as there is time.
 func (f *finder) minimise(k *keyCase, end time.Time) minimal {
 	g, release := f.judge.watch.guard(end)
 	defer release()
 	reg, err := newRegister(k.ops, g)
 	if err != nil || reg == nil {
-		return minimal{}
+		return latest(k.ops, k.at)
 	}
 	m := minimiser{judge: f.judge, guard: g, end: end}
-	return m.minimise(reg, k.at)
+	if small := m.minimise(reg, k.at); len(small.reg.steps) <= witnessMost {
+		return small
+	}
+	return latest(k.ops, k.at)
 }
 
 // summarise tells in one line what is shown, and when the first violation was.
 func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) {
 	switch n := len(witness.ops); {
 	case n == 0:
-		res.Summary = fmt.Sprintf("key %s is not linearizable; there was no time to find out which operations show it", show(shown.key))
-	case n > witnessMost:
-		res.Summary = fmt.Sprintf("no order of %d operations on key %s explains their answers; there was no time to find the few that show it, so the last %d are shown", n, show(shown.key), witnessMost)
+		res.Summary = fmt.Sprintf("key %s is not linearizable", show(shown.key))
+	case witness.large:
+		res.Summary = fmt.Sprintf("key %s is not linearizable; the limits left no time to find the few operations that show it, so its last %s are shown", show(shown.key), counted(n, "operation", "operations"))
 	case n == 1:
 		res.Summary = fmt.Sprintf("no order explains the answer of this operation on key %s", show(shown.key))
 	default:
@@ -111,7 +122,7 @@ func (f *finder) seconds(at int64) float64 { return float64(at-f.in.Mono) / 1e9 
 // rows are the operations for results.json, by call, those beside marked.
 func (f *finder) rows(ops, beside []*history.Op) []WitnessOp {
 	var out []WitnessOp
-	for _, op := range ops[max(0, len(ops)-witnessMost):] {
+	for _, op := range ops {
 		out = append(out, witnessOp(op, f.in.Mono))
 	}
 	for _, op := range beside {
@@ -125,7 +136,7 @@ func (f *finder) rows(ops, beside []*history.Op) []WitnessOp {
 
 // draw makes the picture of a witness.
 func (f *finder) draw(witness minimal, beside []*history.Op, res *Result) {
-	if f.in.Dir == "" || len(witness.ops) > witnessMost {
+	if f.in.Dir == "" || witness.large {
 		return
 	}
 	name, err := picture(f.judge.watch, f.in, res.Key, witness, beside, f.end)
@@ -152,9 +163,6 @@ func witnessOp(op *history.Op, begin int64) WitnessOp {
 // confirmed has porcupine look at a witness, whatever method found it. Only
 // its saying that the witness is linearizable counts against it.
 func (f *finder) confirmed(witness minimal) bool {
-	if len(witness.reg.steps) > 10*witnessMost {
-		return true // not made small in time: porcupine could not tell either
-	}
 	deadline := time.Now().Add(time.Until(f.end) / 2)
 	return f.judge.watch.run(witness.reg.model(), operations(witness.reg.steps), deadline, false).result != porcupine.Ok
 }

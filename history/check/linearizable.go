@@ -67,12 +67,12 @@ func (c linearizable) Check(ctx context.Context, in *Input) Result {
 		}
 		f := finder{judge: j, in: in, limits: limits, end: end}
 		f.violation(bad, &res)
-		res.Summary += fmt.Sprintf("; %d of %d keys are not linearizable", len(bad), len(keys))
+		res.Summary += keysNot(len(bad), len(keys))
 	case len(open) > 0:
 		res.Verdict, res.Summary = Unknown, openSummary(open, len(keys), limits)
 	default:
 		res.Verdict = Pass
-		res.Summary = fmt.Sprintf("%d operations on %d keys are linearizable", len(in.Ops), len(keys))
+		res.Summary = linearizableText(len(in.Ops), len(keys))
 	}
 	return res
 }
@@ -160,6 +160,33 @@ func (j *judge) judgeAll(ctx context.Context, keys []*keyCase, limits Limits, en
 	return nil
 }
 
+// share says how many of the keys: "3 of 117 keys", "the only key".
+func share(n, of int) string {
+	if of == 1 {
+		return "the only key"
+	}
+	return fmt.Sprintf("%d of %d keys", n, of)
+}
+
+// keysNot adds how many keys are not linearizable, where there are several.
+func keysNot(n, of int) string {
+	switch {
+	case of == 1:
+		return ""
+	case n == 1:
+		return fmt.Sprintf("; 1 of %d keys is not linearizable", of)
+	}
+	return fmt.Sprintf("; %d of %d keys are not linearizable", n, of)
+}
+
+func linearizableText(ops, keys int) string {
+	verb := "are"
+	if ops == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s on %s %s linearizable", counted(ops, "operation", "operations"), counted(keys, "key", "keys"), verb)
+}
+
 // openSummary names the keys that were not decided, and the limits.
 func openSummary(open []*keyCase, total int, limits Limits) string {
 	const most = 5
@@ -175,6 +202,6 @@ func openSummary(open []*keyCase, total int, limits Limits) string {
 	if len(open) > most {
 		names = append(names, "…")
 	}
-	return fmt.Sprintf("%d of %d keys could not be decided (%s): %s; check again with a higher limit",
-		len(open), total, strings.Join(names, ", "), strings.Join(whys, ", "))
+	return fmt.Sprintf("%s could not be decided (%s): %s; check again with a higher limit",
+		share(len(open), total), strings.Join(names, ", "), strings.Join(whys, ", "))
 }

@@ -42,6 +42,22 @@ const (
 type minimal struct {
 	reg *register     // its steps, and what the register holds before them
 	ops []*history.Op // those of the steps, by time of call
+	// There was no time to make it small: ops are only the last of what came before
+	// the violation, and reg is nil.
+	large bool
+}
+
+// latest is what there is to show of a key when there is no time to make it small:
+// its last operations before it was certain that it is not linearizable.
+func latest(ops []*history.Op, at int64) minimal {
+	m := minimal{large: true}
+	for i := len(ops) - 1; i >= 0 && len(m.ops) < witnessMost; i-- {
+		if op := ops[i]; op.Call <= at && (op.Outcome == history.OK || op.Outcome == history.Info && mayWrite(op)) {
+			m.ops = append(m.ops, op)
+		}
+	}
+	slices.SortStableFunc(m.ops, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
+	return m
 }
 
 // minimise makes small what is illegal up to a moment. Of what it finds it prefers
@@ -63,6 +79,9 @@ func (m *minimiser) minimise(r *register, at int64) minimal {
 		best = m.shrink(whole)
 	}
 	out := minimal{reg: best}
+	if len(best.steps) > witnessMost {
+		return out
+	}
 	for i := range best.steps {
 		out.ops = append(out.ops, best.steps[i].op)
 	}

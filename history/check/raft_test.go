@@ -48,7 +48,7 @@ func TestInvariants(t *testing.T) {
 		{"log differs", "log-agreement", []history.NodeEvent{commits("n1", 1, 5, 1, "a"), commits("n2", 1, 5, 1, "b"), commits("n3", 1, 5, 1, "c")}, Violation, []int{0, 1}, "hash a on n1 (boot 1) and b on n2 (boot 1); the first of 2"},
 		{"log differs in term", "log-agreement", []history.NodeEvent{commits("n1", 1, 5, 1, "a"), commits("n2", 1, 5, 2, "a")}, Violation, []int{0, 1}, "term 1 on n1"},
 		{"log forgets over a restart", "log-agreement", []history.NodeEvent{commits("n1", 1, 5, 1, "a"), commits("n1", 2, 5, 1, "b")}, Violation, []int{0, 1}, "boot 2"},
-		{"no log", "log-agreement", nil, Unknown, nil, "wrote no trace"},
+		{"no log", "log-agreement", nil, Unknown, nil, "holds no trace"},
 		{"state", "state-agreement", []history.NodeEvent{state("n1", 5, "a"), state("n2", 5, "a"), commits("n2", 1, 5, 1, "z")}, Pass, nil, "1 state-machine state,"},
 		{"state differs", "state-agreement", []history.NodeEvent{state("n1", 5, "a"), state("n2", 6, "c"), state("n2", 5, "b")}, Violation, []int{0, 2}, "index 5 differs"},
 	} {

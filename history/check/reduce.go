@@ -77,6 +77,9 @@ func reduce(r *register, g *guard) []step {
 // dropUnobserved returns a copy of the steps without the mutators of unknown
 // outcome whose value nobody observed; nil when g was stopped.
 func dropUnobserved(steps []step, values int, g *guard) []step {
+	if !g.room(len(steps) * bytesPerStep) {
+		return nil
+	}
 	observed := make([]bool, values)
 	pendingFor := make(map[int32][]int32) // value written → values expected, of pending CASes
 	var todo []int32

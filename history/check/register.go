@@ -50,6 +50,10 @@ func (s *step) looksFor() (value int32, must bool) {
 	return 0, false
 }
 
+// bytesPerStep is about what a step, what is kept of its value, and the sweep's notes
+// of it take, each.
+const bytesPerStep = 64
+
 func (s *step) mutates() bool { return s.kind == store || s.kind == swap || s.kind == maybe }
 
 // register is the operations of one key, ready to be checked.
@@ -102,6 +106,9 @@ func (e unsupportedError) Error() string {
 //
 // It returns neither a register nor an error when g was stopped.
 func newRegister(ops []*history.Op, g *guard) (*register, error) {
+	if !g.room(len(ops) * bytesPerStep) {
+		return nil, nil
+	}
 	r := &register{values: []string{""}, steps: make([]step, 0, len(ops))}
 	numbers := make(map[string]int32)
 	number := func(v history.Value) int32 {

@@ -38,6 +38,7 @@ type watch struct {
 	running map[*guard]struct{}
 
 	full    atomic.Bool
+	collect sync.Mutex // one collection at a time
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -47,6 +48,28 @@ type watch struct {
 type guard struct {
 	reason   atomic.Int32
 	deadline time.Time
+	watch    *watch
+}
+
+// room says whether so many bytes more fit into the memory limit, and halts the work
+// when they do not: what is taken at once must not be noticed only afterwards.
+func (g *guard) room(bytes int) bool {
+	if g == nil || heapBytes()+uint64(bytes) <= g.watch.memory {
+		return true
+	}
+	g.watch.collect.Lock()
+	defer g.watch.collect.Unlock()
+	if g.stopped() {
+		return false
+	}
+	if heapBytes()+uint64(bytes) > g.watch.memory {
+		runtime.GC()
+	}
+	if heapBytes()+uint64(bytes) > g.watch.memory {
+		g.halt(stopMemory)
+		return false
+	}
+	return true
 }
 
 func (g *guard) stopped() bool { return g.why() != notStopped }
@@ -62,7 +85,7 @@ func (g *guard) halt(why stopReason) { g.reason.CompareAndSwap(int32(notStopped)
 
 // guard begins to watch over some work until the deadline; release ends it.
 func (w *watch) guard(deadline time.Time) (g *guard, release func()) {
-	g = &guard{deadline: deadline}
+	g = &guard{deadline: deadline, watch: w}
 	if !time.Now().Before(deadline) {
 		g.halt(stopTime)
 	}

@@ -135,6 +135,9 @@ type swept struct {
 
 func newSweep(p *problem, g *guard, limit int) *sweep {
 	s := &sweep{p: p, guard: g, limit: limit}
+	if !g.room(len(p.steps) * bytesPerStep) {
+		return s
+	}
 	s.order()
 	if g.stopped() {
 		return s

@@ -27,6 +27,9 @@ func zones(steps []step, values int, g *guard) answer {
 	if steps == nil || g.stopped() {
 		return undecided
 	}
+	if !g.room(values * bytesPerStep) {
+		return undecided
+	}
 	b, ans := newBlocks(steps, values, g)
 	if ans != undecided {
 		return ans

@@ -1,0 +1,87 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"squall/history"
+)
+
+// FuzzChecker gives the whole checker histories of any kind under limits of any
+// size: it never panics, never says what is false, and what it shows is well formed.
+func FuzzChecker(f *testing.F) {
+	for seed := range uint64(40) {
+		f.Add(seed, uint8(seed*7), uint8(seed*13), uint16(seed*50))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, kind, spoil uint8, limit uint16) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		sh := shape{n: 1 + rng.IntN(400), clients: 1 + rng.IntN(20), values: int(kind % 7), pending: int(kind/7) % 20, deletes: kind%2 == 1}
+		var ops []history.Op
+		for k := range 1 + rng.IntN(3) {
+			ops = append(ops, simulate(rng, fmt.Sprint("k", k), sh)...)
+		}
+		legal := true
+		for range spoil % 4 {
+			legal = false
+			op := &ops[rng.IntN(len(ops))]
+			switch rng.IntN(4) {
+			case 0:
+				op.Outcome = history.Fail
+			case 1:
+				op.Result = history.Some(fmt.Sprint(rng.IntN(sh.n + 1)))
+			case 2:
+				op.Swapped = !op.Swapped && op.Func == history.CAS && op.Outcome == history.OK
+			default:
+				op.Call, op.Return = op.Return, op.Return+rng.Int64N(500)
+			}
+		}
+		slices.SortStableFunc(ops, func(a, b history.Op) int { return int(a.Call - b.Call) })
+		limits := Limits{Time: time.Duration(limit)*20*time.Microsecond + 1, Workers: 1 + rng.IntN(2)}
+		if rng.IntN(4) == 0 {
+			limits.Memory = heapBytes() + uint64(rng.IntN(4<<20))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if rng.IntN(4) == 0 {
+			time.AfterFunc(time.Duration(rng.Int64N(int64(limits.Time))), cancel)
+		}
+		in := &Input{History: &history.History{Ops: ops, Faults: []history.Fault{{ID: 1, Name: "pause", Phase: history.Inject, Targets: []string{"n2"}}}}, Limits: limits}
+		if rng.IntN(4) == 0 {
+			in.Dir = t.TempDir()
+		}
+		res := Linearizable().Check(ctx, in)
+		if legal && res.Verdict == Violation {
+			t.Fatalf("a linearizable history is not: %s", res.Told())
+		}
+		checkTold(t, res)
+	})
+}
+
+// checkTold checks what any result of the checker must be like.
+func checkTold(t *testing.T, res Result) {
+	t.Helper()
+	needed := 0
+	for _, w := range res.Witness {
+		if !w.Beside {
+			needed++
+		}
+	}
+	switch {
+	case res.Summary == "" || strings.Contains(res.Summary, "fault of the checker"):
+		t.Errorf("%s: %q", res.Verdict, res.Summary)
+	case res.Verdict != Violation && (res.FirstAt != nil || len(res.Witness) > 0 || res.Kind != ""):
+		t.Errorf("%s shows a violation: %s", res.Verdict, res.Summary)
+	case res.Verdict == Violation && (res.FirstAt == nil || needed == 0 || needed > witnessMost):
+		t.Errorf("first at %v, %d shown: %s", res.FirstAt, needed, res.Summary)
+	case res.Kind != "" && res.Explanation == "":
+		t.Errorf("%s is not explained", res.Kind)
+	}
+	if strings.Contains(res.Summary+res.Explanation, "%!") {
+		t.Errorf("badly formatted: %s %s", res.Summary, res.Explanation)
+	}
+}

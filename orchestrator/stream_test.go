@@ -48,7 +48,7 @@ func TestTraceLinesSurviveAnyCut(t *testing.T) {
 		lines := rapid.IntRange(0, 20).Draw(t, "lines")
 		text := ""
 		for i := range lines {
-			text += fmt.Sprintf(`{"e":"commit","t":%d,"i":%d}`+"\n", 1000+i, i+1)
+			text += fmt.Sprintf(`{"e":"commit","t":%d,"i":%d,"h":"00"}`+"\n", 1000+i, i+1)
 		}
 		var s sink
 		n := &node{machine: namedMachine{name: "n3"}, sink: &s, log: io.Discard}

@@ -141,19 +141,15 @@ func (t *tracer) event(line []byte, now int64) (history.NodeEvent, error) {
 		return e, err
 	}
 	e.Node, e.Boot = t.node, t.boot
-	return e, nil
+	// What a reader of histories would refuse must not get into one.
+	return e, history.CheckEvent(&e)
 }
 
-// roles are what a node can be.
-var roles = []string{history.RoleFollower, history.RoleCandidate, history.RoleLeader, history.RoleStopped}
-
-// fields looks at what a kind of event has for fields.
+// fields looks at what is more to ask of a server than of a history.
 func (t *tracer) fields(e *history.NodeEvent) error {
 	names := append([]string{e.Leader, e.Vote}, e.Members...)
 	unknown := func(name string) bool { return name != "" && t.named != nil && !t.named(name) }
 	switch {
-	case e.Kind == history.EventRole && !slices.Contains(roles, e.Role):
-		return errors.New("there is no such role")
 	case e.Timeout < 0 || e.Late < 0:
 		return errors.New("a duration in it is below zero")
 	case len(e.Hash) > maxTraceText || len(e.Reason) > maxTraceText:

@@ -27,29 +27,32 @@ func tracedNode(s nodeSink, now *int64) *node {
 // its trace. It becomes nobody's event, and neither an error of the test.
 func TestATraceSpeaksForItself(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"another node":      {`{"node":"n2","e":"vote","t":900,"term":1,"vote":"n2"}`, "names another node"},
-		"a path":            {`{"node":"../../x","e":"vote","t":900,"term":1,"vote":"n2"}`, "names another node"},
-		"another spelling":  {`{"Node":"n2","e":"vote","t":900,"term":1,"vote":"n2"}`, "names another node"},
-		"another boot":      {`{"boot":3,"e":"vote","t":900,"term":1,"vote":"n2"}`, "names boot 3"},
-		"a start":           {`{"e":"start","t":900}`, "cannot tell"},
-		"an exit":           {`{"e":"exit","t":900,"reason":"killed by squall"}`, "cannot tell"},
-		"a pause":           {`{"e":"pause","t":900}`, "cannot tell"},
-		"a resumption":      {`{"e":"resume","t":900}`, "cannot tell"},
-		"a silence":         {`{"e":"silent","t":900}`, "cannot tell"},
-		"no kind":           {`{"t":900}`, "cannot tell"},
-		"a kind unheard of": {`{"e":"coup","t":900}`, "cannot tell"},
-		"no time":           {`{"e":"commit","i":4}`, "before the server was started"},
-		"a time long ago":   {`{"e":"commit","t":-5,"i":4}`, "before the server was started"},
-		"a time to come":    {`{"e":"commit","t":9000000000000000000,"i":4}`, "in the future"},
-		"no such role":      {`{"e":"role","t":900,"role":"emperor"}`, "no such role"},
-		"a vote for none":   {`{"e":"vote","t":900,"vote":"../../x"}`, "a node that there is not"},
-		"a vote of clients": {`{"e":"vote","t":900,"vote":"clients"}`, "a node that there is not"},
-		"a negative term":   {`{"e":"commit","t":900,"term":-1}`, "not a JSON object"},
-		"a negative length": {`{"e":"role","t":900,"role":"leader","timeout":-1}`, "below zero"},
-		"a long text":       {`{"e":"role","t":900,"role":"leader","reason":"` + strings.Repeat("x", 2000) + `"}`, "longer than 1024 bytes"},
-		"no JSON":           {"not a trace line", "not a JSON object"},
-		"an empty line":     {"", "not a JSON object"},
-		"two in one line":   {strings.TrimSpace(fineLine) + strings.TrimSpace(fineLine), "not a JSON object"},
+		"another node":              {`{"node":"n2","e":"vote","t":900,"term":1,"vote":"n2"}`, "names another node"},
+		"a path":                    {`{"node":"../../x","e":"vote","t":900,"term":1,"vote":"n2"}`, "names another node"},
+		"another spelling":          {`{"Node":"n2","e":"vote","t":900,"term":1,"vote":"n2"}`, "names another node"},
+		"another boot":              {`{"boot":3,"e":"vote","t":900,"term":1,"vote":"n2"}`, "names boot 3"},
+		"a start":                   {`{"e":"start","t":900}`, "cannot tell"},
+		"an exit":                   {`{"e":"exit","t":900,"reason":"killed by squall"}`, "cannot tell"},
+		"a pause":                   {`{"e":"pause","t":900}`, "cannot tell"},
+		"a resumption":              {`{"e":"resume","t":900}`, "cannot tell"},
+		"a silence":                 {`{"e":"silent","t":900}`, "cannot tell"},
+		"no kind":                   {`{"t":900}`, "cannot tell"},
+		"a kind unheard of":         {`{"e":"coup","t":900}`, "cannot tell"},
+		"no time":                   {`{"e":"commit","i":4}`, "before the server was started"},
+		"a time long ago":           {`{"e":"commit","t":-5,"i":4}`, "before the server was started"},
+		"a time to come":            {`{"e":"commit","t":9000000000000000000,"i":4}`, "in the future"},
+		"no such role":              {`{"e":"role","t":900,"role":"emperor"}`, "unknown role"},
+		"a vote without one":        {`{"e":"vote","t":900,"term":1}`, "without its"},
+		"a commit without its hash": {`{"e":"commit","t":900,"i":4}`, "without its"},
+		"an endless timeout":        {`{"e":"role","t":900,"role":"leader","timeout":9000000000000000000}`, "timeout"},
+		"a vote for none":           {`{"e":"vote","t":900,"vote":"../../x"}`, "a node that there is not"},
+		"a vote of clients":         {`{"e":"vote","t":900,"vote":"clients"}`, "a node that there is not"},
+		"a negative term":           {`{"e":"commit","t":900,"term":-1}`, "not a JSON object"},
+		"a negative length":         {`{"e":"role","t":900,"role":"leader","timeout":-1}`, "below zero"},
+		"a long text":               {`{"e":"role","t":900,"role":"leader","reason":"` + strings.Repeat("x", 2000) + `"}`, "longer than 1024 bytes"},
+		"no JSON":                   {"not a trace line", "not a JSON object"},
+		"an empty line":             {"", "not a JSON object"},
+		"two in one line":           {strings.TrimSpace(fineLine) + strings.TrimSpace(fineLine), "not a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s sink
@@ -91,7 +94,7 @@ func TestATraceWithoutAnEnd(t *testing.T) {
 	if kept := cap(n.tracer.lines.part); kept > 1<<20 {
 		t.Errorf("%d bytes of it are kept", kept)
 	}
-	flood := []byte(`{"e":"commit","t":900,"i":4,"more":"` + strings.Repeat("x", 60<<10) + "\"}\n")
+	flood := []byte(`{"e":"commit","t":900,"i":4,"h":"00","more":"` + strings.Repeat("x", 60<<10) + "\"}\n")
 	for range 3000 { // 180 MB in no time
 		n.Stream(protocol.StreamTrace, 2, flood)
 	}

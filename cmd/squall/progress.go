@@ -40,7 +40,7 @@ func newProgress(out io.Writer) *progress {
 // Planned prints what will be run.
 func (p *progress) Planned(plan *orchestrator.Plan, dir string) {
 	t := plan.Test
-	p.line("%s: %d nodes, workload %s, %v, nemesis %s, seed %d", t.Name, t.Nodes, t.Workload,
+	p.line("%s: %s, workload %s, %v, nemesis %s, seed %d", t.Name, nodesText(t.Nodes), t.Workload,
 		time.Duration(t.Time), t.Nemesis, t.Seed)
 	p.line("run directory %s", dir)
 }
@@ -145,4 +145,12 @@ func (p *progress) end() {
 	if p.bars != nil {
 		p.bars.Wait()
 	}
+}
+
+// nodesText is a number of nodes in words.
+func nodesText(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return fmt.Sprintf("%d nodes", n)
 }

@@ -99,7 +99,7 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 		}
 		printRuns(a.out, runs)
 		if len(runs) == 0 {
-			fmt.Fprintf(a.out, "`%s run` makes one; this is the folder %s, and --out names another\n", a.program, out)
+			plain.Fprintf(a.out, "`%s run` makes one; this is the folder %s, and --out names another\n", a.program, out)
 		}
 		return nil
 	}

@@ -106,7 +106,8 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) 
 		res.Summary = fmt.Sprintf("no order of these %d operations on key %s explains their answers", n, show(shown.key))
 	}
 	if witness.reg != nil && witness.reg.start.anything {
-		res.Start = fmt.Sprintf("whatever it held at %.3f s", f.seconds(witness.reg.start.at))
+		at := witness.reg.start.at
+		res.Start = startText(heldAt(shown.ops, at, f.end), f.seconds(at))
 		res.Summary += ", " + res.Start
 	}
 	if !first.exact {

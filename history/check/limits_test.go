@@ -60,6 +60,31 @@ func BenchmarkLimits(b *testing.B) {
 	}
 }
 
+// BenchmarkHardLegal reports how many of five hard histories, all linearizable, are
+// decided in 15 s.
+func BenchmarkHardLegal(b *testing.B) {
+	for _, sh := range []shape{
+		{n: 100_000, clients: 10, values: 5, pending: 1},
+		{n: 10_000, clients: 30, values: 30, pending: 3, deletes: true},
+	} {
+		b.Run(sh.String(), func(b *testing.B) {
+			decided := 0
+			for b.Loop() {
+				for seed := range uint64(5) {
+					ops := simulate(rand.New(rand.NewPCG(seed, 3)), "k", sh)
+					begin := time.Now()
+					res := Linearizable().Check(b.Context(), &Input{History: &history.History{Ops: ops}, Limits: Limits{Time: 15 * time.Second}})
+					b.Logf("%s, %.1f s: %s", res.Verdict, time.Since(begin).Seconds(), res.Summary)
+					if res.Verdict == Pass {
+						decided++
+					}
+				}
+			}
+			b.ReportMetric(float64(decided)/float64(b.N), "decided-of-5")
+		})
+	}
+}
+
 func benchmarkLimit(b *testing.B, in *Input, l Limits, interrupt time.Duration) {
 	worst, most := time.Duration(0), uint64(0)
 	for b.Loop() {

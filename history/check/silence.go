@@ -22,7 +22,8 @@ const (
 	// anySilence is the same with faults, under which a node may lag behind.
 	calmSilence = 5 * time.Second
 	anySilence  = 20 * time.Second
-	// endingTakes is how long before its end a server may close its trace.
+	// endingTakes is how long before its end a server may close its trace that
+	// squall does not end.
 	endingTakes = 2 * time.Second
 	// idleSilence is for a node that no client asked, by the commits of the others.
 	idleSilence = 10 * time.Second
@@ -72,8 +73,10 @@ func silences(in *Input, limit *budget) (found []silence, stop string) {
 		if e.Kind != history.EventSilent || known[e.Node] || e.Time > over {
 			continue
 		}
-		// A server that is ending closes its files a moment before it is gone.
-		if end, ended := exits[bootOf{e.Node, e.Boot}]; !ended || end-e.Time > int64(endingTakes) {
+		// A server that is ending closes its files before it is gone: a moment, by
+		// itself; however long it takes, once squall has begun to end it.
+		end, ended := exits[bootOf{e.Node, e.Boot}]
+		if !ended || end.at-e.Time > int64(endingTakes) && !(history.OwnDoing(end.reason) && beganToEnd(in.Faults, e)) {
 			known[e.Node] = true
 			found = append(found, silence{e.Node, e.Time, fmt.Sprintf("the trace of %s is silent from %s on (%s)", e.Node, in.clock(e.Time), e.Reason)})
 		}
@@ -117,12 +120,27 @@ func lastReturn(in *Input) int64 {
 	return last
 }
 
-// exitTimes are when the starts of servers ended.
-func exitTimes(in *Input) map[bootOf]int64 {
-	exits := map[bootOf]int64{}
+// beganToEnd reports whether squall was giving a server of the event's node a
+// fault that acts on processes or machines, at the time of the event.
+func beganToEnd(faults []history.Fault, e *history.NodeEvent) bool {
+	return slices.ContainsFunc(faults, func(f history.Fault) bool {
+		return f.Phase == history.Inject && (f.Kind == history.KindProcess || f.Kind == history.KindMachine) &&
+			slices.Contains(f.Targets, e.Node) && f.Begin <= e.Time && e.Time <= f.End
+	})
+}
+
+// exit is how a start of a server ended.
+type exit struct {
+	at     int64
+	reason string
+}
+
+// exitTimes are when the starts of servers ended, and why.
+func exitTimes(in *Input) map[bootOf]exit {
+	exits := map[bootOf]exit{}
 	for i := range in.Nodes {
 		if e := &in.Nodes[i]; e.Kind == history.EventExit {
-			exits[bootOf{e.Node, e.Boot}] = e.Time
+			exits[bootOf{e.Node, e.Boot}] = exit{e.Time, e.Reason}
 		}
 	}
 	return exits

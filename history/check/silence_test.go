@@ -48,6 +48,22 @@ func faultOn(h *history.History, from, to int64) {
 		history.Fault{ID: len(h.Faults), Name: "partition", Phase: history.Heal, Begin: to * second, End: to * second})
 }
 
+// endedSlowly has n2 close its trace at 30 s and end at 38 s, by a fault that began
+// at a second of the test.
+func endedSlowly(h *history.History, event func(string, int, int64, string) history.NodeEvent, began int64) {
+	h.Faults = append(h.Faults, history.Fault{ID: len(h.Faults), Name: "kill", Kind: history.KindProcess, Phase: history.Inject,
+		Targets: []string{"n2"}, Begin: began * second, End: 38 * second})
+	hide(h, "n2", 30, 40)
+	h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Node == "n2" && op.Return > 30*second })
+	for i := range h.Nodes {
+		if e := &h.Nodes[i]; e.Node == "n2" && e.Time >= 40*second {
+			e.Boot = 2
+		}
+	}
+	h.Nodes = append(h.Nodes, event(history.EventSilent, 1, 30, "it closed its trace"),
+		event(history.EventExit, 1, 38, history.ReasonStopped), event(history.EventStart, 2, 40, ""))
+}
+
 func TestASilentTraceIsNoPass(t *testing.T) {
 	event := func(kind string, boot int, at int64, reason string) history.NodeEvent {
 		return history.NodeEvent{Node: "n2", Boot: boot, Kind: kind, Time: at * second, Reason: reason}
@@ -72,6 +88,9 @@ func TestASilentTraceIsNoPass(t *testing.T) {
 				return e.Node == "n2" && e.Time > 30*second && e.Time < 32*second && isTrace(e.Kind)
 			})
 		}, ""},
+		{"it closes when squall ends it, which takes long", func(h *history.History) { endedSlowly(h, event, 29) }, ""},
+		{"it closes, and squall ends it long after", func(h *history.History) { endedSlowly(h, event, 31) },
+			"the trace of n2 is silent from 30.0 s on (it closed its trace)"},
 		{"it closes when the test is over", func(h *history.History) {
 			h.Nodes = append(h.Nodes, event(history.EventSilent, 1, 62, "it closed its trace"))
 		}, ""},

@@ -38,6 +38,7 @@ type process struct {
 	// the pid: nobody else has it yet, be the process alive or a zombie.
 	mu     sync.Mutex
 	reaped bool
+	ending bool // it was asked to end, or killed
 	reason string
 }
 
@@ -207,6 +208,8 @@ func (p *process) signal(sig syscall.Signal) error {
 	if p.reaped {
 		return protocol.ErrNotRunning
 	}
+	// Before it is sent: the server may close its trace at once.
+	p.ending = p.ending || sig == unix.SIGTERM || sig == unix.SIGKILL
 	if err := unix.Kill(-p.pid, sig); err != nil {
 		return fmt.Errorf("sending %s to pid %d: %w", unix.SignalName(sig), p.pid, err)
 	}

@@ -14,9 +14,15 @@ const leavingTime = 10 * time.Second
 
 // tellSilence reports that the trace of a process has ended and the process has
 // not. A process that ends closes its files before it can be reaped, so the end of
-// the trace is seen first there too: the kernel is asked whether it is leaving.
+// the trace is seen first there too: the kernel is asked whether it is leaving. One
+// that the agent ends itself is not waited for by the clock: after SIGTERM it may
+// take all of its grace, and after that it is killed.
 func (s *supervisor) tellSilence(p *process) {
 	at := mono()
+	if p.asked() {
+		<-p.exited
+		return
+	}
 	if p.leaving() {
 		timer := time.NewTimer(leavingTime)
 		defer timer.Stop()
@@ -28,6 +34,13 @@ func (s *supervisor) tellSilence(p *process) {
 	}
 	s.emit(protocol.Event{Kind: protocol.EventSilent, Boot: p.boot, PID: p.pid, Mono: at,
 		Reason: "the server closed its trace (file descriptor 3) and runs on"})
+}
+
+// asked reports whether the agent has asked the process to end, or killed it.
+func (p *process) asked() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ending
 }
 
 // leaving reports whether the process is about to end, or has ended.

@@ -45,6 +45,8 @@ type scribe struct {
 	fates map[string]fate // by key
 	acked []string
 	read  int
+
+	worked *atomic.Int64 // writes that were acknowledged, and then a read, of all scribes
 }
 
 // valueOf is long enough that most changed bytes hit a value.
@@ -96,6 +98,7 @@ func (s *scribe) step(c *Client, key string) error {
 	v, found, err := c.Get(ctx, old)
 	if err == nil {
 		s.read++
+		s.worked.Add(1)
 		if !found || v != valueOf(old) {
 			s.t.Errorf("%s was acknowledged; it is read as %q, %v", old, v, found)
 		}
@@ -178,7 +181,8 @@ func (c *cluster) fallBehindAndReturn() (behind int, damaged uint64) {
 	return behind, damaged
 }
 
-// TestClusterOnANetworkThatChangesBytes writes and reads for some seconds in
+// TestClusterOnANetworkThatChangesBytes writes and reads for some seconds, or
+// longer where a busy machine gets little done in them, in
 // which every hundredth chunk is changed, among nodes and with clients, and in
 // which one node comes back that has to be sent a snapshot. It makes many
 // connections, and so is not parallel either (see flipEach).
@@ -189,9 +193,10 @@ func TestClusterOnANetworkThatChangesBytes(t *testing.T) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var scribes []*scribe
+	var worked atomic.Int64
 	for i, addr := range clients {
 		for j := range 3 {
-			s := &scribe{t: t, name: fmt.Sprintf("n%d-%d", i+1, j), addr: addr, fates: make(map[string]fate)}
+			s := &scribe{t: t, name: fmt.Sprintf("n%d-%d", i+1, j), addr: addr, fates: make(map[string]fate), worked: &worked}
 			scribes = append(scribes, s)
 			wg.Go(func() { s.run(stop) })
 		}
@@ -200,6 +205,7 @@ func TestClusterOnANetworkThatChangesBytes(t *testing.T) {
 	time.Sleep(time.Second) // of load; that it was one is asserted below
 	behind, seen := c.fallBehindAndReturn()
 	time.Sleep(time.Second)
+	eventually(t, "enough writes and reads succeed", func() bool { return worked.Load() >= 10 })
 	network.on.Store(false)
 	close(stop)
 	wg.Wait()

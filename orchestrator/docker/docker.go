@@ -45,20 +45,16 @@ type Options struct {
 	// itself, else the docker command's current context, else the default.
 	Host   string
 	Logger *slog.Logger // nil logs nothing
-	// PingTimeout is how long the engine may take to answer at first. 0 is 5
-	// seconds, or 15 for one that is reached by ssh, which has to log in.
+	// PingTimeout is how long the engine may take to answer at first. 0 is 15
+	// seconds: ssh has to log in, and a busy computer takes seconds too.
 	PingTimeout time.Duration
 }
 
-func (o Options) pingTimeout(a address) time.Duration {
-	switch {
-	case o.PingTimeout > 0:
+func (o Options) pingTimeout() time.Duration {
+	if o.PingTimeout > 0 {
 		return o.PingTimeout
-	case a.isSSH():
-		return 15 * time.Second
-	default:
-		return 5 * time.Second
 	}
+	return 15 * time.Second
 }
 
 // Runtime makes machines out of containers.
@@ -89,7 +85,7 @@ func New(ctx context.Context, opts Options) (*Runtime, error) {
 	if err != nil {
 		return nil, noAddress(err)
 	}
-	limit := opts.pingTimeout(addr)
+	limit := opts.pingTimeout()
 	api, err := addr.client(limit)
 	if err != nil {
 		return nil, noAnswer(addr, err.Error(), err)

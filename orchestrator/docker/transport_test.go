@@ -158,7 +158,7 @@ func TestTCP(t *testing.T) {
 // wantNoEngine wants that New finds none, and says so in one line.
 func wantNoEngine(t *testing.T, words ...string) {
 	t.Helper()
-	r, err := New(t.Context(), Options{})
+	r, err := New(t.Context(), Options{PingTimeout: time.Minute})
 	if err == nil {
 		r.Close()
 	}

@@ -34,14 +34,40 @@ func faultWindow(f measure.FaultRun, end int64) measure.Window {
 	return w
 }
 
+// faultBand is a fault's place on a time axis.
+type faultBand struct {
+	x0, x1 vg.Length
+	fault  *measure.FaultRun
+}
+
+// bandsOf are the bands to draw, in order of the faults. What did not take effect
+// has none. Neither has a fault that would lie on one of its class to the eye: so
+// there are never more bands than the axis has room for, whatever the history holds.
+func bandsOf(a timeAxis, faults []measure.FaultRun) []faultBand {
+	const least = vg.Length(1) // a band is at least so wide
+	var bands []faultBand
+	last := map[measure.FaultClass]vg.Length{} // where the last one of a class begins
+	for i := range faults {
+		f := &faults[i]
+		w := faultWindow(*f, a.End)
+		if !f.Verified || w.End < a.Begin || w.Begin > a.End {
+			continue
+		}
+		x0, x1 := a.x(w.Begin), a.x(w.End)
+		if before, ok := last[f.Class()]; ok && x0 >= before && x0-before < least/2 && x1-x0 <= least {
+			continue
+		}
+		x1 = max(x1, x0+least)
+		last[f.Class()] = x0
+		bands = append(bands, faultBand{x0, x1, f})
+	}
+	return bands
+}
+
 // drawBands paints the faults behind a plot that reaches from y0 to y1.
 func (s *sheet) drawBands(a timeAxis, faults []measure.FaultRun, y0, y1 vg.Length) {
-	for _, f := range faults {
-		w := faultWindow(f, a.End)
-		if !f.Verified || w.End < a.Begin || w.Begin > a.End {
-			continue // what did not take effect has no band
-		}
-		x0, x1 := a.x(w.Begin), max(a.x(w.End), a.x(w.Begin)+1)
+	for _, b := range bandsOf(a, faults) {
+		x0, x1, f := b.x0, b.x1, b.fault
 		c := bandColor(f.Class())
 		s.fill(x0, y0, x1, y1, withAlpha(c, s.theme.band))
 		if x1-x0 > 8 { // else the lines would be all that is seen
@@ -55,16 +81,12 @@ func (s *sheet) drawBands(a timeAxis, faults []measure.FaultRun, y0, y1 vg.Lengt
 // drawBandHeads paints the tabs above y and the names over them.
 func (s *sheet) drawBandHeads(a timeAxis, faults []measure.FaultRun, y vg.Length) {
 	var heads []bandHead
-	for _, f := range faults {
-		w := faultWindow(f, a.End)
-		if !f.Verified || w.End < a.Begin || w.Begin > a.End {
-			continue
-		}
-		x0, c := a.x(w.Begin), bandColor(f.Class())
-		x1 := max(a.x(w.End), x0+1)
+	for _, b := range bandsOf(a, faults) {
+		x0, x1, f := b.x0, b.x1, b.fault
+		c := bandColor(f.Class())
 		s.fill(x0, y, x1, y+bandTab, c)
 		s.frame(x0, y, x1, y+bandTab, 0.6, edge(c))
-		heads = append(heads, bandHead{x: x0, names: bandLabels(f), color: edge(c)})
+		heads = append(heads, bandHead{x: x0, names: bandLabels(*f), color: edge(c)})
 	}
 	if len(heads) > maxLabels {
 		return

@@ -1,6 +1,11 @@
 package history
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // DamageError says that a file is no history as a recorder writes it, and where.
 // Nothing that it holds is to be believed, least of all a violation.
@@ -24,14 +29,34 @@ func (e *DamageError) Error() string {
 	return name + " is damaged: " + e.Where() + ": " + e.Err.Error()
 }
 
-// Where is the place alone: "line 126, in frame 3 at byte 4711".
+// Where is the place alone: "line 126 (frame 3, byte 4711)", or "frame 3 at byte
+// 4711" where the damage is in no line.
 func (e *DamageError) Where() string {
-	frame := fmt.Sprintf("frame %d at byte %d", e.Frame, e.Byte)
 	if e.Line == 0 {
-		return frame
+		return fmt.Sprintf("frame %d at byte %d", e.Frame, e.Byte)
 	}
-	return fmt.Sprintf("line %d, in %s", e.Line, frame)
+	return fmt.Sprintf("line %d (frame %d, byte %d)", e.Line, e.Frame, e.Byte)
 }
 
 // Unwrap gives what is wrong, without the place.
 func (e *DamageError) Unwrap() error { return e.Err }
+
+// lineExcerpt is the beginning of a line, at most 80 bytes of it, for an error
+// message. It stands as it is where a terminal can be shown it, since escaped
+// quotes make JSON hard to read; otherwise it is quoted.
+func lineExcerpt(line []byte) string {
+	const limit = 80
+	more := ""
+	if len(line) > limit {
+		end := limit - len("…")
+		for end > limit-2*utf8.UTFMax && !utf8.RuneStart(line[end]) {
+			end--
+		}
+		line, more = line[:end], "…"
+	}
+	odd := func(r rune) bool { return !strconv.IsPrint(r) }
+	if len(line) == 0 || !utf8.Valid(line) || strings.ContainsFunc(string(line), odd) {
+		return strconv.Quote(string(line)) + more
+	}
+	return string(line) + more
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // The keys of an operation's line, as bits.
@@ -67,7 +68,7 @@ func (d *opDraft) complete() error {
 	case !open && d.has&hasLength == 0:
 		return errors.New(`completed operation without a duration "d"`)
 	case !open && d.length < 0:
-		return fmt.Errorf(`the operation returned before its call: "d" is %d ns`, d.length)
+		return fmt.Errorf("the operation returned %v before its call (d = %d)", time.Duration(d.length).Abs(), d.length)
 	case !open && d.op.Call > math.MaxInt64-d.length:
 		return errors.New(`the operation returned at a time that no clock shows: "t" and "d" are too large`)
 	}

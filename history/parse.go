@@ -351,7 +351,7 @@ func fieldsOf(line []byte) ([]field, error) {
 func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 	fields, err := fieldsOf(line)
 	if err != nil {
-		return Record{}, false, fmt.Errorf("not a line of a history: %w: %s", err, excerpt(line))
+		return Record{}, false, fmt.Errorf("not a line of a history: %w: %s", err, lineExcerpt(line))
 	}
 	kind := ""
 	for _, f := range fields {
@@ -368,7 +368,7 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 	case "op":
 		var op Op
 		if op, open, err = p.slowOp(fields); err != nil {
-			return Record{}, false, fmt.Errorf("%w: %s", err, excerpt(line))
+			return Record{}, false, fmt.Errorf("%w: %s", err, lineExcerpt(line))
 		}
 		rec.Op = &op
 	case "fault":
@@ -382,10 +382,10 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 		err = json.Unmarshal(line, rec.Mark)
 	default:
 		return Record{}, false, fmt.Errorf(
-			`a line of a history must have exactly one of the keys "op", "fault", "node", "mark": %s`, excerpt(line))
+			`a line of a history must have exactly one of the keys "op", "fault", "node", "mark": %s`, lineExcerpt(line))
 	}
 	if err != nil {
-		return Record{}, false, fmt.Errorf("decode a line of a history: %w: %s", err, excerpt(line))
+		return Record{}, false, fmt.Errorf("decode a line of a history: %w: %s", err, lineExcerpt(line))
 	}
 	return rec, open, nil
 }

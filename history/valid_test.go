@@ -61,7 +61,7 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 		{"no key", nil, `{"op":"ok","p":1,"n":"n1","f":"write","v":"1","t":2000,"d":5}`, `without a key "k"`},
 		{"answer of what is under way", nil, `{"op":"invoke","p":1,"n":"n1","f":"write","k":"r1","v":"1","t":2000,"d":5}`, `still under way`},
 
-		{"backwards", nil, `{"op":"ok","p":2,"n":"n1","f":"read","k":"r1","r":null,"t":3000,"d":-1500}`, `returned before its call`},
+		{"backwards", nil, `{"op":"ok","p":2,"n":"n1","f":"read","k":"r1","r":null,"t":3000,"d":-1500}`, `returned 1.5µs before its call (d = -1500): {"op":"ok","p":2,`},
 		{"overflow", nil, `{"op":"ok","p":2,"n":"n1","f":"read","k":"r1","r":null,"t":9000000000000000000,"d":9000000000000000000}`, `no clock shows`},
 		{"before the begin", nil, `{"op":"ok","p":2,"n":"n1","f":"read","k":"r1","r":null,"t":999,"d":5}`, `before the begin of the test`},
 		{"negative", nil, `{"op":"ok","p":2,"n":"n1","f":"read","k":"r1","r":null,"t":-9000000000000000000,"d":5}`, `before the begin of the test`},
@@ -239,5 +239,24 @@ func TestTheRecorderRefusesTheSame(t *testing.T) {
 	}
 	if _, err := Create(path, Header{Nodes: []string{"a/b"}}); err == nil {
 		t.Error("a header that no reader believes was written")
+	}
+}
+
+// TestExcerptOfALine: what is shown of a damaged line is short, readable, and
+// nothing that a terminal would obey.
+func TestExcerptOfALine(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"op":"ok","k":"é"}`:   `{"op":"ok","k":"é"}`,
+		"":                      `""`,
+		"a\x1b[2Jb":             `"a\x1b[2Jb"`,
+		"a\u202eb":              `"a\u202eb"`,
+		"a\xffb":                `"a\xffb"`,
+		strings.Repeat("x", 80): strings.Repeat("x", 80),
+		strings.Repeat("x", 81): strings.Repeat("x", 77) + "…",
+		strings.Repeat("x", 76) + "éééééééééé": strings.Repeat("x", 76) + "…",
+	} {
+		if got := lineExcerpt([]byte(in)); got != want {
+			t.Errorf("of %q: %s; want %s", in, got, want)
+		}
 	}
 }

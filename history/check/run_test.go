@@ -174,8 +174,8 @@ func TestRunOfCutHistory(t *testing.T) {
 // accuses nobody.
 func TestADamagedHistoryIsInvalid(t *testing.T) {
 	for name, want := range map[string]string{
-		"x1-info-no-value":   `line 126, in frame 0 at byte 0: a write with outcome "info" without its value to store "v"`,
-		"v2-backwards-stale": "line 131, in frame 0 at byte 0: the operation returned before its call",
+		"x1-info-no-value":   `line 126 (frame 0, byte 0): a write with outcome "info" without its value to store "v"`,
+		"v2-backwards-stale": "line 131 (frame 0, byte 0): the operation returned 1.5s before its call (d = -1500000000)",
 	} {
 		dir := historytest.Field(t, name)
 		res, err := Run(t.Context(), dir, allCheckers(), Limits{})

@@ -113,7 +113,7 @@ func programIn(t *testing.T, out string) string {
 
 func copySources(t *testing.T, from, to string) {
 	t.Helper()
-	for _, name := range []string{"go.mod", "go.sum", "version.go", "cmd", "history", "nemesis", "nodeimage", "orchestrator", "reports", "workloads"} {
+	for _, name := range []string{"go.mod", "go.sum", "version.go", "cmd", "history", "internal", "nemesis", "nodeimage", "orchestrator", "reports", "workloads"} {
 		source, target := filepath.Join(from, name), filepath.Join(to, name)
 		info, err := os.Stat(source)
 		if err != nil {

@@ -220,21 +220,30 @@ func otherKey() string {
 func TestInterrupts(t *testing.T) { onEach(t, orchestrator.RuntimeLocal, interrupts) }
 
 func interrupts(t *testing.T, s *storm) {
-	done := s.begin("run", "--time", "5m", "--seed", "9", "--nodes", "3")
-	s.await(t, "fault 1")
-	s.signals <- os.Interrupt
-	if code := <-done; code != exitInterrupted {
-		t.Errorf("exit code %d after one Ctrl-C, want %d", code, exitInterrupted)
-	}
-	s.nothingLeft(t)
-	if results := s.results(t); results.Verdict != check.Pass || results.Faults[0].Healed == 0 {
-		t.Errorf("verdict %s (%q), first fault %+v", results.Verdict, results.Reasons, results.Faults[0])
+	for tries := 1; ; tries++ {
+		done := s.begin("run", "--time", "5m", "--seed", "9", "--nodes", "3")
+		s.await(t, "fault 1")
+		s.signals <- os.Interrupt
+		if code := <-done; code != exitInterrupted {
+			t.Errorf("exit code %d after one Ctrl-C, want %d", code, exitInterrupted)
+		}
+		s.nothingLeft(t)
+		spoilt := s.overloaded()
+		results := s.results(t)
+		if !spoilt && (results.Verdict != check.Pass || results.Faults[0].Healed == 0) {
+			t.Errorf("verdict %s (%q), first fault %+v", results.Verdict, results.Reasons, results.Faults[0])
+		}
+		s.forget()
+		if !spoilt {
+			break
+		}
+		t.Logf("the run was spoilt by the load of this computer: %q", results.Reasons)
+		if tries == 3 {
+			t.Fatal("three runs were")
+		}
 	}
 
-	s.text.mu.Lock()
-	s.text.buf.Reset()
-	s.text.mu.Unlock()
-	done = s.begin("run", "--time", "5m", "--seed", "9", "--nodes", "3")
+	done := s.begin("run", "--time", "5m", "--seed", "9", "--nodes", "3")
 	s.await(t, "fault 1")
 	s.signals <- os.Interrupt
 	s.signals <- os.Interrupt
@@ -242,6 +251,13 @@ func interrupts(t *testing.T, s *storm) {
 		t.Errorf("exit code %d after two, want %d", code, exitInterrupted)
 	}
 	s.nothingLeft(t)
+}
+
+// forget forgets what was said so far.
+func (s *storm) forget() {
+	s.text.mu.Lock()
+	defer s.text.mu.Unlock()
+	s.text.buf.Reset()
 }
 
 // After SIGKILL of squall itself the history reads back whole, and clean

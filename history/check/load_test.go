@@ -136,6 +136,8 @@ func TestVoidFaults(t *testing.T) {
 			Invalid, "only 1 of 3 faults took effect; fault 2 (kill one) is void"},
 		{"none took effect, and the host was overloaded", []history.Fault{fault(1, history.Inject, "deadline")},
 			[]history.Mark{{Name: history.MarkOverloaded, Text: "load 80 on 2 cores"}}, nil, Invalid, "the host was overloaded: load 80 on 2 cores"},
+		{"nothing but that the host was overloaded", []history.Fault{fault(1, history.Inject, "")},
+			[]history.Mark{{Name: history.MarkOverloaded, Text: "load 80 on 2 cores"}}, nil, Pass, "the host was overloaded: load 80 on 2 cores"},
 		{"none began", nil, []history.Mark{{Name: history.MarkMissed, Text: "fault 1"}}, nil, Invalid, "no fault of the plan took effect: the load was over before any began"},
 		{"some began", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "")}, []history.Mark{{Name: history.MarkMissed, Text: "fault 2"}}, nil, Pass, "1 more of the plan never began"},
 		{"one was not healed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "n2 does not start")}, nil, nil, Invalid, "fault 1 (kill one) was not healed: n2 does not start"},

@@ -9,12 +9,11 @@ import "fmt"
 //
 // On damage it returns the operation that cannot be.
 func checkProcesses(ops []Op, lost map[openOp]bool) (*Op, error) {
-	last := make(map[int64]int) // by process
+	last := newLastByProcess(ops)
 	for i := range ops {
 		op := &ops[i]
-		k, known := last[op.Process]
-		last[op.Process] = i
-		if !known {
+		k := last.swap(op.Process, i)
+		if k < 0 {
 			continue
 		}
 		before := &ops[k]
@@ -31,6 +30,45 @@ func checkProcesses(ops []Op, lost map[openOp]bool) (*Op, error) {
 		}
 	}
 	return nil, nil
+}
+
+// lastByProcess is the index of each process's last operation. Processes are
+// numbered from 0 on, with few gaps, in every history of ours: a list does then,
+// which is what reading a million operations has time for.
+type lastByProcess struct {
+	dense  []int32
+	sparse map[int64]int32
+}
+
+func newLastByProcess(ops []Op) *lastByProcess {
+	most := int64(-1)
+	for i := range ops {
+		most = max(most, ops[i].Process)
+	}
+	if most > 4*int64(len(ops))+1024 {
+		return &lastByProcess{sparse: make(map[int64]int32)}
+	}
+	l := &lastByProcess{dense: make([]int32, most+1)}
+	for p := range l.dense {
+		l.dense[p] = -1
+	}
+	return l
+}
+
+// swap makes i the last operation of a process and returns the one before; -1 when
+// there was none.
+func (l *lastByProcess) swap(process int64, i int) (before int) {
+	if l.dense != nil {
+		before = int(l.dense[process])
+		l.dense[process] = int32(i)
+		return before
+	}
+	k, known := l.sparse[process]
+	l.sparse[process] = int32(i)
+	if !known {
+		return -1
+	}
+	return int(k)
 }
 
 // locate finds the last line of an operation in the file at path. It reads the

@@ -41,6 +41,6 @@ func compile(ctx context.Context, root string, p program, flags ...string) error
 	case errors.Is(err, exec.ErrNotFound):
 		return fmt.Errorf("building %s for %s: %w: install Go (https://go.dev/dl) and see that go is in PATH", p.name, p.target, err)
 	}
-	return fmt.Errorf("building %s for %s: %w:\n%s\nmend the sources in %s and try with: GOOS=%s GOARCH=%s go build ./cmd/%s",
+	return fmt.Errorf("building %s for %s: %w:\n%s\nfix the sources in %s and try again with: GOOS=%s GOARCH=%s go build ./cmd/%s",
 		p.name, p.target, err, strings.TrimRight(output.String(), "\n"), root, p.target.os, p.target.arch, p.name)
 }

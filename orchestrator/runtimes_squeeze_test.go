@@ -59,19 +59,25 @@ func cpuLimit(t *testing.T, h host) {
 	}
 	// A period more than fits is what the last turn may add. How much less it is
 	// depends on what else runs here.
-	wantLimited := func(when string) {
+	wantLimited := func(when string) float64 {
 		t.Helper()
-		if got := share(); got > cpus*1.25 || got <= 0 {
+		got := share()
+		if got > cpus*1.25 || got <= 0 {
 			t.Errorf("%s: %.3f processors, want about %v", when, got, cpus)
 		} else {
 			t.Logf("%s: %.3f processors", when, got)
 		}
+		return got
 	}
 	set(orchestrator.Limits{CPUs: cpus})
-	wantLimited("limited")
+	had := wantLimited("limited")
 	u, err := c.Usage(ctx)
-	if err != nil || u.CPUWhy != "" || u.CPULimit != cpus || u.CPUThrottled == 0 {
-		t.Errorf("usage: %+v, %v, want a limit of %v that was in the way", u, err, cpus)
+	if err != nil || u.CPUWhy != "" || u.CPULimit != cpus {
+		t.Errorf("usage: %+v, %v, want a limit of %v", u, err, cpus)
+	}
+	// With others at work here a machine may never come to its limit.
+	if u.CPUThrottled == 0 && had > 0.9*cpus {
+		t.Errorf("usage: %+v, want a limit that was in the way of %.3f processors", u, had)
 	}
 	if err := m.Kill(ctx); err != nil {
 		t.Fatal(err)

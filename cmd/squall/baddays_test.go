@@ -328,15 +328,21 @@ func TestClocksOfAnotherHost(t *testing.T) {
 	if off := c.OffsetNs + apart*1e9; max(off, -off) > c.ErrorNs {
 		t.Errorf("the clocks are %v apart, want -%d s ± %v", time.Duration(c.OffsetNs), apart, time.Duration(c.ErrorNs))
 	}
-	for _, f := range results.Faults { // by squall's clock …
-		for _, l := range results.Elections.Losses { // … and by the machines'
-			if l.At < f.Begin-c.ErrorNs || l.At > f.Bitten+c.ErrorNs {
-				t.Errorf("the leader was lost %v after the command to kill it, which was carried out after %v, give or take %v",
-					time.Duration(l.At-f.Begin), time.Duration(f.Bitten-f.Begin), time.Duration(c.ErrorNs))
-			}
-		}
+	if len(results.Faults) != 1 {
+		t.Fatalf("%d faults, want one", len(results.Faults))
 	}
-	if len(results.Faults) != 1 || len(results.Elections.Losses) != 1 {
-		t.Errorf("%d faults, %d losses, want one of each", len(results.Faults), len(results.Elections.Losses))
+	// The fault's times are by squall's clock, the leader's loss is by the machines'.
+	f, matches := results.Faults[0], 0
+	for _, l := range results.Elections.Losses {
+		if l.At >= f.Begin-c.ErrorNs && l.At <= f.Bitten+c.ErrorNs {
+			matches++
+			continue
+		}
+		// On a busy computer a leader can also lose its leadership by itself.
+		t.Logf("a leader was lost %v after the command to kill one, which was carried out after %v, give or take %v",
+			time.Duration(l.At-f.Begin), time.Duration(f.Bitten-f.Begin), time.Duration(c.ErrorNs))
+	}
+	if matches != 1 {
+		t.Errorf("%d of %d losses of a leader were at the time of the kill, want one", matches, len(results.Elections.Losses))
 	}
 }

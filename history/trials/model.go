@@ -64,8 +64,11 @@ func (m Model) Times(r Range, n int, seed uint64) []Millis {
 const (
 	// modelLimit ends a trial of the model that finds no leader, in ms.
 	modelLimit Millis = 1e6
-	// modelWork is how much may happen in all trials of a range.
+	// modelWork is how much may happen in all trials of a range, and trialWork in
+	// one: some ten thousand rounds of elections, after which it counts as one that
+	// finds no leader.
 	modelWork = 5_000_000
+	trialWork = 200_000
 )
 
 // happening is something to come in the model.
@@ -115,7 +118,7 @@ func (m Model) trial(r Range, rng *rand.Rand, left *int) Millis {
 	for i := range p.nodes {
 		p.reset(i, p.draw(m.OneWay)) // the last broadcast
 	}
-	for len(p.agenda) > 0 && p.agenda[0].at < modelLimit {
+	for work := 0; work < trialWork && len(p.agenda) > 0 && p.agenda[0].at < modelLimit; work++ {
 		*left--
 		h := heap.Pop(&p.agenda).(happening)
 		n := &p.nodes[h.node]

@@ -30,6 +30,9 @@ type Config struct {
 	Progress Progress
 	// Stop, when closed, ends the load early: heal, collect, check.
 	Stop <-chan struct{}
+	// LeaderTimeout is how long servers that run have to elect a leader before the
+	// test is invalid; 0: 20 s.
+	LeaderTimeout time.Duration
 }
 
 // Outcome is what a run came to.

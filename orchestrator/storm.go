@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,10 +101,11 @@ func (r *run) startServers(ctx context.Context) error {
 }
 
 func (r *run) awaitLeader(ctx context.Context, when string) error {
-	wait, cancel := context.WithTimeout(ctx, leaderTimeout)
+	limit := cmp.Or(r.cfg.LeaderTimeout, leaderTimeout)
+	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := r.nodes.leaders.wait(wait); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("no leader within %v %s: see nodes/*/server.log in the run directory%s", leaderTimeout, when, r.nodes.silent())
+		return fmt.Errorf("no leader within %v %s: see nodes/*/server.log in the run directory%s", limit, when, r.nodes.silent())
 	}
 	return ctx.Err()
 }

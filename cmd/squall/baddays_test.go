@@ -26,7 +26,7 @@ import (
 )
 
 func TestALostMachineMakesTheTestInvalid(t *testing.T) {
-	onEach(t, orchestrator.RuntimeLocal, lostMachine)
+	besideOthers(t, orchestrator.RuntimeLocal, lostMachine)
 }
 
 func lostMachine(t *testing.T, s *storm) {
@@ -138,23 +138,24 @@ func (p *engineProxy) close() {
 
 func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
 	t.Parallel()
-	machinetest.NotShort(t, "it starts machines")
-	s := newStormAnyTime(t, orchestrator.RuntimeLocal) // three servers that wait, and nothing else
+	machinetest.Share(t) // three servers that wait, and nothing else
+	s := newStormAnyTime(t, orchestrator.RuntimeLocal)
 	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
 		return otherServer(t, ctx, arch, `_, err := os.Stdin.Read(make([]byte, 1)); return err`)
 	}
+	s.app.leaderTimeout = 3 * time.Second
 	code := s.run("run", "--time", "5s", "--nodes", "3", "--nemesis", "none")
 	if code != exitInvalid {
 		t.Errorf("exit code %d, want %d", code, exitInvalid)
 	}
 	s.nothingLeft(t)
-	if reasons := strings.Join(s.results(t).Reasons, "\n"); !strings.Contains(reasons, "no leader within 20s") {
+	if reasons := strings.Join(s.results(t).Reasons, "\n"); !strings.Contains(reasons, "no leader within 3s") {
 		t.Errorf("the reasons are %q", reasons)
 	}
 }
 
 func TestANodeThatCannotRunMakesTheTestInvalid(t *testing.T) {
-	onEach(t, orchestrator.RuntimeLocal, nodeThatCannotRun)
+	besideOthers(t, orchestrator.RuntimeLocal, nodeThatCannotRun)
 }
 
 func nodeThatCannotRun(t *testing.T, s *storm) {
@@ -187,7 +188,7 @@ func nodeThatCannotRun(t *testing.T, s *storm) {
 
 // A server that ends at once has its last lines in the error.
 func TestAServerThatDoesNotStart(t *testing.T) {
-	onEach(t, orchestrator.RuntimeLocal, serverThatDoesNotStart)
+	besideOthers(t, orchestrator.RuntimeLocal, serverThatDoesNotStart)
 }
 
 func serverThatDoesNotStart(t *testing.T, s *storm) {
@@ -263,7 +264,7 @@ func (s *storm) forget() {
 // After SIGKILL of squall itself the history reads back whole, and clean
 // removes what is left.
 func TestSIGKILLLosesNothing(t *testing.T) {
-	onEach(t, orchestrator.RuntimeDocker, sigkillLosesNothing)
+	besideOthers(t, orchestrator.RuntimeDocker, sigkillLosesNothing)
 }
 
 func sigkillLosesNothing(t *testing.T, s *storm) {
@@ -302,7 +303,6 @@ func sigkillLosesNothing(t *testing.T, s *storm) {
 // The engine of another host has a clock of its own. A time namespace around
 // squall makes it so here.
 func TestClocksOfAnotherHost(t *testing.T) {
-	t.Parallel()
 	s := newStorm(t, orchestrator.RuntimeDocker)
 	const apart = 100_000 // seconds
 	shifted := []string{"--time", "--monotonic", strconv.Itoa(apart)}
@@ -314,7 +314,7 @@ func TestClocksOfAnotherHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	shifted = append(shifted, "--", "bash", "-c", `exec -a squall "$@"`, "bash", exe,
-		"run", "--out", s.out, "--time", "10s", "--nodes", "3", "--nemesis", "kill(leader)", "--runtime", s.runtime, "--seed", "2")
+		"run", "--out", s.out, "--time", "5s", "--nodes", "3", "--schedule", "at 1s for 1s: kill(leader)", "--runtime", s.runtime, "--seed", "2")
 	cmd := exec.Command("unshare", shifted...)
 	cmd.Stdout, cmd.Stderr = s.text, s.text
 	if err := cmd.Run(); err != nil {

@@ -23,7 +23,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 	}
 	s, long := hunt(t, orchestrator.RuntimeLocal, func(s *storm, long string) int {
 		file := filepath.Join(t.TempDir(), "c.yaml")
-		text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 4s}\n" +
+		text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
 			"- {mutant: local-reads, time: " + long + ", nemesis: partition(leader)}\n"
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +38,8 @@ type app struct {
 	build func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error)
 	// open opens a runtime by name: openRuntime, but for tests.
 	open func(ctx context.Context, name string, log *slog.Logger) (opened, error)
+	// leaderTimeout is that of orchestrator.Config: 0, but for tests.
+	leaderTimeout time.Duration
 }
 
 // run is the whole program but for the process around it; it returns the exit

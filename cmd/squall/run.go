@@ -231,6 +231,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	progress := newProgress(human)
 	outcome, err := orchestrator.Run(ctx, plan, orchestrator.Config{
 		Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Log: log, Progress: progress, Stop: stop,
+		LeaderTimeout: a.leaderTimeout,
 	})
 	progress.end()
 	if err != nil {

@@ -21,7 +21,7 @@ const holderVar = "SQUALL_TEST_HOLD"
 func TestMain(m *testing.M) {
 	if base := os.Getenv(holderVar); base != "" {
 		other := &turns{base: base}
-		if _, err := other.take(context.Background(), "TestOfAnotherPackage", time.Now().Add(time.Minute)); err != nil {
+		if _, err := other.take(context.Background(), "TestOfAnotherPackage", alone, time.Now().Add(time.Minute)); err != nil {
 			panic(err)
 		}
 		os.Stdout.WriteString("mine\n")
@@ -54,14 +54,14 @@ func TestTurnsOfProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := &turns{base: base}
-	_, err = mine.take(t.Context(), "TestX", time.Now().Add(3*poll))
+	_, err = mine.take(t.Context(), "TestX", alone, time.Now().Add(3*poll))
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "TestOfAnotherPackage of process") {
 		t.Fatalf("with the turn taken: %v", err)
 	}
 	if err := other.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	end, err := mine.take(t.Context(), "TestX", soon())
+	end, err := mine.take(t.Context(), "TestX", alone, soon())
 	if err != nil {
 		t.Fatalf("after the other's death: %v", err)
 	}
@@ -72,7 +72,7 @@ func TestTurnsOfProcesses(t *testing.T) {
 func TestTurnsGoRound(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "turns")
 	first, second := &turns{base: base}, &turns{base: base}
-	end, err := first.take(t.Context(), "TestA1", soon())
+	end, err := first.take(t.Context(), "TestA1", alone, soon())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestTurnsGoRound(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		end, err := second.take(t.Context(), "TestB", soon())
+		end, err := second.take(t.Context(), "TestB", alone, soon())
 		if err != nil {
 			t.Error(err)
 			return
@@ -88,22 +88,11 @@ func TestTurnsGoRound(t *testing.T) {
 		order <- "B"
 		end()
 	}()
-	door := flock.New(base + ".door")
-	for limit := soon(); ; { // until it stands in the door
-		free, err := door.TryLock()
-		if err != nil || time.Now().After(limit) {
-			t.Fatalf("nobody waits: %v", err)
-		}
-		if !free {
-			break
-		}
-		if err := door.Unlock(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond) // lets it come
+	if err := inTheDoor(base); err != nil {
+		t.Fatal(err)
 	}
 	end()
-	if end, err = first.take(t.Context(), "TestA2", soon()); err != nil {
+	if end, err = first.take(t.Context(), "TestA2", alone, soon()); err != nil {
 		t.Fatal(err)
 	}
 	order <- "A2"
@@ -117,7 +106,7 @@ func TestTurnsGoRound(t *testing.T) {
 // Subtests join; other tests of the process wait.
 func TestTurnsOfOneProcess(t *testing.T) {
 	m := &turns{base: filepath.Join(t.TempDir(), "turns")}
-	take := func(name string, by time.Time) (func(), error) { return m.take(t.Context(), name, by) }
+	take := func(name string, by time.Time) (func(), error) { return m.take(t.Context(), name, alone, by) }
 	end, err := take("TestA", soon())
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +126,71 @@ func TestTurnsOfOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	end()
+}
+
+// Tests of several processes share a turn. Who wants it alone waits for all of
+// them, and nobody joins them meanwhile.
+func TestSharedTurns(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "turns")
+	take := func(name string, how kind, by time.Time) (func(), error) {
+		other := &turns{base: base} // as in a process of its own
+		return other.take(t.Context(), name, how, by)
+	}
+	var ends []func()
+	for _, name := range []string{"tests of a", "tests of b"} {
+		end, err := take(name, shared, soon())
+		if err != nil {
+			t.Fatalf("%s beside others that share: %v", name, err)
+		}
+		ends = append(ends, end)
+	}
+	if _, err := take("TestA", alone, time.Now().Add(3*poll)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("alone beside two that share: %v", err)
+	}
+	ends[0]()
+	got := make(chan error, 1)
+	go func() {
+		end, err := take("TestA", alone, soon())
+		if err == nil {
+			end()
+		}
+		got <- err
+	}()
+	if err := inTheDoor(base); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := take("tests of c", shared, time.Now().Add(3*poll)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("sharing before one who waits: %v", err)
+	}
+	ends[1]()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	end, err := take("TestB", alone, soon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := take("tests of a", shared, time.Now().Add(3*poll)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("sharing beside one who is alone: %v", err)
+	}
+	end()
+}
+
+// inTheDoor waits until somebody waits for the turn next.
+func inTheDoor(base string) error {
+	door := flock.New(base + ".door")
+	for limit := soon(); ; time.Sleep(time.Millisecond) { // lets it come
+		free, err := door.TryLock()
+		if err != nil || !free {
+			return err
+		}
+		if time.Now().After(limit) {
+			return errors.New("nobody waits for the turn")
+		}
+		if err := door.Unlock(); err != nil {
+			return err
+		}
+	}
 }
 
 // fakeT is a test of which only is known that it was skipped or failed.

@@ -36,19 +36,19 @@ const (
 func Turn(t testing.TB) {
 	t.Helper()
 	NotShort(t, "it starts machines")
-	end, err := machines.take(t.Context(), t.Name(), budget(t))
+	end, err := machines.take(t.Context(), t.Name(), alone, budget(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(end)
 }
 
-// Share is Turn, beside other tests of the same package that share it: for tests
-// whose few machines do not mind each other, and mostly wait.
+// Share is Turn, beside other tests that share theirs, of this package or of
+// others: for tests whose few machines do not mind each other, and mostly wait.
 func Share(t testing.TB) {
 	t.Helper()
 	NotShort(t, "it starts machines")
-	end, err := machines.take(t.Context(), "tests of "+filepath.Base(os.Args[0]), budget(t))
+	end, err := machines.take(t.Context(), "tests of "+filepath.Base(os.Args[0]), shared, budget(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +69,17 @@ func budget(t testing.TB) time.Time {
 // files starts machines beside them.
 var machines = turns{base: filepath.Join(os.TempDir(), fmt.Sprintf("squall-tests-%d", os.Getuid()))}
 
-// turns are taken by one test at a time: of this process by holder, of all
-// processes by locks on files, which end with their process.
+// kind of a turn.
+type kind bool
+
+const (
+	alone  kind = false
+	shared kind = true // with the shared turns of other processes
+)
+
+// turns are taken by one test at a time, or by those that share theirs: of this
+// process by holder, of all processes by locks on files, which end with their
+// process.
 type turns struct {
 	base string // path of the files, without their endings
 
@@ -82,7 +91,7 @@ type turns struct {
 }
 
 // take takes the turn for a test. It is given back by end.
-func (m *turns) take(ctx context.Context, test string, by time.Time) (end func(), err error) {
+func (m *turns) take(ctx context.Context, test string, how kind, by time.Time) (end func(), err error) {
 	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	begin := time.Now()
@@ -90,7 +99,7 @@ func (m *turns) take(ctx context.Context, test string, by time.Time) (end func()
 	defer told.Stop()
 	joined, err := m.enter(ctx, test)
 	if err == nil && !joined {
-		if err = m.lock(ctx, test); err != nil {
+		if err = m.lock(ctx, test, how); err != nil {
 			m.leave()
 		}
 	}
@@ -128,15 +137,20 @@ func (m *turns) enter(ctx context.Context, test string) (joined bool, err error)
 }
 
 // lock waits for the tests of other processes. Who waits for the room stands in
-// the door: who has just left the room cannot come in again before.
-func (m *turns) lock(ctx context.Context, test string) error {
+// the door: who has just left the room cannot come in again before, and nobody
+// joins those who share it.
+func (m *turns) lock(ctx context.Context, test string, how kind) error {
 	door := flock.New(m.base + ".door")
 	if _, err := door.TryLockContext(ctx, poll); err != nil {
 		return err
 	}
 	defer door.Close()
 	room := flock.New(m.base + ".lock")
-	if _, err := room.TryLockContext(ctx, poll); err != nil {
+	try := room.TryLockContext
+	if how == shared {
+		try = room.TryRLockContext
+	}
+	if _, err := try(ctx, poll); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"squall/internal/declare"
 	"squall/internal/suggest"
 )
 
@@ -16,7 +17,7 @@ type Choice struct {
 	Variants []Variant
 	// Nodes are the nodes that were named, in place of variants.
 	Nodes []string
-	Args  Args
+	Args  declare.Args
 }
 
 // nodePattern is a list of nodes: n1, n1+n3.
@@ -27,33 +28,26 @@ var nodePattern = regexp.MustCompile(`^n[0-9]+(\+n[0-9]+)*$`)
 // a variant stands for all of its variants.
 func ParseChoice(catalogue []Fault, text string) (Choice, error) {
 	text = strings.TrimSpace(text)
-	name, inside, bracket := strings.Cut(text, "(")
-	name = strings.TrimSpace(name)
-	fault, ok := Find(catalogue, name)
+	call, scanErr := declare.Scan(text)
+	fault, ok := Find(catalogue, call.Name)
 	if !ok {
-		return Choice{}, unknownFault(catalogue, name)
+		return Choice{}, unknownFault(catalogue, call.Name)
 	}
-	choice := Choice{Fault: fault, Args: Args{}}
-	if bracket {
-		inner, ok := strings.CutSuffix(strings.TrimSpace(inside), ")")
-		if !ok {
-			return Choice{}, fmt.Errorf("fault %q: the parenthesis is not closed", text)
-		}
-		for arg := range strings.SplitSeq(inner, ",") {
-			if arg = strings.TrimSpace(arg); arg == "" {
-				continue
-			}
-			if err := choice.take(arg); err != nil {
-				return Choice{}, fmt.Errorf("fault %s: %w", name, err)
-			}
+	if scanErr != nil {
+		return Choice{}, fmt.Errorf("fault %q: %w", text, scanErr)
+	}
+	choice := Choice{Fault: fault, Args: declare.Args{}}
+	for _, arg := range call.Args {
+		if err := choice.take(arg); err != nil {
+			return Choice{}, fmt.Errorf("fault %s: %w", fault.Name, err)
 		}
 	}
 	if choice.Variants == nil && choice.Nodes == nil {
 		choice.Variants = choice.Fault.Variants
 	}
 	if check := choice.Fault.Check; check != nil {
-		if err := check(choice.Fault.Fill(choice.Args, nil)); err != nil {
-			return Choice{}, fmt.Errorf("fault %s: %w", name, err)
+		if err := check(choice.Fault.Params.Fill(choice.Args, nil)); err != nil {
+			return Choice{}, fmt.Errorf("fault %s: %w", fault.Name, err)
 		}
 	}
 	return choice, nil
@@ -68,22 +62,26 @@ func unknownFault(catalogue []Fault, name string) error {
 }
 
 // take takes one of what stands in the parentheses.
-func (c *Choice) take(arg string) error {
-	if key, value, named := strings.Cut(arg, "="); named {
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		if key == "variant" || key == "target" {
-			return c.aim(value)
+func (c *Choice) take(arg declare.Arg) error {
+	params := c.Fault.Params
+	if arg.Named {
+		if arg.Name == "variant" || arg.Name == "target" {
+			return c.aim(arg.Value)
 		}
-		p, ok := c.Fault.Param(key)
+		p, ok := params.Find(arg.Name)
 		if !ok {
-			return fmt.Errorf("there is no parameter %q%s; %s", key, suggest.Hint(key, c.Fault.words()), c.Fault.usage())
+			return fmt.Errorf("there is no parameter %q%s; %s", arg.Name, suggest.Hint(arg.Name, c.Fault.words()), c.Fault.usage())
 		}
-		return c.set(p, value)
+		return params.Set(c.Args, p, arg.Value)
 	}
-	if _, ok := c.Fault.Variant(arg); ok || nodePattern.MatchString(arg) {
-		return c.aim(arg)
+	if _, ok := c.Fault.Variant(arg.Value); ok || nodePattern.MatchString(arg.Value) {
+		return c.aim(arg.Value)
 	}
-	return c.position(arg)
+	p, ok := params.Position(c.Args, arg.Value)
+	if !ok {
+		return fmt.Errorf("%q is neither a variant nor the value of a parameter%s; %s", arg.Value, suggest.Hint(arg.Value, c.Fault.words()), c.Fault.usage())
+	}
+	return params.Set(c.Args, p, arg.Value)
 }
 
 // aim sets whom the fault hits.
@@ -106,44 +104,6 @@ func (c *Choice) aim(whom string) error {
 	return nil
 }
 
-// position gives a value without a name to the first parameter that has none
-// yet and that it fits.
-func (c *Choice) position(value string) error {
-	for _, p := range c.Fault.Params {
-		if _, taken := c.Args[p.Name]; taken {
-			continue
-		}
-		main, _, _ := strings.Cut(value, "±")
-		if p.Kind == Word && !slices.Contains(p.Words, value) {
-			continue
-		}
-		if _, err := p.value(main); p.Kind != Word && err != nil {
-			continue
-		}
-		return c.set(p, value)
-	}
-	return fmt.Errorf("%q is neither a variant nor the value of a parameter%s; %s", value, suggest.Hint(value, c.Fault.words()), c.Fault.usage())
-}
-
-func (c *Choice) set(p Param, value string) error {
-	if main, spread, ok := strings.Cut(value, "±"); ok && p.Spread != "" {
-		other, _ := c.Fault.Param(p.Spread)
-		if err := c.set(other, strings.TrimSpace(spread)); err != nil {
-			return err
-		}
-		value = strings.TrimSpace(main)
-	}
-	if _, taken := c.Args[p.Name]; taken {
-		return fmt.Errorf("%s is set twice", p.Name)
-	}
-	canon, err := p.Canon(value)
-	if err != nil {
-		return err
-	}
-	c.Args[p.Name] = canon
-	return nil
-}
-
 // words are what may be written in the parentheses of a fault.
 func (f Fault) words() []string {
 	var words []string
@@ -158,16 +118,13 @@ func (f Fault) words() []string {
 
 // usage names the variants and parameters of a fault.
 func (f Fault) usage() string {
-	var variants, params []string
+	var variants []string
 	for _, v := range f.Variants {
 		variants = append(variants, v.Name)
 	}
-	for _, p := range f.Params {
-		params = append(params, fmt.Sprintf("%s (%s)", p.Name, p.Kind))
-	}
 	text := "its variants are " + strings.Join(variants, ", ") + ", or nodes as n1+n2"
-	if len(params) > 0 {
-		text += "; its parameters " + strings.Join(params, ", ")
+	if len(f.Params) > 0 {
+		text += "; its parameters " + f.Params.Usage()
 	}
 	return text
 }
@@ -175,10 +132,8 @@ func (f Fault) usage() string {
 // String is the choice as it is written: ParseChoice reads it back.
 func (c Choice) String() string {
 	var args []string
-	for _, p := range c.Fault.Params {
-		if v, ok := c.Args[p.Name]; ok {
-			args = append(args, p.Name+"="+v)
-		}
+	if len(c.Args) > 0 {
+		args = append(args, c.Fault.Params.String(c.Args))
 	}
 	switch {
 	case c.Nodes != nil:

@@ -2,8 +2,11 @@ package nemesis
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"squall/history"
+	"squall/internal/declare"
 )
 
 // Fault is one entry of the catalogue. It is a value that holds no state:
@@ -12,7 +15,7 @@ type Fault struct {
 	Name     string
 	Kind     history.FaultKind
 	Doc      string
-	Params   []Param
+	Params   declare.Params
 	Variants []Variant // whom it can hit
 	Needs    []Need
 	Holds    []Resource // what no other fault may hold at the same time
@@ -33,7 +36,7 @@ type Fault struct {
 	Undo func(ctx context.Context, h *Hit) error
 	// Check refuses parameters that are each in order but make no sense
 	// together. It may be nil.
-	Check func(a Args) error
+	Check func(a declare.Args) error
 }
 
 // Variant is one way of choosing whom a fault hits.
@@ -134,12 +137,31 @@ func (f Fault) Variant(name string) (Variant, bool) {
 	return Variant{}, false
 }
 
-// Param finds a parameter by its name.
-func (f Fault) Param(name string) (Param, bool) {
+// Validate checks what a fault declares of itself, so that a mistake in it is
+// found by the first test and not in a storm.
+func (f Fault) Validate() error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("fault %s: "+format, append([]any{f.Name}, args...)...))
+	}
+	if f.Name == "" || f.Kind == "" || f.Doc == "" || f.Inject == nil || f.Undo == nil {
+		wrong("Name, Kind, Doc, Inject and Undo are all wanted")
+	}
+	if len(f.Variants) == 0 || f.MinNodes < 1 {
+		wrong("at least one variant is wanted, and MinNodes of at least 1")
+	}
+	for _, err := range f.Params.Validate() {
+		wrong("%w", err)
+	}
 	for _, p := range f.Params {
-		if p.Name == name {
-			return p, true
+		if _, ok := f.Variant(p.Name); ok {
+			wrong("%s is a parameter and a variant", p.Name)
 		}
 	}
-	return Param{}, false
+	if f.Check != nil {
+		if err := f.Check(f.Params.Fill(nil, nil)); err != nil {
+			wrong("the defaults: %w", err)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 )
 
 // Planned is one fault of a schedule, with everything that is drawn for it.
 type Planned struct {
-	ID      int    `json:"id"`
-	Fault   string `json:"fault"`
-	Variant string `json:"variant"`          // "" when Nodes are named
-	Params  Args   `json:"params,omitempty"` // every parameter
-	AtMs    int64  `json:"atMs"`             // when it begins, from the begin of the load
-	ForMs   int64  `json:"forMs"`            // how long it holds before it is healed
+	ID      int          `json:"id"`
+	Fault   string       `json:"fault"`
+	Variant string       `json:"variant"`          // "" when Nodes are named
+	Params  declare.Args `json:"params,omitempty"` // every parameter
+	AtMs    int64        `json:"atMs"`             // when it begins, from the begin of the load
+	ForMs   int64        `json:"forMs"`            // how long it holds before it is healed
 	// Nodes are the nodes that were named, in place of a variant.
 	Nodes []string `json:"nodes,omitempty"`
 	// Order is a random order of the nodes: a variant that needs k nodes takes
@@ -48,7 +49,7 @@ func (p Planned) whom() string {
 type Hit struct {
 	Cluster
 	Plan  Planned
-	Args  Args
+	Args  declare.Args
 	Roles Roles
 	// Links merges what this fault does to links with what others do.
 	Links *LinkLayers

@@ -115,7 +115,7 @@ func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, f
 		return false, nil
 	}
 	h := r.aim(p)
-	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.Plan.whom(), Params: fault.String(p.Params)}
+	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.Plan.whom(), Params: fault.Params.String(p.Params)}
 	took, err := r.inject(ctx, fault, h, record, r.holdUntil(h, begin))
 	if took {
 		r.hold(ctx, fault, h, begin)

@@ -77,7 +77,7 @@ func (c TestCluster) Strike(ctx context.Context, choice string, hold time.Durati
 	}
 	var rec faultList
 	r := nemesis.Runner{Catalogue: faults.All(), Cluster: c.n, Recorder: &rec, Now: monotonic}
-	p := nemesis.Planned{ID: 1, Fault: parsed.Fault.Name, Variant: parsed.Variants[0].Name, Params: parsed.Fault.Fill(parsed.Args, nil),
+	p := nemesis.Planned{ID: 1, Fault: parsed.Fault.Name, Variant: parsed.Variants[0].Name, Params: parsed.Fault.Params.Fill(parsed.Args, nil),
 		ForMs: hold.Milliseconds(), Order: order, Seed: 1}
 	err = r.Run(ctx, []nemesis.Planned{p}, monotonic())
 	return rec, err

@@ -62,7 +62,7 @@ func checkChoice(fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
 		return err
 	}
 	if fault.Check != nil {
-		return fault.Check(fault.Fill(p.Params, nil))
+		return fault.Check(fault.Params.Fill(p.Params, nil))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func replayed(t *testing.T, nodes int, planned ...nemesis.Planned) error {
 		if !ok {
 			t.Fatalf("there is no fault %q", p.Fault)
 		}
-		params := fault.Fill(nil, nil)
+		params := fault.Params.Fill(nil, nil)
 		maps.Copy(params, p.Params)
 		p.Params = params
 		plan.Schedule = append(plan.Schedule, p)

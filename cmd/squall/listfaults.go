@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"squall/internal/declare"
 	"squall/internal/plain"
 	"squall/nemesis"
 	"squall/nemesis/faults"
@@ -17,12 +18,12 @@ import (
 
 // faultListing is one fault of the catalogue, and one object of its JSON.
 type faultListing struct {
-	Name     string           `json:"name"`
-	Kind     string           `json:"kind"`
-	Doc      string           `json:"doc"`
-	Params   []paramListing   `json:"params"`
-	Variants []variantListing `json:"variants"`
-	Needs    []needListing    `json:"needs"`
+	Name     string            `json:"name"`
+	Kind     string            `json:"kind"`
+	Doc      string            `json:"doc"`
+	Params   []declare.Listing `json:"params"`
+	Variants []variantListing  `json:"variants"`
+	Needs    []needListing     `json:"needs"`
 	// Excludes are the faults that must not be in force at the same time.
 	Excludes []string `json:"excludes"`
 	// SameNode are those of them that it excludes on the same node only.
@@ -32,17 +33,6 @@ type faultListing struct {
 	// the reason when it cannot.
 	Possible *bool  `json:"possible,omitempty"`
 	Why      string `json:"why,omitempty"`
-}
-
-type paramListing struct {
-	Name    string   `json:"name"`
-	Type    string   `json:"type"`
-	Doc     string   `json:"doc"`
-	Default string   `json:"default"`
-	Drawn   []string `json:"drawnFrom,omitempty"` // by a schedule that is told no value
-	Min     string   `json:"min,omitempty"`
-	Max     string   `json:"max,omitempty"`
-	Words   []string `json:"words,omitempty"`
 }
 
 type variantListing struct {
@@ -120,11 +110,7 @@ func describeFaults() []faultListing {
 	all := make([]faultListing, 0, len(catalogue))
 	for _, f := range catalogue {
 		item := faultListing{Name: f.Name, Kind: string(f.Kind), Doc: f.Doc, MinNodes: f.MinNodes,
-			Params: []paramListing{}, Needs: []needListing{}, Excludes: []string{}, SameNode: []string{}}
-		for _, p := range f.Params {
-			item.Params = append(item.Params, paramListing{Name: p.Name, Type: string(p.Kind), Doc: p.Doc, Default: p.Default,
-				Drawn: p.Draw, Min: p.Min, Max: p.Max, Words: p.Words})
-		}
+			Params: f.Params.List(), Needs: []needListing{}, Excludes: []string{}, SameNode: []string{}}
 		for _, v := range f.Variants {
 			item.Variants = append(item.Variants, variantListing{v.Name, v.Doc, v.KeepsMajority(5)})
 		}
@@ -173,7 +159,7 @@ func printFaults(w io.Writer, all []faultListing) {
 	table.Flush()
 }
 
-func paramText(p paramListing) string {
+func paramText(p declare.Listing) string {
 	text := p.Doc
 	if len(p.Words) > 0 && !strings.Contains(text, p.Words[0]+":") {
 		text += " (" + strings.Join(p.Words, ", ") + ")"

@@ -205,7 +205,7 @@ func printPlan(w io.Writer, p *orchestrator.Plan) {
 	for _, f := range p.Schedule {
 		fault, _ := nemesis.Find(catalogue, f.Fault)
 		plain.Fprintf(table, "%4d\t%.2fs\t%.2fs\t%s\t%s\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
-			f.Name(), fault.String(f.Params), strings.Join(f.Order, " "))
+			f.Name(), fault.Params.String(f.Params), strings.Join(f.Order, " "))
 	}
 	table.Flush()
 	plain.Fprintf(w, "\nrepeat   %s\n", p.Command)

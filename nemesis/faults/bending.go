@@ -9,18 +9,19 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
 // bending is a fault on the clocks that servers see.
 type bending struct {
 	name, doc string
-	params    []nemesis.Param
-	check     func(nemesis.Args) error
+	params    []declare.Param
+	check     func(declare.Args) error
 	bend      func(h *nemesis.Hit) nemesis.Bend
 	sustain   func(ctx context.Context, h *nemesis.Hit) error
 	// shown is what must be measured once the clocks are bent.
-	shown func(a nemesis.Args) clockClaim
+	shown func(a declare.Args) clockClaim
 }
 
 // clockClaim is what a server's clock must show: how far it is from true time,

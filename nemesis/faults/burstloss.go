@@ -3,6 +3,7 @@ package faults
 import (
 	"math"
 
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -12,20 +13,20 @@ func burstLoss() nemesis.Fault {
 	return shaping{
 		name: "burst-loss",
 		doc:  "packets are lost in bursts (Gilbert–Elliott)",
-		params: []nemesis.Param{
-			{Name: "begin", Kind: nemesis.Share, Default: "2%", Draw: []string{"1%", "2%", "5%"}, Min: "0.1%", Max: "100%",
+		params: []declare.Param{
+			{Name: "begin", Kind: declare.Share, Default: "2%", Draw: []string{"1%", "2%", "5%"}, Min: "0.1%", Max: "100%",
 				Doc: "chance, for each packet, that a bad time begins with it"},
-			{Name: "end", Kind: nemesis.Share, Default: "20%", Draw: []string{"10%", "20%", "30%"}, Min: "0.1%", Max: "100%",
+			{Name: "end", Kind: declare.Share, Default: "20%", Draw: []string{"10%", "20%", "30%"}, Min: "0.1%", Max: "100%",
 				Doc: "chance, for each packet, that a bad time ends with it"},
-			{Name: "bad", Kind: nemesis.Share, Default: "100%", Min: "1%", Max: "100%", Doc: "how many are lost in a bad time"},
-			{Name: "good", Kind: nemesis.Share, Default: "0%", Min: "0%", Max: "99%", Doc: "how many are lost in a good time"},
+			{Name: "bad", Kind: declare.Share, Default: "100%", Min: "1%", Max: "100%", Doc: "how many are lost in a bad time"},
+			{Name: "good", Kind: declare.Share, Default: "0%", Min: "0%", Max: "99%", Doc: "how many are lost in a good time"},
 		},
-		of: func(a nemesis.Args) nemesis.Shaping {
+		of: func(a declare.Args) nemesis.Shaping {
 			b := burstOf(a)
 			return nemesis.Shaping{Burst: &b}
 		},
 		flow: manyDatagrams,
-		claims: func(a nemesis.Args, n int) []claim {
+		claims: func(a declare.Args, n int) []claim {
 			// Losses come together, so their number varies much more than that
 			// of single ones: as if a burst were one throw.
 			p := burstOf(a).Loss()
@@ -36,6 +37,6 @@ func burstLoss() nemesis.Fault {
 	}.fault()
 }
 
-func burstOf(a nemesis.Args) nemesis.Burst {
+func burstOf(a declare.Args) nemesis.Burst {
 	return nemesis.Burst{Begin: a.Float("begin"), End: a.Float("end"), LossBad: a.Float("bad"), LossGood: a.Float("good")}
 }

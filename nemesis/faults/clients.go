@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -14,7 +15,7 @@ func isolateClients() nemesis.Fault {
 		Name:     "clients",
 		Kind:     history.KindPartition,
 		Doc:      "nodes do not let the packets of clients in, and hear each other as before",
-		Params:   []nemesis.Param{how()},
+		Params:   []declare.Param{how()},
 		Variants: harmless(),
 		Needs:    cutNeeds(),
 		Holds:    []nemesis.Resource{nemesis.HoldLinks},

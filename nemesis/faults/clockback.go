@@ -3,6 +3,7 @@ package faults
 import (
 	"errors"
 
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -13,11 +14,11 @@ func clockBack() nemesis.Fault {
 	return bending{
 		name: "clock-back",
 		doc:  "servers' clocks jump back",
-		params: []nemesis.Param{
-			{Name: "by", Kind: nemesis.Duration, Default: "500ms", Draw: []string{"200ms", "500ms", "2s"}, Min: "10ms", Max: "24h",
+		params: []declare.Param{
+			{Name: "by", Kind: declare.Duration, Default: "500ms", Draw: []string{"200ms", "500ms", "2s"}, Min: "10ms", Max: "24h",
 				Doc: "how far back"},
 		},
 		bend:  func(h *nemesis.Hit) nemesis.Bend { return nemesis.Bend{Offset: -h.Args.Duration("by")} },
-		shown: func(a nemesis.Args) clockClaim { return clockClaim{offset: -a.Duration("by"), rate: 1} },
+		shown: func(a declare.Args) clockClaim { return clockClaim{offset: -a.Duration("by"), rate: 1} },
 	}.fault()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -12,17 +13,17 @@ func clockDrift() nemesis.Fault {
 	return bending{
 		name: "clock-drift",
 		doc:  "servers' clocks go too fast or too slow",
-		params: []nemesis.Param{
-			{Name: "rate", Kind: nemesis.Number, Default: "2", Draw: []string{"0.3", "0.7", "1.5", "4"}, Min: "0.01", Max: "100",
+		params: []declare.Param{
+			{Name: "rate", Kind: declare.Number, Default: "2", Draw: []string{"0.3", "0.7", "1.5", "4"}, Min: "0.01", Max: "100",
 				Doc: "seconds that pass on them in a true second"},
 		},
-		check: func(a nemesis.Args) error {
+		check: func(a declare.Args) error {
 			if math.Abs(a.Float("rate")-1) < 0.1 {
 				return errors.New("a rate from 0.9 to 1.1 is too close to a true clock's to measure")
 			}
 			return nil
 		},
 		bend:  func(h *nemesis.Hit) nemesis.Bend { return nemesis.Bend{Rate: h.Args.Float("rate")} },
-		shown: func(a nemesis.Args) clockClaim { return clockClaim{rate: a.Float("rate"), drifts: true} },
+		shown: func(a declare.Args) clockClaim { return clockClaim{rate: a.Float("rate"), drifts: true} },
 	}.fault()
 }

@@ -1,6 +1,9 @@
 package faults
 
-import "squall/nemesis"
+import (
+	"squall/internal/declare"
+	"squall/nemesis"
+)
 
 // clockFreeze stops clocks: nothing that waits for a time ever happens.
 func clockFreeze() nemesis.Fault {
@@ -8,6 +11,6 @@ func clockFreeze() nemesis.Fault {
 		name:  "clock-freeze",
 		doc:   "servers' clocks stand still",
 		bend:  func(*nemesis.Hit) nemesis.Bend { return nemesis.Bend{Frozen: true} },
-		shown: func(nemesis.Args) clockClaim { return clockClaim{rate: 0, drifts: true} },
+		shown: func(declare.Args) clockClaim { return clockClaim{rate: 0, drifts: true} },
 	}.fault()
 }

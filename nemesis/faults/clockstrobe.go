@@ -4,20 +4,21 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
 // clockStrobe sets clocks ahead and right again, over and over.
 func clockStrobe() nemesis.Fault {
 	bend := func(h *nemesis.Hit) nemesis.Bend { return nemesis.Bend{Offset: h.Args.Duration("offset")} }
-	shown := func(a nemesis.Args) clockClaim { return clockClaim{offset: a.Duration("offset"), rate: 1} }
+	shown := func(a declare.Args) clockClaim { return clockClaim{offset: a.Duration("offset"), rate: 1} }
 	return bending{
 		name: "clock-strobe",
 		doc:  "servers' clocks jump ahead and back, over and over",
-		params: []nemesis.Param{
-			{Name: "offset", Kind: nemesis.Duration, Default: "400ms", Draw: []string{"200ms", "400ms", "2s"}, Min: "-24h", Max: "24h",
+		params: []declare.Param{
+			{Name: "offset", Kind: declare.Duration, Default: "400ms", Draw: []string{"200ms", "400ms", "2s"}, Min: "-24h", Max: "24h",
 				Doc: "how far ahead"},
-			{Name: "every", Kind: nemesis.Duration, Default: "250ms", Draw: []string{"100ms", "250ms"}, Min: "10ms", Max: "1m",
+			{Name: "every", Kind: declare.Duration, Default: "250ms", Draw: []string{"100ms", "250ms"}, Min: "10ms", Max: "1m",
 				Doc: "how long a clock stays as it is before it jumps"},
 		},
 		check: offsetNotZero,

@@ -1,6 +1,9 @@
 package faults
 
-import "squall/nemesis"
+import (
+	"squall/internal/declare"
+	"squall/nemesis"
+)
 
 // corrupt flips bytes on the way: so that a checksum tells and the packet is as
 // good as lost, or with the checksum made right again, so that the application
@@ -9,18 +12,18 @@ func corrupt() nemesis.Fault {
 	return shaping{
 		name: "corrupt",
 		doc:  "bytes of packets are flipped on the way",
-		params: []nemesis.Param{
-			{Name: "share", Kind: nemesis.Share, Default: "5%", Draw: []string{"2%", "5%", "10%"}, Min: "0.1%", Max: "100%",
+		params: []declare.Param{
+			{Name: "share", Kind: declare.Share, Default: "5%", Draw: []string{"2%", "5%", "10%"}, Min: "0.1%", Max: "100%",
 				Doc: "how many packets are damaged"},
-			{Name: "as", Kind: nemesis.Word, Default: nemesis.CorruptChecksum, Draw: []string{nemesis.CorruptChecksum, nemesis.CorruptPayload},
+			{Name: "as", Kind: declare.Word, Default: nemesis.CorruptChecksum, Draw: []string{nemesis.CorruptChecksum, nemesis.CorruptPayload},
 				Words: []string{nemesis.CorruptChecksum, nemesis.CorruptPayload},
 				Doc:   "checksum: the packet's checksum tells of it; payload: the checksum is made right again, and the application gets flipped bytes"},
 		},
-		of: func(a nemesis.Args) nemesis.Shaping {
+		of: func(a declare.Args) nemesis.Shaping {
 			return nemesis.Shaping{Corrupt: a.Float("share"), CorruptKind: a["as"]}
 		},
 		flow: manyDatagrams,
-		claims: func(a nemesis.Args, n int) []claim {
+		claims: func(a declare.Args, n int) []claim {
 			if a["as"] == nemesis.CorruptPayload {
 				return []claim{share("arrived damaged", a.Float("share"), n, corrupted)}
 			}

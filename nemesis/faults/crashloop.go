@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -15,8 +16,8 @@ func crashLoop() nemesis.Fault {
 		Name: "crash-loop",
 		Kind: history.KindProcess,
 		Doc:  "servers are killed and started, over and over",
-		Params: []nemesis.Param{
-			{Name: "every", Kind: nemesis.Duration, Default: "400ms", Draw: []string{"200ms", "400ms", "800ms"}, Min: "50ms", Max: "1m",
+		Params: []declare.Param{
+			{Name: "every", Kind: declare.Duration, Default: "400ms", Draw: []string{"200ms", "400ms", "800ms"}, Min: "50ms", Max: "1m",
 				Doc: "how long a server is away, and how long it then runs"},
 		},
 		Variants: targets(),

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
 // how is the parameter of faults that cut links.
-func how() nemesis.Param {
-	return nemesis.Param{Name: "how", Kind: nemesis.Word, Default: "drop", Draw: []string{"drop", "drop", "reject"},
+func how() declare.Param {
+	return declare.Param{Name: "how", Kind: declare.Word, Default: "drop", Draw: []string{"drop", "drop", "reject"},
 		Words: []string{"drop", "reject"},
 		Doc:   "drop: packets vanish, and connections hang; reject: TCP is answered with a reset, and connections break at once"}
 }

@@ -379,7 +379,7 @@ func (m *memory) Append(r history.Record) error {
 
 // planned is a fault of a schedule for five nodes that holds for three seconds.
 func planned(fault nemesis.Fault, variant string) nemesis.Planned {
-	return nemesis.Planned{ID: 1, Fault: fault.Name, Variant: variant, Params: fault.Fill(nil, nil),
+	return nemesis.Planned{ID: 1, Fault: fault.Name, Variant: variant, Params: fault.Params.Fill(nil, nil),
 		AtMs: 1000, ForMs: 3000, Order: nodeNames(5), Seed: 7}
 }
 

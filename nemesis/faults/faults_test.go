@@ -75,7 +75,7 @@ func TestUndoIsIdempotent(t *testing.T) {
 		t.Run(fault.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newFake(5)
-				h := &nemesis.Hit{Cluster: c, Plan: planned(fault, fault.Variants[0].Name), Args: fault.Fill(nil, nil),
+				h := &nemesis.Hit{Cluster: c, Plan: planned(fault, fault.Variants[0].Name), Args: fault.Params.Fill(nil, nil),
 					Roles: c.Roles(), Links: nemesis.NewLinkLayers(c)}
 				for i, step := range []func(context.Context, *nemesis.Hit) error{fault.Undo, fault.Inject, fault.Undo, fault.Undo} {
 					if err := step(t.Context(), h); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -14,8 +15,8 @@ func flapping() nemesis.Fault {
 		Name: "flapping",
 		Kind: history.KindPartition,
 		Doc:  "nodes are cut off and connected again every few hundred milliseconds",
-		Params: []nemesis.Param{
-			{Name: "every", Kind: nemesis.Duration, Default: "300ms", Draw: []string{"150ms", "300ms", "500ms"}, Min: "50ms", Max: "1m",
+		Params: []declare.Param{
+			{Name: "every", Kind: declare.Duration, Default: "300ms", Draw: []string{"150ms", "300ms", "500ms"}, Min: "50ms", Max: "1m",
 				Doc: "how long the links stay as they are before they change"},
 			how(),
 		},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -16,8 +17,8 @@ func lowMemory() nemesis.Fault {
 		Name: "low-memory",
 		Kind: history.KindMachine,
 		Doc:  "machines have hardly any memory left, but the servers live",
-		Params: []nemesis.Param{
-			{Name: "room", Kind: nemesis.Bytes, Default: "96MiB", Min: "32MiB", Max: "64GiB",
+		Params: []declare.Param{
+			{Name: "room", Kind: declare.Bytes, Default: "96MiB", Min: "32MiB", Max: "64GiB",
 				Doc: "how much more than it uses a machine may use; half of it is then filled up"},
 		},
 		Variants: harmless(),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -16,8 +17,8 @@ func outOfMemory() nemesis.Fault {
 		Name: "out-of-memory",
 		Kind: history.KindMachine,
 		Doc:  "machines run out of memory, and the kernel kills their servers",
-		Params: []nemesis.Param{
-			{Name: "room", Kind: nemesis.Bytes, Default: "32MiB", Min: "8MiB", Max: "64GiB",
+		Params: []declare.Param{
+			{Name: "room", Kind: declare.Bytes, Default: "32MiB", Min: "8MiB", Max: "64GiB",
 				Doc: "how much more than it uses a machine may use, before it is filled up"},
 		},
 		Variants: targets(),

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -13,7 +14,7 @@ func partition() nemesis.Fault {
 		Name:     "partition",
 		Kind:     history.KindPartition,
 		Doc:      "nodes do not let the packets of other nodes in",
-		Params:   []nemesis.Param{how()},
+		Params:   []declare.Param{how()},
 		Variants: grudges(),
 		Needs:    cutNeeds(),
 		Holds:    []nemesis.Resource{nemesis.HoldLinks},

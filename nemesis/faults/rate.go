@@ -3,6 +3,7 @@ package faults
 import (
 	"math"
 
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -12,13 +13,13 @@ func rate() nemesis.Fault {
 	return shaping{
 		name: "rate",
 		doc:  "links carry only so many bytes in a second",
-		params: []nemesis.Param{
-			{Name: "rate", Kind: nemesis.Rate, Default: "1MB/s", Draw: []string{"500kB/s", "1MB/s", "2MB/s"}, Min: "10kB/s", Max: "20MB/s",
+		params: []declare.Param{
+			{Name: "rate", Kind: declare.Rate, Default: "1MB/s", Draw: []string{"500kB/s", "1MB/s", "2MB/s"}, Min: "10kB/s", Max: "20MB/s",
 				Doc: "what a link carries, in each direction"},
 		},
-		of:     func(a nemesis.Args) nemesis.Shaping { return nemesis.Shaping{Rate: int64(a.Float("rate"))} },
+		of:     func(a declare.Args) nemesis.Shaping { return nemesis.Shaping{Rate: int64(a.Float("rate"))} },
 		flow:   burstOfDatagrams,
-		claims: func(a nemesis.Args, _ int) []claim { return []claim{carried(a.Float("rate"))} },
+		claims: func(a declare.Args, _ int) []claim { return []claim{carried(a.Float("rate"))} },
 	}.fault()
 }
 
@@ -26,7 +27,7 @@ const datagram = 1200 // bytes
 
 // burstOfDatagrams are what takes a fifth of a second at that rate, sent at
 // once.
-func burstOfDatagrams(a nemesis.Args) flowPlan {
+func burstOfDatagrams(a declare.Args) flowPlan {
 	return flowPlan{count: max(8, min(int(a.Float("rate")/5/datagram), 1000)), size: datagram}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -14,10 +15,10 @@ func rollingRestart() nemesis.Fault {
 		Name: "rolling-restart",
 		Kind: history.KindProcess,
 		Doc:  "one server after the other is killed and started again, round and round",
-		Params: []nemesis.Param{
-			{Name: "away", Kind: nemesis.Duration, Default: "300ms", Draw: []string{"100ms", "300ms", "600ms"}, Min: "0s", Max: "1m",
+		Params: []declare.Param{
+			{Name: "away", Kind: declare.Duration, Default: "300ms", Draw: []string{"100ms", "300ms", "600ms"}, Min: "0s", Max: "1m",
 				Doc: "how long each is away"},
-			{Name: "pause", Kind: nemesis.Duration, Default: "300ms", Draw: []string{"0s", "300ms"}, Min: "0s", Max: "1m",
+			{Name: "pause", Kind: declare.Duration, Default: "300ms", Draw: []string{"0s", "300ms"}, Min: "0s", Max: "1m",
 				Doc: "between the start of one and the end of the next"},
 		},
 		Variants: []nemesis.Variant{{Name: "all", Doc: "every node, one at a time, in a random order", Majority: atLeast(3)}},

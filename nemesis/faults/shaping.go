@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -54,15 +55,15 @@ func chooseLinks(h *nemesis.Hit) ([]history.Link, error) {
 type shaping struct {
 	name   string
 	doc    string
-	params []nemesis.Param
+	params []declare.Param
 	raw    bool // it sends packets of its own making
-	check  func(nemesis.Args) error
+	check  func(declare.Args) error
 	// of is what the parameters mean.
-	of func(nemesis.Args) nemesis.Shaping
+	of func(declare.Args) nemesis.Shaping
 	// flow is what to send over each link, to see it.
-	flow func(nemesis.Args) flowPlan
+	flow func(declare.Args) flowPlan
 	// claims are what must be seen of n datagrams in all.
-	claims func(a nemesis.Args, n int) []claim
+	claims func(a declare.Args, n int) []claim
 }
 
 // flowPlan is how much has to be sent to see a fault.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -17,8 +18,8 @@ func slowCPU() nemesis.Fault {
 		Name: "slow-cpu",
 		Kind: history.KindMachine,
 		Doc:  "machines get only a share of a processor",
-		Params: []nemesis.Param{
-			{Name: "cpus", Kind: nemesis.Number, Default: "0.1", Draw: []string{"0.05", "0.1", "0.2"}, Min: "0.02", Max: "64",
+		Params: []declare.Param{
+			{Name: "cpus", Kind: declare.Number, Default: "0.1", Draw: []string{"0.05", "0.1", "0.2"}, Min: "0.02", Max: "64",
 				Doc: "processors' worth of time that a machine may use"},
 		},
 		Variants: harmless(),

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -15,8 +16,8 @@ func stutter() nemesis.Fault {
 		Name: "stutter",
 		Kind: history.KindProcess,
 		Doc:  "servers are stopped and continued every few hundred milliseconds",
-		Params: []nemesis.Param{
-			{Name: "every", Kind: nemesis.Duration, Default: "200ms", Draw: []string{"100ms", "200ms", "400ms"}, Min: "10ms", Max: "1m",
+		Params: []declare.Param{
+			{Name: "every", Kind: declare.Duration, Default: "200ms", Draw: []string{"100ms", "200ms", "400ms"}, Min: "10ms", Max: "1m",
 				Doc: "how long a server stands still, and how long it then runs"},
 		},
 		Variants: targets(),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -18,7 +19,7 @@ func swizzleClog() nemesis.Fault {
 		Name:     "swizzle-clog",
 		Kind:     history.KindPartition,
 		Doc:      "nodes are cut off one by one, and connected again in another order",
-		Params:   []nemesis.Param{how()},
+		Params:   []declare.Param{how()},
 		Variants: withoutVariant(targets(), "one", "leader", "follower", "old-leader", "candidate"),
 		Needs:    cutNeeds(),
 		Holds:    []nemesis.Resource{nemesis.HoldLinks},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
@@ -281,14 +282,14 @@ func (d *drawer) plan(c nemesis.Choice, v nemesis.Variant, at, hold time.Duratio
 
 // params draws what was not given. A draw that makes no sense together is drawn
 // again, and at last left to the defaults.
-func (d *drawer) params(c nemesis.Choice) nemesis.Args {
+func (d *drawer) params(c nemesis.Choice) declare.Args {
 	for range 20 {
-		args := c.Fault.Fill(c.Args, d.rng.IntN)
+		args := c.Fault.Params.Fill(c.Args, d.rng.IntN)
 		if c.Fault.Check == nil || c.Fault.Check(args) == nil {
 			return args
 		}
 	}
-	return c.Fault.Fill(c.Args, nil)
+	return c.Fault.Params.Fill(c.Args, nil)
 }
 
 // follow lays down the steps that a test names.

@@ -75,7 +75,7 @@ func testDelay(t *testing.T, a, b, c *host) {
 	}
 }
 
-func testJitter(t *testing.T, a, b, _ *host) {
+func testJitter(t *testing.T, a, b, c *host) {
 	const delay, jitter = 40 * time.Millisecond, 10 * time.Millisecond
 	for dist, want := range map[string][3]float64{ // least, median and p99, in ms
 		protocol.DistUniform: {30, 40, 49.8},
@@ -84,13 +84,15 @@ func testJitter(t *testing.T, a, b, _ *host) {
 	} {
 		a.net(t, nil, protocol.Shape{To: b.addr, Delay: delay, Jitter: jitter, Distribution: dist, Seed: 7})
 		patiently(t, func(j judge) {
-			_, heard := a.flow(t, 500, 2*time.Millisecond, 0, b)
+			_, heard := a.flow(t, 500, 2*time.Millisecond, 0, b, c)
 			h := heard[0]
 			ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
+			// What is late without any shape is the computer's doing.
+			busy := ms(heard[1].Delay.P99)
 			within(j, dist+": received", h.Received, 500, 500)
 			within(j, dist+": the least", ms(h.Delay.Min), want[0]-0.1, want[0]+16)
-			within(j, dist+": the median", ms(h.Delay.Median), want[1]-1.5, want[1]+3)
-			within(j, dist+": p99", ms(h.Delay.P99), want[2]-5, want[2]+8)
+			within(j, dist+": the median", ms(h.Delay.Median), want[1]-1.5, want[1]+3+busy)
+			within(j, dist+": p99", ms(h.Delay.P99), want[2]-5, want[2]+8+2*busy)
 			within(j, dist+": reordered", h.Reordered, 50, 500)
 		})
 	}

@@ -292,14 +292,14 @@ func (a *attempt) Errorf(format string, args ...any) {
 func patiently(t *testing.T, try func(j judge)) {
 	t.Helper()
 	var a attempt
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); {
 		a = attempt{}
 		if try(&a); len(a.complaints) == 0 {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Errorf("for a minute in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
+	t.Errorf("for three minutes in vain; the last time:\n%s", strings.Join(a.complaints, "\n"))
 }
 
 func must(t testing.TB, err error) {

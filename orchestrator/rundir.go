@@ -15,6 +15,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/trials"
 	"squall/internal/regular"
 )
 
@@ -159,7 +160,8 @@ func ListRuns(out string) ([]RunInfo, error) {
 
 // FindRun resolves what a user may call a run: a path, "latest" (or nothing),
 // or the number that `squall list runs` shows (1 is the newest). Where there is
-// no link, the newest is the latest.
+// no link, the newest is the latest. A run of election trials is not such a run,
+// and the error names the command that shows it.
 func FindRun(out, name string) (string, error) {
 	if name == "" {
 		name = latestLink
@@ -168,6 +170,9 @@ func FindRun(out, name string) (string, error) {
 		name = filepath.Dir(name)
 	}
 	for _, dir := range []string{name, filepath.Join(out, name)} {
+		if holdsTrials(dir) {
+			return "", trialsNotRun(dir)
+		}
 		if holdsRun(dir) {
 			if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 				return resolved, nil
@@ -189,12 +194,18 @@ func FindRun(out, name string) (string, error) {
 
 // holdsRun reports whether a folder holds a run: its plan, or a history alone.
 func holdsRun(dir string) bool {
-	for _, name := range []string{PlanFile, history.FileName} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
-			return true
-		}
-	}
-	return false
+	return holdsFile(dir, PlanFile) || holdsFile(dir, history.FileName)
+}
+
+// holdsTrials reports whether a folder holds a run of election trials: it has a
+// history, but neither a plan nor a load.
+func holdsTrials(dir string) bool {
+	return holdsFile(dir, trials.FileName) && !holdsFile(dir, PlanFile)
+}
+
+func holdsFile(dir, name string) bool {
+	info, err := os.Stat(filepath.Join(dir, name))
+	return err == nil && info.Mode().IsRegular()
 }
 
 // lastLines are the end of a log, to be added to an error: each on a line of

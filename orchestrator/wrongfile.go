@@ -103,6 +103,14 @@ func noRun(out, name string) error {
 		name, filepath.Join(out, name), PlanFile, history.FileName, outFlag(out))
 }
 
+// trialsNotRun is the error for election trials where a run of a test is wanted.
+func trialsNotRun(dir string) error {
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
+	return fmt.Errorf("%s is a run of election trials, not of a test: `squall elections --from %s` checks and shows it", dir, Quote(dir))
+}
+
 // outFlag is the flag that names a folder of runs, "" where it is the usual one.
 func outFlag(out string) string {
 	if out == DefaultTest().Out {

@@ -59,9 +59,17 @@ func electionsSubtitle(e measure.Elections) string {
 	if len(e.Losses) == 0 {
 		return fmt.Sprintf("%s elected, none lost", plural(e.Count, "leader"))
 	}
-	return fmt.Sprintf("%s lost.  Time to the next leader: median %s, longest %s.  Clients without a success: median %s, longest %s",
-		plural(len(e.Losses), "leader"), millisText(e.NoLeaderMedian), millisText(e.NoLeaderMax),
-		millisText(e.UnavailableMedian), millisText(e.UnavailableMax))
+	n := len(e.Losses)
+	return fmt.Sprintf("%s lost.  Time to the next leader: %s.  Clients without a success: %s",
+		plural(n, "leader"), spreadText(e.NoLeaderMedian, e.NoLeaderMax, n), spreadText(e.UnavailableMedian, e.UnavailableMax, n))
+}
+
+// spreadText is a median and the longest, or the one figure that there is.
+func spreadText(median, most measure.Millis, samples int) string {
+	if samples == 1 || median == most {
+		return millisText(most)
+	}
+	return fmt.Sprintf("median %s, longest %s", millisText(median), millisText(most))
 }
 
 func electionsLegend(fig *figures) []legendEntry {

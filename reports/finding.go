@@ -44,7 +44,7 @@ func findingsOf(r *run, fig *figures) []finding {
 			continue
 		}
 		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText), Key: clip(c.Key, maxShownText),
-			Kind: clip(string(c.Kind), maxName), Explanation: clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
+			Kind: capital(clip(string(c.Kind), maxName)), Explanation: clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
 		witness, events := c.Witness, c.Events
 		if len(witness) > maxShown {
 			f.Left += len(witness) - maxShown

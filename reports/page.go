@@ -236,9 +236,19 @@ func cardsOf(res *check.Results, fig *figures) []card {
 	if len(el.Losses) == 0 {
 		return append(cards, card{"Time without leader", "–", "no leader was lost"}, card{"Unavailable", "–", "no leader was lost"})
 	}
-	return append(cards,
-		card{"Time without leader", millisText(el.NoLeaderMedian), "median; longest " + millisText(el.NoLeaderMax)},
-		card{"Unavailable to clients", millisText(el.UnavailableMedian), "median; longest " + millisText(el.UnavailableMax)})
+	return append(cards, spreadCard("Time without leader", el.NoLeaderMedian, el.NoLeaderMax, len(el.Losses)),
+		spreadCard("Unavailable to clients", el.UnavailableMedian, el.UnavailableMax, len(el.Losses)))
+}
+
+// spreadCard is a median and the longest, or the one figure that there is.
+func spreadCard(title string, median, most measure.Millis, samples int) card {
+	switch {
+	case samples == 1:
+		return card{title, millisText(most), "at the one loss"}
+	case median == most:
+		return card{title, millisText(most), "at each loss"}
+	}
+	return card{title, millisText(median), "median; longest " + millisText(most)}
 }
 
 func historyFacts(r *run) []fact {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,17 +10,11 @@ import (
 )
 
 func runAgent(args []string) error {
-	opts := agent.Options{In: os.Stdin, Out: os.Stdout, Log: os.Stderr}
-	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
-	flags.Func("server-uids", "users of the servers, by number: the first that there is", func(list string) (err error) {
-		opts.Server.UIDs, err = agent.ParseUIDs(list)
-		return err
-	})
-	flags.IntVar(&opts.Server.Processes, "server-processes", 0, "how many processes and threads the servers' user may have")
-	flags.StringVar(&opts.Server.DataDir, "data", "", "directory that becomes the servers'")
-	if err := flags.Parse(args); err != nil {
+	opts, err := agent.ParseOptions(args)
+	if err != nil {
 		return err
 	}
+	opts.In, opts.Out, opts.Log = os.Stdin, os.Stdout, os.Stderr
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// A broken stdout is an error to be handled, not a reason to die of.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -71,20 +72,27 @@ func (a *app) writeExamples(dir string, force bool) error {
 	if err != nil {
 		return err
 	}
+	if err := wantFolder(filepath.Join(dir, schemaFolder)); err != nil {
+		return err
+	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)
-		if _, err := os.Lstat(path); err == nil && !force && !f.own {
+		info, err := os.Lstat(path)
+		switch {
+		case err == nil && info.IsDir():
+			return usageError(fmt.Errorf("%s is a folder, and the example of that name cannot be written: move it away, or take another folder: squall init DIR", path))
+		case err == nil && !force && !f.own:
 			return usageError(fmt.Errorf("%s is there already and was left alone; take another folder, or --force to write over it", path))
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("write the examples: %w", err)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return cannotWrite(dir, err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, schemaFolder), 0o755); err != nil {
-		return fmt.Errorf("write the examples: %w", err)
+		return cannotWrite(dir, err)
 	}
 	for _, f := range files {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.text, 0o644); err != nil {
-			return fmt.Errorf("write the examples: %w", err)
+			return cannotWrite(dir, err)
 		}
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -92,4 +100,36 @@ func (a *app) writeExamples(dir string, force bool) error {
 	plain.Fprintf(a.out, "try      %s run %s\n", a.program, at("test.yaml"))
 	plain.Fprintf(a.out, "and      %s campaign %s\n", a.program, at("campaign.yaml"))
 	return nil
+}
+
+// wantFolder refuses a path that cannot become a folder, since it or what is
+// above it is something else.
+func wantFolder(path string) error {
+	for at := path; ; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err == nil {
+			if !info.IsDir() {
+				return usageError(fmt.Errorf("%s is a file, and the examples need a folder there: move it away, or name another folder: squall init DIR", at))
+			}
+			return nil
+		}
+		if _, err := os.Lstat(at); err == nil {
+			return usageError(fmt.Errorf("%s is a link that leads nowhere, and the examples need a folder there: remove it, or name another folder: squall init DIR", at))
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}
+
+// cannotWrite says where the examples could not be written, why, and what to do.
+func cannotWrite(dir string, err error) error {
+	where := dir
+	if path := new(fs.PathError); errors.As(err, &path) {
+		where, err = path.Path, path.Err
+	}
+	err = fmt.Errorf("the examples cannot be written to %s: %w at %s; name a folder that can be written to: squall init DIR", dir, err, where)
+	if errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return usageError(err)
 }

@@ -132,19 +132,34 @@ func printFigures(w io.Writer, r *check.Results) {
 	plain.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
 		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
 	if len(el.Losses) > 0 {
-		plain.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: median %.0f ms, at most %.0f ms; clients without an answer: median %.0f ms, at most %.0f ms\n",
-			el.Count, len(el.Losses), float64(el.NoLeaderMedian), float64(el.NoLeaderMax), float64(el.UnavailableMedian), float64(el.UnavailableMax))
+		plain.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: %s; clients without an answer: %s\n",
+			el.Count, len(el.Losses), medianText(el.NoLeaderMedian, el.NoLeaderMax, len(el.Losses)), medianText(el.UnavailableMedian, el.UnavailableMax, len(el.Losses)))
 		printPhases(w, el)
 	}
 }
 
+// medianText is "median 12 ms, at most 40 ms", or just "12 ms" where the figures
+// are of one sample.
+func medianText(median, most measure.Millis, samples int) string {
+	if samples == 1 || median == most {
+		return fmt.Sprintf("%.0f ms", float64(most))
+	}
+	return fmt.Sprintf("median %.0f ms, at most %.0f ms", float64(median), float64(most))
+}
+
 // printPhases prints what an election took, where the history tells who stood.
 func printPhases(w io.Writer, el measure.Elections) {
-	if !slices.ContainsFunc(el.Losses, func(l measure.Loss) bool { return l.Candidate != "" }) {
+	told := 0
+	for _, l := range el.Losses {
+		if l.Candidate != "" && l.NewLeader != "" {
+			told++
+		}
+	}
+	if told == 0 {
 		return
 	}
-	plain.Fprintf(w, "  elections: noticed in median %.0f ms, at most %.0f ms; won in median %.0f ms, at most %.0f ms; split votes: %d\n",
-		float64(el.DetectionMedian), float64(el.DetectionMax), float64(el.ElectionMedian), float64(el.ElectionMax), el.SplitVotes)
+	plain.Fprintf(w, "  elections: noticed in %s; won in %s; split votes: %d\n",
+		medianText(el.DetectionMedian, el.DetectionMax, told), medianText(el.ElectionMedian, el.ElectionMax, told), el.SplitVotes)
 }
 
 // printEnd prints the last lines: the verdict, the report and the command that

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"strconv"
@@ -47,8 +48,26 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ParseUIDs reads numbers with commas between them.
-func ParseUIDs(list string) (uids []int, err error) {
+// ParseOptions are the options that the flags of an agent give. In, Out and Log
+// are left to the caller. A program that stands for squall-node in tests calls it
+// too, so that it takes what squall-node takes. Usage goes to standard error.
+func ParseOptions(args []string) (Options, error) {
+	var opts Options
+	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
+	flags.Func("server-uids", "users of the servers, by number: the first that there is", func(list string) (err error) {
+		opts.Server.UIDs, err = parseUIDs(list)
+		return err
+	})
+	flags.IntVar(&opts.Server.Processes, "server-processes", 0, "how many processes and threads the servers' user may have")
+	flags.StringVar(&opts.Server.DataDir, "data", "", "directory that becomes the servers'")
+	if err := flags.Parse(args); err != nil {
+		return Options{}, fmt.Errorf("read the flags of the agent: %w", err)
+	}
+	return opts, nil
+}
+
+// parseUIDs reads numbers with commas between them.
+func parseUIDs(list string) (uids []int, err error) {
 	for word := range strings.SplitSeq(list, ",") {
 		uid, err := strconv.ParseUint(word, 10, 31)
 		if err != nil || uid == 0 {

@@ -294,7 +294,11 @@ func TestKilledInTheMiddle(t *testing.T) {
 		l.out = out
 		l.during = func(dir string) {
 			if strings.Contains(dir, "nodes-5_s1") {
-				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				self, err := os.FindProcess(os.Getpid())
+				if err != nil {
+					t.Error(err)
+				}
+				_ = self.Kill()
 				select {}
 			}
 		}

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -44,17 +43,11 @@ func main() {
 
 // runAgent is as that of squall-node.
 func runAgent(args []string) error {
-	opts := agent.Options{In: os.Stdin, Out: os.Stdout, Log: os.Stderr}
-	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
-	flags.Func("server-uids", "users of the servers, by number: the first that there is", func(list string) (err error) {
-		opts.Server.UIDs, err = agent.ParseUIDs(list)
-		return err
-	})
-	flags.IntVar(&opts.Server.Processes, "server-processes", 0, "")
-	flags.StringVar(&opts.Server.DataDir, "data", "", "")
-	if err := flags.Parse(args); err != nil {
+	opts, err := agent.ParseOptions(args)
+	if err != nil {
 		return err
 	}
+	opts.In, opts.Out, opts.Log = os.Stdin, os.Stdout, os.Stderr
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	return agent.Run(ctx, opts)

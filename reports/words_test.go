@@ -1,0 +1,47 @@
+package reports
+
+import (
+	"strings"
+	"testing"
+
+	"squall/history/check"
+	"squall/history/measure"
+)
+
+func TestCapital(t *testing.T) {
+	for text, want := range map[string]string{"stale read": "Stale read", "": "", "éa": "Éa", "\xff": "\xff", "A": "A"} {
+		if got := capital(text); got != want {
+			t.Errorf("capital(%q) = %q", text, got)
+		}
+	}
+}
+
+// A violation's kind is a sentence of its own.
+func TestKindBeginsASentence(t *testing.T) {
+	res := &check.Results{Checks: []check.Result{{Name: "linearizable", Verdict: check.Violation, Kind: check.KindStaleRead,
+		Explanation: "x", Picture: "p.html"}}}
+	found := findingsOf(&run{results: res}, &figures{})
+	if len(found) != 1 || found[0].Kind != "Stale read" {
+		t.Errorf("%+v", found)
+	}
+}
+
+// One loss has no median: its figure stands alone, on its card and over the chart.
+func TestSpreadOfOneSample(t *testing.T) {
+	e := measure.Elections{Count: 2, Losses: make([]measure.Loss, 1), NoLeaderMedian: 120, NoLeaderMax: 120, UnavailableMedian: 250, UnavailableMax: 250}
+	if text := electionsSubtitle(e); !strings.Contains(text, "next leader: 120 ms.") || !strings.HasSuffix(text, "success: 250 ms") {
+		t.Error(text)
+	}
+	cards := cardsOf(&check.Results{Elections: e}, &figures{})
+	if c := cards[len(cards)-2]; c.Value != "120 ms" || c.Detail != "at the one loss" {
+		t.Errorf("%+v", c)
+	}
+	e.Losses, e.NoLeaderMax = make([]measure.Loss, 2), 180
+	if text := electionsSubtitle(e); !strings.Contains(text, "next leader: median 120 ms, longest 180 ms.") {
+		t.Error(text)
+	}
+	cards = cardsOf(&check.Results{Elections: e}, &figures{})
+	if c := cards[len(cards)-2]; c.Value != "120 ms" || c.Detail != "median; longest 180 ms" {
+		t.Errorf("%+v", c)
+	}
+}

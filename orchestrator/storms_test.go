@@ -174,10 +174,7 @@ func realFaults() (all []string) {
 }
 
 func everyFault(t *testing.T, h host, all []string) {
-	pause, long := "200ms", "600ms"
-	if machinetest.Whole() {
-		pause, long = "400ms", "800ms"
-	}
+	const pause, long = "200ms", "600ms"
 	var steps []string
 	for i, name := range all {
 		when := "after " + pause

@@ -26,7 +26,8 @@ const (
 // Client is one connection to one server. Any number of goroutines may share
 // it: their requests go out together and wait for their answers side by side.
 // A client never retries and never reconnects: what an error means is for the
-// caller to decide.
+// caller to decide. A command may be sent again when it has a number in a
+// [Session].
 //
 // The errors of its operations are [*Error]s; [Certain] tells those that had no
 // effect from those with an unknown outcome. An operation whose context ends
@@ -34,7 +35,8 @@ const (
 type Client struct {
 	mux     *mux
 	timeout time.Duration
-	calls   sync.Pool // of *call
+	calls   *sync.Pool // of *call
+	once    *Once      // nil: its commands belong to no session
 }
 
 // Dial connects to the server at addr, which is "host:port".
@@ -55,9 +57,8 @@ func (d Dialer) Dial(ctx context.Context, addr string) (*Client, error) {
 		conn.Close()
 		return nil, fmt.Errorf("connect to kv server %s: %w", addr, err)
 	}
-	c := &Client{mux: newMux(conn, clientWriteTimeout, newPlainClock()), timeout: d.Timeout}
-	c.calls.New = func() any { return &call{done: make(chan struct{}, 1)} }
-	return c, nil
+	calls := &sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+	return &Client{mux: newMux(conn, clientWriteTimeout, newPlainClock()), timeout: d.Timeout, calls: calls}, nil
 }
 
 // greet says hello and reads the answer, for as long as ctx allows.
@@ -73,32 +74,6 @@ func greet(ctx context.Context, conn net.Conn, hello []byte, magic [4]byte) erro
 	return err
 }
 
-// Get reads a key. found is false when the key does not exist.
-func (c *Client) Get(ctx context.Context, key string) (value string, found bool, err error) {
-	r, err := c.do(ctx, OpGet, key, Value{}, "")
-	return r.value.Data, r.value.Present, err
-}
-
-// Put stores a value.
-func (c *Client) Put(ctx context.Context, key, value string) error {
-	_, err := c.do(ctx, OpPut, key, Value{}, value)
-	return err
-}
-
-// Delete removes a key; that it does not exist is no error.
-func (c *Client) Delete(ctx context.Context, key string) error {
-	_, err := c.do(ctx, OpDelete, key, Value{}, "")
-	return err
-}
-
-// CAS stores value if the key holds what is expected, or is absent when that is
-// expected. Otherwise it changes nothing, and swapped is false; then found is
-// what the key holds.
-func (c *Client) CAS(ctx context.Context, key string, expect Value, value string) (swapped bool, found Value, err error) {
-	r, err := c.do(ctx, OpCAS, key, expect, value)
-	return err == nil && r.status == statusOK, r.value, err
-}
-
 // Close ends the connection and waits until every operation in flight has
 // ended. It is idempotent.
 func (c *Client) Close() error {
@@ -110,11 +85,15 @@ func (c *Client) Close() error {
 // Done is closed when the connection has ended, whoever ended it.
 func (c *Client) Done() <-chan struct{} { return c.mux.done }
 
-func (c *Client) do(ctx context.Context, op Op, key string, expect Value, value string) (response, error) {
-	if len(key) > MaxKey || len(value) > MaxValue || len(expect.Data) > MaxValue {
-		return response{}, &Error{Certain: true, Code: CodeTooLarge,
-			Text: fmt.Sprintf("a key has at most %d bytes, a value %d", MaxKey, MaxValue)}
+// do sends a request, whose body encode appends, and waits for its answer.
+func (c *Client) do(ctx context.Context, op Op, encode func(buf []byte) []byte) (response, error) {
+	if c.once == nil || op.Reads() || op == OpRegister {
+		return c.ask(ctx, op, encode)
 	}
+	return c.once.ask(ctx, c, op, encode)
+}
+
+func (c *Client) ask(ctx context.Context, op Op, encode func(buf []byte) []byte) (response, error) {
 	buf, kerr := c.mux.begin(ctx, true)
 	if kerr != nil {
 		return response{}, kerr
@@ -125,13 +104,13 @@ func (c *Client) do(ctx context.Context, op Op, key string, expect Value, value 
 	if c.timeout > 0 {
 		k.born = c.mux.clock.Now()
 	}
-	id := c.mux.commit(k, appendCommand(buf, op, key, expect, value))
+	id := c.mux.commit(k, encode(buf))
 	select {
 	case <-k.done:
 	case <-ctx.Done():
 		if c.mux.abandon(id) {
 			c.recycle(k)
-			return response{}, contextError(ctx, op == OpGet)
+			return response{}, contextError(ctx, op.Reads())
 		}
 		<-k.done // its end is already under way
 	}
@@ -144,7 +123,7 @@ func (c *Client) do(ctx context.Context, op Op, key string, expect Value, value 
 	case statusFailed:
 		return response{}, &Error{Certain: true, Code: resp.code, Text: resp.text}
 	case statusUnknown:
-		return response{}, &Error{Certain: op == OpGet, Code: resp.code, Text: resp.text}
+		return response{}, &Error{Certain: op.Reads(), Code: resp.code, Text: resp.text}
 	}
 	return resp, nil
 }

@@ -63,9 +63,9 @@ func TestConnectionLostAfterSending(t *testing.T) {
 				_, _, _ = readRequest(bufio.NewReader(conn)) // then it closes
 			})
 			c := dialServer(t, addr, time.Minute)
-			_, err := c.do(context.Background(), op, "k", Absent(), "v")
+			_, err := c.keyed(context.Background(), op, "k", Absent(), "v")
 			wantError(t, err, CodeConnLost, op == OpGet)
-			_, err = c.do(context.Background(), op, "k", Absent(), "v")
+			_, err = c.keyed(context.Background(), op, "k", Absent(), "v")
 			wantError(t, err, CodeNotSent, true)
 		})
 	}
@@ -239,7 +239,7 @@ func TestErrors(t *testing.T) {
 	if Certain(nil) || Certain(io.EOF) || Certain(err) || !Certain(&Error{Certain: true}) {
 		t.Error("Certain does not tell")
 	}
-	for code := CodeInternal; code <= CodeCanceled; code++ {
+	for code := CodeInternal; code <= CodeReused; code++ {
 		if strings.HasPrefix(code.String(), "code") {
 			t.Errorf("code %d has no name", code)
 		}

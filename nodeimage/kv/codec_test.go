@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCommandRoundTrip(t *testing.T) {
@@ -59,7 +61,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"nothing":            {},
 		"operation 0":        {0, 1, 'k'},
-		"operation 9":        {9, 1, 'k'},
+		"operation 13":       {13, 1, 'k'},
 		"key over limit":     appendCommand(nil, OpGet, strings.Repeat("k", MaxKey+1), Value{}, ""),
 		"value over limit":   appendCommand(nil, OpPut, "k", Value{}, strings.Repeat("v", MaxValue+1)),
 		"absurd length":      huge,
@@ -68,6 +70,20 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"value on a get":     append(appendCommand(nil, OpGet, "k", Value{}, ""), 1, 'v'),
 		"put without value":  {byte(OpPut), 1, 'k'},
 		"expect without new": {byte(OpCAS), 1, 'k', 1, 1, 'e'},
+		"big element":        appendCommand(nil, OpAppend, "k", Value{}, strings.Repeat("v", MaxElement+1)),
+		"long name":          appendLock(nil, OpAcquire, strings.Repeat("k", MaxName+1), "me", 0, 0),
+		"long owner":         appendLock(nil, OpAcquire, "k", strings.Repeat("k", MaxName+1), 0, 0),
+		"long lease":         appendLock(nil, OpAcquire, "k", "me", 0, MaxTTL+1),
+		"session 0":          appendCommand(appendSession(nil, 0, 1, 1), OpPut, "k", Value{}, "v"),
+		"number 0":           appendCommand(appendSession(nil, 1, 0, 0), OpPut, "k", Value{}, "v"),
+		"answered itself":    appendCommand(appendSession(nil, 1, 5, 6), OpPut, "k", Value{}, "v"),
+		"read in a session":  appendCommand(appendSession(nil, 1, 1, 1), OpGet, "k", Value{}, ""),
+		"session in itself":  appendSession(appendSession(nil, 1, 1, 1), 1, 1, 1),
+		"register in one":    append(appendSession(nil, 1, 1, 1), byte(OpRegister)),
+		"nothing in one":     appendSession(nil, 1, 1, 1),
+		"the leader's time":  appendLock(appendTime(nil, 1), OpAcquire, "k", "me", 0, 0),
+		"big transaction": appendTxn(nil, OpTxn, &Txn{Then: []TxnOp{{Op: OpPut, Value: strings.Repeat("v", MaxValue)},
+			{Op: OpPut, Value: strings.Repeat("v", MaxValue)}}}),
 	} {
 		if _, err := decodeCommand(raw); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -79,23 +95,172 @@ func FuzzDecodeCommand(f *testing.F) {
 	f.Add(appendCommand(nil, OpGet, "key", Value{}, ""))
 	f.Add(appendCommand(nil, OpPut, "key", Value{}, "value"))
 	f.Add(appendCommand(nil, OpCAS, "key", Some("old"), "new"))
+	for _, raw := range laterCommands() {
+		f.Add(raw)
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c, err := decodeCommand(raw)
 		if err != nil {
 			return
 		}
-		expect := Value{Data: string(c.expect), Present: c.expectPresent}
-		again, err := decodeCommand(appendCommand(nil, c.op, string(c.key), expect, string(c.value)))
+		again, err := decodeCommand(encoded(&c))
 		if err != nil {
 			t.Fatalf("encoded anew it is refused: %v", err)
 		}
-		if again.op != c.op || !bytes.Equal(again.key, c.key) || again.expectPresent != c.expectPresent ||
-			!bytes.Equal(again.expect, c.expect) || !bytes.Equal(again.value, c.value) {
+		if !bytes.Equal(encoded(&again), encoded(&c)) {
 			t.Fatalf("%+v became %+v", c, again)
 		}
-		// Whatever is accepted can be applied.
-		NewMachine().Apply(1, raw)
+		// Whatever is accepted can be applied, or read.
+		m := full()
+		switch {
+		case c.op.Reads():
+			if r := m.Query(&c); r.status == statusFailed && r.code == CodeInternal {
+				t.Fatalf("%+v: %+v", c, r)
+			}
+			return
+		case c.op.timed():
+			raw = append(appendTime(nil, 7), raw...)
+		}
+		if r := m.Apply(100, raw).(response); r.status == statusFailed && r.code == CodeInternal {
+			t.Fatalf("%+v: %+v", c, r)
+		}
 	})
+}
+
+// FuzzApply applies whatever stands in the log: it is carried out or refused.
+func FuzzApply(f *testing.F) {
+	for _, raw := range laterCommands() {
+		f.Add(raw)
+		f.Add(append(appendTime(nil, 7), raw...))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m := full()
+		before := m.Hash()
+		r := m.Apply(100, raw).(response)
+		if r.status == statusFailed && r.code == CodeInternal && m.Hash() != before {
+			t.Fatalf("refused, and it changed the state: %+v", r)
+		}
+	})
+}
+
+// FuzzDecodeData reads what answers may carry.
+func FuzzDecodeData(f *testing.F) {
+	f.Add("\x01a\x00")
+	f.Add(string(appendResult(appendResult(nil, OpGet, Some("v")), OpList, Some("\x01a"))))
+	held := lock{owner: "me", token: 7, ends: 50}
+	f.Add(held.holder(10).Data)
+	f.Fuzz(func(t *testing.T, data string) {
+		if elements, err := decodeList(data); err == nil {
+			l := &list{}
+			for _, e := range elements {
+				l = l.with([]byte(e))
+			}
+			if again, err := decodeList(string(l.encoded)); err != nil || !slices.Equal(again, elements) {
+				t.Fatalf("list %q became %q, %v", elements, again, err)
+			}
+		}
+		if results, err := decodeResults(data); err == nil && len(results) > len(data) {
+			t.Fatalf("%d results of %d bytes", len(results), len(data))
+		}
+		if h, err := decodeHolder(Some(data)); err == nil {
+			l := lock{owner: h.Owner, token: h.Token, ends: 100 + h.Left}
+			if h.Left == 0 {
+				l.ends = never
+			}
+			if again := l.holder(100); again != Some(data) {
+				t.Fatalf("%+v became %+v", h, again)
+			}
+		}
+	})
+}
+
+// encoded is a command's encoded form.
+func encoded(c *command) []byte {
+	var b []byte
+	if c.rest != nil && c.rest.session != 0 {
+		b = appendSession(b, c.rest.session, c.rest.number, c.rest.answered)
+	}
+	expect := Value{Data: string(c.expect), Present: c.expectPresent}
+	switch {
+	case c.op == OpRegister:
+		return append(b, byte(c.op))
+	case c.op.timed():
+		return appendLock(b, c.op, string(c.key), string(c.value), c.rest.token, c.rest.ttl)
+	case c.op == OpTxn || c.op == OpReadTxn:
+		t := Txn{Then: txnOps(c.rest.txn.then), Else: txnOps(c.rest.txn.otherwise)}
+		for _, cond := range c.rest.txn.conditions {
+			t.If = append(t.If, Condition{Key: string(cond.key), Value: Value{Data: string(cond.expect), Present: cond.expectPresent}})
+		}
+		return appendTxn(b, c.op, &t)
+	}
+	return appendCommand(b, c.op, string(c.key), expect, string(c.value))
+}
+
+func txnOps(commands []command) (ops []TxnOp) {
+	for _, c := range commands {
+		ops = append(ops, TxnOp{Op: c.op, Key: string(c.key), Value: string(c.value)})
+	}
+	return ops
+}
+
+// laterCommands are commands that came with version 3 of the protocol.
+func laterCommands() map[string][]byte {
+	txn := Txn{If: []Condition{{Key: "a", Value: Some("1")}, {Key: "b"}},
+		Then: []TxnOp{{Op: OpPut, Key: "a", Value: "2"}, {Op: OpAppend, Key: "l", Value: "x"}, {Op: OpDelete, Key: "c"}},
+		Else: []TxnOp{{Op: OpGet, Key: "a"}, {Op: OpList, Key: "l"}}}
+	reads := Txn{Then: []TxnOp{{Op: OpGet, Key: "a"}, {Op: OpList, Key: "l"}}}
+	whole := appendCommand(appendSession(nil, 1<<63, 1<<63, 1<<63), OpCAS, strings.Repeat("k", MaxKey),
+		Some(strings.Repeat("v", MaxValue)), strings.Repeat("v", MaxValue))
+	return map[string][]byte{
+		"append":            appendCommand(nil, OpAppend, "l", Value{}, "element"),
+		"append nothing":    appendCommand(nil, OpAppend, "", Value{}, ""),
+		"list":              appendCommand(nil, OpList, "l", Value{}, ""),
+		"transaction":       appendTxn(nil, OpTxn, &txn),
+		"empty transaction": appendTxn(nil, OpTxn, &Txn{}),
+		"reads":             appendTxn(nil, OpReadTxn, &reads),
+		"register":          {byte(OpRegister)},
+		"acquire":           appendLock(nil, OpAcquire, "lock", "me", 0, MaxTTL),
+		"acquire for ever":  appendLock(nil, OpAcquire, "", "", 0, 0),
+		"release":           appendLock(nil, OpRelease, "lock", "me", 1<<63, 0),
+		"keep alive":        appendLock(nil, OpKeepAlive, "lock", "me", 7, time.Second),
+		"lock in a session": appendLock(appendSession(nil, 7, 300, 2), OpAcquire, "lock", "me", 0, time.Second),
+		"txn in a session":  appendTxn(appendSession(nil, 7, 1, 1), OpTxn, &txn),
+		"the longest":       whole,
+	}
+}
+
+func TestLaterCommandsRoundTrip(t *testing.T) {
+	for name, raw := range laterCommands() {
+		t.Run(name, func(t *testing.T) {
+			c, err := decodeCommand(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again := encoded(&c); !bytes.Equal(again, raw) {
+				t.Errorf("it came back as % x", again[:min(len(again), 64)])
+			}
+			if len(raw) > maxBody {
+				t.Errorf("it has %d bytes, over the limit of %d", len(raw), maxBody)
+			}
+			for cut := range min(len(raw), 100) {
+				if _, err := decodeCommand(raw[:cut]); err == nil {
+					t.Errorf("cut to %d of %d bytes it was accepted", cut, len(raw))
+				}
+			}
+			if _, err := decodeCommand(append(bytes.Clone(raw), 0)); err == nil {
+				t.Error("accepted with a byte too many")
+			}
+			if _, err := decodeEntry(append(appendTime(nil, 7), raw...)); (err == nil) != c.op.timed() {
+				t.Errorf("with the time in front: %v", err)
+			}
+			if _, err := decodeEntry(raw); (err == nil) == c.op.timed() {
+				t.Errorf("without the time: %v", err)
+			}
+			if _, err := decodeCommand(append(appendTime(nil, 7), raw...)); err == nil {
+				t.Error("a request with the time was accepted")
+			}
+		})
+	}
 }
 
 var responses = []response{
@@ -213,8 +378,8 @@ func TestReplies(t *testing.T) {
 	for _, c := range []struct{ name, reply, want string }{
 		{"welcome", string(shortHello(peerMagic, welcome)), ""},
 		{"refused", string(shortHello(peerMagic, wrongCluster)), "it belongs to another cluster"},
-		{"welcomed by version 1", "sqpr\x00\x01\x00\x00", "it speaks version 1, this side 2"},
-		{"refused by version 1", "sqpr\x00\x01\x00\x01", "it speaks version 1, this side 2"},
+		{"welcomed by version 1", "sqpr\x00\x01\x00\x00", "it speaks version 1, this side 3"},
+		{"refused by version 1", "sqpr\x00\x01\x00\x01", "it speaks version 1, this side 3"},
 		{"cut", "sqpr\x00\x02\x00\x00\x00", "the end of its hello"},
 		{"damaged", "sqpr\x00\x02\x00\x00\x00\x00\x00\x00", "damaged on the way"},
 		{"of clients", string(shortHello(clientMagic, welcome)), "no hello"},

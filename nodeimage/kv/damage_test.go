@@ -311,7 +311,7 @@ func TestDamageIsTold(t *testing.T) {
 		return server.log.contains("the checksum of its body is") && server.log.contains("so_far=3")
 	})
 	var page strings.Builder
-	if err := writeMetrics(&page, server.metrics, raft.Status{}, 0, 0); err != nil {
+	if err := writeMetrics(&page, server.metrics, raft.Status{}, Stats{}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(page.String(), "\nsquall_damaged_connections_total 3\n") {

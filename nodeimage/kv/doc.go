@@ -1,7 +1,9 @@
-// Package kv is a replicated key-value map on the Raft library: its state
-// machine, its server, and the client of that server.
+// Package kv is a replicated store on the Raft library: strings and lists by
+// key, transactions over several keys, locks with leases, and sessions whose
+// commands may be sent again. The package holds its state machine, its server,
+// and the client of that server.
 //
-// # Client protocol, version 2
+// # Client protocol, version 3
 //
 // A client opens a TCP connection (default port 4100) and sends a hello of 12
 // bytes: the letters "sqkv", the protocol version (u16), 0 (u16), and a
@@ -17,26 +19,121 @@
 // Requests are pipelined: a client need not wait for an answer before it sends
 // the next request, and answers come in any order.
 //
-// The body of a request:
+// The body of a request is an operation (u8) and what belongs to it. Bytes are
+// a uvarint length and as many bytes: a key at most 64 KiB, a value 1 MiB, an
+// element of a list 64 KiB, a name or an owner 1 KiB.
 //
-//	op (u8)      1 get, 2 put, 3 delete, 4 compare-and-set
-//	key          uvarint length, bytes; at most 64 KiB
-//	expect       compare-and-set only: 0 (u8), the key must be absent; or
-//	             1 (u8), uvarint length, bytes: the key must hold this
-//	value        put and compare-and-set only: uvarint length, bytes; at most 1 MiB
+//	1 get            key
+//	2 put            key, value
+//	3 delete         key
+//	4 compare-and-set  key, expect, value
+//	5 append         key, element
+//	6 list           key
+//	7 transaction    conditions, then, else; at most 2 MiB together
+//	8 read-only transaction  likewise, with gets and lists alone
+//	9 register       nothing
+//	10 acquire       name, owner, ttl
+//	11 release       name, owner, token
+//	12 keep-alive    name, owner, token, ttl
+//
+// What is expected is 0 (u8), the key must be absent; or 1 (u8) and a value that
+// the key must hold. Conditions are a uvarint count, at most 128, and of each its
+// key and what is expected; then and else are a uvarint count, at most 128, and
+// of each operation, which is one of 1, 2, 3, 5 and 6, its body. A token and a
+// ttl are uvarints, a ttl in nanoseconds, at most a year, 0 for ever.
+//
+// Before operations 2 to 5, 7 and 10 to 12 may stand that they belong to a
+// session: 128 (u8), the session's id (u64), the command's number in it
+// (uvarint, from 1), and the number below which all answers of the session have
+// arrived (uvarint, from 1, not above the command's).
 //
 // The body of an answer is a status (u8) and what belongs to it:
 //
-//	1 ok               0 (u8): no value; or 1 (u8) and the value, to the end of the frame
-//	2 compare failed   likewise: what the key holds instead of the expected value
-//	3 failed           code (u8), text to the end: the operation certainly had
+//	1 ok               0 (u8): nothing; or 1 (u8) and the data, to the end of the frame
+//	2 not so           likewise
+//	3 failed           code (u8), text to the end: the request certainly had
 //	                   no effect and never will
-//	4 unknown          code (u8), text to the end: the operation may or may not
+//	4 unknown          code (u8), text to the end: the request may or may not
 //	                   have taken effect, now or later
 //
-// A get is answered "ok" with the value, or without one when the key does not
-// exist. A get has no effect, so it is never answered "unknown". The codes are
-// those of [Code]. A frame that breaks these rules ends the connection.
+// The data depends on the operation. A key that does not exist has none.
+//
+//	get              ok: the value
+//	compare-and-set  not so: what the key holds instead of the expected value
+//	list             ok: the elements, each as bytes
+//	transaction      ok, of then, or not so, of else: the result of each
+//	                 operation, at most 2 MiB together: 0 (u8), it has none; or 1
+//	                 (u8) and a value as bytes; or 2 (u8) and a list as bytes
+//	register         ok: the session's id (u64)
+//	acquire          ok: the token (u64); not so: the holder
+//	release, keep-alive  not so: the holder, or nothing when nobody holds the lock
+//
+// A holder is its token (u64), what is left of its lease (u64, nanoseconds; 0
+// for ever), and the owner. Operations 1, 6 and 8 have no effect, so they are
+// never answered "unknown". The codes are those of [Code]. A frame that breaks
+// these rules ends the connection.
+//
+// # Strings, lists and transactions
+//
+// A key holds a string or a list. An append to a key that does not exist begins
+// a list; a delete removes either kind; every other operation on the wrong kind
+// fails (CodeWrongKind). A list has at most 1 MiB, with one to three bytes for
+// each element's length; an append beyond fails (CodeTooLarge).
+//
+// A transaction is carried out at one place in the log, its reads included. When
+// all its conditions hold, it is then, otherwise else. Each operation sees what
+// those before it did; when one fails, the transaction fails and changes
+// nothing. A read-only transaction goes by ReadIndex as a get does, and reads
+// all its keys at one moment.
+//
+// # Sessions
+//
+// A command without an answer may have been applied, so it must not be sent
+// again, unless it has a number in a session (Raft thesis, section 6.3). The
+// state machine keeps the answers to a session's commands. When a number comes
+// again, whoever sends it and to whatever node, it is answered as it was and not
+// applied. Failures that the state machine itself decides on are such answers,
+// too: the wrong kind, too large, too many locks.
+//
+// There are at most 1,024 sessions; of each 64 answers and 8 MiB of them are
+// kept, and 64 MiB of all. Beyond that, sessions are ended in the order in which
+// they were used last, and in a session the answers to the lowest numbers are
+// dropped; so are those to the numbers that the client has named as answered.
+// All of that goes by the log, so it is the same on every node, and it is in the
+// snapshots. A command of a session that was ended is never applied, and fails
+// with CodeNoSession; one whose number is at or below a dropped one is never
+// applied from there on, and fails with CodeForgotten. Both say that this
+// request had no effect. An earlier one with the same number may have had one:
+// [Client.With] takes that into account.
+//
+// # Locks
+//
+// A lock is held by an owner until it is released or its lease has ended. Each
+// grant has a token, higher than that of every grant before it, of whatever
+// lock. A lock is not granted twice, not even to its holder.
+//
+// Leases go by the lease time, which is part of the state. The leader puts it
+// into the log with each command on a lock; by that time, and none of their own,
+// all nodes decide whether a lease has ended. While a node leads, the time
+// passes by that node's clock (see [Clock]). A new leader begins where its state
+// stands; it never goes back, whatever an earlier leader wrote. So clocks of
+// different nodes are never compared, and a change of leader can only prolong
+// leases, by what has passed since the last command on any lock, not shorten
+// them. A clock that jumps or runs fast makes leases end early; one that stands
+// still or is set back prolongs them.
+//
+// What is guaranteed, whatever the clocks do: the grants of a lock, its releases
+// and keep-alives stand in one order, and none of them is granted while it is
+// held in that order; tokens only rise; a release or keep-alive by anyone but the
+// holder, or after the end of the lease, changes nothing.
+//
+// What is not: that the holder knows. The lease begins when the leader reads its
+// clock, before the holder hears of it. By the time its answer arrives, and
+// later whenever the holder is slow or its own clock is, the lease can be over
+// for the servers and the lock held by another, while the first one still
+// believes in it. No lock with a lease can prevent that. That is what the token
+// is for: what the lock protects has to remember the highest token that it has
+// seen and refuse lower ones.
 //
 // # A network that changes bytes
 //
@@ -67,8 +164,15 @@
 // the header's own (u32), and the message; a length of 0 says no more than "I am
 // here". A connection for requests speaks the client protocol.
 //
+// The log holds the bodies of requests. Before those of operations 10 to 12 the
+// leader puts 129 (u8) and the lease time (u64, nanoseconds); no request may
+// hold that.
+//
 // # Earlier versions
 //
+// Version 2 had operations 1 to 4, and no sessions. Its hellos were as they are
+// now; they are answered with the verdict that the version is not spoken.
 // The hellos of version 1 were shorter by the checksum. They are answered in the
 // form above, whose first 8 bytes that version understands as a refusal.
+// Snapshots of earlier versions are refused.
 package kv

@@ -24,6 +24,11 @@ const (
 	CodeTooLarge    Code = 11 // the key or a value is beyond the limit
 	CodeCanceled    Code = 12 // the caller's context was cancelled
 	CodeLeaderMoved Code = 13 // it was forwarded, and meanwhile another node leads
+	CodeWrongKind   Code = 14 // the key holds a list and not a string, or the other way round
+	CodeTooMany     Code = 15 // of what there may be so many of
+	CodeNoSession   Code = 16 // the session was ended, or never was
+	CodeForgotten   Code = 17 // the answer to the command is not kept any more, if it ever came to one
+	CodeReused      Code = 18 // the number in the session belongs to another command
 )
 
 func (c Code) String() string {
@@ -54,6 +59,16 @@ func (c Code) String() string {
 		return "cancelled"
 	case CodeLeaderMoved:
 		return "another node leads now"
+	case CodeWrongKind:
+		return "wrong kind of value"
+	case CodeTooMany:
+		return "too many"
+	case CodeNoSession:
+		return "no such session"
+	case CodeForgotten:
+		return "answer not kept"
+	case CodeReused:
+		return "number used for another command"
 	}
 	return fmt.Sprintf("code %d", uint8(c))
 }

@@ -20,8 +20,9 @@ const (
 	peerHeader   = 4 + 2*sumSize
 
 	// maxBody is the longest body that a correct client or server sends: a
-	// compare-and-set with everything at its limit.
-	maxBody = 2 + MaxKey + 2*MaxValue + 3*binary.MaxVarintLen32
+	// compare-and-set in a session, with everything at its limit. A transaction
+	// and its results are shorter.
+	maxBody = 2 + MaxKey + 2*MaxValue + 3*binary.MaxVarintLen32 + 9 + 2*binary.MaxVarintLen64
 )
 
 // checksum is CRC-32C, which finds every change within 32 bits in a row and

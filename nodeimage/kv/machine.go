@@ -17,6 +17,15 @@ const shardCount = 256
 type entry struct {
 	value string
 	hash  uint64
+	list  *list // nil: the value is a string
+}
+
+// size is the bytes in the value.
+func (e *entry) size() int {
+	if e.list != nil {
+		return len(e.list.encoded)
+	}
+	return len(e.value)
 }
 
 // shard is one part of the map.
@@ -25,91 +34,166 @@ type shard struct {
 	shared  bool // a snapshot reads entries: copy before writing
 }
 
-// Machine is the key-value map that is replicated. Apply, Get, Snapshot and
-// Restore must not run concurrently; a snapshot's writing and [Machine.Stats]
-// may run beside anything.
+// Machine is the state that is replicated: a map from keys to strings and lists,
+// the locks, and what is kept of clients' sessions. Apply, Query, Snapshot and
+// Restore must not run concurrently; a snapshot's writing, [Machine.Stats] and
+// [Machine.LeaseTime] may run beside anything.
 type Machine struct {
 	shards [shardCount]shard
 	sum    uint64 // of the hashes of all pairs
 	count  atomic.Int64
 	bytes  atomic.Int64 // of keys and values
-}
 
-// Result is what applying a command leads to.
-type Result struct {
-	// Swapped is true unless the command was a compare-and-set that found
-	// something else, which is then Found.
-	Swapped bool
-	Found   Value
-	// Err is set when the command is none that a server proposes; the state is
-	// as before.
-	Err error
+	locks    lockTable
+	sessions sessionTable
+	done     any // the response to most commands, made once
 }
 
 // NewMachine returns an empty map.
 func NewMachine() *Machine {
-	m := &Machine{}
+	m := &Machine{done: response{status: statusOK}}
 	for i := range m.shards {
 		m.shards[i].entries = make(map[string]entry)
 	}
+	m.locks.held = make(map[string]lock)
+	m.sessions.all = make(map[uint64]*remembered)
 	return m
 }
 
-// Apply carries out a command. The result is a [Result].
-func (m *Machine) Apply(_ uint64, raw []byte) any {
-	c, err := decodeCommand(raw)
+// Apply carries out the command that stands in the log at that index. What it
+// returns is a response; for a command that no server proposes it is a failure,
+// and the state is as before.
+func (m *Machine) Apply(index uint64, raw []byte) any {
+	c, err := decodeEntry(raw)
 	if err != nil {
-		return Result{Err: fmt.Errorf("command in the log: %w", err)}
+		return noEffect(CodeInternal, "command in the log: "+err.Error())
 	}
+	var r response
+	switch {
+	case c.op.Reads():
+		r = noEffect(CodeInternal, fmt.Sprintf("command in the log: %v changes nothing", c.op))
+	case c.rest != nil && c.rest.session != 0:
+		r = m.once(index, &c)
+	default:
+		r = m.apply(index, &c)
+	}
+	if r == (response{status: statusOK}) {
+		return m.done
+	}
+	return r
+}
+
+// apply carries out a command that changes something.
+func (m *Machine) apply(index uint64, c *command) response {
+	switch {
+	case c.op == OpRegister:
+		return m.sessions.register(index)
+	case c.op == OpTxn:
+		return m.transact(c.rest.txn)
+	case c.op.timed():
+		return m.locking(c)
+	}
+	return m.keyed(c)
+}
+
+// Query answers a command that reads.
+func (m *Machine) Query(c *command) response {
+	if c.op == OpReadTxn {
+		return m.transact(c.rest.txn)
+	}
+	return m.keyed(c)
+}
+
+// keyed carries out an operation on one key.
+func (m *Machine) keyed(c *command) response {
 	h := hashBytes(keySeed, c.key)
 	s := &m.shards[h%shardCount]
-	switch c.op {
-	case OpPut:
-		m.store(s, h, c.key, c.value)
-	case OpDelete:
-		m.remove(s, c.key)
-	case OpCAS:
-		old, present := s.entries[string(c.key)]
-		if present != c.expectPresent || old.value != string(c.expect) {
-			return Result{Found: Value{Data: old.value, Present: present}}
-		}
-		m.store(s, h, c.key, c.value)
-	default:
-		return Result{Err: fmt.Errorf("command in the log: %v changes nothing", c.op)}
+	old, present := s.entries[string(c.key)]
+	if wantsList := c.op == OpAppend || c.op == OpList; present && wantsList != (old.list != nil) && !c.op.anyKind() {
+		return otherKind(wantsList)
 	}
-	return Result{Swapped: true}
+	switch c.op {
+	case OpGet:
+		return response{status: statusOK, value: Value{Data: old.value, Present: present}}
+	case OpList:
+		if present {
+			return response{status: statusOK, value: old.list.value()}
+		}
+	case OpDelete:
+		m.remove(s, c.key, old, present)
+	case OpAppend:
+		l := old.list.with(c.value)
+		if len(l.encoded) > MaxList {
+			return noEffect(CodeTooLarge, fmt.Sprintf("the list would have %d bytes, at most %d are allowed", len(l.encoded), MaxList))
+		}
+		m.put(s, c.key, old, present, listEntry(h, l))
+	case OpCAS:
+		if present != c.expectPresent || old.value != string(c.expect) {
+			return response{status: statusCompareFailed, value: Value{Data: old.value, Present: present}}
+		}
+		m.put(s, c.key, old, present, stringEntry(h, c.value))
+	default:
+		m.put(s, c.key, old, present, stringEntry(h, c.value))
+	}
+	return response{status: statusOK}
 }
 
-// Get reads a key.
-func (m *Machine) Get(key []byte) Value {
-	s := &m.shards[hashBytes(keySeed, key)%shardCount]
-	e, ok := s.entries[string(key)]
-	return Value{Data: e.value, Present: ok}
+// anyKind reports whether the operation may meet a string or a list.
+func (op Op) anyKind() bool { return op == OpDelete }
+
+func otherKind(wantsList bool) response {
+	if wantsList {
+		return noEffect(CodeWrongKind, "the key holds a string")
+	}
+	return noEffect(CodeWrongKind, "the key holds a list")
 }
 
-// Hash is a hash of the whole map. It does not depend on how the map came to
+func stringEntry(keyHash uint64, value []byte) entry {
+	return entry{value: string(value), hash: pairHash(keyHash, value)}
+}
+
+func listEntry(keyHash uint64, l *list) entry { return entry{list: l, hash: mix(keyHash, l.chain)} }
+
+// entryOf is what a key holds.
+func (m *Machine) entryOf(key []byte) (e entry, present bool) {
+	e, present = m.shards[hashBytes(keySeed, key)%shardCount].entries[string(key)]
+	return e, present
+}
+
+// Hash is a hash of the whole state. It does not depend on how the state came to
 // hold what it holds.
-func (m *Machine) Hash() uint64 { return finish(m.sum ^ uint64(m.count.Load())*prime3) }
+func (m *Machine) Hash() uint64 {
+	return finish(m.sum^uint64(m.count.Load())*prime3) + m.locks.hash() + m.sessions.sum
+}
 
-// Stats is the number of keys, and of the bytes in keys and values.
-func (m *Machine) Stats() (keys, bytes int64) { return m.count.Load(), m.bytes.Load() }
+// Stats tells how much the state holds.
+type Stats struct {
+	Keys     int64
+	Bytes    int64 // in keys and values
+	Locks    int64 // held, or not asked for since their lease ended
+	Sessions int64
+}
 
-func (m *Machine) store(s *shard, keyHash uint64, key, value []byte) {
+// Stats tells how much the state holds.
+func (m *Machine) Stats() Stats {
+	return Stats{Keys: m.count.Load(), Bytes: m.bytes.Load(), Locks: m.locks.count.Load(), Sessions: m.sessions.count.Load()}
+}
+
+// put stores a pair; old is what the key held.
+func (m *Machine) put(s *shard, key []byte, old entry, had bool, e entry) {
 	s.own()
-	old, had := s.entries[string(key)]
-	e := entry{value: string(value), hash: pairHash(keyHash, value)}
 	s.entries[string(key)] = e
 	m.sum += e.hash - old.hash
 	if had {
-		m.bytes.Add(int64(len(value) - len(old.value)))
+		m.bytes.Add(int64(e.size() - old.size()))
 		return
 	}
 	m.count.Add(1)
-	m.bytes.Add(int64(len(key) + len(value)))
+	m.bytes.Add(int64(len(key) + e.size()))
 }
 
-func (m *Machine) remove(s *shard, key []byte) {
-	old, had := s.entries[string(key)]
+// remove removes a key; old is what it held.
+func (m *Machine) remove(s *shard, key []byte, old entry, had bool) {
 	if !had {
 		return
 	}
@@ -117,7 +201,7 @@ func (m *Machine) remove(s *shard, key []byte) {
 	delete(s.entries, string(key))
 	m.sum -= old.hash
 	m.count.Add(-1)
-	m.bytes.Add(-int64(len(key) + len(old.value)))
+	m.bytes.Add(-int64(len(key) + old.size()))
 }
 
 // own makes the shard's map one that may be written.

@@ -25,9 +25,9 @@ func TestMachineAgainstMap(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				key, value := keys.Draw(t, "key"), values.Draw(t, "value")
-				res := m.Apply(1, appendCommand(nil, OpPut, key, Value{}, value)).(Result)
+				res := m.Apply(1, appendCommand(nil, OpPut, key, Value{}, value)).(response)
 				model[key] = value
-				if res != (Result{Swapped: true}) {
+				if res != (response{status: statusOK}) {
 					t.Fatalf("put: %+v", res)
 				}
 			},
@@ -44,9 +44,9 @@ func TestMachineAgainstMap(t *testing.T) {
 				}
 				old, had := model[key]
 				found := Value{Data: old, Present: had}
-				want := Result{Found: found}
+				want := response{status: statusCompareFailed, value: found}
 				if found == expect {
-					want = Result{Swapped: true}
+					want = response{status: statusOK}
 					model[key] = value
 				}
 				if got := m.Apply(1, appendCommand(nil, OpCAS, key, expect, value)); got != want {
@@ -79,17 +79,22 @@ func TestMachineAgainstMap(t *testing.T) {
 	})
 }
 
+// read is what a key holds, when that is a string or nothing.
+func read(m *Machine, key string) Value {
+	return m.Query(&command{op: OpGet, key: []byte(key)}).value
+}
+
 func compare(t *rapid.T, m *Machine, model map[string]string) {
-	keys, size := m.Stats()
+	held := m.Stats()
 	wantSize := 0
 	for key, value := range model {
 		wantSize += len(key) + len(value)
-		if got := m.Get([]byte(key)); got != Some(value) {
+		if got := read(m, key); got != Some(value) {
 			t.Fatalf("key %q holds %+v, want %q", key, got, value)
 		}
 	}
-	if keys != int64(len(model)) || size != int64(wantSize) {
-		t.Fatalf("%d keys of %d bytes, want %d of %d", keys, size, len(model), wantSize)
+	if held.Keys != int64(len(model)) || held.Bytes != int64(wantSize) {
+		t.Fatalf("%d keys of %d bytes, want %d of %d", held.Keys, held.Bytes, len(model), wantSize)
 	}
 	for _, shard := range m.shards {
 		for key := range shard.entries {
@@ -147,7 +152,7 @@ func TestApplyOfNonsense(t *testing.T) {
 	m := filled(10)
 	before := m.Hash()
 	for _, raw := range [][]byte{nil, {0}, {99}, appendCommand(nil, OpGet, "key-1", Value{}, "")} {
-		if res := m.Apply(1, raw).(Result); res.Err == nil {
+		if res := m.Apply(1, raw).(response); res.status != statusFailed {
 			t.Errorf("% x was applied", raw)
 		}
 	}
@@ -157,7 +162,7 @@ func TestApplyOfNonsense(t *testing.T) {
 }
 
 func TestRestoreRefusesDamage(t *testing.T) {
-	write, err := filled(20).Snapshot()
+	write, err := full().Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +191,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	if err := m.Restore(bytes.NewReader(whole)); err != nil {
 		t.Fatalf("undamaged: %v", err)
 	}
-	if m.Hash() != filled(20).Hash() {
+	if m.Hash() != full().Hash() {
 		t.Error("restored to another state")
 	}
 }

@@ -13,16 +13,16 @@ import (
 
 // metrics counts what the server does, since its start.
 type metrics struct {
-	requests     [OpCAS + 1][statusUnknown + 1]atomic.Uint64 // of clients, by operation and outcome
-	nanoseconds  [OpCAS + 1]atomic.Uint64                    // from request to answer
-	fromNodes    atomic.Uint64                               // requests that other nodes forwarded here
-	forwarded    atomic.Uint64                               // requests forwarded to the leader
-	clients      atomic.Int64                                // open connections of clients
-	peersUp      atomic.Int64                                // open outgoing connections for Raft messages
-	sent         atomic.Uint64                               // Raft messages
-	dropped      atomic.Uint64                               // Raft messages not sent
-	received     atomic.Uint64                               // Raft messages
-	bytesSent    atomic.Uint64                               // of Raft messages
+	requests     [lastOp + 1][statusUnknown + 1]atomic.Uint64 // of clients, by operation and outcome
+	nanoseconds  [lastOp + 1]atomic.Uint64                    // from request to answer
+	fromNodes    atomic.Uint64                                // requests that other nodes forwarded here
+	forwarded    atomic.Uint64                                // requests forwarded to the leader
+	clients      atomic.Int64                                 // open connections of clients
+	peersUp      atomic.Int64                                 // open outgoing connections for Raft messages
+	sent         atomic.Uint64                                // Raft messages
+	dropped      atomic.Uint64                                // Raft messages not sent
+	received     atomic.Uint64                                // Raft messages
+	bytesSent    atomic.Uint64                                // of Raft messages
 	bytesReceive atomic.Uint64
 	damaged      atomic.Uint64 // connections ended because what came did not fit its checksum
 }
@@ -77,16 +77,16 @@ func (p *promWriter) gauge(name, help string, v uint64) {
 }
 
 // writeMetrics writes everything that is counted in Prometheus' text format.
-func writeMetrics(w io.Writer, m *metrics, st raft.Status, keys, bytes int64) error {
+func writeMetrics(w io.Writer, m *metrics, st raft.Status, held Stats) error {
 	p := &promWriter{w: w}
 	p.family("squall_kv_requests_total", "counter", "Client requests answered, by operation and outcome.")
-	for op := OpGet; op <= OpCAS; op++ {
+	for op := OpGet; op <= lastOp; op++ {
 		for s := statusOK; s <= statusUnknown; s++ {
 			p.printf("squall_kv_requests_total{op=%q,outcome=%q} %d\n", op, s, m.requests[op][s].Load())
 		}
 	}
 	p.family("squall_kv_request_seconds", "summary", "Time from a client's request to its answer.")
-	for op := OpGet; op <= OpCAS; op++ {
+	for op := OpGet; op <= lastOp; op++ {
 		var count uint64
 		for s := statusOK; s <= statusUnknown; s++ {
 			count += m.requests[op][s].Load()
@@ -97,8 +97,10 @@ func writeMetrics(w io.Writer, m *metrics, st raft.Status, keys, bytes int64) er
 	p.counter("squall_kv_forwarded_total", "Requests forwarded to the leader.", m.forwarded.Load())
 	p.counter("squall_kv_forwarded_here_total", "Requests that other nodes forwarded here, answered.", m.fromNodes.Load())
 	p.gauge("squall_kv_client_connections", "Open client connections.", uint64(m.clients.Load()))
-	p.gauge("squall_kv_keys", "Keys in the map.", uint64(keys))
-	p.gauge("squall_kv_bytes", "Bytes in keys and values.", uint64(bytes))
+	p.gauge("squall_kv_keys", "Keys in the map.", uint64(held.Keys))
+	p.gauge("squall_kv_bytes", "Bytes in keys and values.", uint64(held.Bytes))
+	p.gauge("squall_kv_locks", "Locks held, or not asked for since their lease ended.", uint64(held.Locks))
+	p.gauge("squall_kv_sessions", "Sessions of clients.", uint64(held.Sessions))
 
 	p.gauge("squall_peer_connections", "Open outgoing connections for Raft messages.", uint64(m.peersUp.Load()))
 	p.counter("squall_peer_messages_sent_total", "Raft messages given to a connection.", m.sent.Load())

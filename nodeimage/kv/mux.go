@@ -170,7 +170,7 @@ func (m *mux) abandonAll(code Code) {
 	m.pending = make(map[uint64]*call)
 	m.out.mu.Unlock()
 	for _, c := range lost {
-		c.err = &Error{Certain: c.op == OpGet, Code: code}
+		c.err = &Error{Certain: c.op.Reads(), Code: code}
 		c.finish()
 	}
 }
@@ -218,7 +218,7 @@ func (m *mux) expire(stop <-chan struct{}) {
 			}
 			m.out.mu.Unlock()
 			for i, c := range late {
-				c.err = &Error{Certain: c.op == OpGet, Code: CodeTimeout}
+				c.err = &Error{Certain: c.op.Reads(), Code: CodeTimeout}
 				c.finish()
 				late[i] = nil
 			}
@@ -244,7 +244,7 @@ func (m *mux) failAll() {
 		if c.end > written {
 			c.err = notSent(m.reason)
 		} else {
-			c.err = &Error{Certain: c.op == OpGet, Code: CodeConnLost, Text: fmt.Sprint(m.reason), cause: m.reason}
+			c.err = &Error{Certain: c.op.Reads(), Code: CodeConnLost, Text: fmt.Sprint(m.reason), cause: m.reason}
 		}
 		c.finish()
 	}

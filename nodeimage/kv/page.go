@@ -36,6 +36,8 @@ type statusView struct {
 	Damaged       uint64            `json:"damagedConnections"`
 	Keys          int64             `json:"keys"`
 	Bytes         int64             `json:"bytes"`
+	Locks         int64             `json:"locks"`
+	Sessions      int64             `json:"sessions"`
 }
 
 func nodeName(id NodeID) string { return string(appendName(nil, id)) }
@@ -62,7 +64,8 @@ func (s *Server) view() statusView {
 	for id, addr := range s.cfg.Peers {
 		v.Members[nodeName(id)] = addr
 	}
-	v.Keys, v.Bytes = s.machine.Stats()
+	held := s.machine.Stats()
+	v.Keys, v.Bytes, v.Locks, v.Sessions = held.Keys, held.Bytes, held.Locks, held.Sessions
 	return v
 }
 
@@ -82,6 +85,8 @@ td{font-variant-numeric:tabular-nums}th{color:#666}</style>
 <tr><th>snapshot<td>{{.SnapshotIndex}}
 <tr><th>keys<td>{{.Keys}}
 <tr><th>bytes<td>{{.Bytes}}
+<tr><th>locks<td>{{.Locks}}
+<tr><th>sessions<td>{{.Sessions}}
 <tr><th>clients<td>{{.Clients}}
 <tr><th>peers connected<td>{{.Peers}}
 <tr><th>connections damaged<td>{{.Damaged}}
@@ -112,8 +117,7 @@ func startPage(ln net.Listener, s *Server) *page {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		keys, bytes := s.machine.Stats()
-		_ = writeMetrics(w, s.metrics, s.node.Status(), keys, bytes)
+		_ = writeMetrics(w, s.metrics, s.node.Status(), s.machine.Stats())
 	})
 	// Healthy means that the process works, not that there is a leader: a node
 	// in a minority is in good health.

@@ -19,7 +19,8 @@ type consensus interface {
 
 // reader is what may be read of the state machine within consensus.Read.
 type reader interface {
-	Get(key []byte) Value
+	Query(c *command) response
+	LeaseTime() time.Duration
 }
 
 // forwarder sends requests to other nodes.
@@ -47,6 +48,7 @@ type router struct {
 	timeout    time.Duration // the life of a request
 	metrics    *metrics
 	clock      *Clock
+	leases     *leaseClock
 
 	mu      sync.Mutex
 	waiting []*request
@@ -54,14 +56,15 @@ type router struct {
 }
 
 func newRouter(self raft.NodeID, node consensus, state reader, others forwarder, m *metrics, clock *Clock) *router {
-	return &router{self: self, node: node, state: state, others: others, metrics: m, clock: clock}
+	return &router{self: self, node: node, state: state, others: others, metrics: m, clock: clock,
+		leases: &leaseClock{clock: clock, state: state}}
 }
 
 // route carries a request out, here or at the leader. It does not block.
 func (r *router) route(q *request) {
-	switch leader, _ := r.node.Leader(); {
+	switch leader, term := r.node.Leader(); {
 	case leader == r.self:
-		r.submit(q)
+		r.submit(q, term)
 	case leader == 0:
 		r.park(q, "no leader is known")
 	case q.forwarded():
@@ -72,22 +75,26 @@ func (r *router) route(q *request) {
 	}
 }
 
-// submit gives the request to this node's consensus.
-func (r *router) submit(q *request) {
+// submit gives the request to this node's consensus, as the leader of that term.
+func (r *router) submit(q *request, term uint64) {
 	if _, ok := q.hand(); !ok {
 		return
 	}
-	if q.cmd.op == OpGet {
+	if q.cmd.op.Reads() {
 		r.node.Read(func(err error) {
 			if err != nil {
 				r.refused(q, err)
 				return
 			}
-			q.answer(response{status: statusOK, value: r.state.Get(q.cmd.key)})
+			q.answer(r.state.Query(&q.cmd))
 		})
 		return
 	}
-	r.node.Propose(q.raw, func(result any, err error) {
+	entry := q.raw
+	if q.cmd.op.timed() {
+		entry = append(appendTime(make([]byte, 0, 9+len(q.raw)), r.leases.read(term)), q.raw...)
+	}
+	r.node.Propose(entry, func(result any, err error) {
 		if err != nil {
 			r.refused(q, err)
 			return
@@ -98,16 +105,10 @@ func (r *router) submit(q *request) {
 
 // outcome is the answer for what the state machine returned.
 func outcome(result any) response {
-	res, ok := result.(Result)
-	switch {
-	case !ok:
-		return response{status: statusUnknown, code: CodeInternal, text: fmt.Sprintf("the state machine returned %T", result)}
-	case res.Err != nil:
-		return noEffect(CodeInternal, res.Err.Error())
-	case !res.Swapped:
-		return response{status: statusCompareFailed, value: res.Found}
+	if r, ok := result.(response); ok {
+		return r
 	}
-	return response{status: statusOK}
+	return response{status: statusUnknown, code: CodeInternal, text: fmt.Sprintf("the state machine returned %T", result)}
 }
 
 // refused answers, or parks, a request that the consensus did not carry out.
@@ -136,7 +137,7 @@ func (r *router) pass(q *request, leader raft.NodeID) {
 		return
 	}
 	done := func(resp response) {
-		if resp.code == CodeLeaderMoved && q.cmd.op == OpGet {
+		if resp.code == CodeLeaderMoved && q.cmd.op.Reads() {
 			q.takeBack() // it had no effect: the next leader may answer it
 			r.route(q)
 			return
@@ -184,9 +185,14 @@ func (r *router) run(stop <-chan struct{}) {
 		}
 		// A leader that was cut off or paused keeps its requests for as long as
 		// TCP hopes. Once another leads, nobody needs to wait for that.
-		if leader, _ := r.node.Leader(); leader != 0 {
+		leader, term := r.node.Leader()
+		if leader != 0 {
 			r.others.abandonAllBut(leader)
 		}
+		if leader != r.self {
+			term = 0
+		}
+		r.leases.read(term) // so that the time runs from when the leadership began
 		for _, q := range r.takeWaiting() {
 			r.route(q)
 		}

@@ -8,60 +8,137 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"time"
 
 	"squall/nodeimage/raft"
 )
 
 var _ raft.StateMachine = (*Machine)(nil)
 
-// A snapshot is this magic, the number of pairs (u64), each pair (uvarint
-// length and bytes of key and value), the state's hash (u64), and the CRC-32C
-// of all that (u32).
-const snapshotMagic = "sqkvsn\x00\x01"
+// A snapshot is this magic, then the pairs, the locks and the sessions, the
+// state's hash (u64), and the CRC-32C of all that (u32). Each of the three parts
+// begins with how many there are (u64):
+//
+//	pair      key and value (uvarint length and bytes each), 0 (u8) for a string
+//	          or 1 for a list, whose value is its elements
+//	lock      name, owner (uvarint length and bytes each), token (u64), end (u64)
+//	session   id, used, dropped (u64 each), number of answers (u64), and of each
+//	          answer its number (u64) and the response (uvarint length and bytes)
+//
+// Before the locks stand the lease time and the last token (u64 each).
+const snapshotMagic = "sqkvsn\x00\x02"
 
-// Snapshot returns a function that writes the map as it is now, while Apply
-// goes on. It takes a few hundred nanoseconds whatever the map holds.
-func (m *Machine) Snapshot() (func(io.Writer) error, error) {
-	view := make([]map[string]entry, shardCount)
-	for i := range m.shards {
-		m.shards[i].shared = true
-		view[i] = m.shards[i].entries
-	}
-	count, sum := uint64(m.count.Load()), m.Hash()
-	return func(w io.Writer) error { return writeSnapshot(w, view, count, sum) }, nil
+// view is a state at one moment.
+type view struct {
+	shards   []map[string]entry
+	pairs    uint64
+	locks    map[string]lock
+	now      uint64
+	token    uint64
+	sessions []*remembered
+	hash     uint64
 }
 
-func writeSnapshot(w io.Writer, view []map[string]entry, count, sum uint64) error {
-	crc := crc32.New(castagnoli)
-	bw := bufio.NewWriterSize(io.MultiWriter(w, crc), 64<<10)
-	var b []byte
-	b = append(b, snapshotMagic...)
-	b = binary.BigEndian.AppendUint64(b, count)
-	for _, entries := range view {
-		for key, e := range entries {
-			b = appendString(b, key)
-			b = appendString(b, e.value)
-			if _, err := bw.Write(b); err != nil {
-				return fmt.Errorf("write snapshot: %w", err)
-			}
-			b = b[:0]
-		}
+// Snapshot returns a function that writes the state as it is now, while Apply
+// goes on. It takes some microseconds whatever the map holds.
+func (m *Machine) Snapshot() (func(io.Writer) error, error) {
+	v := &view{shards: make([]map[string]entry, shardCount), pairs: uint64(m.count.Load()), hash: m.Hash()}
+	for i := range m.shards {
+		m.shards[i].shared = true
+		v.shards[i] = m.shards[i].entries
 	}
-	b = binary.BigEndian.AppendUint64(b, sum)
-	if _, err := bw.Write(b); err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+	m.locks.shared = true
+	v.locks, v.now, v.token = m.locks.held, uint64(m.LeaseTime()), m.locks.token
+	m.sessions.epoch++
+	v.sessions = make([]*remembered, 0, len(m.sessions.all))
+	for _, s := range m.sessions.all {
+		v.sessions = append(v.sessions, s)
 	}
-	if err := bw.Flush(); err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+	return v.write, nil
+}
+
+func (v *view) write(w io.Writer) error {
+	sw := &snapshotWriter{crc: crc32.New(castagnoli)}
+	sw.bw = bufio.NewWriterSize(io.MultiWriter(w, sw.crc), 64<<10)
+	sw.buf = append(sw.buf, snapshotMagic...)
+	v.writePairs(sw)
+	v.writeLocks(sw)
+	v.writeSessions(sw)
+	sw.uint64s(v.hash)
+	sw.flush()
+	if sw.err == nil {
+		sw.err = sw.bw.Flush()
 	}
-	if _, err := w.Write(binary.BigEndian.AppendUint32(nil, crc.Sum32())); err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+	if sw.err == nil {
+		_, sw.err = w.Write(binary.BigEndian.AppendUint32(nil, sw.crc.Sum32()))
+	}
+	if sw.err != nil {
+		return fmt.Errorf("write snapshot: %w", sw.err)
 	}
 	return nil
 }
 
-// Restore replaces the map by what a snapshot wrote. On an error the map is as
-// it was.
+func (v *view) writePairs(w *snapshotWriter) {
+	w.uint64s(v.pairs)
+	for _, entries := range v.shards {
+		for key, e := range entries {
+			w.buf = appendString(w.buf, key)
+			if e.list != nil {
+				w.buf = append(appendBytes(w.buf, e.list.encoded), 1)
+			} else {
+				w.buf = append(appendString(w.buf, e.value), 0)
+			}
+			w.flush()
+		}
+	}
+}
+
+func (v *view) writeLocks(w *snapshotWriter) {
+	w.uint64s(v.now, v.token, uint64(len(v.locks)))
+	for name, l := range v.locks {
+		w.buf = appendString(appendString(w.buf, name), l.owner)
+		w.uint64s(l.token, uint64(l.ends))
+		w.flush()
+	}
+}
+
+func (v *view) writeSessions(w *snapshotWriter) {
+	w.uint64s(uint64(len(v.sessions)))
+	var body []byte
+	for _, s := range v.sessions {
+		w.uint64s(s.id, s.used, s.dropped, uint64(len(s.answers)))
+		for i := range s.answers {
+			body = appendResponse(body[:0], &s.answers[i].resp)
+			w.uint64s(s.answers[i].number)
+			w.buf = appendBytes(w.buf, body)
+			w.flush()
+		}
+	}
+}
+
+// snapshotWriter writes a snapshot and sums it up on the way.
+type snapshotWriter struct {
+	bw  *bufio.Writer
+	crc hash.Hash32
+	buf []byte // not yet written
+	err error
+}
+
+func (w *snapshotWriter) uint64s(words ...uint64) {
+	for _, v := range words {
+		w.buf = binary.BigEndian.AppendUint64(w.buf, v)
+	}
+}
+
+func (w *snapshotWriter) flush() {
+	if w.err == nil {
+		_, w.err = w.bw.Write(w.buf)
+	}
+	w.buf = w.buf[:0]
+}
+
+// Restore replaces the state by what a snapshot wrote. On an error the state is
+// as it was.
 func (m *Machine) Restore(r io.Reader) error {
 	fresh := NewMachine()
 	sr := &snapshotReader{br: bufio.NewReaderSize(r, 64<<10), crc: crc32.New(castagnoli)}
@@ -72,7 +149,25 @@ func (m *Machine) Restore(r io.Reader) error {
 	m.sum = fresh.sum
 	m.count.Store(fresh.count.Load())
 	m.bytes.Store(fresh.bytes.Load())
+	m.locks.replace(&fresh.locks)
+	m.sessions.replace(&fresh.sessions)
 	return nil
+}
+
+// replace makes the table that of another one, which is not used any more.
+func (t *lockTable) replace(by *lockTable) {
+	t.held, t.shared, t.token, t.sum = by.held, false, by.token, by.sum
+	t.now.Store(by.now.Load())
+	t.count.Store(by.count.Load())
+}
+
+// replace makes the table that of another one, which is not used any more. The
+// epoch stays ahead of that of every session in it, so that what is the case
+// for a snapshot still being written cannot be forgotten.
+func (t *sessionTable) replace(by *sessionTable) {
+	t.all, t.bytes, t.sum = by.all, by.bytes, by.sum
+	t.count.Store(by.count.Load())
+	t.epoch++
 }
 
 // snapshotReader reads a snapshot and sums it up on the way.
@@ -89,24 +184,14 @@ func (r *snapshotReader) restore(m *Machine) error {
 	if string(magic) != snapshotMagic {
 		return fmt.Errorf("begins with %q: no snapshot of this version", magic)
 	}
-	count, err := r.uint64()
-	if err != nil {
+	if err := r.pairs(m); err != nil {
 		return err
 	}
-	for range count {
-		key, err := r.bytes(MaxKey)
-		if err != nil {
-			return err
-		}
-		value, err := r.bytes(MaxValue)
-		if err != nil {
-			return err
-		}
-		h := hashBytes(keySeed, key)
-		m.store(&m.shards[h%shardCount], h, key, value)
+	if err := r.locks(&m.locks); err != nil {
+		return fmt.Errorf("locks: %w", err)
 	}
-	if got := uint64(m.count.Load()); got != count {
-		return fmt.Errorf("holds %d different keys and claims %d", got, count)
+	if err := r.sessions(&m.sessions); err != nil {
+		return fmt.Errorf("sessions: %w", err)
 	}
 	want, err := r.uint64()
 	if err != nil {
@@ -129,6 +214,107 @@ func (r *snapshotReader) restore(m *Machine) error {
 	return nil
 }
 
+func (r *snapshotReader) pairs(m *Machine) error {
+	count, err := r.uint64()
+	if err != nil {
+		return err
+	}
+	for range count {
+		key, err := r.bytes(MaxKey)
+		if err != nil {
+			return err
+		}
+		value, err := r.bytes(max(MaxValue, MaxList))
+		if err != nil {
+			return err
+		}
+		kind, err := r.ReadByte()
+		if err != nil {
+			return err
+		}
+		h := hashBytes(keySeed, key)
+		e := stringEntry(h, value)
+		if kind != 0 {
+			l, err := listOf(value)
+			if err != nil {
+				return fmt.Errorf("list: %w", err)
+			}
+			e = listEntry(h, l)
+		}
+		s := &m.shards[h%shardCount]
+		old, had := s.entries[string(key)]
+		m.put(s, key, old, had, e)
+	}
+	if got := uint64(m.count.Load()); got != count {
+		return fmt.Errorf("holds %d different keys and claims %d", got, count)
+	}
+	return nil
+}
+
+func (r *snapshotReader) locks(t *lockTable) error {
+	var now, count uint64
+	if err := r.uint64s(&now, &t.token, &count); err != nil {
+		return err
+	}
+	if now > uint64(maxLeaseTime) || count > MaxLocks {
+		return fmt.Errorf("%d of them at the lease time %d", count, now)
+	}
+	t.now.Store(int64(now))
+	for range count {
+		name, err := r.bytes(MaxName)
+		if err != nil {
+			return err
+		}
+		owner, err := r.bytes(MaxName)
+		if err != nil {
+			return err
+		}
+		var token, ends uint64
+		if err := r.uint64s(&token, &ends); err != nil {
+			return err
+		}
+		t.hold(string(name), string(owner), token, time.Duration(ends))
+	}
+	return nil
+}
+
+func (r *snapshotReader) sessions(t *sessionTable) error {
+	count, err := r.uint64()
+	if err != nil {
+		return err
+	}
+	if count > MaxSessions {
+		return fmt.Errorf("%d of them, at most %d are allowed", count, MaxSessions)
+	}
+	for range count {
+		s := &remembered{}
+		var answers uint64
+		if err := r.uint64s(&s.id, &s.used, &s.dropped, &answers); err != nil {
+			return err
+		}
+		if answers > MaxAnswers {
+			return fmt.Errorf("%d answers in one, at most %d are allowed", answers, MaxAnswers)
+		}
+		for range answers {
+			number, err := r.uint64()
+			if err != nil {
+				return err
+			}
+			body, err := r.bytes(maxBody)
+			if err != nil {
+				return err
+			}
+			resp, err := decodeResponse(body)
+			if err != nil {
+				return fmt.Errorf("answer: %w", err)
+			}
+			s.keep(len(s.answers), number, resp)
+		}
+		t.add(s)
+	}
+	return nil
+}
+
 func (r *snapshotReader) full(b []byte) error {
 	if _, err := io.ReadFull(r.br, b); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -144,6 +330,15 @@ func (r *snapshotReader) uint64() (uint64, error) {
 	var b [8]byte
 	err := r.full(b[:])
 	return binary.BigEndian.Uint64(b[:]), err
+}
+
+func (r *snapshotReader) uint64s(words ...*uint64) (err error) {
+	for _, w := range words {
+		if err == nil {
+			*w, err = r.uint64()
+		}
+	}
+	return err
 }
 
 // ReadByte makes it a source for binary.ReadUvarint.

@@ -9,7 +9,7 @@ import (
 
 // ProtocolVersion is the version of the client protocol; see the package
 // comment.
-const ProtocolVersion = 2
+const ProtocolVersion = 3
 
 const (
 	// helloBody is how long a short hello is without its checksum.
@@ -130,7 +130,7 @@ func (s status) String() string {
 }
 
 // response is an answer: a value when the status is ok or compare failed, a
-// code and a text otherwise.
+// code and a text otherwise. What the value says depends on the operation.
 type response struct {
 	status status
 	code   Code
@@ -146,7 +146,7 @@ func noEffect(code Code, text string) response {
 // uncertain is the answer when it is not known whether op took effect. That of
 // a read, which has none, is certain.
 func uncertain(op Op, code Code, text string) response {
-	if op == OpGet {
+	if op.Reads() {
 		return noEffect(code, text)
 	}
 	return response{status: statusUnknown, code: code, text: text}

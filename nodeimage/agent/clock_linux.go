@@ -87,6 +87,8 @@ func bendWords(l protocol.ClockLine) (verb, rest string) {
 	return "bend", fmt.Sprintf(" %d %d %s", l.Mono, l.Clock, strconv.FormatFloat(l.Rate, 'g', -1, 64))
 }
 
+var errClockClosed = errors.New("the server closed the line to its clock")
+
 // ask sends a request. Its answer comes on the channel, unless forget is called.
 func (l *clockLink) ask(verb, rest string) (answer <-chan clockAnswer, forget func(), err error) {
 	l.mu.Lock()
@@ -103,6 +105,9 @@ func (l *clockLink) ask(verb, rest string) (answer <-chan clockAnswer, forget fu
 	if _, err := fmt.Fprintf(l.conn, "%s %d%s\n", verb, id, rest); err != nil {
 		// Half a line may be out: nothing more can be said.
 		l.broken = fmt.Errorf("the line to the server's clock is of no use any more: %w", err)
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) { // listen is about to find it
+			l.broken = errClockClosed
+		}
 		return nil, nil, l.broken
 	}
 	l.waiting[id] = ch
@@ -117,7 +122,7 @@ func (l *clockLink) ask(verb, rest string) (answer <-chan clockAnswer, forget fu
 func (l *clockLink) listen() {
 	lines := bufio.NewScanner(l.conn)
 	lines.Buffer(nil, maxClockLine)
-	why := errors.New("the server closed the line to its clock")
+	why := errClockClosed
 	for lines.Scan() {
 		at := mono()
 		id, answer, err := parseClockAnswer(lines.Text())

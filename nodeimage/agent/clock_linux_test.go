@@ -476,3 +476,21 @@ func TestBendsWhileTheServerComesAndGoes(t *testing.T) {
 	n.start(t)
 	n.offset(t, last)
 }
+
+// A server's closed line is told as that, whether the request or the reading finds
+// it first: here nobody reads.
+func TestAskingOverAClosedLine(t *testing.T) {
+	link, theirs, err := new(machineClock).linkClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer link.close()
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, _, err := link.ask("read", ""); !errors.Is(err, errClockClosed) {
+			t.Errorf("%v, want that the server closed the line", err)
+		}
+	}
+}

@@ -46,10 +46,10 @@ func (r *run) endLoad(ctx context.Context) error {
 // which the driver bounds.
 func (r *run) command(ctx context.Context, command, event string, bound time.Duration) error {
 	limit := bound + time.Duration(r.plan.Test.OpTimeout) + driverTimeout
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the driver has not done so within %v", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the driver has not done it within %v", limit))
 	defer cancel()
 	if err := r.loader.send(ctx, command); err != nil {
-		return err
+		return fmt.Errorf("tell the driver to %s: %w", command, cause(ctx, err))
 	}
 	return r.loader.await(ctx, event)
 }

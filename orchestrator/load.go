@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"squall/history"
 	"squall/nodeimage"
@@ -25,6 +27,9 @@ type loader struct {
 	sink    nodeSink
 	log     io.Writer
 	status  func(driver.Event)
+
+	begun, taken atomic.Uint64 // pieces of what the driver said; taken follows begun
+	hung         atomic.Bool   // it was found to hang
 
 	mu      sync.Mutex
 	trace   []byte     // an operation whose line has not ended yet
@@ -120,6 +125,8 @@ func (l *loader) until(ctx context.Context, holds func() (bool, error)) error {
 
 // Stream takes operations (the trace stream) and status lines (the log stream).
 func (l *loader) Stream(id protocol.StreamID, _ int, data []byte) {
+	l.begun.Add(1)
+	defer l.taken.Add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if id == protocol.StreamTrace {
@@ -134,6 +141,13 @@ func (l *loader) Stream(id protocol.StreamID, _ int, data []byte) {
 	if long {
 		l.sink.broken(fmt.Errorf("the driver printed a line of more than %d KiB; its log is nodes/%s/%s", maxStatusLine>>10, driverMachine, serverLog))
 	}
+}
+
+// heard counts the pieces of what the driver said, and tells whether one is being
+// taken.
+func (l *loader) heard() (said uint64, taking bool) {
+	taken, begun := l.taken.Load(), l.begun.Load()
+	return begun, begun != taken
 }
 
 // takeOps hands whole lines on and keeps the rest.
@@ -177,6 +191,16 @@ func (l *loader) quit(ctx context.Context) error {
 	l.leaving = true
 	l.mu.Unlock()
 	return l.send(ctx, driver.CommandQuit)
+}
+
+// patience is how long the driver may take to end by itself, and a context for its
+// end: one that hangs is not waited for, and its machine may hang with it.
+func (l *loader) patience(ctx context.Context) (context.Context, context.CancelFunc, time.Duration) {
+	if l.hung.Load() {
+		ctx, cancel := context.WithTimeout(ctx, driverAnswer)
+		return ctx, cancel, hungGrace
+	}
+	return ctx, func() {}, 5 * time.Second
 }
 
 // Event notes the driver's end. One that it was not told to come to ends the test

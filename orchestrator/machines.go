@@ -186,7 +186,9 @@ func (r *run) collect(ctx context.Context) {
 	var group errgroup.Group
 	if agent := r.loader.agent; agent != nil {
 		group.Go(func() error {
-			state, err := agent.Terminate(ctx, 5*time.Second)
+			ctx, cancel, grace := r.loader.patience(ctx)
+			defer cancel()
+			state, err := agent.Terminate(ctx, grace)
 			if err != nil || state.Boot == 0 { // it never ran
 				return err
 			}

@@ -14,8 +14,7 @@ const pingEvery = 3 * time.Second
 // watchReach fails the test when the machines cannot be reached any more, until ctx
 // ends. Without it a test would wait for each machine, fault and heal in turn.
 func (r *run) watchReach(ctx context.Context, every time.Duration) {
-	pinger, ok := r.cfg.Runtime.(Pinger)
-	if !ok {
+	if _, ok := r.cfg.Runtime.(Pinger); !ok {
 		return
 	}
 	tick := time.NewTicker(every)
@@ -26,12 +25,20 @@ func (r *run) watchReach(ctx context.Context, every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		if err := pinger.Ping(ctx); err != nil && ctx.Err() == nil {
+		if err := r.ping(ctx); err != nil && ctx.Err() == nil {
 			r.goneOnce.Do(func() { close(r.gone) })
 			r.fail(err)
 			return
 		}
 	}
+}
+
+// ping asks what the machines are reached through, if anything, whether it is there.
+func (r *run) ping(ctx context.Context) error {
+	if pinger, ok := r.cfg.Runtime.(Pinger); ok {
+		return pinger.Ping(ctx)
+	}
+	return nil
 }
 
 // reachable reports whether there is a point in asking machines for anything.

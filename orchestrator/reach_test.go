@@ -29,7 +29,7 @@ func (d *deafRuntime) Ping(context.Context) error {
 // asking the machines for anything more.
 func TestMachinesOutOfReachEndATest(t *testing.T) {
 	runtime := &deafRuntime{answers: 3}
-	r := &run{cfg: Config{Runtime: runtime}, log: slog.New(slog.DiscardHandler), gone: make(chan struct{}), loader: newLoader(), nodes: &nodes{}}
+	r := &run{cfg: Config{Runtime: runtime, Progress: quiet{}}, log: slog.New(slog.DiscardHandler), gone: make(chan struct{}), loader: newLoader(), nodes: &nodes{}}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r.cancel = cancel
 	r.watchReach(ctx, time.Millisecond)

@@ -188,14 +188,19 @@ func (r *run) record() *history.Recorder {
 // fail notes the first failure of the machines and ends the storm.
 func (r *run) fail(err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closing || r.failure != nil {
+	first := !r.closing && r.failure == nil
+	if first {
+		r.failure = err
+	}
+	cancel := r.cancel
+	r.mu.Unlock()
+	if !first {
 		return
 	}
-	r.failure = err
 	r.log.Error("the test is invalid", "err", err)
-	if r.cancel != nil {
-		r.cancel(err)
+	r.cfg.Progress.Phase("ending the test, it is invalid: " + err.Error())
+	if cancel != nil {
+		cancel(err)
 	}
 }
 

@@ -48,7 +48,10 @@ func (r *run) storm(ctx context.Context) error {
 		}
 	}
 	calm()
-	if err := r.underLoad(ctx); err != nil {
+	watched, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go r.watchDriver(watched)
+	if err := errors.Join(r.underLoad(ctx), ctx.Err()); err != nil { // a load that failed is not gone on with
 		return cause(ctx, err)
 	}
 	return cause(ctx, r.afterLoad(ctx))

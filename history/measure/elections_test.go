@@ -202,3 +202,29 @@ func TestEmpty(t *testing.T) {
 		t.Errorf("buckets of nothing: %d", n)
 	}
 }
+
+// TestStopsOfAFailedTestAreNoLosses: where the load never ended, because the test
+// failed, squall takes the cluster down all the same.
+func TestStopsOfAFailedTestAreNoLosses(t *testing.T) {
+	failed := func() *script {
+		s := newScript().mark(history.MarkLoadBegin, 1000).leader(900, "n1", 1).succeeds(1100, 1200)
+		return s.role(9000, "n1", history.RoleStopped, 1, "terminated").event(9010, "n1", history.EventExit, history.ReasonStopped).
+			event(8990, "n2", history.EventExit, history.ReasonStopped).mark(history.MarkInvalid, 9500).mark(history.MarkDone, 9600)
+	}
+	s := failed()
+	if got := Summarize(s.in).Elections; len(got.Losses) != 0 {
+		t.Errorf("losses %+v", got.Losses)
+	}
+	if end := TestEnd(s.in); end != 8990*ms-1 {
+		t.Errorf("the test ends at %d ns, want just before the first server was stopped", end)
+	}
+	s = newScript().mark(history.MarkLoadBegin, 1000).leader(900, "n1", 1).succeeds(1100, 1200).
+		event(5000, "n1", history.EventExit, "exit status 2").event(8990, "n2", history.EventExit, history.ReasonStopped)
+	if got := Summarize(s.in).Elections; len(got.Losses) != 1 {
+		t.Errorf("a crash before: losses %+v", got.Losses)
+	}
+	s = newScript().mark(history.MarkLoadBegin, 1000).leader(900, "n1", 1).succeeds(1100, 1200).mark(history.MarkDone, 9600)
+	if end := TestEnd(s.in); end != 9600*ms {
+		t.Errorf("without a stop it ends at %d ns, want the last record", end)
+	}
+}

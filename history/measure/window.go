@@ -49,8 +49,9 @@ func LoadWindow(in Input) Window {
 // cluster; ns since the start. What follows it is squall taking the cluster
 // down, which is no loss of a leader. It is when the last of the final reads
 // returned; in a test that did not come so far, when the faults were healed,
-// or when the load ended; and when there is none of these, the last moment
-// recorded.
+// or when the load ended; and when there is none of these, because the test
+// failed, the moment at which squall stopped the first server, or else the last
+// moment recorded.
 func TestEnd(in Input) int64 {
 	at := map[string]int64{}
 	for _, m := range in.Marks {
@@ -70,8 +71,33 @@ func TestEnd(in Input) int64 {
 	}
 	if !ok {
 		end = max(end, lastRecord(in))
+		if stop, stopped := firstStop(in); stopped {
+			end = min(end, stop-1)
+		}
 	}
 	return max(end-in.Header.Mono, 0)
+}
+
+// firstStop is when the first server noticed that squall stopped it, or ended so; ns.
+func firstStop(in Input) (at int64, stopped bool) {
+	type boot struct {
+		node   string
+		number int
+	}
+	ended := map[boot]bool{}
+	for i := range in.Nodes {
+		if e := &in.Nodes[i]; e.Kind == history.EventExit && e.Reason == history.ReasonStopped {
+			ended[boot{e.Node, e.Boot}] = true
+		}
+	}
+	for i := range in.Nodes {
+		e := &in.Nodes[i]
+		last := e.Kind == history.EventExit || e.Kind == history.EventRole && e.Role == history.RoleStopped
+		if last && ended[boot{e.Node, e.Boot}] && (!stopped || e.Time < at) {
+			at, stopped = e.Time, true
+		}
+	}
+	return at, stopped
 }
 
 // lastRecord is the latest time of any fault, node event or mark; ns.

@@ -54,7 +54,7 @@ func (t *TestNode) Events() []string {
 
 // Close ends the talk with the machine, which is then no loss.
 func (t *TestNode) Close() {
-	t.n.off.Store(t.n.life.Load())
+	t.n.life.Load().off.Store(true)
 	_ = t.n.agent().Close()
 }
 

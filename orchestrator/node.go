@@ -36,7 +36,6 @@ type node struct {
 	squeezed atomic.Bool          // squall leaves the machine less memory than the test does
 	powering sync.Mutex           // one PowerOff or PowerOn at a time
 	life     atomic.Pointer[life] // the machine's life of the moment
-	off      atomic.Pointer[life] // the last one that squall ended itself
 
 	mu      sync.Mutex
 	current int   // the boot that runs, or ran last

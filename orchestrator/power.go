@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"squall/history"
@@ -17,6 +18,7 @@ type life struct {
 	agent  *protocol.Client
 	before int // boots of the lives before
 	began  time.Time
+	off    atomic.Bool // squall ended it
 }
 
 var _ protocol.Handler = (*life)(nil)
@@ -48,7 +50,7 @@ func (n *node) connect() {
 // watch notices when the machine ends by others' doing.
 func (n *node) watch(l *life) {
 	<-l.agent.Done()
-	if n.off.Load() != l {
+	if !l.off.Load() { // of this life: it may be long over, and others with it
 		n.lost(n.machine, l.agent)
 	}
 }
@@ -62,7 +64,7 @@ func (n *node) agent() *protocol.Client { return n.life.Load().agent }
 func (n *node) Up() bool { return !n.isOff() && !n.Lost() }
 
 // isOff reports whether squall has switched the machine off.
-func (n *node) isOff() bool { return n.off.Load() == n.life.Load() }
+func (n *node) isOff() bool { return n.life.Load().off.Load() }
 
 // Lost reports whether the machine has ended, and squall did not switch it off.
 func (n *node) Lost() bool {
@@ -101,10 +103,10 @@ func (n *node) PowerOff(ctx context.Context) error {
 		<-l.agent.Done()
 		gone <- n.clock()
 	}()
-	n.off.Store(l)
+	l.off.Store(true)
 	n.expectEnd(history.ReasonKilled)
 	if err := n.machine.Kill(ctx); err != nil {
-		n.off.CompareAndSwap(l, nil)
+		l.off.Store(false)
 		n.expectEnd("")
 		return fmt.Errorf("switch %s off: %w", n.Name(), err)
 	}

@@ -62,16 +62,19 @@ func (a *app) cleanDocker(ctx context.Context, options docker.CleanOptions) erro
 	}
 	defer runtime.Close()
 	report, err := runtime.Clean(ctx, options)
-	fmt.Fprintf(a.out, "docker: removed %d containers, %d networks, %d volumes, %d images%s\n",
-		report.Containers, report.Networks, report.Volumes, report.Images, leftAlone(report.InUse))
+	fmt.Fprintf(a.out, "docker: removed %s, %s, %s, %s%s\n", countOf(report.Containers, "container"), countOf(report.Networks, "network"),
+		countOf(report.Volumes, "volume"), countOf(report.Images, "image"), leftAlone(report.InUse))
 	return err
 }
 
-func runCount(n int) string {
+func runCount(n int) string { return countOf(n, "run") }
+
+// countOf is a number of things in words.
+func countOf(n int, one string) string {
 	if n == 1 {
-		return "1 run"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d runs", n)
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 func leftAlone(n int) string {
@@ -97,7 +100,7 @@ func leftovers(ctx context.Context, engine *docker.Runtime) string {
 		}
 	}
 	if stale, err := nodeimage.StaleBuilds(); err == nil && len(stale) > 0 {
-		parts = append(parts, fmt.Sprintf("%d killed builds of the node", len(stale)))
+		parts = append(parts, countOf(len(stale), "killed build")+" of the node")
 	}
 	return strings.Join(parts, ", ")
 }

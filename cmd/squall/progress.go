@@ -148,9 +148,4 @@ func (p *progress) end() {
 }
 
 // nodesText is a number of nodes in words.
-func nodesText(n int) string {
-	if n == 1 {
-		return "1 node"
-	}
-	return fmt.Sprintf("%d nodes", n)
-}
+func nodesText(n int) string { return countOf(n, "node") }

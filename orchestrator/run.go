@@ -40,7 +40,7 @@ type Outcome struct {
 	Dir         string
 	Plan        *Plan
 	Results     *check.Results
-	Interrupted bool   // it was stopped early
+	Interrupted bool   // it was stopped early: not when its history was complete by then
 	Kept        string // where the machines' disks were left; "": they were removed
 }
 
@@ -92,7 +92,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: r.stopped()}
+	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: results.Stopped != ""}
 	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)

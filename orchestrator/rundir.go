@@ -126,6 +126,9 @@ type RunInfo struct {
 	Stopped string        `json:"stopped,omitempty"` // see check.Results
 	OpsOK   int64         `json:"opsOk"`
 	Losses  int           `json:"leaderLosses"`
+	Running bool          `json:"running,omitempty"` // it goes on
+	// Broken: it has no results, and did not come to its end: squall was killed.
+	Broken bool `json:"broken,omitempty"`
 }
 
 // ListRuns finds the runs under out, the newest first.
@@ -152,10 +155,24 @@ func ListRuns(out string) ([]RunInfo, error) {
 			info.Verdict, info.OpsOK, info.Losses = results.Verdict, results.Ops.OK, len(results.Elections.Losses)
 			info.Stopped = results.Stopped
 		}
+		if found, held := heldRun(dir); found {
+			info.Running, info.Broken = held, !held && info.Verdict == ""
+		}
 		runs = append(runs, info)
 	}
 	slices.SortFunc(runs, func(a, b RunInfo) int { return strings.Compare(b.Started, a.Started) })
 	return runs, nil
+}
+
+// heldRun reports whether the run in dir has the file that is there while it goes
+// on, and whether it does.
+func heldRun(dir string) (found, held bool) {
+	f, err := regular.Open(filepath.Join(dir, history.HoldName))
+	if err != nil {
+		return false, false
+	}
+	defer f.Close()
+	return true, history.Held(f)
 }
 
 // FindRun resolves what a user may call a run: a path, "latest" (or nothing),

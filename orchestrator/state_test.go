@@ -87,6 +87,23 @@ func TestRunDirectories(t *testing.T) {
 	if err != nil || len(runs) != 2 || runs[0].Verdict != check.Verdict("") {
 		t.Errorf("ListRuns = %+v, %v", runs, err)
 	}
+	for _, held := range []bool{true, false} {
+		release, err := history.Hold(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !held { // as it is left by a squall that was killed
+			release()
+			if err := os.WriteFile(filepath.Join(first, history.HoldName), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runs, err := ListRuns(out)
+		if err != nil || runs[1].Running != held || runs[1].Broken == held || runs[0].Running || runs[0].Broken {
+			t.Errorf("held: %t; ListRuns = %+v, %v", held, runs, err)
+		}
+		release()
+	}
 	if back, err := ReadPlan(first); err != nil || !reflect.DeepEqual(back.Test, plan.Test) || len(back.Schedule) != len(plan.Schedule) {
 		t.Errorf("the plan reads back as %+v, %v", back, err)
 	}

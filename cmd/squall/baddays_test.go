@@ -254,6 +254,23 @@ func interrupts(t *testing.T, s *storm) {
 	s.nothingLeft(t)
 }
 
+// A Ctrl-C that comes when everything is recorded stops nothing: the run ends as
+// every later check of it does.
+func TestCtrlCWhileTheHistoryIsChecked(t *testing.T) {
+	s := newStorm(t, orchestrator.RuntimeLocal)
+	done := s.begin("run", "--time", "5s", "--nodes", "3", "--nemesis", "none")
+	s.await(t, "checking the history")
+	s.signals <- os.Interrupt
+	code := <-done
+	s.nothingLeft(t)
+	if stopped := s.results(t).Stopped; stopped != "" {
+		t.Errorf("the run is said to be stopped: %s", stopped)
+	}
+	if again := s.run("check"); code == exitInterrupted || code != again {
+		t.Errorf("the run ended with %d, its check with %d", code, again)
+	}
+}
+
 // forget forgets what was said so far.
 func (s *storm) forget() {
 	s.text.mu.Lock()

@@ -165,7 +165,12 @@ func printRuns(w io.Writer, runs []orchestrator.RunInfo) {
 	fmt.Fprintln(table, "  #\tverdict\toperations ok\tleaders lost\trun")
 	for i, r := range runs {
 		verdict := string(r.Verdict)
-		if verdict == "" {
+		switch {
+		case r.Running:
+			verdict = "running"
+		case r.Broken:
+			verdict = "killed, not checked"
+		case verdict == "":
 			verdict = "not checked"
 		}
 		if r.Stopped != "" {

@@ -52,6 +52,23 @@ func TestForeignTextIsPrintedPlain(t *testing.T) {
 	}
 }
 
+// TestTheListSaysHowARunStands: also of one without results.
+func TestTheListSaysHowARunStands(t *testing.T) {
+	for want, run := range map[string]orchestrator.RunInfo{
+		"running":                      {Running: true},
+		"killed, not checked":          {Broken: true},
+		"not checked":                  {},
+		"pass":                         {Verdict: check.Pass},
+		"pass, stopped after 1 s of 2": {Verdict: check.Pass, Stopped: "stopped after 1 s of 2"},
+	} {
+		var out bytes.Buffer
+		printRuns(&out, []orchestrator.RunInfo{run})
+		if _, row, _ := strings.Cut(out.String(), "\n"); !strings.HasPrefix(row, "  1  "+want+"  ") {
+			t.Errorf("%+v is listed as %q, want %q", run, row, want)
+		}
+	}
+}
+
 // TestForeignTextInErrors: whatever a command fails with goes through one place.
 func TestForeignTextInErrors(t *testing.T) {
 	for _, args := range [][]string{{evil}, {"check", evil}, {"report", evil}, {"list", evil}, {"compare", evil, evil}, {"run", "--nemesis", evil, "--dry-run"},

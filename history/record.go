@@ -133,6 +133,9 @@ type Fault struct {
 	// Measured are the figures of the proof.
 	Measured []Measure `json:"measured,omitempty"`
 	Err      string    `json:"err,omitempty"` // set when it did not take effect
+	// Lapsed, in a heal, says why the fault stopped biting before it was to be
+	// healed; "" when it bit the whole time.
+	Lapsed string `json:"lapsed,omitempty"`
 }
 
 // FaultKind is what a fault acts on.

@@ -190,6 +190,8 @@ func (v *validator) faultFields(f *Fault) error {
 		return fmt.Errorf("fault %d has no name", f.ID)
 	case !slices.Contains(kinds, f.Kind):
 		return fmt.Errorf("fault %d has the unknown kind %s", f.ID, excerpt([]byte(f.Kind)))
+	case f.Phase == Inject && f.Lapsed != "":
+		return fmt.Errorf("fault %d lapsed in its injection; only the heal can say so", f.ID)
 	case f.End != 0 && f.End < f.Begin:
 		return fmt.Errorf("fault %d: the end of a step at %d ns is before its begin at %d", f.ID, f.End, f.Begin)
 	}

@@ -97,6 +97,7 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 		{"healed twice", []string{inject, heal}, heal, `healed twice`},
 		{"healed as another", []string{inject}, `{"fault":"pause","id":1,"phase":"heal","targets":["n1"],"t":3000,"end":3100}`, `is healed as "pause"`},
 		{"healed before", []string{inject}, `{"fault":"kill","id":1,"phase":"heal","targets":["n1"],"t":1500,"end":1600}`, `before its injection was over`},
+		{"lapses as it is injected", nil, `{"fault":"kill","id":1,"phase":"inject","targets":["n1"],"t":2000,"end":2100,"lapsed":"x"}`, `only the heal can say so`},
 		{"ends before it begins", nil, `{"fault":"kill","id":1,"phase":"inject","targets":["n1"],"t":2000,"end":1900}`, `before its begin`},
 		{"unknown phase", nil, `{"fault":"kill","id":1,"phase":"linger","targets":["n1"],"t":2000,"end":2100}`, `unknown phase`},
 		{"unknown kind of fault", nil, `{"fault":"kill","kind":"magic","id":1,"phase":"inject","targets":["n1"],"t":2000,"end":2100}`, `unknown kind "magic"`},

@@ -29,7 +29,7 @@ type Fault struct {
 	// it hit and what it measured.
 	Inject func(ctx context.Context, h *Hit) error
 	// Sustain, where a fault is more than one stroke, goes on with it until ctx
-	// ends. Its error, except that of ctx, is the fault's.
+	// ends. With an error, except that of ctx, the fault has lapsed, and is void.
 	Sustain func(ctx context.Context, h *Hit) error
 	// Undo ends the fault and proves that it is gone. It is idempotent, and
 	// works whatever Inject and Sustain came to.

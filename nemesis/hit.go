@@ -60,6 +60,7 @@ type Hit struct {
 	Cut      []history.Link
 	proof    []string
 	measured []history.Measure
+	lapsed   string // why it stopped biting before its time was over
 	rng      *rand.Rand
 
 	mu     sync.Mutex

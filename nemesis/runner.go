@@ -143,7 +143,7 @@ func (r *Runner) holdUntil(h *Hit, begin int64) int64 {
 }
 
 // hold waits until it is time to heal, while the fault goes on with what it
-// does. What goes wrong with that is told in the proof of the heal.
+// does. Where that fails, the fault has lapsed: it did not bite the whole time.
 func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, begin int64) {
 	until := r.holdUntil(h, begin)
 	if fault.Sustain == nil {
@@ -153,8 +153,8 @@ func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, begin int64) {
 	sustain, cancel := context.WithTimeout(ctx, time.Duration(until-r.Now()))
 	defer cancel()
 	if err := safely(sustain, h, fault.Sustain); err != nil && sustain.Err() == nil {
-		h.Say("while it held: %s", r.plain(err, 0))
-		r.warn(fmt.Sprintf("fault %d, %s, while it held: %v", h.Plan.ID, h.Plan.Name(), err))
+		h.lapsed = r.plain(err, 0)
+		r.warn(fmt.Sprintf("fault %d, %s, stopped taking effect before its end: %s", h.Plan.ID, h.Plan.Name(), h.lapsed))
 	}
 	r.sleepUntil(ctx, until)
 }

@@ -46,7 +46,7 @@ func (r *Runner) inject(ctx context.Context, fault Fault, h *Hit, record history
 
 // heal undoes a fault and has it prove that it is gone, and records it.
 func (r *Runner) heal(ctx context.Context, fault Fault, h *Hit, record history.Fault) error {
-	record.Phase, record.Begin = history.Heal, r.Now()
+	record.Phase, record.Begin, record.Lapsed = history.Heal, r.Now(), h.lapsed
 	var err error
 	proof, measured := h.proof, h.measured // of the time that it held
 	for range healTries {

@@ -40,7 +40,7 @@ type lossRow struct {
 type faultRow struct {
 	ID                                     int
 	Kind, Name, Targets, Detail, At, Until string
-	Lasted, Err                            string
+	Lasted, Err, Lapsed                    string
 	Verified, Healed                       bool
 	Bite, Mend                             string // how long it took to take effect, and to heal
 	Params, Zoom, Link                     string
@@ -209,6 +209,7 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 			ID: f.ID, Kind: string(f.Class()), Name: strings.TrimSpace(f.Name + " " + f.Variant), Params: f.Params, Figures: headlines(f.Measured),
 			Targets: clip(strings.Join(f.Targets, ", "), maxShownText), Detail: clip(f.Detail, maxShownText), At: seconds(f.Begin), Err: clip(f.Err, maxShownText),
 			Verified: f.Verified, Healed: f.Healed > 0, Proof: clipAll(f.Proof), HealProof: clipAll(f.HealProof), Link: momentLink(f.Begin),
+			Lapsed: clip(f.Lapsed, maxShownText),
 		}
 		row.Name, row.Params = clip(row.Name, maxShownText), clip(row.Params, maxShownText)
 		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
 )
@@ -43,5 +44,22 @@ func TestSpreadOfOneSample(t *testing.T) {
 	cards = cardsOf(&check.Results{Elections: e}, &figures{})
 	if c := cards[len(cards)-2]; c.Value != "120 ms" || c.Detail != "median; longest 180 ms" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A fault that lapsed says so in its row, and why.
+func TestRowOfALapsedFault(t *testing.T) {
+	in := measure.Input{Faults: []history.Fault{{ID: 1, Name: "flapping", Phase: history.Inject, Begin: 1e9, End: 2e9},
+		{ID: 1, Name: "flapping", Phase: history.Heal, Begin: 3e9, End: 4e9, Lapsed: "n1→n2 still carries packets"}}}
+	rows := faultRows(measure.Summarize(in).Faults)
+	if len(rows) != 1 || rows[0].Lapsed != "n1→n2 still carries packets" || !rows[0].Verified {
+		t.Fatalf("%+v", rows)
+	}
+	var text strings.Builder
+	if err := renderReport(&text, page{Faults: rows}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "stopped taking effect before its end: n1→n2 still carries packets"; !strings.Contains(text.String(), want) {
+		t.Errorf("the page has no %q", want)
 	}
 }

@@ -68,6 +68,8 @@ func (p *progress) Fault(f history.Fault) {
 	switch {
 	case f.Err != "":
 		p.line("FAULT %d %s: %s failed: %s", f.ID, name, f.Phase, f.Err)
+	case f.Lapsed != "":
+		p.line("FAULT %d %s: stopped taking effect before its end: %s; healed (verified in %v)", f.ID, name, f.Lapsed, took)
 	case f.Phase == history.Inject:
 		p.line("fault %d %s: %s (verified in %v)", f.ID, name, f.Detail, took)
 	default:

@@ -120,6 +120,11 @@ func TestVoidFaults(t *testing.T) {
 	fault := func(id int, phase history.Phase, err string) history.Fault {
 		return history.Fault{ID: id, Name: "kill", Variant: "one", Phase: phase, Targets: []string{"n2"}, Begin: second, End: second, Err: err}
 	}
+	lapse := func(id int) history.Fault {
+		f := fault(id, history.Heal, "")
+		f.Lapsed = "n2 runs"
+		return f
+	}
 	crash := history.NodeEvent{Node: "n2", Boot: 1, Kind: history.EventExit, Time: 30 * second, Reason: "exit status 2"}
 	for _, tt := range []struct {
 		name   string
@@ -143,6 +148,12 @@ func TestVoidFaults(t *testing.T) {
 		{"one was not healed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "n2 does not start")}, nil, nil, Invalid, "fault 1 (kill one) was not healed: n2 does not start"},
 		{"one was not healed on a server that crashed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "n2 does not start")}, nil,
 			[]history.NodeEvent{crash}, Pass, "fault 1 (kill one) was not healed on a server that had crashed"},
+		{"one of two lapsed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, ""), fault(2, history.Inject, ""), lapse(2)}, nil, nil,
+			Pass, "1 of 2 faults took effect; fault 2 (kill one) is void, it stopped taking effect before its end: n2 runs"},
+		{"the only one lapsed", []history.Fault{fault(1, history.Inject, ""), lapse(1)}, nil, nil,
+			Invalid, "no fault of the plan took effect; fault 1 (kill one) is void, it stopped taking effect before its end: n2 runs"},
+		{"one lapsed on a server that crashed", []history.Fault{fault(1, history.Inject, ""), lapse(1)}, nil,
+			[]history.NodeEvent{crash}, Pass, "fault 1 (kill one) ended early on a server that had crashed"},
 		{"many", slices.Repeat([]history.Fault{fault(1, history.Inject, "x")}, 10), nil, nil, Invalid, "and 7 more faults"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

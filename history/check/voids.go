@@ -11,7 +11,7 @@ import (
 // faultTale is what became of the faults of a test.
 type faultTale struct {
 	proven   int
-	void     int // their proof failed: the test says nothing of them
+	void     int // they did not bite, or not the whole time: the test says nothing of them
 	missed   int // they never began
 	said     []string
 	unhealed []string // each that could not be healed
@@ -23,18 +23,28 @@ type faultTale struct {
 const mostFaults = 3
 
 // tellFaults goes through the faults. One whose injection could not be proven is
-// void: the test goes on, and says nothing of that fault. One that could not be
-// healed breaks the test, for nobody knows what held from then on; unless a server
+// void, and so is one that lapsed, which was in force for a part of its time only:
+// the test goes on, and says nothing of that fault. One that could not be healed breaks the test, for nobody knows what held from then on; unless a server
 // that it hit had crashed, which is a finding of its own ("no-crash") and not the
 // nemesis's.
 func tellFaults(in *Input) *faultTale {
 	t := &faultTale{missed: countMarks(in, history.MarkMissed)}
 	crashed := crashedNodes(in)
+	lapses := lapsedFaults(in)
 	var voids []string
 	for i := range in.Faults {
 		f := &in.Faults[i]
 		name := strings.TrimSpace(f.Name + " " + f.Variant)
+		onCrashed := slices.ContainsFunc(f.Targets, func(n string) bool { return crashed[n] })
+		why, lapsed := lapses[f.ID]
 		switch {
+		case f.Err == "" && f.Phase == history.Inject && lapsed && onCrashed:
+			t.proven++
+			t.said = append(t.said, fmt.Sprintf("fault %d (%s) ended early on a server that had crashed", f.ID, name))
+		case f.Err == "" && f.Phase == history.Inject && lapsed:
+			t.void++
+			voids = append(voids, fmt.Sprintf("fault %d (%s) is void, it stopped taking effect before its end: %s", f.ID, name, why))
+			t.errs = append(t.errs, why)
 		case f.Err == "" && f.Phase == history.Inject:
 			t.proven++
 		case f.Err == "":
@@ -42,7 +52,7 @@ func tellFaults(in *Input) *faultTale {
 			t.void++
 			voids = append(voids, fmt.Sprintf("fault %d (%s) is void, it did not take effect: %s", f.ID, name, f.Err))
 			t.errs = append(t.errs, f.Err)
-		case slices.ContainsFunc(f.Targets, func(n string) bool { return crashed[n] }):
+		case onCrashed:
 			t.said = append(t.said, fmt.Sprintf("fault %d (%s) was not healed on a server that had crashed", f.ID, name))
 		default:
 			t.unhealed = append(t.unhealed, fmt.Sprintf("fault %d (%s) was not healed: %s", f.ID, name, f.Err))
@@ -65,6 +75,18 @@ func tellFaults(in *Input) *faultTale {
 		t.said = append(t.said, voids...)
 	}
 	return t
+}
+
+// lapsedFaults are the faults that stopped biting before they were to be healed,
+// and why.
+func lapsedFaults(in *Input) map[int]string {
+	lapsed := map[int]string{}
+	for i := range in.Faults {
+		if f := &in.Faults[i]; f.Lapsed != "" {
+			lapsed[f.ID] = f.Lapsed
+		}
+	}
+	return lapsed
 }
 
 // firstFew keeps the first of a list, and counts the rest.

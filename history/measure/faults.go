@@ -35,7 +35,7 @@ func joinFaults(in Input) []FaultRun {
 			r.Verified = verified > 0
 			r.Proof, r.Measured = append(r.Proof, f.Proof...), append(r.Measured, f.Measured...)
 		case history.Heal:
-			r.HealAt, r.Healed = began, verified
+			r.HealAt, r.Healed, r.Lapsed = began, verified, f.Lapsed
 			r.HealProof, r.HealMeasured = append(r.HealProof, f.Proof...), append(r.HealMeasured, f.Measured...)
 		}
 	}

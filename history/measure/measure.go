@@ -213,6 +213,9 @@ type FaultRun struct {
 	Measured     []history.Measure `json:"measured,omitempty"`
 	HealMeasured []history.Measure `json:"healMeasured,omitempty"`
 	Err          string            `json:"err,omitempty"`
+	// Lapsed says why it stopped biting before it was to be healed; "" when it
+	// did not.
+	Lapsed string `json:"lapsed,omitempty"`
 }
 
 // HistoryInfo says what was read.

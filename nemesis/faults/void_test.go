@@ -87,6 +87,35 @@ func TestAVoidFault(t *testing.T) {
 	}
 }
 
+// TestAFaultThatLapses: what fails in the middle is no failure of the injection or
+// of the heal, and the heal says that the fault did not hold to its end.
+func TestAFaultThatLapses(t *testing.T) {
+	undone := 0
+	fault := moody(&undone, nil)
+	steps := 0
+	fault.Sustain = func(ctx context.Context, _ *nemesis.Hit) error {
+		for sleep(ctx, 3*time.Second) {
+			if steps++; steps == 2 {
+				return errors.New("n2: process 7 runs on")
+			}
+		}
+		return nil
+	}
+	recorded, warned, err := runMoody(t, fault, nil)
+	if err != nil || len(recorded) != 2 || undone != 1 {
+		t.Fatalf("Run = %v; recorded %+v; undone %d times", err, recorded, undone)
+	}
+	if in, out := recorded[0], recorded[1]; in.Err != "" || in.Lapsed != "" || out.Err != "" || out.Lapsed != "n2: process 7 runs on" {
+		t.Errorf("recorded %+v", recorded)
+	}
+	if at := time.Duration(recorded[1].Begin); at != 21*time.Second { // it began after one
+		t.Errorf("it was healed after %v", at)
+	}
+	if len(warned) != 1 || !strings.Contains(warned[0], "stopped taking effect before its end: n2: process 7 runs on") {
+		t.Errorf("warned %q", warned)
+	}
+}
+
 // TestAServerThatCrashesWhileAFaultHolds: it is started again, and the heal is none
 // that failed.
 func TestAServerThatCrashesWhileAFaultHolds(t *testing.T) {

@@ -41,6 +41,15 @@ func (c activity) Check(ctx context.Context, in *Input) Result {
 		"faults": float64(faults.proven), "voidFaults": float64(faults.void)}}
 	// The first cause comes first: a test whose engine died also has no leader.
 	wrong := infrastructure(in)
+	if killed := c.killed(ctx, in, wrong); killed != nil {
+		if wrong = append(killed.others, faults.wrong(wrong)...); len(wrong) == 0 {
+			res.Verdict, res.Summary = Invalid, killed.told
+			return res
+		}
+		wrong = append(wrong, overload(in, wrong)...)
+		res.Verdict, res.Summary = Invalid, strings.Join(wrong, "; ")
+		return res
+	}
 	wrong = append(wrong, faults.wrong(wrong)...)
 	if hint := c.quiet(in, l); hint != "" {
 		wrong = append(wrong, hint)
@@ -61,6 +70,38 @@ func (c activity) Check(ctx context.Context, in *Input) Result {
 	}
 	res.Summary = strings.Join(append(said, overload(in, nil)...), "; ")
 	return res
+}
+
+// killedServer is a test that ended because somebody else ended a server.
+type killedServer struct {
+	told   string   // what no-crash says of it
+	others []string // what failed beside it
+}
+
+// killed is not nil when the infrastructure is said to have failed because of a
+// server that no-crash says was ended by somebody else. That is the cause, and it
+// is named once: in the words of no-crash if nothing else was wrong (see combine),
+// and else by no-crash alone. What the early end of the test led to is left out.
+func (activity) killed(ctx context.Context, in *Input, wrong []string) *killedServer {
+	if len(wrong) == 0 {
+		return nil
+	}
+	crash := Crashes().Check(ctx, in)
+	if crash.Verdict != Invalid {
+		return nil
+	}
+	k := &killedServer{told: crash.Summary}
+	for _, text := range wrong {
+		if !slices.ContainsFunc(crash.Events, func(e history.NodeEvent) bool {
+			return strings.HasPrefix(text, "the server of "+e.Node+" was ")
+		}) {
+			k.others = append(k.others, text)
+		}
+	}
+	if len(k.others) == len(wrong) {
+		return nil
+	}
+	return k
 }
 
 func hasMark(in *Input, name string) bool {

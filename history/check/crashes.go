@@ -74,6 +74,9 @@ func killedByOthers(in *Input, ends []history.NodeEvent) Result {
 	if len(ends) > 1 {
 		text += fmt.Sprintf("; the first of %d such ends", len(ends))
 	}
+	if first.Reason != history.ReasonOwnLimit {
+		text += "; find out who did, and run the test again"
+	}
 	return Result{Verdict: Invalid, Summary: strings.Join(append([]string{text}, overload(in, nil)...), "; "), Events: ends[:min(len(ends), 4)]}
 }
 

@@ -24,8 +24,8 @@ var arrows = map[string][]string{
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
-		"workloads", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trials", "internal/host", "internal/suggest"},
-	"orchestrator/campaign":    {"internal/suggest", "orchestrator", "history", "history/check", "history/gate", "history/ledger"},
+		"workloads", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trials", "internal/declare", "internal/host", "internal/suggest"},
+	"orchestrator/campaign":    {"internal/declare", "internal/suggest", "orchestrator", "history", "history/check", "history/gate", "history/ledger"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol"},
 	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/hub/protocol"},
 	"internal/declare":         {"internal/suggest"},
@@ -36,9 +36,9 @@ var arrows = map[string][]string{
 	"nemesis":                  {"internal/declare", "internal/suggest", "history"},
 	"nemesis/faults":           {"internal/declare", "nemesis", "history"},
 	"nemesis/schedule":         {"internal/declare", "internal/suggest", "nemesis", "history"},
-	"workloads":                {"workloads/systems", "history", "history/check"},
+	"workloads":                {"internal/declare", "workloads/systems", "history", "history/check"},
 	"workloads/driver":         {"workloads", "workloads/systems", "history", "history/check"},
-	"workloads/systems":        {"nodeimage/kv", "history"},
+	"workloads/systems":        {"internal/declare", "nodeimage/kv", "history"},
 	"reports":                  {"history", "history/check", "history/gate", "history/ledger", "history/measure", "history/trials"},
 	"reports/serve":            {"reports", "history", "history/check", "history/ledger", "history/measure", "history/trials"},
 	"reports/browsertest":      {"internal/machinetest"},
@@ -78,7 +78,7 @@ var testArrows = map[string][]string{
 	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
 	"reports":               {"reports/browsertest", "history/historytest"},
 	"reports/serve":         {"reports/browsertest", "history/historytest"},
-	"workloads/driver":      {"nodeimage/kv"},
+	"workloads/driver":      {"nodeimage/kv", "internal/declare"},
 	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
 	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
 	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends

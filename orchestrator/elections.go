@@ -11,6 +11,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/trials"
+	"squall/internal/declare"
 	"squall/workloads/systems"
 )
 
@@ -20,11 +21,14 @@ const electionsName = "elections"
 // Elections says what trials of elections to make; see package trials.
 type Elections struct {
 	System string
-	Ranges []trials.Range
-	Trials int // of each range
-	Nodes  int // odd, from 3
-	Seed   uint64
-	Out    string
+	// SystemParams are the parameters of the system, all of them; nil: the
+	// defaults. Heartbeat and election timeouts are those of the ranges.
+	SystemParams declare.Args
+	Ranges       []trials.Range
+	Trials       int // of each range
+	Nodes        int // odd, from 3
+	Seed         uint64
+	Out          string
 	// Broadcast is how long a broadcast is to take; 0 leaves the links alone.
 	Broadcast time.Duration
 	// Disk is what a write to the disk takes beside its own time; nil: nothing.
@@ -65,6 +69,22 @@ func (e *Elections) Validate() error {
 	case len(e.Ranges) == 0:
 		return errors.New("no range of timeouts is given")
 	}
+	return nil
+}
+
+// SetSystem reads a system with its parameters. Those that the ranges decide are
+// refused.
+func (e *Elections) SetSystem(text string) error {
+	d, given, err := choose(systemOption(), text, false)
+	if err != nil {
+		return err
+	}
+	for _, p := range []string{"heartbeat", "election"} {
+		if given[p] != "" {
+			return fmt.Errorf("%s is what the trials vary: leave it out, and say --timeouts", p)
+		}
+	}
+	e.System, e.SystemParams = d.Name, d.Params.Fill(given, nil)
 	return nil
 }
 
@@ -162,6 +182,9 @@ func LoadElections(dir string) (*trials.Record, error) {
 func (e *Elections) plan() *Plan {
 	t := DefaultTest()
 	t.Name, t.System, t.Workload, t.Nodes, t.Seed, t.Out = electionsName, e.System, electionsName, e.Nodes, e.Seed, e.Out
+	if e.SystemParams != nil {
+		t.SystemParams = e.SystemParams
+	}
 	return &Plan{Test: t, Nodes: NodeNames(e.Nodes), Command: e.Command}
 }
 

@@ -99,8 +99,12 @@ func (x *experiment) conduct(ctx context.Context) (err error) {
 // restart starts every server anew, with the timeouts of a range and on such a
 // disk, and waits for a leader.
 func (x *experiment) restart(ctx context.Context, r trials.Range, disk *trials.Spread) error {
-	opt := systems.Options{Heartbeat: r.Heartbeat.Duration(), ElectionMin: r.Min.Duration(), ElectionMax: r.Max.Duration(),
-		SnapshotEvery: x.plan.Test.SnapshotEvery, Seed: x.rng.Uint64() >> 1}
+	opt, err := x.serverOptions()
+	if err != nil {
+		return err
+	}
+	opt.Heartbeat, opt.ElectionMin, opt.ElectionMax = r.Heartbeat.Duration(), r.Min.Duration(), r.Max.Duration()
+	opt.Seed = x.rng.Uint64() >> 1
 	if x.system.Traits().Trials {
 		opt.Trials = &systems.TrialOptions{PreVote: x.what.PreVote, StartWait: startWait}
 		if disk != nil {
@@ -108,7 +112,7 @@ func (x *experiment) restart(ctx context.Context, r trials.Range, disk *trials.S
 		}
 	}
 	peers := x.peers()
-	err := x.nodes.each(ctx, func(ctx context.Context, i int, n *node) error {
+	err = x.nodes.each(ctx, func(ctx context.Context, i int, n *node) error {
 		start, err := x.system.Server(peers[i], peers, opt)
 		if err != nil {
 			return err

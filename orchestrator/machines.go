@@ -70,8 +70,12 @@ func (r *run) connect() error {
 		addrs[p.Name] = p.Addr
 	}
 	addrs[nemesis.Clients] = r.cluster.Machine(driverMachine).Addr()
+	opt, err := r.serverOptions()
+	if err != nil {
+		return err
+	}
 	for _, p := range peers {
-		start, err := system.Server(p, peers, r.serverOptions())
+		start, err := system.Server(p, peers, opt)
 		if err != nil {
 			return fmt.Errorf("prepare the server of %s: %w", p.Name, err)
 		}
@@ -110,10 +114,11 @@ func (r *run) peers() []systems.Node {
 	return peers
 }
 
-func (r *run) serverOptions() systems.Options {
-	t := r.plan.Test
-	return systems.Options{Heartbeat: time.Duration(t.Heartbeat), ElectionMin: time.Duration(t.ElectionMin),
-		ElectionMax: time.Duration(t.ElectionMax), SnapshotEvery: t.SnapshotEvery, Seed: t.Seed}
+// serverOptions are the settings of the servers.
+func (r *run) serverOptions() (systems.Options, error) {
+	opt, err := r.plan.Test.systemOptions()
+	opt.Seed = r.plan.Test.Seed
+	return opt, err
 }
 
 func (r *run) openLog(machine string) (*boundedLog, error) {

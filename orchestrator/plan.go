@@ -11,9 +11,13 @@ import (
 	"squall/nemesis"
 )
 
-// PlanVersion is the schema version of plan.json. Version 1, in which faults had
-// no parameters, can still be read, but not be replayed.
-const PlanVersion = 2
+// PlanVersion is the schema version of plan.json. Version 2, in which settings
+// stood for the parameters of systems and workloads, is read and replayed as well;
+// version 1, in which faults had no parameters, is only read.
+const (
+	PlanVersion = 3
+	replayable  = 2
+)
 
 // Plan is a test with everything drawn that the seed decides. It is written to
 // plan.json before anything starts.
@@ -48,7 +52,7 @@ func NewPlan(t Test, version, program string) (*Plan, error) {
 // offsets and into the same nodes. t is the other's test, or what was changed of
 // it; path is where the other one is.
 func ReplayPlan(old *Plan, t Test, version, program, path string) (*Plan, error) {
-	if old.SchemaVersion < PlanVersion {
+	if old.SchemaVersion < replayable {
 		return nil, fmt.Errorf("%s has schema version %d and cannot be replayed: its faults are not those of this squall; "+
 			"repeat the run by its settings instead: %s", path, old.SchemaVersion, CommandFor(program, old.Test))
 	}

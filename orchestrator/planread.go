@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"squall/history"
@@ -78,25 +79,61 @@ func parsePlan(text []byte) (*Plan, error) {
 	}
 	p := Plan{Test: DefaultTest()}
 	p.Test.Runtime = RuntimeDocker // of before there was a choice
+	p.Test.SystemParams, p.Test.WorkloadParams = nil, nil
 	if err := json.Unmarshal(text, &p); err != nil {
 		return nil, fmt.Errorf("the plan is damaged: %w", err)
 	}
 	p.Command = ""
+	if err := p.lift(text); err != nil {
+		return nil, fmt.Errorf("the plan cannot be used, because %s: %w", planIsStrange, err)
+	}
 	if err := p.validate(); err != nil {
 		return nil, fmt.Errorf("the plan cannot be used, because %s: %w", planIsStrange, err)
 	}
 	return &p, nil
 }
 
+// lift takes the settings of a plan of version 1 or 2 that have become parameters.
+func (p *Plan) lift(text []byte) error {
+	if p.SchemaVersion >= 3 {
+		return nil
+	}
+	var plan struct {
+		Test map[string]any `json:"test"`
+	}
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return fmt.Errorf("test: %w", err)
+	}
+	defaults := DefaultTest()
+	p.Test.SystemParams, p.Test.WorkloadParams = defaults.SystemParams, defaults.WorkloadParams
+	for _, o := range olds() {
+		value, ok := plan.Test[o.plan]
+		if !ok {
+			continue
+		}
+		if n, isNumber := value.(float64); isNumber {
+			value = strconv.FormatFloat(n, 'f', -1, 64)
+		}
+		if err := o.option().Set(&p.Test, fmt.Sprint(value)); err != nil {
+			return fmt.Errorf("test: %s: %w", o.plan, err)
+		}
+	}
+	p.Test.old = nil
+	return nil
+}
+
 // validate refuses a plan that no squall makes.
 func (p *Plan) validate() error {
+	if err := p.Test.resolveParams(); err != nil {
+		return fmt.Errorf("test: %w", err)
+	}
 	scratch := p.Test
 	for _, option := range Options() {
 		if err := option.Set(&scratch, option.Get(&p.Test)); err != nil {
 			return fmt.Errorf("test: %s: %w", option.Name, err)
 		}
 	}
-	if p.SchemaVersion < PlanVersion {
+	if p.SchemaVersion < replayable {
 		// The faults of that version are not those of this one.
 		p.Test.Nemesis, p.Schedule = "none", nil
 	}

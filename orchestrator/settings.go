@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"squall/internal/declare"
 	"squall/nemesis/schedule"
 )
 
@@ -66,13 +67,17 @@ func DecodeYAML(name string, text []byte) (*yaml.Node, error) {
 type Setting struct {
 	Option Option
 	Text   string // the value as on the command line
-	Node   *yaml.Node
-	items  []*yaml.Node // those of a value that is a list
+	// written is Text as the file has it, where Text was made uniform since; "" is
+	// Text itself. Of a system or workload it tells which parameters are given.
+	written string
+	Node    *yaml.Node
+	items   []*yaml.Node // those of a value that is a list
+	places  []place      // those of a call that is written as a mapping
 }
 
-// FindOption is the setting of that name.
+// FindOption is the setting of that name, an old one too.
 func FindOption(name string) (Option, bool) {
-	options := Options()
+	options := append(Options(), OldOptions()...)
 	i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
 	if i < 0 {
 		return Option{}, false
@@ -87,13 +92,16 @@ func ReadSetting(option Option, value *yaml.Node) (Setting, *FileError) {
 	if s.Text, bad = s.text(value); bad != nil {
 		return s, bad
 	}
+	s.written = s.Text
 	scratch := DefaultTest()
 	return s, s.Apply(&scratch)
 }
 
+func (s *Setting) asWritten() string { return cmp.Or(s.written, s.Text) }
+
 // Apply sets it in a test.
 func (s *Setting) Apply(t *Test) *FileError {
-	if err := s.Option.Set(t, s.Text); err != nil {
+	if err := s.Option.Set(t, s.asWritten()); err != nil {
 		return s.Mistake(fmt.Errorf("%s: %w", s.Option.Name, err))
 	}
 	return nil
@@ -103,6 +111,9 @@ func (s *Setting) Apply(t *Test) *FileError {
 // item of a list if the error says which, else at the value.
 func (s *Setting) Mistake(err error) *FileError {
 	node := s.Node
+	if misfit := new(declare.Error); errors.As(err, &misfit) && len(s.Option.Declared) > 0 {
+		return s.callMistake(misfit, err)
+	}
 	var item *schedule.ItemError
 	if errors.As(err, &item) && item.Item < len(s.items) {
 		node = s.items[item.Item]
@@ -120,6 +131,9 @@ var lists = map[string]struct{ separator, pair string }{
 
 // text is a value as it would be written on the command line.
 func (s *Setting) text(value *yaml.Node) (string, *FileError) {
+	if value.Kind == yaml.MappingNode && len(s.Option.Declared) > 0 {
+		return s.callText(value)
+	}
 	list, isList := lists[s.Option.Name]
 	if value.Kind == yaml.SequenceNode && isList {
 		var items []string

@@ -13,7 +13,6 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nemesis/faults"
-	"squall/workloads"
 	"squall/workloads/driver"
 )
 
@@ -118,13 +117,21 @@ func (r *run) startLoad(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, driverTimeout)
 	defer cancel()
 	t := r.plan.Test
+	params, err := t.workloadSettings()
+	if err != nil {
+		return err
+	}
+	servers, err := r.serverOptions()
+	if err != nil {
+		return err
+	}
 	config := driver.Config{
 		System: t.System, Workload: t.Workload, Nodes: r.peers(), Seed: t.Seed,
-		Params:  workloads.Params{Keys: t.Keys, OpsPerKey: t.OpsPerKey},
+		Params:  params,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
 		// Shorter than an election, so that there are reads to answer wrongly
 		// while a leader that was cut off still believes that it leads.
-		Patience: min(time.Duration(t.ElectionMin)/2, time.Duration(t.OpTimeout)),
+		Patience: min(servers.WithDefaults().ElectionMin/2, time.Duration(t.OpTimeout)),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
 	}
 	if err := r.loader.configure(ctx, config); err != nil {

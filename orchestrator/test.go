@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"squall/internal/declare"
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
@@ -33,15 +34,15 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // Test says what to run. Its zero value is not useful: start from DefaultTest.
-// Every field is an Option, with the same name in a test file and on the
+// Every setting is an Option, with the same name in a test file and on the
 // command line.
 type Test struct {
 	Name     string   `json:"name"`
-	System   string   `json:"system"`
+	System   string   `json:"system"` // its name; SystemParams are its parameters
 	Nodes    int      `json:"nodes"`
-	Time     Duration `json:"time"` // how long the clients put load on the cluster
-	Workload string   `json:"workload"`
-	Nemesis  string   `json:"nemesis"` // faults and mixes to draw from
+	Time     Duration `json:"time"`     // how long the clients put load on the cluster
+	Workload string   `json:"workload"` // its name; WorkloadParams are its parameters
+	Nemesis  string   `json:"nemesis"`  // faults and mixes to draw from
 	Clients  int      `json:"clients"`
 	Rate     float64  `json:"rate"` // operations per second in all; 0: closed loop
 	Seed     uint64   `json:"seed"` // 0: drawn when the plan is made
@@ -56,17 +57,17 @@ type Test struct {
 	Limit    string `json:"limit,omitempty"`
 	Swarm    bool   `json:"swarm,omitempty"`
 
-	Keys      int      `json:"keys"`      // keys in use at a time
-	OpsPerKey int      `json:"opsPerKey"` // before a fresh key takes its place
+	// What system and workload declare, each parameter with its value.
+	SystemParams   declare.Args `json:"systemParams"`
+	WorkloadParams declare.Args `json:"workloadParams"`
+	// old are settings of earlier versions that were given, by name. Their values
+	// are among the parameters too. The map is never changed.
+	old map[string]string
+
 	OpTimeout Duration `json:"opTimeout"`
 	// Recovery is how long the cluster has, once the last fault is healed, to serve
 	// through every node again.
 	Recovery Duration `json:"recovery"`
-
-	Heartbeat     Duration `json:"heartbeat"`
-	ElectionMin   Duration `json:"electionMin"`
-	ElectionMax   Duration `json:"electionMax"`
-	SnapshotEvery int      `json:"snapshotEvery"` // log entries
 
 	CPUs   float64 `json:"cpus"`   // of each node; 0: no limit
 	Memory int     `json:"memory"` // of each node, MiB; 0: no limit
@@ -96,12 +97,12 @@ const (
 
 // DefaultTest is the test that `squall run` runs when it is told nothing.
 func DefaultTest() Test {
+	raftkv, register := systems.RaftKV{}, workloads.Register{}
 	return Test{
-		System: "raftkv", Nodes: 5, Time: Duration(30 * time.Second), Workload: "register",
+		System: raftkv.Name(), SystemParams: raftkv.Params().Fill(nil, nil), Nodes: 5, Time: Duration(30 * time.Second),
+		Workload: register.Name(), WorkloadParams: register.Params().Fill(nil, nil),
 		Nemesis: "partition,kill,pause", Clients: 10, Runtime: RuntimeAuto,
-		Keys: 5, OpsPerKey: 300, OpTimeout: Duration(5 * time.Second), Recovery: Duration(30 * time.Second),
-		Heartbeat: Duration(50 * time.Millisecond), ElectionMin: Duration(300 * time.Millisecond),
-		ElectionMax: Duration(600 * time.Millisecond), SnapshotEvery: 2000,
+		OpTimeout: Duration(5 * time.Second), Recovery: Duration(30 * time.Second),
 		Out: "runs", Keep: KeepNever,
 		CheckTime: Duration(2 * time.Minute), CheckMemory: 4096,
 	}
@@ -118,6 +119,11 @@ type Option struct {
 	// of one that is a number; both are 0 where there are none.
 	Choices   []string
 	Low, High float64
+	// Declared are the systems or workloads that the setting chooses from, with
+	// their parameters; Of and Instead, of an old setting, the setting that has its
+	// parameter now, and an example of how to write it.
+	Declared    []declare.Declaration
+	Of, Instead string
 	// Joined is what stands between the values of a flag that may be given several
 	// times; "" where it may not, and the last one counts.
 	Joined string
@@ -129,7 +135,7 @@ func Options() []Option {
 		intOption("nodes", 1, 9, "nodes in the cluster", func(t *Test) *int { return &t.Nodes }),
 		durationOption("time", time.Second, 24*time.Hour, "how long clients load the cluster",
 			func(t *Test) *Duration { return &t.Time }),
-		nameOption("workload", workloadNames(), "what clients do and what is checked", func(t *Test) *string { return &t.Workload }),
+		workloadOption(),
 		{Name: "nemesis", Type: "list of faults", Usage: `faults and mixes to draw from: "storm", "partition, kill(leader)*3" or "none" (see: squall list faults)`,
 			Set: setNemesis, Get: func(t *Test) string { return t.Nemesis }},
 		intOption("clients", 1, 1000, "client processes", func(t *Test) *int { return &t.Clients }),
@@ -137,7 +143,7 @@ func Options() []Option {
 			Get: func(t *Test) string { return strconv.FormatFloat(t.Rate, 'g', -1, 64) }},
 		{Name: "seed", Type: "whole number", Usage: "seed of the schedule and the operations; 0: a new one", High: math.MaxUint64, Set: setSeed,
 			Get: func(t *Test) string { return strconv.FormatUint(t.Seed, 10) }},
-		nameOption("system", systemNames(), "system under test", func(t *Test) *string { return &t.System }),
+		systemOption(),
 		nameOption("runtime", []string{RuntimeAuto, RuntimeDocker, RuntimeLocal},
 			"where nodes run: in containers, or in Linux namespaces (local); auto: Docker if its engine answers, else local",
 			func(t *Test) *string { return &t.Runtime }),
@@ -157,20 +163,10 @@ func Options() []Option {
 		textOption("out", "folder for run directories", func(t *Test) *string { return &t.Out }),
 		nameOption("keep", []string{KeepNever, KeepOnFail, KeepAlways}, "when to keep the machines, stopped, after the run",
 			func(t *Test) *string { return &t.Keep }),
-		intOption("keys", 1, 1000, "keys in use at a time", func(t *Test) *int { return &t.Keys }),
-		intOption("ops-per-key", 10, 5000, "operations on a key before a new key replaces it", func(t *Test) *int { return &t.OpsPerKey }),
 		durationOption("op-timeout", 10*time.Millisecond, time.Minute, "how long a client waits for a reply",
 			func(t *Test) *Duration { return &t.OpTimeout }),
 		durationOption("recovery", time.Second, time.Hour, "how soon after the last heal a write and a read must succeed on every node",
 			func(t *Test) *Duration { return &t.Recovery }),
-		durationOption("heartbeat", time.Millisecond, 10*time.Second, "the leader's heartbeat interval",
-			func(t *Test) *Duration { return &t.Heartbeat }),
-		durationOption("election-min", 5*time.Millisecond, time.Minute, "minimum election timeout",
-			func(t *Test) *Duration { return &t.ElectionMin }),
-		durationOption("election-max", 5*time.Millisecond, time.Minute, "maximum election timeout",
-			func(t *Test) *Duration { return &t.ElectionMax }),
-		intOption("snapshot-every", 10, math.MaxInt32, "log entries between snapshots",
-			func(t *Test) *int { return &t.SnapshotEvery }),
 		{Name: "cpus", Type: "number", Usage: "processors for each node, such as 0.5; 0: no limit", High: maxCPUs, Set: setCPUs,
 			Get: func(t *Test) string { return strconv.FormatFloat(t.CPUs, 'g', -1, 64) }},
 		intOption("memory", 0, 1<<20, "memory for each node, in MiB; 0: no limit", func(t *Test) *int { return &t.Memory }),
@@ -193,14 +189,12 @@ func (e *FieldError) Error() string { return e.Option + ": " + e.Err.Error() }
 // Unwrap gives the cause alone.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Validate looks at the settings together. What can be said of one alone was
-// said when it was set. The error is a *FieldError.
+// Validate looks at the settings together, and completes the parameters of system
+// and workload. What can be said of one setting alone was said when it was set. The
+// error is a *FieldError.
 func (t *Test) Validate() error {
-	if t.ElectionMin >= t.ElectionMax {
-		return &FieldError{"election-max", fmt.Errorf("must be greater than election-min, which is %v", time.Duration(t.ElectionMin))}
-	}
-	if t.Heartbeat*2 > t.ElectionMin {
-		return &FieldError{"heartbeat", fmt.Errorf("must be at most half of election-min, which is %v", time.Duration(t.ElectionMin))}
+	if err := t.resolveParams(); err != nil {
+		return err
 	}
 	if err := t.checkMemory(); err != nil {
 		return err
@@ -314,22 +308,6 @@ func setMutant(t *Test, text string) error {
 	}
 	t.Mutant = text
 	return nil
-}
-
-func workloadNames() []string {
-	var names []string
-	for _, w := range workloads.All() {
-		names = append(names, w.Name())
-	}
-	return names
-}
-
-func systemNames() []string {
-	var names []string
-	for _, s := range systems.All() {
-		names = append(names, s.Name())
-	}
-	return names
 }
 
 // checkWorkers is how many keys are checked at once.

@@ -49,11 +49,11 @@ func TestTestFileMistakesHaveAPlace(t *testing.T) {
 
 func TestMistakesBetweenSettingsHaveAPlaceToo(t *testing.T) {
 	for text, want := range map[string]string{
-		"time: 5s\nelection-min: 2s\n":                  "election-max: must be greater than election-min",
+		"time: 5s\nelection-min: 2s\n":                  `t.yaml:2:15: system: election: expected a range that goes up, such as "600ms-2s"`,
 		"nodes: 2\nnemesis: partition\n":                "t.yaml:2:10: nemesis: fault partition needs at least 3 nodes",
 		"time: 3s\nnemesis: kill\n":                     "t.yaml:2:10: nemesis: a load of 3s is too short",
-		"heartbeat: 200ms\n":                            "t.yaml:1:12: heartbeat: must be at most half of election-min",
-		"election-min: 500ms\nelection-max: 400ms\n":    "t.yaml:2:15: election-max: must be greater",
+		"heartbeat: 200ms\n":                            "t.yaml:1:12: system: heartbeat must be at most half of the shortest election timeout, which is 300ms",
+		"election-min: 500ms\nelection-max: 400ms\n":    "t.yaml:1:15: system: election: expected a range that goes up",
 		"nemesis: none\ntime: 1s\nnodes: 1\nrate: 10\n": "",
 	} {
 		test := DefaultTest()

@@ -13,6 +13,7 @@ type TestFile struct {
 	name    string
 	at      map[string]Setting // by option
 	profile *yaml.Node         // of the key of that name
+	old     []string           // the settings of earlier versions
 }
 
 // profileKey names a profile in a test file. It is no option: what it stands
@@ -66,7 +67,23 @@ func ReadSettings(name string, root *yaml.Node, t *Test) (*TestFile, []FileError
 			}
 		}
 	}
-	return file, bad
+	return file, append(bad, file.conflicts()...)
+}
+
+// conflicts refuses old settings whose parameters the file gives too.
+func (f *TestFile) conflicts() []FileError {
+	var all []Setting
+	for _, name := range append(OptionNames(), f.old...) {
+		if s, ok := f.at[name]; ok {
+			all = append(all, s)
+		}
+	}
+	err := Conflict(all)
+	if field := new(FieldError); errors.As(err, &field) {
+		setting := f.at[field.Option]
+		return []FileError{*setting.Mistake(err)}
+	}
+	return nil
 }
 
 // readProfile applies the profile that the mapping names, if it does.
@@ -100,6 +117,9 @@ func (f *TestFile) setting(key, value *yaml.Node, t *Test) *FileError {
 	}
 	setting, bad := ReadSetting(option, value)
 	f.at[option.Name] = setting
+	if option.Of != "" {
+		f.old = append(f.old, option.Name)
+	}
 	if bad != nil {
 		return bad
 	}
@@ -122,11 +142,12 @@ func (f *TestFile) Place(err error) error {
 	if f == nil || !errors.As(err, &field) {
 		return err
 	}
-	setting, ok := f.at[field.Option]
-	if !ok {
-		return err
+	for _, name := range Blamed(field) {
+		if setting, ok := f.at[name]; ok {
+			return f.fail([]FileError{*setting.Mistake(err)})
+		}
 	}
-	return f.fail([]FileError{*setting.Mistake(err)})
+	return err
 }
 
 func (f *TestFile) fail(errs []FileError) error {
@@ -137,9 +158,26 @@ func (f *TestFile) fail(errs []FileError) error {
 // Override notes that a setting of the file was overridden: mistakes in it are
 // no longer the file's.
 func (f *TestFile) Override(option string) {
-	if f != nil {
-		delete(f.at, option)
+	if f == nil {
+		return
 	}
+	delete(f.at, option)
+	for _, o := range olds() {
+		switch option {
+		case o.of:
+			delete(f.at, o.name)
+		case o.name:
+			delete(f.at, o.of)
+		}
+	}
+}
+
+// Old are the settings of earlier versions that the file holds.
+func (f *TestFile) Old() []string {
+	if f == nil {
+		return nil
+	}
+	return f.old
 }
 
 // Profile is the name of the profile that the file asks for; "" is none.

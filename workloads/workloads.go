@@ -9,6 +9,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/declare"
 	"squall/workloads/systems"
 )
 
@@ -17,6 +18,10 @@ type Workload interface {
 	Name() string
 	// Describe is one line for people.
 	Describe() string
+	// Params are the parameters that it takes, and Resolve turns values of all of
+	// them into its settings.
+	Params() declare.Params
+	Resolve(a declare.Args) (Params, error)
 	// Generator makes the clients' streams of operations. It refuses
 	// parameters that make no sense.
 	Generator(seed uint64, p Params) (Generator, error)

@@ -123,6 +123,9 @@ func (a *app) runCampaign(cmd *cobra.Command, path string, flags *campaignFlags)
 	if err != nil {
 		return usageError(err)
 	}
+	if text := orchestrator.InsteadOf(file.Old()); text != "" {
+		plain.Fprintf(a.errOut, "squall: %s: %s\n", path, text)
+	}
 	if flags.dryRun {
 		if err := a.dryCampaign(plan, flags.json); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"squall/internal/declare"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
 	"squall/orchestrator"
@@ -21,6 +22,8 @@ func completeOptions(cmd *cobra.Command) {
 		switch {
 		case option.Name == "nemesis":
 			offer = completeNemesis
+		case len(option.Declared) > 0:
+			offer = completeCall(option.Declared)
 		case option.Name == "mutant":
 			offer = cobra.FixedCompletions(described(listMutants()), cobra.ShellCompDirectiveNoFileComp)
 		case option.Name == "out":
@@ -63,6 +66,18 @@ func completeNemesis(_ *cobra.Command, _ []string, typed string) ([]cobra.Comple
 		all = append(all, cobra.CompletionWithDesc("none", "no faults"))
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// completeCall offers systems or workloads, and inside their parentheses parameters
+// and values.
+func completeCall(declared []declare.Declaration) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var all []cobra.Completion
+		for _, c := range declare.Complete(declared, typed) {
+			all = append(all, cobra.CompletionWithDesc(c.Text, c.Doc))
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
 }
 
 // completeRuns offers run directories below out, newest first.

@@ -29,6 +29,7 @@ type electionsFlags struct {
 	what     orchestrator.Elections
 	timeouts string
 	disk     string
+	system   string
 	runtime  string
 	from     string
 	json     bool
@@ -60,7 +61,7 @@ The first Ctrl-C reports what was measured so far; the second quits immediately.
 	f.StringVar(&flags.disk, "disk", "", "delay each write to disk by this range, such as `0-6ms`, one write at a time, as in the paper's servers")
 	f.BoolVar(&flags.what.PreVote, "pre-vote", false, "use pre-vote, and refuse votes while a leader is heard; the paper's servers did neither")
 	f.BoolVar(&flags.what.Plain, "plain", false, "kill leaders from outside at any moment, with all logs equal")
-	f.StringVar(&flags.what.System, "system", "raftkv", "system under test")
+	f.StringVar(&flags.system, "system", "raftkv", "system under test, with its parameters: `raftkv(snapshot-every=500)`")
 	f.IntVar(&flags.what.Nodes, "nodes", 5, "servers")
 	f.DurationVar(&flags.what.Limit, "limit", 10*time.Minute, "how long a trial may go without a leader")
 	f.Uint64Var(&flags.what.Seed, "seed", 0, "seed; 0: a new one")
@@ -90,10 +91,11 @@ func (f *electionsFlags) resolve(cmd *cobra.Command, program string) (err error)
 	if f.what.Plain && !cmd.Flags().Changed("broadcast") {
 		f.what.Broadcast = 0
 	}
-	for _, s := range [][2]string{{"system", f.what.System}, {"runtime", f.runtime}} {
-		if err := checkSetting(s[0], s[1]); err != nil {
-			return err
-		}
+	if err := f.what.SetSystem(f.system); err != nil {
+		return usageError(fmt.Errorf("--system: %w", withColumn(err)))
+	}
+	if err := checkSetting("runtime", f.runtime); err != nil {
+		return err
 	}
 	if err := f.what.Validate(); err != nil {
 		return usageError(err)

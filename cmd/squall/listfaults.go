@@ -57,7 +57,12 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 			return err
 		}
 	}
-	system, err := systems.Find(systemName)
+	test := orchestrator.DefaultTest()
+	option, _ := orchestrator.FindOption("system")
+	if err := option.Set(&test, systemName); err != nil {
+		return usageError(err)
+	}
+	system, err := systems.Find(test.System)
 	if err != nil {
 		return usageError(err)
 	}

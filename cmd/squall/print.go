@@ -203,7 +203,7 @@ func symbol(v check.Verdict) string {
 // printPlan prints a plan as a time line and a table of faults.
 func printPlan(w io.Writer, p *orchestrator.Plan) {
 	t := p.Test
-	plain.Fprintf(w, "%s: %s of %s, workload %s for %v, seed %d\n", t.Name, nodesText(t.Nodes), t.System, t.Workload, time.Duration(t.Time), t.Seed)
+	plain.Fprintf(w, "%s: %s of %s, workload %s for %v, seed %d\n", t.Name, nodesText(t.Nodes), t.SystemCall(), t.WorkloadCall(), time.Duration(t.Time), t.Seed)
 	if t.Mutant != "" {
 		plain.Fprintf(w, "with the planted bug %s\n", t.Mutant)
 	}

@@ -40,7 +40,7 @@ func newProgress(out io.Writer) *progress {
 // Planned prints what will be run.
 func (p *progress) Planned(plan *orchestrator.Plan, dir string) {
 	t := plan.Test
-	p.line("%s: %s, workload %s, %v, nemesis %s, seed %d", t.Name, nodesText(t.Nodes), t.Workload,
+	p.line("%s: %s, workload %s, %v, nemesis %s, seed %d", t.Name, nodesText(t.Nodes), t.WorkloadCall(),
 		time.Duration(t.Time), t.Nemesis, t.Seed)
 	p.line("run directory %s", dir)
 }

@@ -14,6 +14,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/declare"
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
@@ -57,6 +58,10 @@ quits immediately.`,
 	for _, option := range orchestrator.Options() {
 		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)},
 			option.Name, option.Usage)
+	}
+	for _, option := range orchestrator.OldOptions() {
+		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)}, option.Name, option.Usage)
+		_ = cmd.Flags().MarkHidden(option.Name)
 	}
 	cmd.Flags().Lookup("swarm").NoOptDefVal = "true"
 	cmd.Flags().StringVar(&flags.profile, "profile", "", profileUsage())
@@ -106,7 +111,7 @@ func (f *settingFlag) Type() string {
 func (f *settingFlag) Set(text string) error {
 	scratch := orchestrator.DefaultTest()
 	if err := f.option.Set(&scratch, text); err != nil {
-		return err
+		return withColumn(err)
 	}
 	if f.given && f.option.Joined != "" {
 		text = f.shown + f.option.Joined + text
@@ -115,6 +120,14 @@ func (f *settingFlag) Set(text string) error {
 	*f.into = append(*f.into, setting{f.option, text})
 	f.shown = text
 	return nil
+}
+
+// withColumn says where in a value the mistake is, where that is known.
+func withColumn(err error) error {
+	if misfit := new(declare.Error); errors.As(err, &misfit) && misfit.Column > 1 {
+		return fmt.Errorf("column %d: %w", misfit.Column, err)
+	}
+	return err
 }
 
 // resolve makes the plan out of the defaults, the file and the flags, or of an
@@ -155,17 +168,37 @@ func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, *
 
 // apply sets what the flags say over what the file says.
 func (f *runFlags) apply(t *orchestrator.Test, file *orchestrator.TestFile) error {
+	var given []orchestrator.Setting
 	for _, s := range f.settings {
 		if err := s.option.Set(t, s.text); err != nil {
 			return usageError(fmt.Errorf("--%s: %w", s.option.Name, err))
 		}
 		file.Override(s.option.Name)
+		given = append(given, orchestrator.Setting{Option: s.option, Text: s.text})
+	}
+	if err := orchestrator.Conflict(given); err != nil {
+		return usageError(fmt.Errorf("--%w", err))
 	}
 	return nil
 }
 
+// instead says what to write in place of settings of earlier versions; "" where
+// none was used.
+func (f *runFlags) instead(t *orchestrator.Test, file *orchestrator.TestFile) string {
+	var used []string
+	for _, s := range f.settings {
+		if s.option.Of != "" {
+			used = append(used, s.option.Name)
+		}
+	}
+	if len(used) > 0 {
+		return orchestrator.Instead(append(used, file.Old()...), t, true)
+	}
+	return orchestrator.Instead(file.Old(), t, false)
+}
+
 // planned are the settings that a plan has decided.
-var planned = []string{"nodes", "time", "seed", "system", "nemesis", "schedule", "hold", "gap", "overlap", "limit", "swarm"}
+var planned = []string{"nodes", "time", "seed", "nemesis", "schedule", "hold", "gap", "overlap", "limit", "swarm"}
 
 // replay makes a plan of an old one. Other flags may change what the plan does
 // not depend on, such as where it runs.
@@ -193,6 +226,12 @@ func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, er
 	if err := f.apply(&t, nil); err != nil {
 		return nil, err
 	}
+	if t.System != old.Test.System {
+		return nil, usageError(fmt.Errorf("--system: the plan is of %s; leave out --system or --plan", old.Test.System))
+	}
+	if err := t.Validate(); err != nil {
+		return nil, usageError(err)
+	}
 	plan, err := orchestrator.ReplayPlan(old, t, version, program, path)
 	if err != nil {
 		return nil, usageError(err)
@@ -207,6 +246,9 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	}
 	if err := flags.baseline.check(); err != nil {
 		return err
+	}
+	if text := flags.instead(&plan.Test, file); text != "" {
+		plain.Fprintf(a.errOut, "squall: %s\n", text)
 	}
 	if flags.dryRun {
 		return a.dryRun(ctx, plan, file, flags.json)

@@ -24,7 +24,7 @@ func checkSetting(name, value string) error {
 	scratch := orchestrator.DefaultTest()
 	option, _ := orchestrator.FindOption(name)
 	if err := option.Set(&scratch, value); err != nil {
-		return usageError(fmt.Errorf("--%s: %w", name, err))
+		return usageError(fmt.Errorf("--%s: %w", name, withColumn(err)))
 	}
 	return nil
 }

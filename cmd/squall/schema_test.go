@@ -54,6 +54,9 @@ func TestSchemasTakeWhatSquallTakes(t *testing.T) {
 	for _, text := range []string{
 		"profile: ci\nseed: 42\nrate: 500\nheartbeat: 50ms\nswarm: true\nschedule:\n- at 3s for 2s: kill(leader)\n",
 		"nemesis: [partition, {kill: 3}]\ncpus: 0.5\n",
+		"workload: register(keys=3, mix=50/30/20)\nsystem: raftkv\n",
+		"workload:\n  register:\n    keys: 3\n    mix: 50/30/20\n    look-back: 3%\nsystem: {raftkv: {election: 150ms-300ms, heartbeat: 50ms}}\n",
+		"workload: {register: }\nkeys: 3\nelection-max: 1s\n",
 	} {
 		if err := validate(t, test, text); err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -65,7 +68,7 @@ func TestSchemasTakeWhatSquallTakes(t *testing.T) {
 	if err := validate(t, campaign, uncommented); err != nil || strings.Contains(uncommented, "\n# jobs") {
 		t.Errorf("%s: %v", uncommented, err)
 	}
-	for _, option := range orchestrator.Options() { // every default, as text and as YAML reads it
+	for _, option := range append(orchestrator.Options(), orchestrator.OldOptions()...) { // every default, as text and as YAML reads it
 		defaults := orchestrator.DefaultTest()
 		if value := option.Get(&defaults); value != "" {
 			if err := validate(t, test, option.Name+": "+value+"\n"); err != nil {
@@ -78,7 +81,8 @@ func TestSchemasTakeWhatSquallTakes(t *testing.T) {
 func TestSchemasRefuseMistakes(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"test": {"nodse: 3\n", "nodes: 10\n", "nodes: many\n", "time: soon\n", "time: 30\n", "workload: bank\n", "swarm: often\n", "nemesis: 3\n",
-			"nemesis: []\n", "profile: weekend\n", "rate: -1\n", "- nodes\n"},
+			"nemesis: []\n", "workload: {register: {kyes: 3}}\n", "workload: {register: {keys: 0}}\n", "workload: {register: {mix: 1/2}}\n", "workload: registers(keys=3)\n",
+			"workload: {bank: }\n", "system: {raftkv: {election: soon}}\n", "system: [raftkv]\n", "keys: many\n", "profile: weekend\n", "rate: -1\n", "- nodes\n"},
 		"campaign": {"matirx: {}\n", "matrix: {}\n", "matrix: {nodes: 3}\n", "matrix: {nodes: []}\n", "matrix: {nodes: [3, 3]}\n", "matrix: {seed: [1]}\n",
 			"test: {out: x}\n", "seeds: []\n", "seeds: [0]\n", "jobs: 0\n", "budget: 3\n", "exclude: {nodes: 3}\n", "include: [{}]\n", "name: a/b\n", "nodes: 3\n"},
 	} {

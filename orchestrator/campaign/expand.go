@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
@@ -59,7 +60,7 @@ func (f *File) expand() ([]ledger.Cell, []orchestrator.Test, error) {
 
 // newCell is the record of a test that was not run yet.
 func newCell(t orchestrator.Test, repeat int) ledger.Cell {
-	c := ledger.Cell{ID: t.Name, System: t.System, Nodes: t.Nodes, Workload: t.Workload, Nemesis: t.Nemesis, Mutant: t.Mutant,
+	c := ledger.Cell{ID: t.Name, System: t.SystemCall(), Nodes: t.Nodes, Workload: t.WorkloadCall(), Nemesis: t.Nemesis, Mutant: t.Mutant,
 		Seed: t.Seed, Repeat: repeat, Settings: map[string]string{}, State: ledger.Waiting}
 	if t.Schedule != "" {
 		c.Nemesis = t.Schedule // it is what happens, in place of drawing
@@ -83,10 +84,24 @@ func (f *File) groups() []group {
 		groups = f.combinations()
 	}
 	groups = append(groups, f.included(groups)...)
+	f.conflicts(groups)
 	if n := saturated(len(groups), len(f.Seeds), f.Repeats); n > f.MaxCells && len(f.bad) == 0 {
 		f.tooMany(n, "")
 	}
 	return groups
+}
+
+// conflicts refuses old settings where the parameter is given beside them.
+func (f *File) conflicts(groups []group) {
+	for i := range groups {
+		err := orchestrator.Conflict(slices.Collect(maps.Values(groups[i].from)))
+		field := new(orchestrator.FieldError)
+		if errors.As(err, &field) {
+			setting := groups[i].from[field.Option]
+			f.bad = append(f.bad, *setting.Mistake(err))
+			return // the others are like it
+		}
+	}
 }
 
 // combinations are the matrix multiplied out, without what exclude leaves out.
@@ -154,7 +169,7 @@ func (f *File) excluded(g *group, hits []int) bool {
 }
 
 func (p partial) matches(t *orchestrator.Test) bool {
-	return !slices.ContainsFunc(p.settings, func(s orchestrator.Setting) bool { return s.Option.Get(t) != s.Text })
+	return !slices.ContainsFunc(p.settings, func(s orchestrator.Setting) bool { return !s.Matches(t) })
 }
 
 // included are the tests of include, which must be others than those there are.
@@ -254,11 +269,13 @@ func (f *File) place(g *group, err error) orchestrator.FileError {
 	err = fmt.Errorf("%w%s", err, cell)
 	var field *orchestrator.FieldError
 	if errors.As(err, &field) {
-		if s, ok := g.from[field.Option]; ok {
-			return *s.Mistake(err)
-		}
-		if s, ok := f.test.Setting(field.Option); ok {
-			return *s.Mistake(err)
+		for _, name := range orchestrator.Blamed(field) {
+			if s, ok := g.from[name]; ok {
+				return *s.Mistake(err)
+			}
+			if s, ok := f.test.Setting(name); ok {
+				return *s.Mistake(err)
+			}
 		}
 	}
 	return *orchestrator.MistakeAt(g.node, "%s", err)

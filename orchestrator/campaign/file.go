@@ -41,6 +41,7 @@ type File struct {
 
 	root  *yaml.Node // what a mistake of the whole file is put at
 	at    map[string]*yaml.Node
+	old   []string // settings of earlier versions, beside those of test
 	seed  uint64
 	count int // of seeds to draw from seed
 	bad   []orchestrator.FileError
@@ -148,6 +149,9 @@ func parse(path string, text []byte, over Overrides) (*File, error) {
 	f.complete()
 	return f, f.mistakes()
 }
+
+// Old are the settings of earlier versions that the file holds.
+func (f *File) Old() []string { return append(f.old, f.test.Old()...) }
 
 // mistakes are all that were found, nil when there are none.
 func (f *File) mistakes() error {
@@ -329,6 +333,9 @@ func (f *File) option(where string, name *yaml.Node) (orchestrator.Option, bool)
 		return orchestrator.Option{}, false
 	}
 	option, ok := orchestrator.FindOption(name.Value)
+	if option.Of != "" && !slices.Contains(f.old, option.Name) {
+		f.old = append(f.old, option.Name)
+	}
 	if !ok {
 		f.mistake(name, "%s: unknown setting %s; %s", where, orchestrator.KindName(name),
 			suggest.Among(name.Value, orchestrator.OptionNames()))
@@ -353,7 +360,7 @@ func (f *File) readPartials(where string, value *yaml.Node) []partial {
 			if !ok {
 				continue
 			}
-			setting, bad := f.canonical(option, item.Content[i+1])
+			setting, bad := orchestrator.ReadSetting(option, item.Content[i+1])
 			if bad != nil {
 				f.bad = append(f.bad, *bad)
 				continue

@@ -2,10 +2,13 @@ package campaign
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"squall/internal/declare"
 	"squall/orchestrator"
 )
 
@@ -87,7 +90,7 @@ func object(description string) *jsonschema.Schema {
 // settingsSchema is of a mapping of settings; nil takes all options.
 func settingsSchema(takes func(orchestrator.Option) bool) *jsonschema.Schema {
 	s := object("settings of a test")
-	for _, option := range orchestrator.Options() {
+	for _, option := range append(orchestrator.Options(), orchestrator.OldOptions()...) {
 		if takes == nil || takes(option) {
 			s.Properties[option.Name] = optionSchema(option)
 			s.PropertyOrder = append(s.PropertyOrder, option.Name)
@@ -104,7 +107,7 @@ func notDecided(o orchestrator.Option) bool {
 func matrixSchema() *jsonschema.Schema {
 	s := object("settings, each with a list of values: there is a cell for every combination")
 	s.MinProperties = jsonschema.Ptr(1)
-	for _, option := range orchestrator.Options() {
+	for _, option := range append(orchestrator.Options(), orchestrator.OldOptions()...) {
 		if notDecided(option) {
 			s.Properties[option.Name] = &jsonschema.Schema{Type: "array", Items: optionSchema(option), MinItems: jsonschema.Ptr(1),
 				UniqueItems: true, Description: option.Usage}
@@ -123,27 +126,80 @@ func partialsSchema(description string) *jsonschema.Schema {
 // optionSchema is the schema of a setting's value in a file.
 func optionSchema(o orchestrator.Option) *jsonschema.Schema {
 	var s *jsonschema.Schema
-	switch o.Type {
-	case "whole number":
-		s = integer(o.Low, o.High, "")
-	case "number":
-		s = &jsonschema.Schema{Type: "number", Minimum: jsonschema.Ptr(o.Low)}
-		if o.High > 0 {
-			s.Maximum = jsonschema.Ptr(o.High)
-		}
-	case "true|false":
-		s = &jsonschema.Schema{Type: "boolean"}
-	case "duration":
-		s = duration("")
+	switch {
+	case len(o.Declared) > 0:
+		s = callSchema(o)
+	case o.Of != "":
+		s = oldSchema(o)
 	default:
-		s = textSchema(o)
+		s = typeSchema(o)
 	}
 	s.Description = o.Usage
 	defaults := orchestrator.DefaultTest()
-	if value := o.Get(&defaults); value != "" && o.Name != "seed" {
+	if value := o.Get(&defaults); value != "" && o.Name != "seed" && o.Of == "" {
 		s.Default = literal(s.Type, value)
 	}
 	return s
+}
+
+// typeSchema goes by the type of a setting.
+func typeSchema(o orchestrator.Option) *jsonschema.Schema {
+	switch o.Type {
+	case "whole number":
+		return integer(o.Low, o.High, "")
+	case "number":
+		s := &jsonschema.Schema{Type: "number", Minimum: jsonschema.Ptr(o.Low)}
+		if o.High > 0 {
+			s.Maximum = jsonschema.Ptr(o.High)
+		}
+		return s
+	case "true|false":
+		return &jsonschema.Schema{Type: "boolean"}
+	case "duration":
+		return duration("")
+	}
+	return textSchema(o)
+}
+
+// callSchema is of a system or workload: name(param=value, …), or a mapping of the
+// name to its parameters.
+func callSchema(o orchestrator.Option) *jsonschema.Schema {
+	call := &jsonschema.Schema{Type: "string", Pattern: `^\s*(` + strings.Join(o.Choices, "|") + `)\s*(\(.*\))?\s*$`}
+	mapping := object("a name with its parameters")
+	mapping.MinProperties, mapping.MaxProperties = jsonschema.Ptr(1), jsonschema.Ptr(1)
+	for _, d := range o.Declared {
+		params := declared(d.Params.Schema())
+		params.Description = d.Doc
+		mapping.Properties[d.Name] = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{params, {Type: "null"}}}
+		call.Examples = append(call.Examples, d.Name)
+		if len(d.Params) > 0 {
+			call.Examples = append(call.Examples, fmt.Sprintf("%s(%s=%s)", d.Name, d.Params[0].Name, d.Params[0].Default))
+		}
+	}
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{call, mapping}}
+}
+
+// oldSchema is of a setting of earlier versions, for editors to strike out.
+func oldSchema(o orchestrator.Option) *jsonschema.Schema {
+	s := duration("")
+	if o.Type == string(declare.Count) {
+		s = &jsonschema.Schema{Type: "integer"}
+	}
+	s.Deprecated = true
+	return s
+}
+
+// declared is a schema of declared parameters as one of this package's.
+func declared(s *declare.Schema) *jsonschema.Schema {
+	all := &jsonschema.Schema{}
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(text, all)
+	}
+	if err != nil { // both are keywords of JSON Schema, and a test reads every one
+		return &jsonschema.Schema{Description: err.Error()}
+	}
+	return all
 }
 
 // textSchema is of settings that are words; some may be written as lists too.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 )
 
 // Node is one member of the cluster under test.
@@ -114,6 +115,10 @@ type System interface {
 	// Describe is one line for people.
 	Describe() string
 	Traits() Traits
+	// Params are the parameters that it takes, and Options turns values of all of
+	// them into settings of its servers.
+	Params() declare.Params
+	Options(a declare.Args) (Options, error)
 	// Server says how to start the given node of the cluster.
 	Server(node Node, cluster []Node, opt Options) (Start, error)
 	// Dial connects a client to one node. The client speaks to that node

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"squall/internal/declare"
 	"squall/internal/plain"
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
@@ -22,6 +23,15 @@ type listing struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
 }
+
+// callListing is a system or a workload in the JSON of its list.
+type callListing struct {
+	listing
+	Params []declare.Listing `json:"params"`
+}
+
+// listWidth is how wide lists of parameters are, in characters.
+const listWidth = 80
 
 func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
@@ -51,15 +61,40 @@ find out, it starts a machine and asks it.`,
 	return cmd
 }
 
-func catalogues() []struct {
-	name  string
-	items func() []listing
-} {
-	return []struct {
-		name  string
-		items func() []listing
-	}{
-		{"systems", listSystems}, {"workloads", listWorkloads}, {"mixes", listMixes}, {"mutants", listMutants},
+// catalogue is one of the lists: of items that take parameters, or of others.
+type catalogue struct {
+	name     string
+	items    func() []listing
+	declared []declare.Declaration
+}
+
+func catalogues() []catalogue {
+	return []catalogue{
+		{name: "systems", declared: systems.Declarations()}, {name: "workloads", declared: workloads.Declarations()},
+		{name: "mixes", items: listMixes}, {name: "mutants", items: listMutants},
+	}
+}
+
+// json is what the list is as JSON.
+func (c catalogue) json() any {
+	if c.declared == nil {
+		return c.items()
+	}
+	all := []callListing{}
+	for _, d := range c.declared {
+		all = append(all, callListing{listing{d.Name, d.Doc}, d.Params.List()})
+	}
+	return all
+}
+
+// print prints the list for people, parameters included.
+func (c catalogue) print(w io.Writer) {
+	if c.declared == nil {
+		printListing(w, c.items())
+		return
+	}
+	for _, d := range c.declared {
+		d.Print(w, listWidth)
 	}
 }
 
@@ -71,13 +106,13 @@ func (a *app) listAll(out string, asJSON bool) error {
 	if asJSON {
 		all := map[string]any{"runs": runs, "faults": describeFaults()}
 		for _, c := range catalogues() {
-			all[c.name] = c.items()
+			all[c.name] = c.json()
 		}
 		return printJSON(a.out, all)
 	}
 	for _, c := range catalogues() {
 		plain.Fprintf(a.out, "%s:\n", c.name)
-		printListing(a.out, c.items())
+		c.print(a.out)
 		fmt.Fprintln(a.out)
 	}
 	fmt.Fprintln(a.out, "faults:")
@@ -106,28 +141,14 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 	for _, c := range catalogues() {
 		if c.name == what {
 			if asJSON {
-				return printJSON(a.out, c.items())
+				return printJSON(a.out, c.json())
 			}
-			printListing(a.out, c.items())
+			c.print(a.out)
 			return nil
 		}
 	}
 	return usageError(fmt.Errorf("there is no list of %q; %s", what,
 		suggest.Among(what, []string{"systems", "workloads", "faults", "mixes", "mutants", "runs"})))
-}
-
-func listSystems() (items []listing) {
-	for _, s := range systems.All() {
-		items = append(items, listing{Name: s.Name(), Doc: s.Describe()})
-	}
-	return items
-}
-
-func listWorkloads() (items []listing) {
-	for _, w := range workloads.All() {
-		items = append(items, listing{Name: w.Name(), Doc: w.Describe()})
-	}
-	return items
 }
 
 func listMixes() (items []listing) {

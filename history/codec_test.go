@@ -86,9 +86,9 @@ func TestParseUnusualLines(t *testing.T) {
 func TestParseBadLines(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{``, "not a line of a history"},
-		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","r":"2","t":1,"d":1}`, `the key "r" comes twice`},
-		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","t":1,"d":1,"R":"2"}`, `the key "R" comes twice`},
-		{`{"node":"n1","boot":1,"e":"vote","t":1,"node":"n2"}`, `the key "node" comes twice`},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","r":"2","t":1,"d":1}`, `the key "r" occurs twice`},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","t":1,"d":1,"R":"2"}`, `the key "R" occurs twice`},
+		{`{"node":"n1","boot":1,"e":"vote","t":1,"node":"n2"}`, `the key "node" occurs twice`},
 		{`{"mark":"up","t":1} {"mark":"done","t":2}`, "something follows the JSON object"},
 		{`[]`, "not a line of a history"},
 		{`{"op":"ok"`, "not a line of a history"},

@@ -109,7 +109,7 @@ func (f *Follower) next(take func(Record)) (err error) {
 	}
 	line, rest, whole := bytes.Cut(f.lines, []byte{'\n'})
 	if !whole {
-		return errors.New("the frame does not end with a whole line")
+		return errors.New("the frame does not end with a complete line")
 	}
 	f.lines = rest
 	if len(line) > maxLine {

@@ -108,7 +108,7 @@ func (f *frameReader) skipped() (pending bool, err error) {
 	}
 	t, is := parseTag(f.frame)
 	if !is {
-		return false, fmt.Errorf("after frame %d comes something that is neither a frame nor its number", f.numbers.frames)
+		return false, fmt.Errorf("frame %d is followed by something that is neither a frame nor a frame number", f.numbers.frames)
 	}
 	err = f.numbers.tag(t)
 	return f.numbers.pending != nil, err

@@ -22,7 +22,7 @@ func Hold(dir string) (release func(), err error) {
 	path := filepath.Join(dir, HoldName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("mark the run as going on: %w", err)
+		return nil, fmt.Errorf("mark the run as in progress: %w", err)
 	}
 	if err := lock(f); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close(), os.Remove(path))

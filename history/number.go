@@ -76,20 +76,20 @@ type numbering struct {
 func (n *numbering) tag(t tag) error {
 	switch {
 	case n.ended:
-		return fmt.Errorf("there is more after the end of the history, frame %d", n.frames)
+		return fmt.Errorf("data follows the end of the history, frame %d", n.frames)
 	case n.pending != nil:
-		return fmt.Errorf("frame %d is missing: its number is there, and then comes the next", n.pending.number)
+		return fmt.Errorf("frame %d is missing: its number is followed by the next one", n.pending.number)
 	case t.history != n.history:
 		return fmt.Errorf("the frame after frame %d belongs to another history", n.frames)
 	case t.kind == tagEnd && (t.number != n.frames || t.lines != n.lines):
-		return fmt.Errorf("frames are missing: the history ended with frame %d and %d lines, and here are %d frames and %d lines",
+		return fmt.Errorf("frames are missing: the history ended with frame %d and %d lines, but %d frames and %d lines are here",
 			t.number, t.lines, n.frames, n.lines)
 	case t.kind == tagEnd:
 		n.ended = true
 	case t.number <= n.frames:
-		return fmt.Errorf("frame %d comes again after frame %d: it was doubled or moved", t.number, n.frames)
+		return fmt.Errorf("frame %d occurs again after frame %d: it was duplicated or moved", t.number, n.frames)
 	case t.number > n.frames+1:
-		return fmt.Errorf("frame %d comes after frame %d: what was between is missing", t.number, n.frames)
+		return fmt.Errorf("frame %d follows frame %d: what was between is missing", t.number, n.frames)
 	default:
 		n.pending = &t
 	}
@@ -100,13 +100,13 @@ func (n *numbering) tag(t tag) error {
 func (n *numbering) frame(lines []byte) error {
 	switch t := n.pending; {
 	case n.ended:
-		return fmt.Errorf("there is more after the end of the history, frame %d", n.frames)
+		return fmt.Errorf("data follows the end of the history, frame %d", n.frames)
 	case t == nil:
-		return fmt.Errorf("the frame after frame %d has no number: it was doubled, moved or added", n.frames)
+		return fmt.Errorf("the frame after frame %d has no number: it was duplicated, moved or added", n.frames)
 	default:
 		n.pending = nil
 		if count := countLines(lines); count != t.lines {
-			return fmt.Errorf("frame %d holds %d lines, and was written with %d", t.number, count, t.lines)
+			return fmt.Errorf("frame %d holds %d lines, but was written with %d", t.number, count, t.lines)
 		}
 		n.frames, n.lines = t.number, n.lines+t.lines
 		return nil

@@ -114,7 +114,7 @@ func TestAMissingTailIsNoticed(t *testing.T) {
 	header, frames, end := bundles(t, closedFile(t, 7))
 	for n := range len(frames) + 1 {
 		h, err := load(t, slices.Concat(header, slices.Concat(frames[:n]...)))
-		if err != nil || len(h.Ops) != 2*n || !strings.Contains(h.Info.Truncated, fmt.Sprintf("after frame %d is not there", n)) {
+		if err != nil || len(h.Ops) != 2*n || !strings.Contains(h.Info.Truncated, fmt.Sprintf("after frame %d is missing", n)) {
 			t.Errorf("%d frames: %v, %+v", n, err, h)
 		}
 	}

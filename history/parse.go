@@ -332,7 +332,7 @@ func fieldsOf(line []byte) ([]field, error) {
 			return nil, err
 		}
 		if folded := strings.ToLower(f.key); seen[folded] {
-			return nil, fmt.Errorf("the key %s comes twice", excerpt([]byte(f.key)))
+			return nil, fmt.Errorf("the key %s occurs twice", excerpt([]byte(f.key)))
 		} else {
 			seen[folded] = true
 		}

@@ -22,7 +22,7 @@ func checkProcesses(ops []Op, lost map[openOp]bool) (*Op, error) {
 			return op, fmt.Errorf("process %d calls two operations at %d ns: one was recorded twice", op.Process, op.Call)
 		case lost[openOp{before.Process, before.Call}]:
 		case before.Outcome == Info:
-			return op, fmt.Errorf("process %d goes on at %d ns, after its operation called at %d ns had ended with an unknown outcome: a process never does",
+			return op, fmt.Errorf("process %d continues at %d ns, after its operation called at %d ns had ended with an unknown outcome: a process never does",
 				op.Process, op.Call, before.Call)
 		case op.Call < before.Return:
 			return op, fmt.Errorf("process %d calls an operation at %d ns, while the one that it called at %d ns is under way until %d: it runs one at a time",

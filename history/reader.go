@@ -112,7 +112,7 @@ func (r *Reader) readHeader() error {
 func beginHistory(frames *frameReader, lines []byte) (h Header, v *validator, rest []byte, err error) {
 	line, rest, whole := bytes.Cut(lines, []byte{'\n'})
 	if !whole {
-		return Header{}, nil, nil, errors.New("the first frame holds no whole line")
+		return Header{}, nil, nil, errors.New("the first frame holds no complete line")
 	}
 	if err := json.Unmarshal(line, &h); err != nil {
 		return Header{}, nil, nil, fmt.Errorf("not a history: %w: %s", err, excerpt(line))
@@ -199,7 +199,7 @@ func (r *Reader) nextFrame() bool {
 		r.err = r.damage(0, err)
 		return false
 	case r.frames.numbers != nil && !r.frames.numbers.ended:
-		r.truncated = fmt.Sprintf("the file has no end: read up to byte %d, and what came after frame %d is not there",
+		r.truncated = fmt.Sprintf("the file has no end: read up to byte %d, and what came after frame %d is missing",
 			r.frames.offset, r.frames.frames-1)
 	}
 	r.lost = make(map[openOp]bool, len(r.open))
@@ -223,7 +223,7 @@ func (r *Reader) nextLine() (rec Record, deliver bool, err error) {
 	r.line++
 	line, rest, whole := bytes.Cut(r.lines, []byte{'\n'})
 	if !whole {
-		return Record{}, false, errors.New("the frame does not end with a whole line")
+		return Record{}, false, errors.New("the frame does not end with a complete line")
 	}
 	r.lines = rest
 	if len(line) > maxLine {
@@ -249,7 +249,7 @@ func (r *Reader) nextLine() (rec Record, deliver bool, err error) {
 			return rec, false, nil
 		case known:
 			if !completes(rec.Op, &begun) {
-				return Record{}, false, fmt.Errorf("the operation that process %d called at %d ns ends as another than it began", id.process, id.call)
+				return Record{}, false, fmt.Errorf("the operation that process %d called at %d ns ends as a different operation than it began", id.process, id.call)
 			}
 			delete(r.open, id)
 		}

@@ -270,7 +270,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty", nil, "the file is empty"},
 		{"text", []byte("hello, this is no history"), "no zstd frame begins here"},
 		{"other JSON", enc.EncodeAll([]byte("{}\n"), nil), "not a history"},
-		{"no line", enc.EncodeAll([]byte("{}"), nil), "no whole line"},
+		{"no line", enc.EncodeAll([]byte("{}"), nil), "no complete line"},
 		{"later version", enc.EncodeAll([]byte(`{"format":"squall-history","version":99}`+"\n"), nil), "format version 99"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

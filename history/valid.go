@@ -118,9 +118,9 @@ func (v *validator) time(what string, at int64) error {
 	mono := v.header.Mono
 	switch {
 	case at < mono-v.slack:
-		return fmt.Errorf("%s is at %d ns, before the begin of the test at %d", what, at, mono)
+		return fmt.Errorf("%s is at %d ns, before the start of the test at %d", what, at, mono)
 	case at > mono+maxTest:
-		return fmt.Errorf("%s is at %d ns, more than %v after the begin of the test at %d", what, at, time.Duration(maxTest), mono)
+		return fmt.Errorf("%s is at %d ns, more than %v after the start of the test at %d", what, at, time.Duration(maxTest), mono)
 	}
 	return nil
 }
@@ -166,7 +166,7 @@ func (v *validator) fault(f *Fault) error {
 	}
 	switch {
 	case before == nil:
-		return fmt.Errorf("fault %d is healed and was not injected before", f.ID)
+		return fmt.Errorf("fault %d is healed but was never injected", f.ID)
 	case before.healed:
 		return fmt.Errorf("fault %d is healed twice", f.ID)
 	case before.name != f.Name:
@@ -193,7 +193,7 @@ func (v *validator) faultFields(f *Fault) error {
 	case f.Phase == Inject && f.Lapsed != "":
 		return fmt.Errorf("fault %d lapsed in its injection; only the heal can say so", f.ID)
 	case f.End != 0 && f.End < f.Begin:
-		return fmt.Errorf("fault %d: the end of a step at %d ns is before its begin at %d", f.ID, f.End, f.Begin)
+		return fmt.Errorf("fault %d: the end of a step at %d ns is before its start at %d", f.ID, f.End, f.Begin)
 	}
 	if err := v.time("a fault", f.Begin); err != nil {
 		return err
@@ -238,7 +238,7 @@ func (v *validator) node(e *NodeEvent) error {
 	case e.Boot < 1:
 		return fmt.Errorf("%s: boot %d; they count from 1", e.Node, e.Boot)
 	case e.Kind == EventStart && e.Boot <= life.boot:
-		return fmt.Errorf("%s: boot %d starts after boot %d was started: boots go on", e.Node, e.Boot, life.boot)
+		return fmt.Errorf("%s: boot %d starts after boot %d was started: boot numbers only increase", e.Node, e.Boot, life.boot)
 	case e.Kind == EventStart:
 		life.boot = e.Boot
 	case life.boot > 0 && e.Boot > life.boot:
@@ -313,7 +313,7 @@ func (v *validator) mark(m *Mark) error {
 	case at < 0:
 		return fmt.Errorf("the unknown mark %s", excerpt([]byte(m.Name)))
 	case v.stageSeen[m.Name] && m.Name != MarkLeader:
-		return fmt.Errorf("the mark %q comes twice", m.Name)
+		return fmt.Errorf("the mark %q occurs twice", m.Name)
 	case v.stage.Name != "" && at < slices.Index(course(), v.stage.Name):
 		return fmt.Errorf("the mark %q comes after %q", m.Name, v.stage.Name)
 	case v.stage.Name != "" && m.Time < v.stage.Time:

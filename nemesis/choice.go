@@ -87,7 +87,7 @@ func (c *Choice) take(arg declare.Arg) error {
 // aim sets whom the fault hits.
 func (c *Choice) aim(whom string) error {
 	if c.Variants != nil || c.Nodes != nil {
-		return fmt.Errorf("it is told twice whom to hit: %q is too much", whom)
+		return fmt.Errorf("its target is given twice: remove %q", whom)
 	}
 	if v, ok := c.Fault.Variant(whom); ok {
 		c.Variants = []Variant{v}

@@ -43,7 +43,7 @@ type Fault struct {
 type Variant struct {
 	Name string
 	Doc  string
-	// Leader is true when it hits the leader of the moment, and nothing else.
+	// Leader is true when it hits the current leader, and nothing else.
 	Leader bool
 	// MinNodes is the smallest cluster in which the variant means anything; 0 is
 	// that of its fault.

@@ -40,7 +40,7 @@ func healNode(ctx context.Context, h *Hit, node Node) error {
 		{"take memory back", func(ctx context.Context) error { return node.Hog(ctx, 0) }},
 		{"lift its limit of processors", func(ctx context.Context) error { return node.LimitCPU(ctx, 0) }},
 		{"lift its limit of memory", func(ctx context.Context) error { return node.LimitMemory(ctx, 0) }},
-		{"set its clock right", func(ctx context.Context) error { return node.BendClock(ctx, Bend{}) }},
+		{"reset its clock", func(ctx context.Context) error { return node.BendClock(ctx, Bend{}) }},
 		{"start its server", node.Start},
 		{"resume its server", node.Resume},
 	} {

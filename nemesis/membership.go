@@ -128,7 +128,7 @@ func (r *Roster) Seen(m Members) error {
 	}
 	for _, stranger := range append(slices.Clone(m.Voters), m.Learners...) {
 		if r.may[stranger] == nil {
-			wrong = append(wrong, fmt.Sprintf("%s is a member, and no node of this test", stranger))
+			wrong = append(wrong, fmt.Sprintf("%s is a member, but not a node of this test", stranger))
 		}
 	}
 	if len(wrong) > 0 {

@@ -31,7 +31,7 @@ func TestRoster(t *testing.T) {
 			r.Asked("n3", Voter, false, nil)
 		}, voters("n1", "n2"), ""},
 		{"a learner that nobody asked for", func(*Roster) {}, Members{Voters: []string{"n1", "n2"}, Learners: []string{"n3"}}, "n3 is a learner"},
-		{"a stranger", func(*Roster) {}, voters("n1", "n2", "n3", "n9"), "n9 is a member, and no node of this test"},
+		{"a stranger", func(*Roster) {}, voters("n1", "n2", "n3", "n9"), "n9 is a member, but not a node of this test"},
 	} {
 		r := NewRoster(nodes, voters(nodes...))
 		tc.ask(r)

@@ -31,7 +31,7 @@ type Runner struct {
 	// Load, when set, says how busy the host is at this moment, "" when it is not
 	// too busy: it is added to the reason of a proof that did not come in time.
 	Load func() string
-	// Abandon, when closed, says that the machines cannot be reached any more: what
+	// Abandon, when closed, says that the machines can no longer be reached: what
 	// is under way is given up, and nothing is healed.
 	Abandon <-chan struct{}
 

@@ -57,7 +57,7 @@ func (r *Runner) heal(ctx context.Context, fault Fault, h *Hit, record history.F
 	}
 	if err != nil && !r.abandoned() {
 		if down := r.crashed(ctx, h); down != "" { // then that is what is wrong, and is found as such
-			h.Say("%s, so that not all of it could be seen to be gone: %s", down, r.plain(err, stepTimeout))
+			h.Say("%s, so the heal could not be fully verified: %s", down, r.plain(err, stepTimeout))
 			r.warn(fmt.Sprintf("fault %d, %s: %s", h.Plan.ID, h.Plan.Name(), down))
 			err = nil
 		}
@@ -142,7 +142,7 @@ func (r *Runner) crashed(ctx context.Context, h *Hit) string {
 }
 
 // errAbandoned ends what is under way in machines that cannot be reached.
-var errAbandoned = errors.New("the machines cannot be reached any more")
+var errAbandoned = errors.New("the machines can no longer be reached")
 
 // step carries out one step of a fault, which the end of ctx does not cut in half.
 // A panic in it must not keep the others from being healed.

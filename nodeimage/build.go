@@ -60,7 +60,7 @@ func buildOr(ctx context.Context, opts BuildOptions, nodes carried.Nodes) (Binar
 
 // ErrMutantNeedsSources says that this squall carries the correct node, and has
 // nothing to build one with a planted bug from.
-var ErrMutantNeedsSources = errors.New("needs Go and a checkout of squall's repository, for it is built into the node; " +
+var ErrMutantNeedsSources = errors.New("needs Go and a checkout of squall's repository, because it is built into the node; " +
 	"without --mutant this squall needs neither")
 
 // mutantError is an error of a build that only a planted bug asks for.

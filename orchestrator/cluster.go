@@ -33,7 +33,7 @@ func (c *nodes) Nodes() []nemesis.Node {
 	return list
 }
 
-// Leader is the leader of the moment, "" when there is none.
+// Leader is the current leader, "" when there is none.
 func (c *nodes) Leader() string { return c.leaders.leader() }
 
 // Roles are who plays which role at this moment.

@@ -59,7 +59,7 @@ func (x *experiment) tuneLinks(ctx context.Context) error {
 func (x *experiment) tuneDelay(ctx context.Context, bare trials.Millis) error {
 	net := &x.record.Net
 	if bare >= net.Target {
-		return fmt.Errorf("a broadcast takes %.1f ms already where nothing is delayed, and is to take %v: ask for more with --broadcast, or 0 to leave the links alone",
+		return fmt.Errorf("a broadcast takes %.1f ms already without delays, but should take %v: ask for more with --broadcast, or 0 to leave the links alone",
 			bare, x.what.Broadcast)
 	}
 	mean := (net.Target - bare) / 3 // there and back, of the slowest of four
@@ -78,7 +78,7 @@ func (x *experiment) tuneDelay(ctx context.Context, bare trials.Millis) error {
 		}
 		mean *= (net.Target - bare) / max(net.Broadcast.P50-bare, net.Target/10)
 	}
-	x.trials.Phase(fmt.Sprintf("a broadcast takes %.1f ms (%.1f ms where nothing is delayed); each packet is %.1f ms late on average",
+	x.trials.Phase(fmt.Sprintf("a broadcast takes %.1f ms (%.1f ms without delays); each packet is %.1f ms late on average",
 		net.Broadcast.P50, bare, net.OneWay.Mean()))
 	return nil
 }

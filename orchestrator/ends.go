@@ -31,7 +31,7 @@ func (n *node) endReason(e protocol.Event) string {
 	case killed && n.memory > 0:
 		return history.ReasonOwnLimit
 	case killed:
-		return history.OutsideBy("SIGKILL of the kernel, whose host was out of memory")
+		return history.OutsideBy("SIGKILL by the kernel: the host was out of memory")
 	}
 	for text, signal := range outsideSignals {
 		// The agent may have added the last line of the log.

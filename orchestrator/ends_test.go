@@ -25,7 +25,7 @@ func TestWhoEndedAServer(t *testing.T) {
 		"SIGINT of somebody else":    {exit: protocol.Event{Reason: "signal: interrupt"}, want: "killed from outside (SIGINT)"},
 		"its own limit":              {memory: 64 << 20, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOwnLimit},
 		"squall's limit":             {memory: 64 << 20, squeezed: true, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOOM},
-		"the host's":                 {exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: "killed from outside (SIGKILL of the kernel, whose host was out of memory)"},
+		"the host's":                 {exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: "killed from outside (SIGKILL by the kernel: the host was out of memory)"},
 		"squall":                     {memory: 64 << 20, expected: history.ReasonKilled, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonKilled},
 		"squall, politely":           {expected: history.ReasonStopped, exit: protocol.Event{Reason: "signal: terminated"}, want: history.ReasonStopped},
 		"squall, for want of memory": {expected: history.ReasonOOM, exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: history.ReasonOOM},

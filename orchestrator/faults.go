@@ -84,7 +84,7 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 	traits := system.Traits()
 	switch {
 	case need == nemesis.NeedClock && !traits.Clock:
-		return fmt.Sprintf("%s goes by the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
+		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
 	case need == nemesis.NeedMembership && !traits.Membership:
 		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
 	}

@@ -27,7 +27,7 @@ func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 		need   nemesis.Need
 		want   string
 	}{
-		{plain{raftkv}, nemesis.NeedClock, "plain goes by the computer's clock"},
+		{plain{raftkv}, nemesis.NeedClock, "plain uses the computer's clock"},
 		{plain{raftkv}, nemesis.NeedMembership, "members of plain"},
 		{raftkv, nemesis.NeedClock, ""},
 		{raftkv, nemesis.NeedMembership, "members of raftkv"},

@@ -53,7 +53,7 @@ func (v *leaderView) leader() string {
 	return v.node
 }
 
-// leading is the leader of the moment and its term; "" when there is none.
+// leading is the current leader and its term; "" when there is none.
 func (v *leaderView) leading() (node string, term uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

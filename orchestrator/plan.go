@@ -90,7 +90,7 @@ func checkPlanned(fault nemesis.Fault, p nemesis.Planned, nodes []string, length
 	if p.Roles != nil {
 		for _, node := range []string{p.Roles.Leader, p.Roles.OldLeader, p.Roles.Candidate} {
 			if node != "" && !slices.Contains(nodes, node) {
-				return fmt.Errorf("%q played a role, and is no node; there are %v", node, nodes)
+				return fmt.Errorf("%q has a role, but is not a node; there are %v", node, nodes)
 			}
 		}
 	}

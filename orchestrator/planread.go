@@ -163,7 +163,7 @@ func (p *Plan) checkSchedule(length time.Duration) error {
 			return fmt.Errorf("fault %d is %q, which this squall does not have", planned.ID, planned.Fault)
 		}
 		if planned.ID < 1 || seen[planned.ID] {
-			return fmt.Errorf("the number %d of a fault is below 1, or another's too", planned.ID)
+			return fmt.Errorf("fault number %d is below 1, or used twice", planned.ID)
 		}
 		seen[planned.ID] = true
 		if err := checkPlanned(fault, planned, p.Nodes, length); err != nil {

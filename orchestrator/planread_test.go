@@ -64,9 +64,9 @@ func TestAPlanIsReadLikeATestFile(t *testing.T) {
 		{"a parameter of nonsense", func(plan, _ map[string]any) { first(plan)["params"] = map[string]any{"x": "1"} }, "fault 1: "},
 		{"a fault that never ends", func(plan, _ map[string]any) { first(plan)["forMs"] = int64(1) << 62 }, "the load ends after"},
 		{"a fault whose end overflows", func(plan, _ map[string]any) { first(plan)["atMs"], first(plan)["forMs"] = 9e18, 9e18 }, "the load ends after"},
-		{"two faults of one number", func(plan, _ map[string]any) { s := plan["schedule"].([]any); plan["schedule"] = append(s, s[0]) }, "another's too"},
+		{"two faults of one number", func(plan, _ map[string]any) { s := plan["schedule"].([]any); plan["schedule"] = append(s, s[0]) }, "used twice"},
 		{"a stranger in a fault", func(plan, _ map[string]any) { first(plan)["nodes"] = []string{"/etc"} }, "no node"},
-		{"a stranger in a role", func(plan, _ map[string]any) { first(plan)["roles"] = map[string]any{"Leader": "/etc"} }, "played a role"},
+		{"a stranger in a role", func(plan, _ map[string]any) { first(plan)["roles"] = map[string]any{"Leader": "/etc"} }, "has a role"},
 		{"another version", func(plan, _ map[string]any) { plan["schemaVersion"] = 99 }, "schema version 99"},
 		{"numbers for texts", func(_, test map[string]any) { test["name"] = 7 }, "damaged"},
 	} {

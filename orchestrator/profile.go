@@ -44,7 +44,7 @@ func ApplyProfile(t *Test, name string) error {
 	for _, s := range Profiles()[i].Settings {
 		option, ok := FindOption(s[0])
 		if !ok {
-			return fmt.Errorf("the profile %s names a setting %q that there is not", name, s[0])
+			return fmt.Errorf("the profile %s names the unknown setting %q", name, s[0])
 		}
 		if err := option.Set(t, s[1]); err != nil {
 			return fmt.Errorf("the profile %s: %s: %w", name, option.Name, err)

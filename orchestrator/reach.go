@@ -11,7 +11,7 @@ import (
 // is still there. With what an answer may take it is noticed within 15 seconds.
 const pingEvery = 3 * time.Second
 
-// watchReach fails the test when the machines cannot be reached any more, until ctx
+// watchReach fails the test when the machines can no longer be reached, until ctx
 // ends. Without it a test would wait for each machine, fault and heal in turn.
 func (r *run) watchReach(ctx context.Context, every time.Duration) {
 	if _, ok := r.cfg.Runtime.(Pinger); !ok {

@@ -37,7 +37,7 @@ func (p *Plan) checkReplay() error {
 		for _, a := range active {
 			if claim.Meets(a.claim) {
 				return fmt.Errorf("fault %d cannot be replayed: %s begins at %d ms, when %s, which is fault %d, still holds (until %d ms), and neither could be "+
-					"proven to bite: put one after the other, or leave one out", planned.ID, planned.Name(), planned.AtMs, a.planned.Name(), a.planned.ID,
+					"proven to take effect: put one after the other, or leave one out", planned.ID, planned.Name(), planned.AtMs, a.planned.Name(), a.planned.ID,
 					a.planned.AtMs+a.planned.ForMs)
 			}
 		}

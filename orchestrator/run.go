@@ -122,7 +122,7 @@ type run struct {
 	mono      int64        // clock.now() when the history began: its times count from here
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
 
-	gone     chan struct{} // closed when the machines cannot be reached any more
+	gone     chan struct{} // closed when the machines can no longer be reached
 	goneOnce sync.Once
 	stopOnce sync.Once     // of the mark that the test was stopped
 	stopText func() string // what it says; nil: stoppedAfter

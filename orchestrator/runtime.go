@@ -137,9 +137,9 @@ func (l Limits) Or(spec MachineSpec) Limits {
 func (l Limits) Validate() error {
 	switch {
 	case l.CPUs < 0 || math.IsNaN(l.CPUs) || math.IsInf(l.CPUs, 0):
-		return fmt.Errorf("cpus: %v is no limit: a number above 0 is wanted, or 0 for the machine's own", l.CPUs)
+		return fmt.Errorf("cpus: %v is not a limit: expected a number above 0, or 0 for the machine's own", l.CPUs)
 	case l.Memory < 0:
-		return fmt.Errorf("memory: %d bytes are no limit: a number above 0 is wanted, or 0 for the machine's own", l.Memory)
+		return fmt.Errorf("memory: %d bytes are not a limit: expected a number above 0, or 0 for the machine's own", l.Memory)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ var (
 // later, in worse words.
 func (s ClusterSpec) Validate() error {
 	if !runID.MatchString(s.Run) {
-		return fmt.Errorf("run id %q: letters, digits, dots, dashes and underscores are wanted, 100 at most", s.Run)
+		return fmt.Errorf("run id %q: expected letters, digits, dots, dashes and underscores, at most 100", s.Run)
 	}
 	if n := len(s.Machines); n == 0 || n > MaxMachines {
 		return fmt.Errorf("%d machines: from 1 to %d are possible", n, MaxMachines)
@@ -187,7 +187,7 @@ func (s ClusterSpec) Validate() error {
 	seen := make(map[string]bool)
 	for _, m := range s.Machines {
 		if !machineName.MatchString(m.Name) {
-			return fmt.Errorf("machine name %q: lower-case letters, digits and dashes are wanted, 63 at most", m.Name)
+			return fmt.Errorf("machine name %q: expected lower-case letters, digits and dashes, at most 63", m.Name)
 		}
 		if seen[m.Name] {
 			return fmt.Errorf("machine name %q is there twice", m.Name)

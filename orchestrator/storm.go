@@ -183,7 +183,7 @@ func (r *run) missed(p nemesis.Planned) {
 	failed := r.failure != nil
 	r.mu.Unlock()
 	if !failed && !r.stopped() {
-		r.mark(history.MarkMissed, fmt.Sprintf("fault %d, %s: the load was over before the faults that it must not meet were healed", p.ID, p.Name()))
+		r.mark(history.MarkMissed, fmt.Sprintf("fault %d, %s: the load was over before the faults that exclude it were healed", p.ID, p.Name()))
 	}
 }
 

@@ -129,9 +129,9 @@ func (t *tracer) event(line []byte, now int64) (history.NodeEvent, error) {
 	case e.Node != "" && e.Node != t.node:
 		return e, errors.New("it names another node")
 	case e.Boot != 0 && e.Boot != t.boot:
-		return e, fmt.Errorf("it names boot %d, and is of boot %d", e.Boot, t.boot)
+		return e, fmt.Errorf("it names boot %d, but belongs to boot %d", e.Boot, t.boot)
 	case !slices.Contains(traceKinds, e.Kind):
-		return e, errors.New("a server cannot tell of such an event")
+		return e, errors.New("a server cannot report such an event")
 	case e.Time < t.floor || e.Time <= 0:
 		return e, errors.New("its time lies before the server was started")
 	case e.Time > now+int64(traceSlack):
@@ -155,7 +155,7 @@ func (t *tracer) fields(e *history.NodeEvent) error {
 	case len(e.Hash) > maxTraceText || len(e.Reason) > maxTraceText:
 		return fmt.Errorf("a text in it is longer than %d bytes", maxTraceText)
 	case slices.ContainsFunc(names, unknown):
-		return errors.New("it names a node that there is not")
+		return errors.New("it names an unknown node")
 	}
 	return nil
 }

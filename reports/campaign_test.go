@@ -248,7 +248,7 @@ func TestSummaryIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := campaignMarkdown(c, 2000)
-	if len(text) > 2000 || !strings.HasSuffix(text, "The whole is in the report.\n") {
+	if len(text) > 2000 || !strings.HasSuffix(text, "The report has everything.\n") {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
 }

@@ -110,9 +110,9 @@ func campaignWords(c *storms, outcome string) (headline, meaning string) {
 	case string(check.Unknown):
 		return "Unknown", "Not everything was decided or run. This is not a pass."
 	case string(check.Invalid):
-		return "Invalid", "Cells failed by themselves: they say nothing about the cluster."
+		return "Invalid", "Some cells are invalid: they say nothing about the cluster."
 	}
-	return "Running", "This is how far it has come."
+	return "Running", "This is the progress so far."
 }
 
 func outcomeName(outcome string) string {

@@ -99,7 +99,7 @@ func (b *batch) explain(name string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		mend = "free some space on its disk"
 	}
-	return fmt.Errorf("write %s: %w; %s, then `squall report %s` writes it again (the verdict stands in %s, and an earlier report is as it was)",
+	return fmt.Errorf("write %s: %w; %s, then `squall report %s` writes it again (the verdict is in %s, and an earlier report is unchanged)",
 		filepath.Join(b.dir, name), err, mend, b.dir, resultsFile)
 }
 

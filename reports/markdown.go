@@ -37,7 +37,7 @@ func (m *markdown) line(format string, args ...any) {
 
 func (m *markdown) String() string {
 	if m.cut {
-		return m.text.String() + "\n\n… The rest is left out: there is no more room. The whole is in the report.\n"
+		return m.text.String() + "\n\n… The rest is left out for lack of room. The report has everything.\n"
 	}
 	return m.text.String()
 }

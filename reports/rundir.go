@@ -47,7 +47,7 @@ func readRun(dir string) (*run, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no %s in %s: run `squall check %s` to make it: %w", resultsFile, dir, dir, err)
 		}
-		return nil, fmt.Errorf("the report of %s needs its results (`squall check %s` makes them anew): %w", dir, dir, err)
+		return nil, fmt.Errorf("the report of %s needs its results (`squall check %s` writes them again): %w", dir, dir, err)
 	}
 	r := &run{dir: dir, results: results, plan: readDocument(dir, planFile), env: readDocument(dir, envFile)}
 	r.history, err = history.Load(filepath.Join(dir, historyFile))
@@ -55,7 +55,7 @@ func readRun(dir string) (*run, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		r.historyErr = fmt.Errorf("there is no %s in %s, so the report has no figures: copy it back, or run the test again: %w", historyFile, dir, err)
 	case err != nil:
-		r.historyErr = fmt.Errorf("%s cannot be read, so the report has no figures; run the test again for a whole one: %w", filepath.Join(dir, historyFile), err)
+		r.historyErr = fmt.Errorf("%s cannot be read, so the report has no figures; run the test again for a complete one: %w", filepath.Join(dir, historyFile), err)
 	}
 	return r, nil
 }

@@ -125,7 +125,7 @@ func parsePeers(list string, defaultPort int) (map[kv.NodeID]string, error) {
 		}
 		id, err := strconv.ParseUint(name, 10, 64)
 		if err != nil || id == 0 {
-			return nil, fmt.Errorf("-peers: %q is no node id; ids are numbers from 1", name)
+			return nil, fmt.Errorf("-peers: %q is not a node id; ids are numbers from 1", name)
 		}
 		if _, twice := peers[kv.NodeID(id)]; twice {
 			return nil, fmt.Errorf("-peers: node %d is there twice", id)

@@ -45,8 +45,8 @@ func TestParseKVRefuses(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-id 1 -data d", "-peers"},
 		{"-id 1 -data d -peers 198.18.0.11", "1=198.18.0.11"},
-		{"-id 1 -data d -peers 0=a", "no node id"},
-		{"-id 1 -data d -peers x=a", "no node id"},
+		{"-id 1 -data d -peers 0=a", "not a node id"},
+		{"-id 1 -data d -peers x=a", "not a node id"},
 		{"-id 1 -data d -peers 1=a,1=b", "twice"},
 		{"-id 1 -data d -peers 1=a,", "not of the form"},
 		{"-id 1 -data d -peers 1=a more", "more"},

@@ -202,7 +202,7 @@ func (a *app) concludeCampaign(plan *campaign.Plan, o *campaign.Outcome, err err
 	case err != nil:
 		return &exitError{code, err}
 	case o.PagesErr != nil:
-		plain.Fprintf(a.errOut, "squall: the record stands, but its pages could not be written: %v\n", o.PagesErr)
+		plain.Fprintf(a.errOut, "squall: the record is saved, but its pages could not be written: %v\n", o.PagesErr)
 	}
 	switch {
 	case o.Interrupted && code != exitViolation:

@@ -40,7 +40,7 @@ func (p *campaignProgress) Begun(plan *campaign.Plan, dir string, done int) {
 	p.line("campaign %s: %d cells, %d at once (%s)", plan.File.Name, len(plan.Cells), plan.Jobs, plan.JobsWhy)
 	p.line("directory %s", dir)
 	if done > 0 {
-		p.line("going on: %d cells are done already", done)
+		p.line("resuming: %d cells are already done", done)
 	}
 	p.mu.Lock()
 	p.status = campaign.Status{Done: done, Total: len(plan.Cells), Left: plan.Total()}
@@ -97,7 +97,7 @@ func (p *campaignProgress) CellEnded(c ledger.Cell, again bool, s campaign.Statu
 	case again:
 		text += "; it is run again"
 	case c.State != ledger.Done:
-		text += "; it runs when the campaign goes on"
+		text += "; it runs when the campaign resumes"
 	}
 	p.line("%s", text)
 	if p.bars == nil {

@@ -50,7 +50,7 @@ tolerance.`,
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&flags.tolerance, "tolerance", percent(gate.DefaultTolerance), "share of the old median that may be lost: 5% or 0.05")
-	cmd.Flags().BoolVar(&flags.noGate, "no-gate", false, "print alone: do not end with code 3 when something was lost")
+	cmd.Flags().BoolVar(&flags.noGate, "no-gate", false, "only print: do not exit with code 3 on a loss")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the rows as JSON")
 	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
 	return cmd

@@ -85,7 +85,7 @@ func hostNeed() need {
 	if busy := state.Busy(); busy != "" {
 		n.OK, n.Spare = false, true
 		n.Found = "too busy for a test: " + busy + " (" + n.Found + ")"
-		n.Fix = "wait until it is quiet, or take another: elections and latencies would be those of a busy computer"
+		n.Fix = "wait until it is idle, or use another one: on a busy computer, election times and latencies are not the cluster's own"
 	}
 	return n
 }

@@ -109,14 +109,14 @@ func parseSpread(text string) (trials.Spread, error) {
 	low, high, _ := strings.Cut(text, "-")
 	most, err := time.ParseDuration(high)
 	if err != nil {
-		return trials.Spread{}, fmt.Errorf("%q is no range of times, such as 0-6ms: %w", text, err)
+		return trials.Spread{}, fmt.Errorf("%q is not a range of times such as 0-6ms: %w", text, err)
 	}
 	least, err := time.ParseDuration(low)
 	if err != nil {
 		least, err = time.ParseDuration(low + strings.TrimLeft(high, "0123456789."))
 	}
 	if err != nil || least < 0 || most < least {
-		return trials.Spread{}, fmt.Errorf("%q is no range of times that goes up, such as 0-6ms", text)
+		return trials.Spread{}, fmt.Errorf("%q is not an ascending range of times such as 0-6ms", text)
 	}
 	return trials.Spread{Min: trials.MillisOf(int64(least)), Max: trials.MillisOf(int64(most))}, nil
 }
@@ -190,7 +190,7 @@ func (a *app) concludeElections(o *orchestrator.ElectionsOutcome, human io.Write
 	}
 	printElections(human, o, summaries)
 	if drawErr != nil {
-		return fmt.Errorf("the figures stand, but the curves could not be drawn: %w", drawErr)
+		return fmt.Errorf("the figures are saved, but the curves could not be drawn: %w", drawErr)
 	}
 	plain.Fprintf(human, "\ncurves   %s/%s and .svg\nrepeat   %s\nagain    %s elections --from %s\n",
 		o.Dir, reports.ElectionsPNG, o.Record.Command, a.program, o.Dir)

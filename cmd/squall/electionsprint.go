@@ -134,9 +134,9 @@ func whole(m trials.Millis) string { return fmt.Sprintf("%.0f", math.Round(float
 func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary) []string {
 	r := o.Record
 	notes := []string{"p50 between: where the median lies, with 95 % confidence. model: the same links and disks, and nothing else. " +
-		"overhead: of a trial, beside the time without a leader."}
+		"overhead: what a trial takes in addition to the time without a leader."}
 	if n := r.Net; n.Broadcast.N > 0 {
-		made := "links as they are"
+		made := "links unchanged"
 		if n.OneWay.Max > 0 {
 			made = fmt.Sprintf("each packet late by %.1f to %.1f ms", n.OneWay.Min, n.OneWay.Max)
 		}
@@ -153,7 +153,7 @@ func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary
 		if s.Times.N == 0 {
 			continue
 		}
-		note := fmt.Sprintf("%s: crash to first candidate %.0f, winner's timeout to its being heard %.1f (medians); without split votes the mean would be %.0f",
+		note := fmt.Sprintf("%s: crash to first candidate %.0f, winner's timeout until it is heard %.1f (medians); without split votes the mean would be %.0f",
 			s.Name, s.Detection.P50, s.Won.P50, s.Simple)
 		if !r.Plain {
 			note += fmt.Sprintf("; timers late by %.2f (p99 %.1f), crashes by %.2f", s.Late.P50, s.Late.P99, s.Overshoot.P50)
@@ -170,7 +170,7 @@ func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary
 		notes = append(notes, note)
 	}
 	if r.Interrupted {
-		notes = append(notes, "Stopped before every trial was made.")
+		notes = append(notes, "Stopped before all trials were done.")
 	}
 	return notes
 }

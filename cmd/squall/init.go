@@ -43,7 +43,7 @@ files are left alone.`,
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "write over files that are there")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite existing files")
 	return cmd
 }
 
@@ -82,7 +82,7 @@ func (a *app) writeExamples(dir string, force bool) error {
 		case err == nil && info.IsDir():
 			return usageError(fmt.Errorf("%s is a folder, and the example of that name cannot be written: move it away, or take another folder: squall init DIR", path))
 		case err == nil && !force && !f.own:
-			return usageError(fmt.Errorf("%s is there already and was left alone; take another folder, or --force to write over it", path))
+			return usageError(fmt.Errorf("%s already exists and was left alone; use another folder, or --force to overwrite it", path))
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return cannotWrite(dir, err)
 		}

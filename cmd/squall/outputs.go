@@ -74,7 +74,7 @@ func appendSummary(path, text string) error {
 	info, err := file.Stat()
 	if err == nil {
 		if info.Size()+int64(len(text)) > reports.MaxSummary {
-			text = "squall: there is no more room here; the summary is in the report.\n"
+			text = "squall: there is no room left here; the summary is in the report.\n"
 		}
 		if info.Size()+int64(len(text)) <= reports.MaxSummary {
 			_, err = io.WriteString(file, text+"\n")

@@ -52,7 +52,7 @@ never writes, and ends with Ctrl-C.`,
 func (a *app) serve(ctx context.Context, flags serveFlags, addrGiven, outGiven bool) error {
 	host, _, err := net.SplitHostPort(flags.addr)
 	if err != nil {
-		return usageError(fmt.Errorf("--addr %s: want an address and a port, such as %s:%d", flags.addr, serveHost, servePort))
+		return usageError(fmt.Errorf("--addr %s: expected an address and a port, such as %s:%d", flags.addr, serveHost, servePort))
 	}
 	if host == "" || !serve.Loopback(host) {
 		if !flags.allowRemote {

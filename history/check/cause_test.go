@@ -14,7 +14,7 @@ func TestACauseIsNamedOnce(t *testing.T) {
 	cause := history.Mark{Name: history.MarkInvalid, Time: 30 * second, Text: "the server of n2 was killed from outside (SIGKILL): neither squall nor the server did that"}
 	other := history.Mark{Name: history.MarkInvalid, Time: 30 * second, Text: "the machine n2 was lost"}
 	busy := history.Mark{Name: history.MarkOverloaded, Text: "load 80 on 2 cores"}
-	const once = "no-crash, activity: the server of n2 was ended at 30.0 s neither by itself nor by squall: killed from outside (SIGKILL)"
+	const once = "no-crash, activity: something other than squall ended the server of n2 at 30.0 s: killed from outside (SIGKILL)"
 	for _, tt := range []struct {
 		name   string
 		marks  []history.Mark
@@ -24,9 +24,9 @@ func TestACauseIsNamedOnce(t *testing.T) {
 		{"a server killed by somebody else", []history.Mark{cause}, []history.NodeEvent{killed}, []string{once}},
 		{"on an overloaded host", []history.Mark{cause, busy}, []history.NodeEvent{killed}, []string{once}},
 		{"and a machine was lost", []history.Mark{cause, other}, []history.NodeEvent{killed},
-			[]string{"no-crash: the server of n2 was ended", "activity: the machine n2 was lost"}},
+			[]string{"no-crash: something other than squall ended the server of n2", "activity: the machine n2 was lost"}},
 		{"something else altogether", []history.Mark{other}, []history.NodeEvent{killed},
-			[]string{"no-crash: the server of n2 was ended", "activity: the machine n2 was lost; "}},
+			[]string{"no-crash: something other than squall ended the server of n2", "activity: the machine n2 was lost; "}},
 		{"and another server ended by itself", []history.Mark{cause}, []history.NodeEvent{killed, panics},
 			[]string{"no-crash: the server of n3 ended by itself", "activity: the server of n2 was killed from outside"}},
 	} {

@@ -145,7 +145,7 @@ func damaged(damage *history.DamageError) *Results {
 	short.Path = "" // a run directory may be moved
 	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{{
 		Name: "history", Verdict: Invalid,
-		Summary: short.Error() + "; nothing in it says anything about the cluster: copy it anew if it is a copy, or run the test again",
+		Summary: short.Error() + "; it says nothing about the cluster: copy it again if it is a copy, or run the test again",
 	}}}
 	res.Verdict, res.Reasons = combine(res.Checks)
 	sum := measure.Summarize(measure.Input{})

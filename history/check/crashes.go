@@ -67,9 +67,9 @@ func crashed(in *Input, ends []history.NodeEvent) Result {
 
 func killedByOthers(in *Input, ends []history.NodeEvent) Result {
 	first := ends[0]
-	text := fmt.Sprintf("the server of %s was ended at %s neither by itself nor by squall: %s", first.Node, in.clock(first.Time), first.Reason)
+	text := fmt.Sprintf("something other than squall ended the server of %s at %s: %s", first.Node, in.clock(first.Time), first.Reason)
 	if first.Reason == history.ReasonOwnLimit {
-		text = fmt.Sprintf("the server of %s ran out of memory at %s: %s (more is given with --memory)", first.Node, in.clock(first.Time), first.Reason)
+		text = fmt.Sprintf("the server of %s ran out of memory at %s: %s (--memory gives it more)", first.Node, in.clock(first.Time), first.Reason)
 	}
 	if len(ends) > 1 {
 		text += fmt.Sprintf("; the first of %d such ends", len(ends))

@@ -61,7 +61,7 @@ func (f *finder) violation(bad []*keyCase, res *Result) {
 	}
 	if !witness.large && !f.confirmed(witness) {
 		res.Verdict, res.FirstAt = Unknown, nil
-		res.Summary = fmt.Sprintf("two methods disagree about key %s: this is a fault of the checker; please report it with the history", show(res.Key))
+		res.Summary = fmt.Sprintf("two methods disagree about key %s: this is a bug in the checker; please report it with the history", show(res.Key))
 		return
 	}
 	ex := f.explain(shown, witness)
@@ -114,7 +114,7 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) 
 		res.Summary += "; there was no time to see whether it was violated before"
 	}
 	if shown != first {
-		res.Summary += fmt.Sprintf("; shown is the one of %.1f s, for key %s has the first, in more operations", f.seconds(shown.at), show(first.key))
+		res.Summary += fmt.Sprintf("; the one shown is at %.1f s, since the first one, on key %s, takes more operations to show", f.seconds(shown.at), show(first.key))
 	}
 }
 

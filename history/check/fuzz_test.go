@@ -72,7 +72,7 @@ func checkTold(t *testing.T, res Result) {
 		}
 	}
 	switch {
-	case res.Summary == "" || strings.Contains(res.Summary, "fault of the checker"):
+	case res.Summary == "" || strings.Contains(res.Summary, "bug in the checker"):
 		t.Errorf("%s: %q", res.Verdict, res.Summary)
 	case res.Verdict != Violation && (res.FirstAt != nil || len(res.Witness) > 0 || res.Kind != ""):
 		t.Errorf("%s shows a violation: %s", res.Verdict, res.Summary)

@@ -296,7 +296,7 @@ func (l *load) quietPhase(in *Input) string {
 		}
 	}
 	if under.length() >= int64(calmLong) && under.ok < minOfFunc {
-		return fmt.Sprintf("only %s succeeded in the %.1f s in which faults left a quorum alone, and it takes %d",
+		return fmt.Sprintf("only %s succeeded in the %.1f s in which faults left a quorum connected, and it takes %d",
 			under.of("operation"), float64(under.length())/1e9, minOfFunc)
 	}
 	if n := len(l.phases); n > 0 && l.phases[n-1].calm {

@@ -72,7 +72,7 @@ func TestAVacuousLoadIsInvalid(t *testing.T) {
 			fail(h, func(op *history.Op) bool { return (op.Func == history.Read) != (op.Key < "k5") })
 		}, "only 0 keys were both written and read"},
 		{"nothing before the faults", func(h *history.History) { fail(h, between(0, 20)) }, "from 0.0 s to 20.0 s no fault was in force, and none of 500 operations succeeded"},
-		{"nothing under the faults", func(h *history.History) { fail(h, between(19, 40)) }, "only 0 of 500 operations succeeded in the 20.0 s in which faults left a quorum alone"},
+		{"nothing under the faults", func(h *history.History) { fail(h, between(19, 40)) }, "only 0 of 500 operations succeeded in the 20.0 s in which faults left a quorum connected"},
 		{"nothing under faults that leave no quorum", func(h *history.History) {
 			fail(h, between(20, 40))
 			h.Faults[0].Targets = h.Header.Nodes

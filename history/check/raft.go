@@ -90,7 +90,7 @@ func (c invariant) Check(ctx context.Context, in *Input) Result {
 		res.Verdict, res.Summary = Unknown, a.stop
 	case len(silent) > 0:
 		res.Verdict = Unknown
-		res.Summary = silentText(silent) + "; what the traces do tell shows no conflict"
+		res.Summary = silentText(silent) + "; what the traces recorded shows no conflict"
 	case a.events == 0 && !traced(in.Nodes):
 		res.Verdict, res.Summary = Unknown, "the history holds no trace: the nodes wrote none, or it was lost"
 	case a.events == 0:

@@ -60,7 +60,7 @@ func leaderCompleteness(a *audit, events []history.NodeEvent) {
 	slices.SortStableFunc(e.leaders, byTerm)
 	slices.SortStableFunc(e.commits, byTerm)
 	if n := len(e.leaders); n > 1 && termOf(e.leaders[0]) < termOf(e.leaders[n-1]) && !(e.ends && e.terms) {
-		a.stop = "the trace does not tell where the logs of leaders end (i and et of their role), or in which terms entries were committed"
+		a.stop = "the trace does not say where the logs of leaders end (i and et of their role), or in which terms entries were committed"
 		return
 	}
 	var far, young *history.NodeEvent // of the terms before: the highest index, the latest entry's term

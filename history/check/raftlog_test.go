@@ -52,8 +52,8 @@ func TestCommitMonotonicAndLeaderCompleteness(t *testing.T) {
 		{"what is committed later may be longer", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n3", 1, 2, 1, 4, 1), elected("n2", 1, 3, 2, 4, 1), committed("n3", 1, 5, 2, 9, 2)}, Pass, "", 0},
 		{"a snapshot after a restart, of a term that was forgotten", "leader-completeness", events{elected("n1", 1, 1, 1, 3, 1), committed("n3", 2, 2, 1, 50, 1), elected("n2", 1, 3, 2, 4, 1)}, Pass, "", 0},
 		{"the first of several", "leader-completeness", events{elected("n1", 1, 1, 1, 3, 1), committed("n3", 1, 2, 1, 50, 1), elected("n2", 1, 9, 2, 4, 1), elected("n2", 1, 5, 3, 4, 1)}, Violation, "term 3 without", 0.005},
-		{"ends are not told", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 9, 1), elected("n2", 1, 3, 2, 0, 0)}, Unknown, "does not tell where", 0},
-		{"terms are not told", "leader-completeness", events{elected("n1", 1, 1, 1, 2, 1), committed("n1", 1, 2, 0, 9, 1), elected("n2", 1, 3, 2, 2, 1)}, Unknown, "does not tell", 0},
+		{"ends are not told", "leader-completeness", events{elected("n1", 1, 1, 1, 0, 0), committed("n1", 1, 2, 1, 9, 1), elected("n2", 1, 3, 2, 0, 0)}, Unknown, "does not say where", 0},
+		{"terms are not told", "leader-completeness", events{elected("n1", 1, 1, 1, 2, 1), committed("n1", 1, 2, 0, 9, 1), elected("n2", 1, 3, 2, 2, 1)}, Unknown, "does not say", 0},
 		{"no commits", "leader-completeness", events{elected("n1", 1, 1, 1, 2, 1)}, Unknown, "holds no leaders'", 0},
 	} {
 		t.Run(tt.check+"/"+tt.name, func(t *testing.T) {

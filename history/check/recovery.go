@@ -38,11 +38,11 @@ func (recovery) Check(ctx context.Context, in *Input) Result {
 	defer b.cancel()
 	healed, ok := in.markOf(history.MarkHealed)
 	if !ok {
-		why := "the history does not tell that the faults were healed"
+		why := "the history does not say that the faults were healed"
 		if hasMark(in, history.MarkStopped) {
 			why = "the test was stopped before the faults were healed"
 		}
-		return Result{Verdict: Unknown, Summary: why + ", so the cluster was not asked whether it came back"}
+		return Result{Verdict: Unknown, Summary: why + ", so recovery was not tested"}
 	}
 	f, stop := countFinals(in, healed, b)
 	switch {
@@ -133,9 +133,9 @@ func first(before, t int64) int64 {
 // untried is the verdict where nothing was tried after the storm.
 func (f *finals) untried(in *Input) Result {
 	if len(in.Faults) == 0 {
-		return Result{Verdict: Pass, Summary: "there was no fault to come back from; nothing was tried after the load"}
+		return Result{Verdict: Pass, Summary: "there was no fault to recover from; nothing was tried after the load"}
 	}
-	return Result{Verdict: Unknown, Summary: "nothing was tried after the faults were healed, so nothing shows that the cluster came back"}
+	return Result{Verdict: Unknown, Summary: "nothing was tried after the faults were healed, so nothing shows that the cluster recovered"}
 }
 
 // judge gives the verdict.
@@ -166,7 +166,7 @@ func (f *finals) judge(in *Input) Result {
 	switch why := f.excuse(in, len(excused)); {
 	case len(bad) > 0 && why != "":
 		res.Verdict, res.Witness = Unknown, nil
-		res.Summary = fmt.Sprintf("the cluster did not serve again, and it may not be to blame, for %s: %s", why, firstNodes(bad))
+		res.Summary = fmt.Sprintf("the cluster did not serve again, but it may not be at fault, because %s: %s", why, firstNodes(bad))
 	case len(bad) > 0:
 		at := f.brokenAt()
 		res.Verdict, res.FirstAt = Violation, in.firstAt(at)

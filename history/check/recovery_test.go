@@ -77,8 +77,8 @@ func TestRecovery(t *testing.T) {
 		}, Pass, ""},
 		{"a node was not asked", 10, func(h *history.History) { unasked(h, "n2") }, Unknown, "n2: nothing was tried"},
 		{"nothing was asked", 10, func(h *history.History) { h.Ops = nil }, Unknown, "nothing was tried after the faults were healed"},
-		{"nothing was asked, and nothing was to heal", 10, func(h *history.History) { h.Ops, h.Faults = nil, nil }, Pass, "no fault to come back from"},
-		{"never healed", 10, func(h *history.History) { h.Marks = h.Marks[:1] }, Unknown, "does not tell that the faults were healed"},
+		{"nothing was asked, and nothing was to heal", 10, func(h *history.History) { h.Ops, h.Faults = nil, nil }, Pass, "no fault to recover from"},
+		{"never healed", 10, func(h *history.History) { h.Marks = h.Marks[:1] }, Unknown, "does not say that the faults were healed"},
 		{"stopped before", 10, func(h *history.History) {
 			h.Marks = []history.Mark{text(history.MarkStopped, "stopped after 1 s of 20 s")}
 		}, Unknown, "the test was stopped before the faults were healed"},
@@ -89,7 +89,7 @@ func TestRecovery(t *testing.T) {
 		{"the host was overloaded", 10, func(h *history.History) {
 			h.Marks = append(h.Marks, text(history.MarkOverloaded, "load 80 on 2 cores"))
 			fails(h, all)
-		}, Unknown, "may not be to blame, for the host was overloaded: load 80 on 2 cores: n1: none"},
+		}, Unknown, "may not be at fault, because the host was overloaded: load 80 on 2 cores: n1: none"},
 		{"the engine went away", 10, func(h *history.History) {
 			h.Marks = append(h.Marks, text(history.MarkInvalid, "the engine went away"))
 			fails(h, all)

@@ -98,7 +98,7 @@ func (r *register) compact() *register {
 type unsupportedError struct{ fn history.Func }
 
 func (e unsupportedError) Error() string {
-	return fmt.Sprintf("the history holds the operation %q, which is none of a register", e.fn)
+	return fmt.Sprintf("the history holds the operation %q, which a register does not have", e.fn)
 }
 
 // newRegister translates the operations of one key. Operations that certainly

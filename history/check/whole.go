@@ -27,5 +27,5 @@ func (whole) Check(_ context.Context, in *Input) Result {
 		wrong = append(wrong, overload(in, wrong)...)
 		return Result{Verdict: Invalid, Summary: strings.Join(wrong, "; ")}
 	}
-	return Result{Verdict: Pass, Summary: "the history is whole, and the machines held"}
+	return Result{Verdict: Pass, Summary: "the history is complete, and no machine was lost"}
 }

@@ -20,7 +20,7 @@ func TestWhole(t *testing.T) {
 		verdict Verdict
 		part    string
 	}{
-		"whole":              {marks(history.MarkUp, history.MarkLeader, history.MarkDone), Pass, "whole"},
+		"whole":              {marks(history.MarkUp, history.MarkLeader, history.MarkDone), Pass, "complete"},
 		"a machine was lost": {marks(history.MarkUp, history.MarkLeader, history.MarkInvalid, history.MarkDone), Invalid, "why invalid"},
 		"cut off":            {marks(history.MarkUp, history.MarkLeader), Invalid, "ends"},
 	} {

@@ -92,7 +92,7 @@ func samplesFor(q quantity, old, new []*check.Results) (sample, sample) {
 	}
 	a, b := blockRuns(q, old), blockRuns(q, new)
 	clump := clumping(a, b)
-	note := fmt.Sprintf("each sample is %s of a run: this is about these runs, not about any", stretch(max(blockSeconds(old), blockSeconds(new))))
+	note := fmt.Sprintf("each sample is %s of a run: this compares these runs only", stretch(max(blockSeconds(old), blockSeconds(new))))
 	if blockSeconds(old) != blockSeconds(new) {
 		note += "; the blocks of the two sides differ in length"
 	}
@@ -138,7 +138,7 @@ func test(row *ledger.Row, q quantity, a, b sample, tolerance float64) string {
 		if len(b.values) == 0 {
 			side = "new"
 		}
-		add("there is nothing of this in the " + side)
+		add("there is no data for this in the " + side)
 		return note
 	}
 	if row.Old.Median != 0 {

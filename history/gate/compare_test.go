@@ -81,7 +81,7 @@ func TestDelayIsSeen(t *testing.T) {
 		rows := Compare("", one(course(r, 30, 0.5, 2000, 0)), one(course(r, 30, 0.5, 420, 20)), DefaultTolerance)
 		for _, metric := range []string{"throughput", "latency p(50)", "latency p(99)"} {
 			w := row(t, rows, metric)
-			if !w.Worse || !w.Lost || w.Better || w.P > 0.05 || !strings.Contains(w.Note, "about these runs") {
+			if !w.Worse || !w.Lost || w.Better || w.P > 0.05 || !strings.Contains(w.Note, "compares these runs only") {
 				t.Fatalf("%s: %+v", metric, w)
 			}
 		}
@@ -164,7 +164,7 @@ func TestSamples(t *testing.T) {
 		t.Errorf("three losses: %+v", w)
 	}
 	w = row(t, Compare("", old[:3], one(course(r, 20, 0, 2000, 0)), 0.05), "election p(50)")
-	if w.Worse || !strings.Contains(w.Note, "nothing of this in the new") {
+	if w.Worse || !strings.Contains(w.Note, "no data for this in the new") {
 		t.Errorf("no losses in the new: %+v", w)
 	}
 }

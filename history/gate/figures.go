@@ -46,7 +46,7 @@ func mustQuantity(key string) quantity {
 	p := parser{text: key}
 	q, err := p.quantity()
 	if err != nil || p.at != len(key) {
-		panic("gate: " + key + " is no quantity")
+		panic("gate: " + key + " is not a quantity")
 	}
 	return q
 }

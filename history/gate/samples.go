@@ -46,9 +46,9 @@ func (s *samples) aggregate(a aggregation) reading {
 		return out
 	}
 	if s.atLeast > 0 {
-		out.note = fmt.Sprintf("%s were not seen to end, and count as long as they were watched", countNoun(int64(s.atLeast), ""))
+		out.note = fmt.Sprintf("%s have no observed end, and count for the time observed", countNoun(int64(s.atLeast), ""))
 		if s.atLeast == 1 {
-			out.note = "1 was not seen to end, and counts as long as it was watched"
+			out.note = "1 has no observed end, and counts for the time observed"
 		}
 	}
 	if s.hist != nil {

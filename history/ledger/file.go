@@ -53,7 +53,7 @@ func decode(text []byte) (*Campaign, error) {
 		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
 	if version.SchemaVersion != SchemaVersion {
-		return nil, fmt.Errorf("it has schema version %d, and this squall reads %d: take the squall that wrote it, "+
+		return nil, fmt.Errorf("it has schema version %d, and this squall reads %d: use the squall that wrote it, "+
 			"or run the campaign again with --new: %w", version.SchemaVersion, SchemaVersion, ErrVersion)
 	}
 	var c Campaign
@@ -73,19 +73,19 @@ func (c *Campaign) validate() error {
 	for i := range c.Cells {
 		cell := &c.Cells[i]
 		if !IsID(cell.ID) {
-			return fmt.Errorf("cell %d: %.80q is no name of a cell", i+1, cell.ID)
+			return fmt.Errorf("cell %d: %.80q is not the name of a cell", i+1, cell.ID)
 		}
 		if seen[cell.ID] {
-			return fmt.Errorf("the cell %s is there twice", cell.ID)
+			return fmt.Errorf("the cell %s occurs twice", cell.ID)
 		}
 		seen[cell.ID] = true
 		switch cell.State {
 		case Waiting, Running, Done:
 		default:
-			return fmt.Errorf("the cell %s is in the state %.40q, which there is not", cell.ID, cell.State)
+			return fmt.Errorf("the cell %s is in the unknown state %.40q", cell.ID, cell.State)
 		}
 		if cell.State == Done && len(cell.Attempts) == 0 {
-			return fmt.Errorf("the cell %s is done and has never run", cell.ID)
+			return fmt.Errorf("the cell %s is done but has never run", cell.ID)
 		}
 		for _, a := range cell.Attempts {
 			if a.Dir != "" && !below(a.Dir) {

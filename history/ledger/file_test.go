@@ -66,15 +66,15 @@ func TestHostileRecordsAreRefused(t *testing.T) {
 		change func(c *Campaign)
 		want   string
 	}{
-		{"another version", func(c *Campaign) { c.SchemaVersion = 99 }, "it has schema version 99, and this squall reads 1: take the squall that wrote it"},
+		{"another version", func(c *Campaign) { c.SchemaVersion = 99 }, "it has schema version 99, and this squall reads 1: use the squall that wrote it"},
 		{"a path that leaves", func(c *Campaign) { c.Cells[0].Attempts[0].Dir = "cells/../../../etc" }, "leaves the campaign's directory"},
 		{"a path from the root", func(c *Campaign) { c.Cells[0].Attempts[0].Dir = "/etc" }, "leaves the campaign's directory"},
-		{"a script for a name", func(c *Campaign) { c.Cells[0].ID = "</script><script>alert(1)" }, "is no name of a cell"},
-		{"a name with a slash", func(c *Campaign) { c.Cells[0].ID = "../x" }, "is no name of a cell"},
-		{"a megabyte for a name", func(c *Campaign) { c.Cells[0].ID = strings.Repeat("a", 1<<20) }, "is no name of a cell"},
-		{"twice", func(c *Campaign) { c.Cells[1].ID = c.Cells[0].ID }, "nodes-3_s1 is there twice"},
-		{"no such state", func(c *Campaign) { c.Cells[1].State = "lost" }, `in the state "lost"`},
-		{"done without a run", func(c *Campaign) { c.Cells[1].State = Done }, "is done and has never run"},
+		{"a script for a name", func(c *Campaign) { c.Cells[0].ID = "</script><script>alert(1)" }, "is not the name of a cell"},
+		{"a name with a slash", func(c *Campaign) { c.Cells[0].ID = "../x" }, "is not the name of a cell"},
+		{"a megabyte for a name", func(c *Campaign) { c.Cells[0].ID = strings.Repeat("a", 1<<20) }, "is not the name of a cell"},
+		{"twice", func(c *Campaign) { c.Cells[1].ID = c.Cells[0].ID }, "nodes-3_s1 occurs twice"},
+		{"no such state", func(c *Campaign) { c.Cells[1].State = "lost" }, `in the unknown state "lost"`},
+		{"done without a run", func(c *Campaign) { c.Cells[1].State = Done }, "is done but has never run"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := someCampaign()

@@ -75,7 +75,7 @@ func ReadHistogram(text string) (h *hdr.Histogram, err error) {
 	total := int64(0)
 	for _, count := range h.Export().Counts {
 		if count < 0 || count > math.MaxInt64-total {
-			return nil, errors.New("read a histogram of latencies: its counts are beyond all measure")
+			return nil, errors.New("read a histogram of latencies: its counts are out of range")
 		}
 		total += count
 	}
@@ -104,7 +104,7 @@ func vetHistogram(text string) error {
 		return fmt.Errorf("it ends after %d bytes", len(packed))
 	}
 	if n := int32(binary.BigEndian.Uint32(packed[4:])); n < 0 || int(n) > len(packed)-outer {
-		return fmt.Errorf("it says that %d bytes follow where there are %d", n, len(packed)-outer)
+		return fmt.Errorf("it says that %d bytes follow, but there are %d", n, len(packed)-outer)
 	}
 	z, err := zlib.NewReader(bytes.NewReader(packed[outer:]))
 	if err != nil {

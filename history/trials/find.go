@@ -194,15 +194,15 @@ func (d *deed) flaw(nodes []string) string {
 		switch {
 		case node == t.Leader || !known && d.heard == 0:
 		case !known:
-			return fmt.Sprintf("nothing tells how long the log of %s was", node)
+			return fmt.Sprintf("nothing shows how long the log of %s was", node)
 		case behind && length >= t.Index:
-			return fmt.Sprintf("the log of %s was to be shorter than %d, and reached to %d", node, t.Index, length)
+			return fmt.Sprintf("the log of %s should be shorter than %d, but reaches %d", node, t.Index, length)
 		case !behind && length < t.Index:
-			return fmt.Sprintf("the log of %s was to reach to %d, and ended at %d", node, t.Index, length)
+			return fmt.Sprintf("the log of %s should reach %d, but ends at %d", node, t.Index, length)
 		}
 	}
 	if slices.Contains(t.Behind, t.NewLeader) {
-		return fmt.Sprintf("%s won, whose log was shorter: no such election may be", t.NewLeader)
+		return fmt.Sprintf("%s won although its log was shorter: no such election is possible", t.NewLeader)
 	}
 	return ""
 }

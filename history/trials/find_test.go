@@ -71,9 +71,9 @@ func TestJudgeFindsFlaws(t *testing.T) {
 		outcome Outcome
 		why     string
 	}{
-		"a log was not shorter": {func(e []history.NodeEvent) []history.NodeEvent { e[14].Index = 40; return e }, Invalid, "n2 was to be shorter than 40"},
+		"a log was not shorter": {func(e []history.NodeEvent) []history.NodeEvent { e[14].Index = 40; return e }, Invalid, "n2 should be shorter than 40"},
 		"a log was shorter that was not to be": {func(e []history.NodeEvent) []history.NodeEvent { e[12].Index = 39; return e }, Invalid,
-			"n5 was to reach to 40"},
+			"n5 should reach 40"},
 		"the ineligible won": {func(e []history.NodeEvent) []history.NodeEvent {
 			for i := range e {
 				if e[i].Leader == "n3" {
@@ -89,7 +89,7 @@ func TestJudgeFindsFlaws(t *testing.T) {
 			return []history.NodeEvent{step("n1", 5*ms, "refused: not the leader")}
 		}, Invalid, "not the leader"},
 		"no crash":          {func(e []history.NodeEvent) []history.NodeEvent { return e[:4] }, Invalid, "did not crash"},
-		"nothing of one":    {func(e []history.NodeEvent) []history.NodeEvent { return append(e[:7:7], e[8:14]...) }, Invalid, "nothing tells how long the log of n2 was"},
+		"nothing of one":    {func(e []history.NodeEvent) []history.NodeEvent { return append(e[:7:7], e[8:14]...) }, Invalid, "nothing shows how long the log of n2 was"},
 		"no leader in time": {func(e []history.NodeEvent) []history.NodeEvent { return e[:9] }, Undecided, "no new leader"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -183,7 +183,7 @@ func Read(dir string) (*Record, error) {
 	path := filepath.Join(dir, FileName)
 	text, err := regular.ReadFile(path, regular.MaxJSON)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no %s: it is no run of `squall elections`", dir, FileName)
+		return nil, fmt.Errorf("%s holds no %s: it is not a run of `squall elections`", dir, FileName)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the elections: %w", err)
@@ -221,7 +221,7 @@ func (r *Record) check() error {
 	}
 	sane := func(s Spread) bool { return s.Min >= 0 && s.Max >= s.Min && s.Max <= 60_000 }
 	if !sane(r.Net.OneWay) || r.Disk != nil && !sane(*r.Disk) || !sane(Spread{r.Net.Bare.P50, r.Net.Bare.P50}) {
-		return errors.New("links or disks take a time that cannot be")
+		return errors.New("a delay of links or disks is out of range")
 	}
 	for _, rg := range r.Ranges {
 		if !sane(Spread{rg.Min, rg.Max}) || rg.Min < MillisOf(int64(shortest)) {
@@ -246,21 +246,21 @@ const (
 func ParseRange(text string) (Range, error) {
 	low, high, ok := strings.Cut(strings.TrimSpace(text), "-")
 	if !ok {
-		return Range{}, fmt.Errorf("%q is no range of timeouts: 150-300ms is one", text)
+		return Range{}, fmt.Errorf("%q is not a range of timeouts such as 150-300ms", text)
 	}
 	most, err := time.ParseDuration(high)
 	if err != nil {
-		return Range{}, fmt.Errorf("%q is no range of timeouts, such as 150-300ms: %w", text, err)
+		return Range{}, fmt.Errorf("%q is not a range of timeouts such as 150-300ms: %w", text, err)
 	}
 	least, err := time.ParseDuration(low)
 	if err != nil { // the unit is that of the end
 		least, err = time.ParseDuration(low + strings.TrimLeft(high, "0123456789."))
 	}
 	if err != nil {
-		return Range{}, fmt.Errorf("%q is no range of timeouts, such as 150-300ms: %w", text, err)
+		return Range{}, fmt.Errorf("%q is not a range of timeouts such as 150-300ms: %w", text, err)
 	}
 	if least < shortest || most > longest || most < least {
-		return Range{}, fmt.Errorf("%q: a range of timeouts goes up, from %v at least to %v at most", text, shortest, longest)
+		return Range{}, fmt.Errorf("%q: a range of timeouts ascends, from at least %v to at most %v", text, shortest, longest)
 	}
 	return Range{Min: MillisOf(int64(least)), Max: MillisOf(int64(most)), Heartbeat: MillisOf(int64(least)) / 2}, nil
 }
@@ -275,7 +275,7 @@ func ParseRanges(text string) ([]Range, error) {
 			return nil, err
 		}
 		if seen[r.Name()] {
-			return nil, fmt.Errorf("the range %s is there twice", r.Name())
+			return nil, fmt.Errorf("the range %s occurs twice", r.Name())
 		}
 		seen[r.Name()] = true
 		ranges = append(ranges, r)

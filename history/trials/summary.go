@@ -102,7 +102,7 @@ func (s *Summary) Reason() string {
 	case model > 0 && within(model):
 		return fmt.Sprintf("%s, and the model's %.0f ms lie in its interval: it follows from what links and disks take", off, model)
 	case model > 0:
-		return fmt.Sprintf("%s; links and disks alone make %.0f ms, by the model; the difference to that is the machine's: look at how late its timers were", off, model)
+		return fmt.Sprintf("%s; by the model, links and disks alone account for %.0f ms; the rest is due to the machine: look at how late its timers were", off, model)
 	}
 	return off
 }

@@ -72,11 +72,11 @@ func TestSummarize(t *testing.T) {
 func TestReason(t *testing.T) {
 	paper := &Sample{P50: 100}
 	for want, s := range map[string]Summary{
-		"":                         {Ratio: 1.15, Times: Sample{N: 9, P50: 115}, Low: 110, High: 120},
-		"too few trials to tell":   {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 90, High: 140},
-		"follows from what links":  {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 125}},
-		"to that is the machine's": {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 110}},
-		"-30 % off the paper's":    {Ratio: 0.7, Times: Sample{N: 4, P50: 70}},
+		"":                        {Ratio: 1.15, Times: Sample{N: 9, P50: 115}, Low: 110, High: 120},
+		"too few trials to tell":  {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 90, High: 140},
+		"follows from what links": {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 125}},
+		"is due to the machine":   {Ratio: 1.3, Times: Sample{N: 9, P50: 130}, Low: 120, High: 140, Model: Sample{P50: 110}},
+		"-30 % off the paper's":   {Ratio: 0.7, Times: Sample{N: 4, P50: 70}},
 	} {
 		s.Paper = paper
 		if got := s.Reason(); got == "" != (want == "") || !strings.Contains(got, want) {
@@ -101,8 +101,8 @@ func TestParseRanges(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	for text, part := range map[string]string{"": "no range", "150ms": "no range", "a-bms": "no range", "150-300": "no range",
-		"300-150ms": "goes up", "1-3ms": "at least", "1s-2h": "at most", "150-300ms,150-300ms": "twice"} {
+	for text, part := range map[string]string{"": "not a range", "150ms": "not a range", "a-bms": "not a range", "150-300": "not a range",
+		"300-150ms": "ascends", "1-3ms": "at least", "1s-2h": "at most", "150-300ms,150-300ms": "twice"} {
 		if got, err := ParseRanges(text); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v, %v; want an error with %q", text, got, err, part)
 		}
@@ -111,14 +111,14 @@ func TestParseRanges(t *testing.T) {
 
 func TestReadRefusesWhatIsNoRecord(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "no run of `squall elections`") {
+	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "not a run of `squall elections`") {
 		t.Errorf("without a record: %v", err)
 	}
 	for text, part := range map[string]string{"{": "damaged", `{"schemaVersion": 9}`: "schema version 9",
 		`{"schemaVersion": 1}`: "names 0 nodes",
 		`{"schemaVersion": 1, "nodes": ["a","b","c"], "ranges": [{"min": 0, "max": 0}]}`:              "from 0 to 0 ms",
-		`{"schemaVersion": 1, "nodes": ["a","b","c"], "net": {"oneWay": {"min": 5, "max": 1}}}`:       "cannot be",
-		`{"schemaVersion": 1, "nodes": ["a","b","c"], "disk": {"min": -1, "max": 1}, "ranges": null}`: "cannot be",
+		`{"schemaVersion": 1, "nodes": ["a","b","c"], "net": {"oneWay": {"min": 5, "max": 1}}}`:       "is out of range",
+		`{"schemaVersion": 1, "nodes": ["a","b","c"], "disk": {"min": -1, "max": 1}, "ranges": null}`: "is out of range",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, FileName), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

@@ -137,7 +137,7 @@ func loadText(load float64, cores int) string {
 }
 
 func stallText(share float64) string {
-	return fmt.Sprintf("everything waited for memory in %.0f %% of the time", share)
+	return fmt.Sprintf("everything waited for memory %.0f %% of the time", share)
 }
 
 // figure leaves out decimals that mean nothing.

@@ -15,11 +15,11 @@ func burstLoss() nemesis.Fault {
 		doc:  "packets are lost in bursts (Gilbert–Elliott)",
 		params: []declare.Param{
 			{Name: "begin", Kind: declare.Share, Default: "2%", Draw: []string{"1%", "2%", "5%"}, Min: "0.1%", Max: "100%",
-				Doc: "chance, for each packet, that a bad time begins with it"},
+				Doc: "chance, for each packet, that a bad period begins with it"},
 			{Name: "end", Kind: declare.Share, Default: "20%", Draw: []string{"10%", "20%", "30%"}, Min: "0.1%", Max: "100%",
-				Doc: "chance, for each packet, that a bad time ends with it"},
-			{Name: "bad", Kind: declare.Share, Default: "100%", Min: "1%", Max: "100%", Doc: "how many are lost in a bad time"},
-			{Name: "good", Kind: declare.Share, Default: "0%", Min: "0%", Max: "99%", Doc: "how many are lost in a good time"},
+				Doc: "chance, for each packet, that a bad period ends with it"},
+			{Name: "bad", Kind: declare.Share, Default: "100%", Min: "1%", Max: "100%", Doc: "how many are lost in a bad period"},
+			{Name: "good", Kind: declare.Share, Default: "0%", Min: "0%", Max: "99%", Doc: "how many are lost in a good period"},
 		},
 		of: func(a declare.Args) nemesis.Shaping {
 			b := burstOf(a)

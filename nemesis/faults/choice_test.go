@@ -48,7 +48,7 @@ func TestParseChoiceRefuses(t *testing.T) {
 		"earthquake":               `unknown fault "earthquake"; there are: partition, flapping`,
 		"kill(nobody)":             `"nobody" is neither a variant nor the value of a parameter; its variants are one, minority`,
 		"kill(leader":              "the parenthesis is not closed",
-		"kill(leader, one)":        "told twice whom to hit",
+		"kill(leader, one)":        "target is given twice",
 		"kill(n1+n1)":              "named twice",
 		"kill(variant=somebody)":   `unknown variant "somebody"`,
 		"delay(-5ms)":              "delay: expected from 1ms to 10s, found -5ms",

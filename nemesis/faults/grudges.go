@@ -22,8 +22,8 @@ func grudges() []nemesis.Variant {
 	return []nemesis.Variant{
 		{Name: "halves", Doc: "two halves that hear nothing of each other: of an odd number of nodes one has a majority, of an even number none", Majority: odd},
 		{Name: "one", Doc: "one node hears nobody, and nobody hears it"},
-		{Name: "leader", Doc: "the leader of the moment is cut off from everybody", Leader: true},
-		{Name: "old-leader", Doc: "the node that led before the present leader is cut off from everybody"},
+		{Name: "leader", Doc: "the current leader is cut off from everybody", Leader: true},
+		{Name: "old-leader", Doc: "the previous leader is cut off from everybody"},
 		{Name: "minority-third", Doc: "a third of the nodes, rounded down but not less than one, is cut off from the rest"},
 		{Name: "ring", Doc: "every node hears a majority, but no two the same one (majorities ring)", MinNodes: 4, Majority: never},
 		{Name: "overlapping", Doc: "two majorities that share as few nodes as they can; only those hear both", Majority: atLeast(3)},

@@ -9,10 +9,10 @@ import (
 // transferLeadership has the leader hand its office to another node.
 func transferLeadership() nemesis.Fault {
 	return membering{
-		name: "transfer-leadership", doc: "the leader hands the leadership to another node",
+		name: "transfer-leadership", doc: "the leader transfers leadership to another node",
 		variants: members("follower", "old-leader"),
 		do: func(ctx context.Context, c changes, node string) error {
-			return c.ask(ctx, node, nemesis.Voter, "transfer of the leadership", func() error { return c.Transfer(ctx, node) })
+			return c.ask(ctx, node, nemesis.Voter, "transfer of leadership", func() error { return c.Transfer(ctx, node) })
 		},
 		// Who leads is nothing that has to be healed.
 		undo: func(context.Context, changes, string) error { return nil },

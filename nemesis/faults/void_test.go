@@ -166,7 +166,7 @@ func TestMachinesOutOfReach(t *testing.T) {
 		r.Abandon = gone
 		r.Notice = func(f history.Fault) { took = time.Duration(f.End - f.Begin) }
 	})
-	if err == nil || undone != 1 || took != time.Second || !strings.Contains(recorded[1].Err, "cannot be reached") {
+	if err == nil || undone != 1 || took != time.Second || !strings.Contains(recorded[1].Err, "can no longer be reached") {
 		t.Errorf("Run = %v; the heal was tried %d times and took %v: %+v", err, undone, took, recorded)
 	}
 }

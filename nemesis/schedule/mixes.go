@@ -27,7 +27,7 @@ func Mixes() []Mix {
 	return []Mix{
 		{Name: "basic", Doc: "partitions, kills and pauses, one at a time",
 			list: "partition,kill,pause", hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
-		{Name: "calm", Doc: "now and then something mild: never more than one fault, and a majority stays whole",
+		{Name: "calm", Doc: "mild faults now and then, one at a time; a majority stays up",
 			list: "pause(follower),kill(follower),delay(10ms±5ms),partition(one),stutter(follower)",
 			hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(6), Hi: s(12)}, overlap: 1, limit: Majority},
 		{Name: "ci", Doc: "every fault once in two minutes, two at a time, then again",

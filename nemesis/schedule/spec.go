@@ -182,12 +182,12 @@ func faultNames(catalogue []nemesis.Fault) []string {
 // leaveOut takes a fault out of what a mix has brought.
 func (s *Spec) leaveOut(catalogue []nemesis.Fault, name string) error {
 	if _, ok := nemesis.Find(catalogue, name); !ok {
-		return fmt.Errorf("-%s leaves out a fault that there is not; %s", name, suggest.Among(name, faultNames(catalogue)))
+		return fmt.Errorf("-%s removes a fault that does not exist; %s", name, suggest.Among(name, faultNames(catalogue)))
 	}
 	n := len(s.Cards)
 	s.Cards = slices.DeleteFunc(s.Cards, func(c Card) bool { return c.Fault.Name == name })
 	if len(s.Cards) == n {
-		return fmt.Errorf("-%s leaves out what nothing before it has brought in", name)
+		return fmt.Errorf("-%s removes a fault that nothing before it has added", name)
 	}
 	return nil
 }

@@ -115,5 +115,5 @@ func (j *judge) Write(p []byte) (int, error) {
 
 func damaged(arch string, err error) error {
 	return fmt.Errorf("the squall-node for linux/%s that this squall carries is damaged: %w: "+
-		"compare squall with its SHA256SUMS, and get it anew", arch, err)
+		"compare squall with its SHA256SUMS, and download it again", arch, err)
 }

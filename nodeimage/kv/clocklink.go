@@ -37,7 +37,7 @@ func InheritedClock() (clock *Clock, release func(), err error) {
 	}
 	fd, err := strconv.Atoi(number)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s is %q, which is no file descriptor", ClockEnv, number)
+		return nil, nil, fmt.Errorf("%s is %q, which is not a file descriptor", ClockEnv, number)
 	}
 	conn, err := inherit(fd, "clock")
 	if err != nil {

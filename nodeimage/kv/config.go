@@ -110,7 +110,7 @@ func (c *Config) check() error {
 	}
 	for id, addr := range c.Peers {
 		if id == 0 {
-			return errors.New("0 is no node id")
+			return errors.New("0 is not a node id")
 		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return fmt.Errorf("address of peer %d: %w", id, err)

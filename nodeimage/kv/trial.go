@@ -17,7 +17,7 @@ func (s *Server) Obey(r io.Reader) {
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		trial, err := raft.ParseTrial(lines.Text())
 		if err != nil {
-			s.log.Error("this is no trial", "err", err)
+			s.log.Error("this is not a trial", "err", err)
 			continue
 		}
 		trial.Die = die

@@ -50,7 +50,7 @@ func TestObey(t *testing.T) {
 	defer s.Stop()
 	trace.await(t, `"role":"leader"`)
 	s.Obey(strings.NewReader("trial soon 2\ntrial -1ns -\n"))
-	log.await(t, "this is no trial")
+	log.await(t, "this is not a trial")
 	trace.await(t, `"reason":"answered"`)
 }
 

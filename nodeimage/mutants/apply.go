@@ -137,12 +137,12 @@ func relocate(old []byte, fragments []*gitdiff.TextFragment) error {
 		switch len(places) {
 		case 0:
 			return fmt.Errorf("line %d: the patch does not fit: its lines, of which the first is %q, "+
-				"are not in the source any more; make the patch anew", f.OldPosition, strings.TrimSpace(want[0]))
+				"are no longer in the source; make the patch again", f.OldPosition, strings.TrimSpace(want[0]))
 		case 1:
 			f.OldPosition = int64(places[0])
 		default:
 			return fmt.Errorf("line %d: the patch does not fit: its lines are in several places, %v; "+
-				"make it anew with more context", f.OldPosition, places)
+				"make it again with more context", f.OldPosition, places)
 		}
 	}
 	return nil

@@ -47,7 +47,7 @@ func (l *leader) beginTrial(t Trial) {
 	c := l.c
 	for _, id := range t.Behind {
 		if id == c.id || !slices.Contains(c.cfg.Members, id) {
-			c.refuseTrial(fmt.Sprintf("%d is no follower", id))
+			c.refuseTrial(fmt.Sprintf("%d is not a follower", id))
 			return
 		}
 	}
@@ -138,7 +138,7 @@ func ParseTrial(line string) (t Trial, err error) {
 	for _, word := range strings.Split(words[2], ",") {
 		var id NodeID
 		if _, err := fmt.Sscanf(word, "%d", &id); err != nil || fmt.Sprint(id) != word {
-			return Trial{}, fmt.Errorf("%q: %q is no node id", line, word)
+			return Trial{}, fmt.Errorf("%q: %q is not a node id", line, word)
 		}
 		t.Behind = append(t.Behind, id)
 	}

@@ -80,8 +80,8 @@ func TestTrialsThatAreRefused(t *testing.T) {
 		want  string
 	}{
 		"a follower's":          {func(t *testing.T) *script { return newScript(t, 3, HardState{}) }, nil, Trial{}, "refused: not the leader"},
-		"the leader behind":     {lead, nil, Trial{Behind: []NodeID{1}}, "refused: 1 is no follower"},
-		"nobody of that number": {lead, nil, Trial{Behind: []NodeID{9}}, "refused: 9 is no follower"},
+		"the leader behind":     {lead, nil, Trial{Behind: []NodeID{1}}, "refused: 1 is not a follower"},
+		"nobody of that number": {lead, nil, Trial{Behind: []NodeID{9}}, "refused: 9 is not a follower"},
 		"a majority behind":     {lead, nil, Trial{Behind: []NodeID{2, 3}}, "refused: with 2 of 3 members behind, nothing is committed"},
 		"a second one":          {lead, func(s *script) { s.do(&trial{}) }, Trial{}, "refused: another one is under way"},
 		"the leader deposed": {lead, func(s *script) {

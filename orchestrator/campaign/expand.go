@@ -132,7 +132,7 @@ func (f *File) combinations() []group {
 		}
 	}
 	if len(groups) == 0 && total > 0 && len(f.bad) == 0 {
-		f.mistake(f.node("exclude"), "exclude: it leaves none of the %d cells of the matrix; let some be", total)
+		f.mistake(f.node("exclude"), "exclude: it leaves none of the %d cells of the matrix; keep some", total)
 	}
 	return groups
 }
@@ -186,7 +186,7 @@ func (f *File) included(groups []group) []group {
 		}
 		print := fingerprint(&g.test)
 		if line, ok := known[print]; ok {
-			f.mistake(p.node, "include: this cell is there already, by line %d; leave it out (`repeats:` runs cells several times)", line)
+			f.mistake(p.node, "include: line %d already gives this cell; leave it out (`repeats:` runs cells several times)", line)
 			continue
 		}
 		known[print] = p.node.Line
@@ -219,8 +219,8 @@ func saturated(factors ...int) int {
 }
 
 func (f *File) tooMany(n int, when string) {
-	f.mistake(f.node("matrix"), "the campaign has %s cells%s, and %d are the most: "+
-		"if you mean it, say `max-cells: N` or --max-cells N (%d at most); else take values, seeds or repeats away, or exclude some",
+	f.mistake(f.node("matrix"), "the campaign has %s cells%s, and at most %d are allowed: "+
+		"if this is intended, set `max-cells: N` or --max-cells N (%d at most); otherwise remove values, seeds or repeats, or exclude some",
 		count(n), when, f.MaxCells, MostCells)
 }
 

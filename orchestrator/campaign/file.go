@@ -137,7 +137,7 @@ func parse(path string, text []byte, over Overrides) (*File, error) {
 		f.mistake(root, "expected `name: value`, found %s", orchestrator.KindName(root))
 	default:
 		if setting := onlyTest(root); setting != nil {
-			f.mistake(setting, "this is a test file, since it has the setting %q: `squall run %s` runs it; in a campaign file it stands below `test:` or `matrix:`",
+			f.mistake(setting, "this is a test file, since it has the setting %q: `squall run %s` runs it; in a campaign file it goes below `test:` or `matrix:`",
 				setting.Value, orchestrator.Quote(path))
 			return nil, f.mistakes()
 		}
@@ -242,7 +242,7 @@ func (f *File) readName(value *yaml.Node) {
 
 // campaigns decide these settings of their tests.
 var decided = map[string]string{
-	"seed": "say `seed:` or `seeds:` beside `test:`",
+	"seed": "set `seed:` or `seeds:` next to `test:`",
 	"name": "a cell is named by its settings",
 	"out":  "runs go below the campaign's directory; --out says where that is",
 }
@@ -305,7 +305,7 @@ func (f *File) readAxis(name, value *yaml.Node) {
 			continue
 		}
 		if line := seen[setting.Text]; line > 0 {
-			f.mistake(item, "matrix: %s: %s stands there twice, first in line %d: its cells would be duplicates; "+
+			f.mistake(item, "matrix: %s: %s occurs twice, first in line %d: its cells would be duplicates; "+
 				"`repeats:` runs cells several times", option.Name, orchestrator.KindName(item), line)
 			continue
 		}
@@ -401,7 +401,7 @@ func (f *File) readSeeds(value *yaml.Node) {
 		return
 	}
 	if f.at["seed"] != nil {
-		f.mistake(value, "seeds: `seed:` is there already; leave it out, or say how many seeds to count from it (seeds: 3)")
+		f.mistake(value, "seeds: `seed:` is already set; leave it out, or say how many seeds to count from it (seeds: 3)")
 	}
 	if len(value.Content) == 0 {
 		f.mistake(value, "seeds: the list is empty, so there is no cell; give it seeds or leave it out")
@@ -409,7 +409,7 @@ func (f *File) readSeeds(value *yaml.Node) {
 	for _, item := range value.Content {
 		seed, ok := f.seedOf("seeds", item)
 		if ok && slices.Contains(f.Seeds, seed) {
-			f.mistake(item, "seeds: %d stands there twice: its cells would be duplicates; `repeats:` runs cells several times", seed)
+			f.mistake(item, "seeds: %d occurs twice: its cells would be duplicates; `repeats:` runs cells several times", seed)
 		} else if ok {
 			f.Seeds = append(f.Seeds, seed)
 		}

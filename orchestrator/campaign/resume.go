@@ -93,7 +93,7 @@ func newDir(of string, now time.Time) (string, error) {
 func lock(dir string) (*place, error) {
 	name := filepath.Join(dir, lockName)
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("lock the campaign's directory: %s is no regular file: remove it, or start another with --new", name)
+		return nil, fmt.Errorf("lock the campaign's directory: %s is not a regular file: remove it, or start another with --new", name)
 	}
 	l := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDONLY|regular.NoWait))
 	ok, err := l.TryLock()
@@ -119,7 +119,7 @@ func unfinished(of, digest string, note func(string)) (*place, error) {
 		record, err := ledger.Read(dir)
 		switch {
 		case err != nil:
-			note(fmt.Sprintf("not looked at, for it cannot be read: %v", err))
+			note(fmt.Sprintf("skipped, because it cannot be read: %v", err))
 			continue
 		case record.Digest != digest:
 			continue

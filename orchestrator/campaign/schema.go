@@ -27,7 +27,7 @@ func TestSchema() *jsonschema.Schema {
 func testSchema() *jsonschema.Schema {
 	s := settingsSchema(nil)
 	s.Properties["profile"] = &jsonschema.Schema{Type: "string", Enum: words(orchestrator.ProfileNames()),
-		Description: "settings that go well together; what this file says goes over them"}
+		Description: "a group of settings, which this file overrides"}
 	s.PropertyOrder = append([]string{"profile"}, s.PropertyOrder...)
 	return s
 }
@@ -60,12 +60,12 @@ func keySchema(name string) *jsonschema.Schema {
 	case "exclude":
 		return partialsSchema("cells of the matrix to leave out: all that have these settings")
 	case "include":
-		return partialsSchema("cells beside those of the matrix: these settings over `test:`")
+		return partialsSchema("cells in addition to the matrix: these settings override `test:`")
 	case "seed":
 		return integer(1, 0, "the seed, or the first of those that `seeds: N` counts; default 1")
 	case "seeds":
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
-			integer(1, MostCells, "how many seeds, counted on from `seed:`"),
+			integer(1, MostCells, "how many seeds, counting from `seed:`"),
 			{Type: "array", Items: integer(1, 0, ""), MinItems: jsonschema.Ptr(1), UniqueItems: true, Description: "the seeds"},
 		}, Description: "every cell is run with each of these seeds"}
 	case "repeats":

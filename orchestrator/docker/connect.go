@@ -28,7 +28,7 @@ const minAPI = "1.25"
 func checkEngine(a address, api *client.Client, ping types.Ping) error {
 	switch {
 	case ping.APIVersion == "":
-		return fmt.Errorf("%w: what answers at %v tells no version of its API: %s or newer is needed: "+
+		return fmt.Errorf("%w: what answers at %v reports no version of its API: %s or newer is needed: "+
 			"update Docker, if this is Docker", ErrTooOld, a, minAPI)
 	case versions.LessThan(ping.APIVersion, minAPI):
 		return fmt.Errorf("%w: the one at %v speaks version %s of its API, %s (Docker 1.13) or newer is needed: update Docker",

@@ -199,5 +199,5 @@ func (m *machine) withLastWords(what string) string {
 		return what
 	}
 	lines := strings.Split(text, "\n")
-	return what + "; its last words: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+	return what + "; its last output: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
 }

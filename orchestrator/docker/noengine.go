@@ -37,7 +37,7 @@ func notReached(ctx context.Context, a address, api *client.Client, limit time.D
 	case ctx.Err() != nil: // the caller's own
 		return noAnswer(a, ctx.Err().Error(), ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded):
-		return noAnswer(a, fmt.Sprintf("it did not answer within %v: is it hung, or far? (%s)", limit, a.restart()), err)
+		return noAnswer(a, fmt.Sprintf("it did not answer within %v: is it hung, or far away? (%s)", limit, a.restart()), err)
 	case a.isSSH():
 		if !strings.Contains(err.Error(), sshWordsMark) { // the client has put words of its own in their place
 			if words := lastWords(ctx, api, limit); words != nil && strings.Contains(words.Error(), sshWordsMark) {
@@ -99,14 +99,14 @@ func mend(err error) string {
 	case has("without TLS", "HTTP request to an HTTPS server"):
 		return "it speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem"
 	case has("EOF", "closed idle connection", "reset by peer", "broken pipe"):
-		return "it hung up: give the port where the engine is, and if that speaks TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
+		return "it closed the connection: give the engine's port, and if that speaks TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
 	case has("HTTP response to HTTPS client", "does not look like a TLS handshake"):
-		return "it speaks no TLS: unset DOCKER_TLS_VERIFY and DOCKER_TLS, or give the port where it does"
+		return "it does not speak TLS: unset DOCKER_TLS_VERIFY and DOCKER_TLS, or give the port where it does"
 	case has("remote error: tls"):
 		return "it asks for a client certificate that it trusts: set DOCKER_CERT_PATH to the folder with " +
 			"cert.pem and key.pem, signed by the engine's authority, or fix docker's context"
 	case has("x509:", "tls:"):
-		return "its certificate is not to be trusted: ca.pem in DOCKER_CERT_PATH (or in docker's context) must be " +
+		return "its certificate is not trusted: ca.pem in DOCKER_CERT_PATH (or in docker's context) must be " +
 			"that of the engine's authority, and the certificate must name the host"
 	default:
 		return "install or start Docker (https://docs.docker.com/get-docker), or set DOCKER_HOST to where it is"

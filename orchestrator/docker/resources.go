@@ -95,7 +95,7 @@ func (r *Runtime) checkCPUs(m orchestrator.MachineSpec, info system.Info) error 
 	case m.CPUs < minCPUs:
 		return wrong("cpus", "%v of %s is too little: %v is the least", m.CPUs, m.Name, minCPUs)
 	case info.NCPU > 0 && m.CPUs > float64(info.NCPU):
-		return wrong("cpus", "%v of %s is too much: the engine at %s has %d: take that or less, or leave the limit out",
+		return wrong("cpus", "%v of %s is too much: the engine at %s has %d: use that or less, or leave the limit out",
 			m.CPUs, m.Name, r.addr.Host, info.NCPU)
 	}
 	return nil

@@ -93,7 +93,7 @@ func freeNets(routes []hostRoute) int {
 // noNetLeft says that routes leave no network of the pool, and the way out.
 func noNetLeft(routes []hostRoute) error {
 	return fmt.Errorf("this computer routes all of %s itself (%s), and squall takes the networks of its machines from there: "+
-		"use --runtime local, whose network is out of the way, or have the program that made the route, such as a proxy with a TUN device, use another range",
+		"use --runtime local, which does not use this range, or have the program that made the route, such as a proxy with a TUN device, use another range",
 		orchestrator.NetworkPool, listRoutes(routes))
 }
 
@@ -127,6 +127,6 @@ func (r *Runtime) Networks(ctx context.Context) (string, error) {
 	if free == 0 {
 		return "", noNetLeft(routes)
 	}
-	return fmt.Sprintf("this computer routes %s itself: squall stays out of it, and has %d of %d networks in %s left",
+	return fmt.Sprintf("this computer routes %s itself: squall avoids it, and has %d of %d networks in %s left",
 		listRoutes(routes), free, poolNets, orchestrator.NetworkPool), nil
 }

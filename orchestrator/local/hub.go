@@ -156,7 +156,7 @@ func (h *hub) epitaph(err error) string {
 	}
 	if words := strings.TrimSpace(h.stderr.String()); words != "" {
 		lines := strings.Split(words, "\n")
-		text += "; its last words: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+		text += "; its last output: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
 	}
 	return text
 }

@@ -113,7 +113,7 @@ func (r *Runtime) CheckSpecs(_ context.Context, machines []orchestrator.MachineS
 	for _, m := range machines {
 		if n := runtime.NumCPU(); m.CPUs > float64(n) {
 			return &orchestrator.FieldError{Option: "cpus", Err: fmt.Errorf(
-				"%v of %s is too much: this computer has %d: take that or less, or leave the limit out", m.CPUs, m.Name, n)}
+				"%v of %s is too much: this computer has %d: use that or less, or leave the limit out", m.CPUs, m.Name, n)}
 		}
 	}
 	return nil

@@ -207,7 +207,7 @@ func (m *machine) Death(ctx context.Context) string {
 		return l.why
 	}
 	lines := strings.Split(text, "\n")
-	return l.why + "; its last words: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+	return l.why + "; its last output: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
 }
 
 // end notes how a life ended, if it is the one of the moment.

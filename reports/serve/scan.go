@@ -269,7 +269,7 @@ func (s *scanner) run(dir string) (runInfo, bool) {
 	case files[history.HoldName] && s.held(path.Join(dir, history.HoldName)):
 		r.State = stateRunning
 	default:
-		r.State, r.Why = stateUnfinished, "It has no results: squall was stopped or killed. `squall check` makes them of what was recorded."
+		r.State, r.Why = stateUnfinished, "It has no results: squall was stopped or killed. `squall check` makes them from what was recorded."
 	}
 	if files[envFile] {
 		if env, err := read[environment](s, path.Join(dir, envFile)); err == nil && env.Seconds[history.MarkDone] > 0 {

@@ -73,7 +73,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "squall does not serve under this name: open it by the address that it printed")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "squall serve only shows: GET and HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "squall serve is read-only: only GET and HEAD work")
 	case !plain(r.URL):
 		refuse(w, http.StatusNotFound, "there is nothing of that name")
 	default:

@@ -79,7 +79,7 @@ func (p Places) findUnified(wanted []string, at hierarchy) {
 			continue
 		}
 		if alone, there := at.groupFor([]string{c}); there {
-			p.Lacks[c] = fmt.Errorf("the controller %s is to be had in %s alone, where other limits are not, and a process is in one group", c, alone)
+			p.Lacks[c] = fmt.Errorf("the controller %s is available only in %s, where other limits are not, and a process is in one group", c, alone)
 		} else {
 			p.Lacks[c] = fmt.Errorf("no control group of this process (%s) or above lets it make groups with the controller %s",
 				filepath.Join(at.mount, at.own), c)

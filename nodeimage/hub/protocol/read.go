@@ -69,7 +69,7 @@ func (c Config) Validate() error {
 func (m Machine) validate(network netip.Prefix) error {
 	switch {
 	case !machineName.MatchString(m.Name):
-		return errors.New("this cannot be a name")
+		return errors.New("not a valid name")
 	case !m.Addr.Is4() || !network.Contains(m.Addr):
 		return fmt.Errorf("addr: %v is not in %v", m.Addr, network)
 	case !(m.CPUs >= 0) || math.IsInf(m.CPUs, 0) || m.Memory < 0 || m.Processes < 0:

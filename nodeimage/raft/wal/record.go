@@ -54,7 +54,7 @@ func decodeHeader(b []byte) (h header, err error) {
 	}
 	b = b[:headerBytes]
 	if string(b[:len(magic)]) != magic {
-		return h, errors.New("this is no segment of a write-ahead log, or one of another version")
+		return h, errors.New("this is not a segment of a write-ahead log, or one of another version")
 	}
 	body := b[:headerBytes-4]
 	if crc32.Checksum(body, castagnoli()) != binary.LittleEndian.Uint32(b[headerBytes-4:]) {

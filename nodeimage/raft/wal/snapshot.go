@@ -42,7 +42,7 @@ func readDescription(r io.ReaderAt) (meta *raft.SnapshotMeta, dataAt int64, err 
 	}
 	n := binary.LittleEndian.Uint32(fixed[len(snapshotMagic):])
 	if string(fixed[:len(snapshotMagic)]) != snapshotMagic || n > maxDescription {
-		return nil, 0, errors.New("this is no snapshot, or one of another version")
+		return nil, 0, errors.New("this is not a snapshot, or one of another version")
 	}
 	whole := make([]byte, snapshotFixed+int(n)+snapshotTrailer)
 	if _, err := r.ReadAt(whole, 0); err != nil && !errors.Is(err, io.EOF) {

@@ -218,7 +218,7 @@ func forks(t *testing.T, h host) {
 		t.Errorf("a server of another machine: %v", err)
 	}
 	if _, err := c.Kill(t.Context()); err != nil {
-		t.Errorf("killing it: %v", err)
+		t.Errorf("killing it: %v; the machine: %s", err, cl.Machine("n1").Death(t.Context()))
 	}
 	if st, err := c.Process(t.Context()); err != nil || st.Running || !slices.Contains(out.kinds(), "exit 1") {
 		t.Errorf("after its end: %+v, %v", st, err)

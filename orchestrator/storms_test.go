@@ -11,7 +11,6 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/history/measure"
 	"squall/internal/machinetest"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
@@ -193,21 +192,11 @@ func everyFault(t *testing.T, h host, all []string) {
 	for _, f := range results.Faults {
 		whole := f.Verified && f.Healed > 0 && f.Err == "" && len(f.Targets) > 0
 		measured := len(f.Measured) > 0 && len(f.HealMeasured) > 0
-		if !whole || !measured && !cutOff(f, results.Faults) {
+		if !whole || !measured {
 			t.Errorf("fault without a whole proof: %+v", f)
 		}
 	}
 	seesEffects(t, results)
-}
-
-// cutOff reports whether nothing could be measured of a fault of packets, for a
-// partition that a busy computer was late with had cut all its links.
-func cutOff(f measure.FaultRun, all []measure.FaultRun) bool {
-	const why = "every link under it is cut"
-	said := strings.Contains(strings.Join(slices.Concat(f.Proof, f.HealProof), "\n"), why)
-	return said && slices.ContainsFunc(all, func(o measure.FaultRun) bool {
-		return o.Name == "partition" && o.Begin < f.Healed && f.Begin < o.Healed
-	})
 }
 
 // seesEffects looks for what the faults did to the cluster, in what others than

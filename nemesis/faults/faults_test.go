@@ -342,3 +342,57 @@ func TestHealAll(t *testing.T) {
 		}
 	})
 }
+
+// TestPacketsOfMachinesThatAreOff: a fault on packets whose machines are switched
+// off while it holds is healed by their absence, with a figure. A machine that is up must let go of it all the same.
+func TestPacketsOfMachinesThatAreOff(t *testing.T) {
+	for _, off := range [][]string{{"n1"}, {"n2"}, {"n1", "n2"}} {
+		for _, inert := range []bool{false, true} {
+			healed := badLinkOf(t, off, inert)
+			proof := strings.Join(healed.Proof, "; ")
+			if inert && !slices.Contains(off, "n1") {
+				if !strings.Contains(healed.Err, "n1 still shapes what it sends to n2") {
+					t.Errorf("%v off, and n1 does not let go: %+v", off, healed)
+				}
+				continue
+			}
+			if healed.Err != "" || len(healed.Measured) != 1 || healed.Measured[0].Value != 1 || !strings.Contains(proof, "n1→n2 ("+off[0]+" is off)") {
+				t.Errorf("%v off: %+v", off, healed)
+			}
+		}
+	}
+}
+
+// badLinkOf runs a bad link n1→n2 whose machines are switched off while it holds,
+// and returns its heal. Inert machines do nothing that the heal tells them.
+func badLinkOf(t *testing.T, off []string, inert bool) (healed history.Fault) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFake(3)
+		var rec memory
+		begin := time.Now()
+		r := nemesis.Runner{Catalogue: All(), Cluster: c, Recorder: &rec, Now: func() int64 { return int64(time.Since(begin)) }}
+		r.Notice = func(f history.Fault) {
+			if f.Phase != history.Inject {
+				return
+			}
+			for _, name := range off {
+				if err := c.node(name).PowerOff(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			c.mu.Lock()
+			c.inert = inert
+			c.mu.Unlock()
+		}
+		p := planned(badLink(), "one-way")
+		p.Order = []string{"n1", "n2", "n3"}
+		if err := r.Run(t.Context(), []nemesis.Planned{p}, 0); (err != nil) != (inert && c.node("n1").Up()) {
+			t.Errorf("Run = %v", err)
+		}
+		if len(rec.faults) != 2 || rec.faults[0].Err != "" {
+			t.Fatalf("recorded %+v", rec.faults)
+		}
+		healed = rec.faults[1]
+	})
+	return healed
+}

@@ -140,8 +140,7 @@ func (s shaping) prove(ctx context.Context, h *nemesis.Hit, chosen []history.Lin
 	for range proveTries {
 		probed := s.probed(h, chosen)
 		if len(probed) == 0 {
-			h.Say("every link under it is cut, or its machine is off: nothing can be measured")
-			return nil
+			return proveUnmeasured(ctx, h, chosen, healed)
 		}
 		claims := s.claims(h.Args, plan.count*len(probed))
 		if healed {
@@ -186,6 +185,47 @@ func (s shaping) probed(h *nemesis.Hit, chosen []history.Link) []history.Link {
 		some = append(some, open[i*len(open)/maxProbed])
 	}
 	return some
+}
+
+// proveUnmeasured is the proof where no link under the fault carries packets, since
+// each is cut or has a machine that is off. A machine that is off does nothing to
+// packets, and when it starts it is told what holds then. One that is up must no
+// longer shape a link that is healed; that it shapes one, proveEngine asks.
+func proveUnmeasured(ctx context.Context, h *nemesis.Hit, chosen []history.Link, healed bool) error {
+	why := make([]string, 0, len(chosen))
+	for _, link := range chosen {
+		why = append(why, fmt.Sprintf("%s (%s)", nemesis.Arrow(link), silentBecause(h, link)))
+		node := h.Node(link.From)
+		if !healed || !node.Up() {
+			continue
+		}
+		counts, err := node.NetCounts(ctx)
+		if err != nil && !node.Up() {
+			continue // it was switched off meanwhile
+		}
+		if err != nil {
+			return fmt.Errorf("ask %s what it shapes: %w", link.From, err)
+		}
+		if _, shapes := counts.Shape[link.To]; shapes {
+			return fmt.Errorf("%s still shapes what it sends to %s", link.From, link.To)
+		}
+	}
+	h.Note(history.Measure{What: "links that carry nothing", Value: float64(len(why)), Want: fmt.Sprint(len(chosen))})
+	if more := len(why) - maxProbed; more > 0 {
+		why = append(why[:maxProbed:maxProbed], fmt.Sprintf("and %d more", more))
+	}
+	h.Say("no packets can be measured on %s", strings.Join(why, ", "))
+	return nil
+}
+
+// silentBecause says why a link carries nothing.
+func silentBecause(h *nemesis.Hit, link history.Link) string {
+	for _, end := range []string{link.From, link.To} {
+		if !h.Node(end).Up() {
+			return end + " is off"
+		}
+	}
+	return "cut by another fault"
 }
 
 // proveEngine asks each machine which engine shapes its packets, and that it

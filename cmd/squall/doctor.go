@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -56,6 +57,12 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 	if asJSON {
 		return plain.JSON(a.out, needs)
 	}
+	folded(a.out, func(w io.Writer) { printFound(w, needs) })
+	return nil
+}
+
+// printFound prints what was found of every need, and how to fix what is missing.
+func printFound(w io.Writer, needs []need) {
 	for _, n := range needs {
 		mark := "✓"
 		switch {
@@ -64,12 +71,11 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 		case !n.OK:
 			mark = "✗"
 		}
-		plain.Fprintf(a.out, "%s %-18s %s\n", mark, n.Name, plain.Lines(n.Found, strings.Repeat(" ", 21)))
+		plain.Fprintf(w, "%s %-18s  %s\n", mark, n.Name, plain.Lines(n.Found, strings.Repeat(" ", 22)))
 		if !n.OK && n.Fix != "" {
-			plain.Fprintf(a.out, "  %-18s → %s\n", "", n.Fix)
+			plain.Fprintf(w, "  %-18s  → %s\n", "", n.Fix)
 		}
 	}
-	return nil
 }
 
 // examine looks at every need in the order in which a run meets them.

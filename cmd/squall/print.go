@@ -23,17 +23,19 @@ import (
 // printVerdict prints every check, and what shows a violation.
 func printVerdict(w io.Writer, r *check.Results) {
 	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range r.Checks {
-		plain.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Told()))
-	}
-	table.Flush()
+	folded(w, func(w io.Writer) {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, c := range r.Checks {
+			plain.Fprintf(table, "  %s %s\t%s\t%s\n", symbol(c.Verdict), c.Name, c.Verdict, firstLine(c.Told()))
+		}
+		table.Flush()
+	})
 	for _, c := range r.Checks {
 		if c.Verdict == check.Violation {
 			printWitness(w, c)
 		}
 	}
-	printFigures(w, r)
+	folded(w, func(w io.Writer) { printFigures(w, r) })
 	printThresholds(w, r)
 }
 
@@ -171,9 +173,11 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 		verdict += ", " + firstLine(r.Stopped)
 	}
 	plain.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), verdict)
-	for _, reason := range decisive(r) {
-		plain.Fprintf(w, "         %s\n", plain.Lines(shortened(reason), "           "))
-	}
+	folded(w, func(w io.Writer) {
+		for _, reason := range decisive(r) {
+			plain.Fprintf(w, "         %s\n", plain.Lines(shortened(reason), "           "))
+		}
+	})
 	if n := len(r.Missed()); n > 0 {
 		plain.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
 	}

@@ -152,7 +152,7 @@ const (
 )
 
 // Measure is a figure that was measured from inside the machines, to prove that
-// a fault bites or that it is gone.
+// a fault takes effect or that it is gone.
 type Measure struct {
 	What  string  `json:"what"`            // "round trip", "lost", "clock offset"
 	Where string  `json:"where,omitempty"` // a node, or a link: "n1→n2"

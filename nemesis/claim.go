@@ -18,7 +18,7 @@ type Claim struct {
 func (p Planned) Claim(f Fault) Claim { return Claim{f, p.Nodes} }
 
 // Meets reports whether two faults must not be in force at once, because neither
-// could prove that it bites, or is gone: they hold the same resource, of a node
+// could prove that it takes effect, or is gone: they hold the same resource, of a node
 // that both may hit, or one that is the whole cluster's.
 func (c Claim) Meets(other Claim) bool {
 	apart := len(c.Nodes) > 0 && len(other.Nodes) > 0 &&

@@ -25,7 +25,7 @@ type Fault struct {
 	// partition needs somebody to cut them off from.
 	Outside int
 
-	// Inject begins the fault and proves that it bites. It says in the Hit whom
+	// Inject begins the fault and proves that it takes effect. It says in the Hit whom
 	// it hit and what it measured.
 	Inject func(ctx context.Context, h *Hit) error
 	// Sustain, where a fault is more than one stroke, goes on with it until ctx
@@ -57,7 +57,7 @@ type Variant struct {
 func (v Variant) KeepsMajority(n int) bool { return v.Majority == nil || v.Majority(n) }
 
 // Resource is something of a cluster that two faults at once must not both act
-// on: neither could prove that it bites, or is gone.
+// on: neither could prove that it takes effect, or is gone.
 type Resource string
 
 // The resources.

@@ -1,6 +1,6 @@
 // Package nemesis is what a fault is: its parameters, whom it can hit, what it
 // needs of the machines, and how it is injected, proven from inside the
-// machines to bite, undone, and proven to be gone. The faults themselves are in
+// machines to take effect, undone, and proven to be gone. The faults themselves are in
 // package faults, one file each; which of them happen when is drawn by package
 // schedule.
 //

@@ -143,7 +143,7 @@ func (r *Runner) holdUntil(h *Hit, begin int64) int64 {
 }
 
 // hold waits until it is time to heal, while the fault goes on with what it
-// does. Where that fails, the fault has lapsed: it did not bite the whole time.
+// does. Where that fails, the fault has lapsed: it did not take effect the whole time.
 func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, begin int64) {
 	until := r.holdUntil(h, begin)
 	if fault.Sustain == nil {

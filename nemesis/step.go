@@ -11,7 +11,7 @@ import (
 	"squall/history"
 )
 
-// inject begins a fault and has it prove that it bites, a few times if need be and
+// inject begins a fault and has it prove that it takes effect, a few times if need be and
 // as long as it was to hold, and records what it came to. took is false for a fault
 // that is void.
 func (r *Runner) inject(ctx context.Context, fault Fault, h *Hit, record history.Fault, until int64) (took bool, err error) {

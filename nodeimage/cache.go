@@ -14,7 +14,7 @@ import (
 // temporary directory: nodes that were built or unpacked, disks. Whoever
 // has no home, as in a container from an empty image, gets a directory of
 // their own among the temporary ones. XDG_CACHE_HOME counts on every system,
-// so that the mend of a full disk is the same everywhere.
+// so that the fix for a full disk is the same everywhere.
 func CacheDir() (string, error) {
 	if dir := os.Getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "squall"), nil

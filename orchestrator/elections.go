@@ -105,7 +105,7 @@ type ElectionsConfig struct {
 type ElectionsOutcome struct {
 	Dir     string
 	Record  *trials.Record
-	Results *check.Results // of the promises of Raft, over the whole history
+	Results *check.Results // of the guarantees of Raft, over the whole history
 }
 
 // RunElections makes the trials on one cluster and has their history checked.
@@ -157,7 +157,7 @@ func RunElections(ctx context.Context, e Elections, cfg ElectionsConfig) (*Elect
 }
 
 // CheckElections holds the history of the trials in dir against what Raft
-// promises, and writes results.json.
+// guarantees, and writes results.json.
 func CheckElections(ctx context.Context, dir string) (*check.Results, error) {
 	checkers := append(check.Invariants(), check.Crashes(), check.Whole())
 	return check.Run(ctx, dir, checkers, check.Limits{Workers: checkWorkers()})

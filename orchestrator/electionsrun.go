@@ -247,7 +247,7 @@ func (x *experiment) try(ctx context.Context, r trials.Range) (trials.Trial, err
 		n.forgetEnd(history.ReasonKilled)
 		return t, nil
 	}
-	return t, x.mend(ctx, n)
+	return t, x.bringBack(ctx, n)
 }
 
 // crash has the leader crash, and says in t how.
@@ -280,9 +280,9 @@ func (x *experiment) order(ctx context.Context, n *node, after time.Duration, be
 	return nil
 }
 
-// mend starts a server again whose end is known, or ends and starts one that did
+// bringBack starts a server again whose end is known, or ends and starts one that did
 // not do what it was told.
-func (x *experiment) mend(ctx context.Context, n *node) error {
+func (x *experiment) bringBack(ctx context.Context, n *node) error {
 	if err := n.Kill(ctx); err != nil {
 		return fmt.Errorf("%s: %w", n.Name(), err)
 	}

@@ -25,7 +25,7 @@ type Runtime interface {
 	Up(ctx context.Context, spec ClusterSpec) (Cluster, error)
 	// Can says what its machines can be made to suffer, to be asked before a
 	// test: for each of CanLimitCPUs, CanLimitMemory and CanRestart "" when it
-	// can be done, else why not and the mend, in one line. It tries what it can
+	// can be done, else why not and the fix, in one line. It tries what it can
 	// without making a machine.
 	Can(ctx context.Context) map[string]string
 }
@@ -104,7 +104,7 @@ type Machine interface {
 	// to that. Limits are of the machine and not of what runs in it: they
 	// outlive Kill and Start, and those of a machine that has ended hold from
 	// its next Start on. A limit that cannot be set is refused by name, with the
-	// reason and the mend, and nothing is changed. Memory that is less than what
+	// reason and the fix, and nothing is changed. Memory that is less than what
 	// the machine uses, and cannot give back at once, is refused with
 	// ErrMemoryInUse: what makes a machine run out of memory is what it uses
 	// next, see protocol.Client.Hog.

@@ -55,7 +55,7 @@ func describeIsolation(is protocol.Isolation) string {
 
 // Abilities asks a runtime, and a machine that it makes for that, which needs of
 // faults cannot be met: the answer has, for each of those, the reason and the
-// mend.
+// fix.
 func Abilities(ctx context.Context, runtime Runtime, build Builder) (cannotBe map[nemesis.Need]string, err error) {
 	err = withMachines(ctx, runtime, build, []string{"n1"}, func(one *nodes, _ time.Duration) (err error) {
 		cannotBe, err = cannot(ctx, runtime, []*protocol.Client{one.all[0].agent()})
@@ -96,7 +96,7 @@ func connectPair(cluster Cluster, names []string) *nodes {
 	pair := &nodes{leaders: newLeaderView()}
 	addrs := map[string]netip.Addr{}
 	for _, name := range names {
-		n := &node{machine: cluster.Machine(name), addrs: addrs, sink: deaf{}, log: io.Discard}
+		n := &node{machine: cluster.Machine(name), addrs: addrs, sink: ignoring{}, log: io.Discard}
 		addrs[name] = n.machine.Addr()
 		n.connect()
 		pair.all = append(pair.all, n)
@@ -121,8 +121,8 @@ func expectReach(ctx context.Context, pair *nodes, whole bool) error {
 	return fmt.Errorf("probes between two machines arrived on %v, want %v", reach, want)
 }
 
-// deaf is a sink for machines whose servers say nothing.
-type deaf struct{}
+// ignoring is a sink for machines whose servers say nothing.
+type ignoring struct{}
 
-func (deaf) event(history.NodeEvent) {}
-func (deaf) broken(error)            {}
+func (ignoring) event(history.NodeEvent) {}
+func (ignoring) broken(error)            {}

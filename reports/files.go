@@ -92,15 +92,15 @@ func (b *batch) discard() error {
 	return errors.Join(errs...)
 }
 
-// explain says which file could not be written, what mends it, and what is not
+// explain says which file could not be written, how to fix it, and what is not
 // lost.
 func (b *batch) explain(name string, err error) error {
-	mend := "make the folder writable"
+	fix := "make the folder writable"
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		mend = "free some space on its disk"
+		fix = "free some space on its disk"
 	}
 	return fmt.Errorf("write %s: %w; %s, then `squall report %s` writes it again (the verdict is in %s, and an earlier report is unchanged)",
-		filepath.Join(b.dir, name), err, mend, b.dir, resultsFile)
+		filepath.Join(b.dir, name), err, fix, b.dir, resultsFile)
 }
 
 // replaceFile writes a file so that a reader finds the old one or the new one,

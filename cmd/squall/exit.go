@@ -11,7 +11,7 @@ import (
 // docs/exit-codes.md repeat it for people.
 const (
 	exitPass        = 0   // every check passed
-	exitViolation   = 1   // the system under test broke a promise
+	exitViolation   = 1   // the system under test broke a guarantee
 	exitUnknown     = 2   // a check could not decide within its limits
 	exitThreshold   = 3   // a threshold was missed
 	exitInvalid     = 4   // the infrastructure failed, or the test was too quiet

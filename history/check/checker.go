@@ -21,7 +21,7 @@ import (
 // ResultsName is the name of results.json in a run directory.
 const ResultsName = "results.json"
 
-// Checker judges one promise over a history. It must not change its input.
+// Checker judges one guarantee over a history. It must not change its input.
 type Checker interface {
 	Name() string
 	// Check gives its verdict within the limits of the input. The caller fills

@@ -13,15 +13,15 @@ type explanation struct {
 	beside   []*history.Op // operations that explain it and are not in the witness
 }
 
-// accused is the operation whose answer nothing explains, and what it found.
-type accused struct {
+// suspect is the operation whose answer nothing explains, and what it found.
+type suspect struct {
 	op    *history.Op
 	found history.Value
 }
 
 // explain names the kind of a violation and tells it in a sentence or two.
 func (f *finder) explain(k *keyCase, witness minimal) explanation {
-	a, ok := accuse(witness.ops, k.at)
+	a, ok := pickSuspect(witness.ops, k.at)
 	if !ok || witness.large {
 		return explanation{}
 	}
@@ -78,10 +78,10 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 	return ex
 }
 
-// accuse picks the operation whose answer made the violation certain: the observer
+// pickSuspect picks the operation whose answer made the violation certain: the observer
 // that returned at that moment, or else the last to return.
-func accuse(ops []*history.Op, at int64) (accused, bool) {
-	var a accused
+func pickSuspect(ops []*history.Op, at int64) (suspect, bool) {
+	var a suspect
 	for _, op := range ops {
 		if op.Outcome != history.OK {
 			continue
@@ -96,7 +96,7 @@ func accuse(ops []*history.Op, at int64) (accused, bool) {
 			continue
 		}
 		if a.op == nil || a.op.Return != at && op.Return >= a.op.Return || op.Return == at {
-			a = accused{op, found}
+			a = suspect{op, found}
 		}
 	}
 	return a, a.op != nil
@@ -109,7 +109,7 @@ type writers struct {
 	all                        []*history.Op // ok and unknown ones
 }
 
-func writersOf(ops []*history.Op, a accused) writers {
+func writersOf(ops []*history.Op, a suspect) writers {
 	var ws writers
 	for _, op := range ops {
 		if op == a.op || !mayWrite(op) || written(op) != a.found {
@@ -168,9 +168,9 @@ func written(op *history.Op) history.Value {
 	return op.Value
 }
 
-// newer is the last operation of the witness that was answered before the accused
+// newer is the last operation of the witness that was answered before the suspect
 // was called, and shows that the register then held another value.
-func newer(ops []*history.Op, a accused) *history.Op {
+func newer(ops []*history.Op, a suspect) *history.Op {
 	var best *history.Op
 	for _, op := range ops {
 		if op == a.op || op.Outcome != history.OK || op.Return >= a.op.Call {
@@ -187,10 +187,10 @@ func newer(ops []*history.Op, a accused) *history.Op {
 	return best
 }
 
-// lost says whether what an operation wrote was never seen after the accused had
-// answered, while others looked and found what the accused did: then it is gone,
+// lost says whether what an operation wrote was never seen after the suspect had
+// answered, while others looked and found what the suspect did: then it is gone,
 // and not only unknown to one node.
-func lost(ops []*history.Op, a accused, write *history.Op) bool {
+func lost(ops []*history.Op, a suspect, write *history.Op) bool {
 	if !mayWrite(write) {
 		return false
 	}
@@ -214,9 +214,9 @@ func lost(ops []*history.Op, a accused, write *history.Op) bool {
 	return again
 }
 
-// wouldExplain says whether the history up to the accused would be linearizable if
+// wouldExplain says whether the history up to the suspect would be linearizable if
 // the failed writes of what it found might have taken effect.
-func (f *finder) wouldExplain(k *keyCase, a accused) bool {
+func (f *finder) wouldExplain(k *keyCase, a suspect) bool {
 	ops := make([]*history.Op, len(k.ops))
 	for i, op := range k.ops {
 		if op.Outcome == history.Fail && mayWrite(op) && written(op) == a.found {

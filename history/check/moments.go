@@ -13,7 +13,7 @@ import (
 // since is a time of the machines' clock in seconds since the start of the test.
 func (in *Input) since(t int64) float64 { return float64(t-in.Mono) / 1e9 }
 
-// firstAt is Result.FirstAt for a promise that was seen to be broken at t, a time
+// firstAt is Result.FirstAt for a guarantee that was seen to be broken at t, a time
 // of the machines' clock.
 func (in *Input) firstAt(t int64) *float64 {
 	s := in.since(t)

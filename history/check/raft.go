@@ -8,14 +8,14 @@ import (
 	"squall/history"
 )
 
-// Invariants returns the checkers of Raft's own promises (Ongaro's thesis,
+// Invariants returns the checkers of Raft's own guarantees (Ongaro's thesis,
 // figure 3.2), which look at what the nodes say of themselves and not at what
 // clients saw: "election-safety", "vote-safety", "log-agreement",
 // "state-agreement", "commit-monotonic" and "leader-completeness".
 //
 // They are for systems whose nodes write a trace. Each says Unknown when the
 // history holds none of the events that it looks at, or when the trace of a node
-// falls silent while its server runs on, since a promise that was not looked at
+// falls silent while its server runs on, since a guarantee that was not checked
 // was not kept; for a system without a trace, leave them out.
 func Invariants() []Checker {
 	return []Checker{
@@ -39,7 +39,7 @@ var _ Checker = invariant{}
 
 // audit is what an invariant found.
 type audit struct {
-	looked    int // things of which the promise was looked at
+	looked    int // things that were checked
 	events    int // events that spoke of them
 	conflicts int
 	at        int64               // when the first conflict was there to be seen
@@ -50,7 +50,7 @@ type audit struct {
 	stop   string // why it was not gone through to the end
 }
 
-// conflict notes a broken promise. The one that was there first is what is shown:
+// conflict notes a broken guarantee. The first one is shown:
 // those after it are often its consequences.
 func (a *audit) conflict(x, y *history.NodeEvent, format string, args ...any) {
 	at := max(x.Time, y.Time)

@@ -192,7 +192,7 @@ func (f *finals) names() []string {
 	return names
 }
 
-// wrong says what is wrong with a node, and whether that breaks the promise; ""
+// wrong says what is wrong with a node, and whether that breaks the guarantee; ""
 // when it served.
 func (f *finals) wrong(in *Input, s *serving) (what string, broken bool) {
 	failed := func(sort string, n int) (string, bool) {

@@ -19,7 +19,7 @@ type Verdict string
 // this order that occurs wins: Violation, Invalid, Unknown, Pass.
 const (
 	Pass      Verdict = "pass"
-	Violation Verdict = "violation" // a promise was broken
+	Violation Verdict = "violation" // a guarantee was broken
 	Unknown   Verdict = "unknown"   // the checker could not decide within its limits
 	Invalid   Verdict = "invalid"   // infrastructure failed, or too quiet to mean anything
 )
@@ -29,7 +29,7 @@ type Result struct {
 	Name    string  `json:"name"` // "linearizable", "election-safety", …
 	Verdict Verdict `json:"verdict"`
 	Summary string  `json:"summary"` // one line: what was checked, or what is wrong
-	// FirstAt is when the promise was first seen to be broken, in seconds since the
+	// FirstAt is when the guarantee was first seen to be broken, in seconds since the
 	// start of the test; nil when it was kept, or when there is no such moment.
 	FirstAt *float64 `json:"firstAt,omitempty"`
 	// Kind names the kind of a violation, see the Kind constants. Explanation tells
@@ -143,7 +143,7 @@ func (r *Results) WithoutData() []Threshold {
 	return none
 }
 
-// FirstViolation says when a check first saw its promise broken: "first violation
+// FirstViolation says when a check first saw its guarantee broken: "first violation
 // at 7.7 s"; "" when it did not, or when no such moment is known.
 func (r *Result) FirstViolation() string {
 	if r.Verdict != Violation || r.FirstAt == nil {
@@ -152,7 +152,7 @@ func (r *Result) FirstViolation() string {
 	return fmt.Sprintf("first violation at %.1f s", *r.FirstAt)
 }
 
-// Told is the summary of a check, with when its promise was first broken.
+// Told is the summary of a check, with when its guarantee was first broken.
 func (r *Result) Told() string {
 	if first := r.FirstViolation(); first != "" {
 		return r.Summary + "; " + first

@@ -10,7 +10,7 @@ import (
 // tell makes the sentence of a violation: "At 7.703 s n3, cut off by fault 4
 // (partition) and still leader of term 4, answered read(r3) → 16", what is wrong with
 // that, which begins with its comma or colon, and more sentences.
-func (f *finder) tell(a accused, wrong, more string) string {
+func (f *finder) tell(a suspect, wrong, more string) string {
 	at := a.op.Return
 	return fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", f.seconds(at), show(a.op.Node), standing(f.in, a.op.Node, at), describe(a.op), wrong, more,
 		elsewhere(f.in, a.op.Node, at))
@@ -36,7 +36,7 @@ func noun(op *history.Op) string {
 }
 
 // nobodyWrote tells that a value was never written, or only later.
-func (f *finder) nobodyWrote(a accused, ws writers) string {
+func (f *finder) nobodyWrote(a suspect, ws writers) string {
 	value := showValue(a.found)
 	if ws.later != nil {
 		return fmt.Sprintf(", but nobody had written %s yet: the first to do so was %s on %s, called at %.3f s",
@@ -51,9 +51,9 @@ func (f *finder) tookEffect(failed *history.Op) string {
 		noun(failed), show(failed.Node), f.seconds(failed.Return))
 }
 
-// had tells which answer speaks against the accused's: "n1, leader of term 5, had
+// had tells which answer speaks against the suspect's: "n1, leader of term 5, had
 // already acknowledged write(r3) ← 17 at 7.500 s".
-func (f *finder) had(a accused, against *history.Op) string {
+func (f *finder) had(a suspect, against *history.Op) string {
 	if against == nil {
 		return "the other operations shown leave no moment at which the register held " + orNothing(a.found)
 	}
@@ -77,7 +77,7 @@ func orNothing(v history.Value) string {
 
 // notReturned tells, of two compare-and-sets that took one value, that nobody can
 // have written it again in between.
-func (f *finder) notReturned(ops []*history.Op, a accused, against *history.Op) string {
+func (f *finder) notReturned(ops []*history.Op, a suspect, against *history.Op) string {
 	for _, op := range ops {
 		if op != a.op && op != against && mayWrite(op) && written(op) == a.found && op.Call <= a.op.Return &&
 			(op.Outcome != history.OK || op.Return >= against.Call) {
@@ -88,7 +88,7 @@ func (f *finder) notReturned(ops []*history.Op, a accused, against *history.Op) 
 }
 
 // noMomentFits tells of the writes of unknown outcome of what was found.
-func (f *finder) noMomentFits(a accused, ws writers) string {
+func (f *finder) noMomentFits(a suspect, ws writers) string {
 	value := showValue(a.found)
 	if len(ws.all) > 1 {
 		return fmt.Sprintf(" All %d writes of %s have unknown outcomes, and no moments at which they may have taken effect fit the answers shown.", len(ws.all), value)

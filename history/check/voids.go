@@ -11,7 +11,7 @@ import (
 // faultTale is what became of the faults of a test.
 type faultTale struct {
 	proven   int
-	void     int // they did not bite, or not the whole time: the test says nothing of them
+	void     int // they did not take effect, or not the whole time: the test says nothing of them
 	missed   int // they never began
 	said     []string
 	unhealed []string // each that could not be healed

@@ -23,7 +23,7 @@ type reign struct {
 	restored  int64  // when nothing hindered it any more; 0: something does
 }
 
-// court follows the reigns through a test.
+// reignTracker follows the reigns through a test.
 //
 // A reign ends at the moment from which its leader could no longer act and
 // did not act again. A kill, an exit and a step down end it at once. A pause
@@ -35,7 +35,7 @@ type reign struct {
 // A leader that still believes in itself while another was elected in a higher
 // term does not reign: it was superseded at the latest when that other one
 // stood for election and won.
-type court struct {
+type reignTracker struct {
 	cluster *cluster
 	reigns  []*reign
 	open    []*reign            // those of them that are open: a few, however many there were
@@ -54,7 +54,7 @@ type span struct{ call, ret int64 }
 // follow runs through a history up to the end of the test and returns the
 // reigns in the order in which they began.
 func follow(in Input, s *samples) []*reign {
-	c := &court{cluster: newCluster(in), stood: map[candidacy]int64{}, log: s}
+	c := &reignTracker{cluster: newCluster(in), stood: map[candidacy]int64{}, log: s}
 	end := s.mono + s.end
 	for _, s := range steps(in) {
 		if s.at > end {
@@ -75,7 +75,7 @@ func follow(in Input, s *samples) []*reign {
 }
 
 // event takes a node's own word.
-func (c *court) event(e *history.NodeEvent) {
+func (c *reignTracker) event(e *history.NodeEvent) {
 	mine := c.openOf(e.Node)
 	if mine != nil {
 		switch {
@@ -99,13 +99,13 @@ func (c *court) event(e *history.NodeEvent) {
 		}
 	case history.RoleLeader:
 		if mine == nil || !mine.open {
-			c.crown(e)
+			c.elect(e)
 		}
 	}
 }
 
 // whyExited tells what was asked for from what was not.
-func (c *court) whyExited(e *history.NodeEvent) string {
+func (c *reignTracker) whyExited(e *history.NodeEvent) string {
 	_, killed := c.cluster.killed[e.Node]
 	switch {
 	case killed || e.Reason == history.ReasonKilled || e.Reason == history.ReasonOOM:
@@ -116,8 +116,8 @@ func (c *court) whyExited(e *history.NodeEvent) string {
 	return because(CauseCrashed, e.Reason)
 }
 
-// crown opens a reign and closes those of lower terms.
-func (c *court) crown(e *history.NodeEvent) {
+// elect opens a reign and closes those of lower terms.
+func (c *reignTracker) elect(e *history.NodeEvent) {
 	for _, r := range slices.Clone(c.open) {
 		if r.term >= e.Term {
 			continue
@@ -133,7 +133,7 @@ func (c *court) crown(e *history.NodeEvent) {
 }
 
 // review looks at every reign after the cluster changed.
-func (c *court) review(s step) {
+func (c *reignTracker) review(s step) {
 	for _, r := range slices.Clone(c.open) {
 		why := c.cluster.hinders(r.node)
 		switch {
@@ -152,7 +152,7 @@ func (c *court) review(s step) {
 
 // close ends a reign at a moment, or where it was suspended without having
 // done anything since.
-func (c *court) close(r *reign, at int64, cause string) {
+func (c *reignTracker) close(r *reign, at int64, cause string) {
 	if r.suspended && (r.restored == 0 || !c.worked(r.restored, at)) {
 		at, cause = r.since, r.why
 	}
@@ -166,7 +166,7 @@ func (r *reign) finish(at int64, cause string) {
 
 // worked reports whether an operation called at from or later succeeded by to.
 // Final reads count: they are work too.
-func (c *court) worked(from, to int64) bool {
+func (c *reignTracker) worked(from, to int64) bool {
 	mono := c.log.mono
 	for _, op := range c.log.returned(Window{from - mono, to + 1 - mono}) {
 		if op.outcome == isOK && op.call >= from {
@@ -176,7 +176,7 @@ func (c *court) worked(from, to int64) bool {
 	return false
 }
 
-func (c *court) openOf(node string) *reign {
+func (c *reignTracker) openOf(node string) *reign {
 	for _, r := range c.open {
 		if r.node == node {
 			return r

@@ -29,15 +29,15 @@ func (n *network) features() map[string]string {
 	}
 }
 
-// whyNot is "" for what worked, else the error and what would mend it.
-func whyNot(err error, mend string) string {
+// whyNot is "" for what worked, else the error and what would fix it.
+func whyNot(err error, fix string) string {
 	switch {
 	case err == nil:
 		return ""
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
 		return fmt.Sprintf("%v: give the machine the capabilities NET_ADMIN and NET_RAW", err)
 	default:
-		return fmt.Sprintf("%v: %s", err, mend)
+		return fmt.Sprintf("%v: %s", err, fix)
 	}
 }
 

@@ -198,7 +198,7 @@ func (c *core) toFollower(term uint64, leader NodeID, reason string) role {
 	return r
 }
 
-// fail stops the node: it cannot go on without breaking a promise.
+// fail stops the node: it cannot continue without breaking a guarantee.
 func (c *core) fail(err error) role {
 	if c.err == nil {
 		c.err = err

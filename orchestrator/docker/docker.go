@@ -78,7 +78,7 @@ var (
 )
 
 // New connects to the engine that the docker command would use. If none
-// answers, the error wraps ErrNoEngine and says what was tried and how to mend
+// answers, the error wraps ErrNoEngine and says what was tried and how to fix
 // it; one that is too old is ErrTooOld.
 func New(ctx context.Context, opts Options) (*Runtime, error) {
 	addr, err := engineAddress(opts.Host)

@@ -85,7 +85,7 @@ func (r *Runtime) within(ctx context.Context, limit time.Duration, doing string,
 	}
 }
 
-// fullDiskError is an error of an engine whose disk is full, with the mend.
+// fullDiskError is an error of an engine whose disk is full, with the fix.
 type fullDiskError struct {
 	err  error
 	host string

@@ -52,7 +52,7 @@ func notReached(ctx context.Context, a address, api *client.Client, limit time.D
 	if i := strings.LastIndex(what, `_ping": `); i >= 0 {
 		what = strings.TrimPrefix(what[i+len(`_ping": `):], "readLoopPeekFailLocked: ")
 	}
-	return noAnswer(a, what+": "+mend(err), err)
+	return noAnswer(a, what+": "+fix(err), err)
 }
 
 func (a address) restart() string {
@@ -82,8 +82,8 @@ func (a address) cause(ctx context.Context, err error) error {
 	return dialErr
 }
 
-// mend says what to do about an engine that is not reached by ssh.
-func mend(err error) string {
+// fix says what to do about an engine that is not reached by ssh.
+func fix(err error) string {
 	text := err.Error()
 	has := func(parts ...string) bool {
 		for _, p := range parts {

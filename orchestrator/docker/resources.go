@@ -117,16 +117,16 @@ func (r *Runtime) checkMemory(m orchestrator.MachineSpec, info system.Info) erro
 
 func (r *Runtime) cannotLimit(limit, what, controller string, info system.Info) error {
 	why := fmt.Sprintf("its kernel has no %s, or does not let it be used", strings.TrimPrefix(controller, "the "))
-	mend := "have the kernel mount it (cgroup v2 does), or leave the limit out"
+	fix := "have the kernel mount it (cgroup v2 does), or leave the limit out"
 	if slices.Contains(info.SecurityOptions, "name=rootless") {
 		why = fmt.Sprintf("it is rootless and was not given %s", controller)
-		mend = "run the engine under systemd with cgroup v2 and delegate the controller to its user " +
+		fix = "run the engine under systemd with cgroup v2 and delegate the controller to its user " +
 			"(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources), or leave the limit out"
 	}
 	if info.CgroupVersion != "" {
 		why += fmt.Sprintf(" (cgroup v%s, driver %s)", info.CgroupVersion, info.CgroupDriver)
 	}
-	return wrong(limit, "the engine at %s cannot limit %s: %s: %s", r.addr.Host, what, why, mend)
+	return wrong(limit, "the engine at %s cannot limit %s: %s: %s", r.addr.Host, what, why, fix)
 }
 
 // limitLost finds among an engine's warnings that it left out a limit of the

@@ -51,7 +51,7 @@ var (
 )
 
 // New tries whether this kernel lets this user make namespaces. If not, the
-// error wraps ErrCannot and says what is missing and how to mend it.
+// error wraps ErrCannot and says what is missing and how to fix it.
 func New(opts Options) (*Runtime, error) {
 	folder, err := opts.folder()
 	if err != nil {

@@ -108,7 +108,7 @@ func (c *Client) NetCounters(ctx context.Context) (NetCounters, error) {
 
 // Features tries in the machine's kernel what Net needs. The keys are the
 // Feature constants; the value is "" for what can be done, else why it cannot
-// and what would mend that.
+// and what would fix that.
 func (c *Client) Features(ctx context.Context) (map[string]string, error) {
 	var f map[string]string
 	err := c.call(ctx, MethodFeatures, nil, &f)

@@ -119,7 +119,7 @@ func corruptPayload(p []byte, s segment, dice uint64) bool {
 		word := p[s.checksum+even:]
 		old := wordAt(word)
 		p[at] ^= flip(dice >> (32 + 3*i))
-		sum = mend(sum, old, wordAt(word))
+		sum = updateSum(sum, old, wordAt(word))
 	}
 	if s.udp {
 		if binary.BigEndian.Uint16(p[s.checksum:]) == 0 {
@@ -141,8 +141,8 @@ func wordAt(b []byte) uint16 {
 	return binary.BigEndian.Uint16(b)
 }
 
-// mend is the checksum after a word of what it covers has changed (RFC 1624).
-func mend(sum, before, after uint16) uint16 {
+// updateSum is the checksum after a word of what it covers has changed (RFC 1624).
+func updateSum(sum, before, after uint16) uint16 {
 	s := uint32(^sum) + uint32(^before) + uint32(after)
 	s = s&0xffff + s>>16
 	s = s&0xffff + s>>16

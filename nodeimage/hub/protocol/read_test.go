@@ -24,17 +24,17 @@ func TestConfigIsLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(*Config){
-		"folder: \"run\"":        func(c *Config) { c.Folder = "run" },
-		"folder: \"/cache/../\"": func(c *Config) { c.Folder = "/cache/../" },
-		"dataDir":                func(c *Config) { c.DataDir = "/" },
-		"network":                func(c *Config) { c.Network = netip.Prefix{} },
-		"machines: there are":    func(c *Config) { c.Machines = nil },
-		"tempSize":               func(c *Config) { c.TempSize = 0 },
-		"\"../n1\": this cannot": func(c *Config) { c.Machines[0].Name = "../n1" },
-		"there twice":            func(c *Config) { c.Machines[0].Name = "n2" },
-		"addr: 10.0.0.1":         func(c *Config) { c.Machines[0].Addr = netip.MustParseAddr("10.0.0.1") },
-		"a limit is below 0":     func(c *Config) { c.Machines[0].Memory = -1 },
-		"serverUids: 0":          func(c *Config) { c.Machines[0].ServerUIDs = []int{0} },
+		"folder: \"run\"":             func(c *Config) { c.Folder = "run" },
+		"folder: \"/cache/../\"":      func(c *Config) { c.Folder = "/cache/../" },
+		"dataDir":                     func(c *Config) { c.DataDir = "/" },
+		"network":                     func(c *Config) { c.Network = netip.Prefix{} },
+		"machines: there are":         func(c *Config) { c.Machines = nil },
+		"tempSize":                    func(c *Config) { c.TempSize = 0 },
+		"\"../n1\": not a valid name": func(c *Config) { c.Machines[0].Name = "../n1" },
+		"there twice":                 func(c *Config) { c.Machines[0].Name = "n2" },
+		"addr: 10.0.0.1":              func(c *Config) { c.Machines[0].Addr = netip.MustParseAddr("10.0.0.1") },
+		"a limit is below 0":          func(c *Config) { c.Machines[0].Memory = -1 },
+		"serverUids: 0":               func(c *Config) { c.Machines[0].ServerUIDs = []int{0} },
 	} {
 		c := config()
 		spoil(&c)

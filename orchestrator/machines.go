@@ -84,7 +84,7 @@ func (r *run) connect() error {
 			return err
 		}
 		n := &node{machine: r.cluster.Machine(p.Name), start: start, addrs: addrs, sink: r, log: log,
-			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, lost: r.lost}
+			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, begin: r.earliest, lost: r.lost}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}

@@ -26,6 +26,9 @@ type node struct {
 	log     io.Writer // the server's own output
 	// now is the machines' clock; nil: this computer's.
 	now func() int64
+	// begin is the earliest time of an event that the history takes, by the
+	// machines' clock, ns; nil: there is no bound.
+	begin func() int64
 	// lost is called when a machine ends that squall did not switch off; nil:
 	// nobody wants to know.
 	lost func(Machine, *protocol.Client)
@@ -187,6 +190,9 @@ func (n *node) nameTracer() {
 		return
 	}
 	n.tracer.node = n.Name()
+	if n.begin != nil {
+		n.tracer.floor = max(n.tracer.floor, n.begin())
+	}
 	if n.addrs != nil {
 		n.tracer.named = func(name string) bool { return name != nemesis.Clients && n.addrs[name].IsValid() }
 	}

@@ -178,6 +178,14 @@ func (r *run) openHistory() error {
 	return err
 }
 
+// earliest is the earliest time that the history takes, by the machines' clock, ns:
+// that of its header, less the error with which the clocks were compared.
+func (r *run) earliest() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mono - r.clock.bound
+}
+
 // record is the history, nil before openHistory.
 func (r *run) record() *history.Recorder {
 	r.mu.Lock()
@@ -243,8 +251,14 @@ func (r *run) markAs(m history.Mark) {
 	r.env.mark(m.Name, time.Since(r.started))
 }
 
+// append records what happened. What the history refuses makes the test invalid.
 func (r *run) append(rec history.Record) {
-	if err := r.record().Append(rec); err != nil {
+	recorder := r.record()
+	if recorder == nil {
+		r.fail(errors.New("record: a machine told of something before the test had begun"))
+		return
+	}
+	if err := recorder.Append(rec); err != nil {
 		r.fail(fmt.Errorf("record: %w", err))
 	}
 }

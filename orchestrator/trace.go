@@ -44,9 +44,11 @@ type tracer struct {
 	lines  lineCutter
 	silent string // why the rest of this boot's trace is not read; "": it is
 	begun  int64  // when the line that is open began, ns
-	floor  int64  // no event of this boot is earlier, ns
-	first  int64  // when the first piece of this boot came, ns
-	bytes  int64  // of this boot's trace
+	// floor: no event of this boot is earlier, ns. It is never before what the
+	// history takes (see run.earliest), which would refuse the event.
+	floor int64
+	first int64 // when the first piece of this boot came, ns
+	bytes int64 // of this boot's trace
 }
 
 // tracePiece is what came of a piece of a trace.

@@ -2,9 +2,11 @@ package orchestrator
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,7 +22,34 @@ func tracedNode(s nodeSink, now *int64) *node {
 	for i := range 3 {
 		addrs[fmt.Sprintf("n%d", i+1)] = netip.AddrFrom4([4]byte{198, 18, 0, byte(i + 10)})
 	}
-	return &node{machine: namedMachine{name: "n1"}, sink: s, log: io.Discard, addrs: addrs, now: func() int64 { return *now }}
+	return &node{machine: namedMachine{name: "n1"}, sink: s, log: io.Discard, addrs: addrs, now: func() int64 { return *now }, begin: func() int64 { return traceBegin }}
+}
+
+// traceBegin is when the history of a tracedNode begins, ns.
+const traceBegin = 500
+
+// refused is what the history that a node's events are for says of them, whole
+// and when it is read again; nil: it takes them all.
+func refused(t testing.TB, events []history.NodeEvent) error {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), history.FileName)
+	rec, err := history.Create(path, history.Header{Nodes: []string{"n1", "n2", "n3"}, Mono: traceBegin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range events {
+		if err := rec.Append(history.Record{Node: &events[i]}); err != nil {
+			return errors.Join(err, rec.Close())
+		}
+	}
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h, err := history.Load(path)
+	if err == nil && len(h.Nodes) != len(events) {
+		err = fmt.Errorf("%d of %d events came back", len(h.Nodes), len(events))
+	}
+	return err
 }
 
 // TestATraceSpeaksForItself: what a server cannot know, or may not tell, silences
@@ -40,6 +69,7 @@ func TestATraceSpeaksForItself(t *testing.T) {
 		"a kind unheard of":         {`{"e":"coup","t":900}`, "cannot report"},
 		"no time":                   {`{"e":"commit","i":4}`, "before the server was started"},
 		"a time long ago":           {`{"e":"commit","t":-5,"i":4}`, "before the server was started"},
+		"before the test began":     {`{"e":"commit","t":499,"i":4,"h":"00"}`, "before the server was started"},
 		"a time to come":            {`{"e":"commit","t":9000000000000000000,"i":4}`, "in the future"},
 		"no such role":              {`{"e":"role","t":900,"role":"emperor"}`, "unknown role"},
 		"a vote without one":        {`{"e":"vote","t":900,"term":1}`, "without its"},
@@ -166,6 +196,57 @@ func TestATraceStartsAfterTheLastEnd(t *testing.T) {
 	}
 }
 
+// TestTheHistoryTakesWhatATraceMaySay: what is taken from a server at the bounds of
+// its time and size is never refused by the history, where it would end the test.
+func TestTheHistoryTakesWhatATraceMaySay(t *testing.T) {
+	now := int64(1000)
+	line := func(boot, at int64, role string) string {
+		return fmt.Sprintf(`{"e":"state","boot":%d,"t":%d,"i":4,"h":"00","role":%s}`+"\n", boot, at, role)
+	}
+	var s sink
+	n := tracedNode(&s, &now)
+	longest := `"` + strings.Repeat("<", maxTraceLine-200) + `"` // each is written as six bytes
+	n.Event(protocol.Event{Kind: protocol.EventStart, Boot: 1, Mono: 700})
+	for _, text := range []string{line(1, traceBegin, `""`), line(1, now+int64(traceSlack), `""`), line(1, 900, longest), line(1, 900, "\"\xff\x01\"")} {
+		n.Stream(protocol.StreamTrace, 1, []byte(text))
+	}
+	n.Event(protocol.Event{Kind: protocol.EventExit, Boot: 1, Mono: 950, Reason: "exit status 0"})
+	n.Event(protocol.Event{Kind: protocol.EventStart, Boot: 2, Mono: 960})
+	n.Stream(protocol.StreamTrace, 2, []byte(line(2, 970, `""`)+line(2, 940, `""`))) // the last is of the life before
+	if err := refused(t, s.events); err != nil {
+		t.Error(err)
+	}
+	last := s.events[len(s.events)-1]
+	if len(s.events) < 8 || last.Kind != history.EventSilent || !strings.Contains(last.Reason, "before the server was started") {
+		t.Errorf("%d events, the last %+v", len(s.events), last)
+	}
+}
+
+// TestWhatTheHistoryRefuses makes the test invalid and says why; so does what comes
+// before there is a history.
+func TestWhatTheHistoryRefuses(t *testing.T) {
+	r, _ := recordedRun(t)
+	r.event(history.NodeEvent{Node: "n1", Boot: 1, Kind: history.EventPause, Time: r.earliest() - 1})
+	if r.failure == nil || !strings.Contains(r.failure.Error(), "before the start of the test") {
+		t.Errorf("an event before the test: %v", r.failure)
+	}
+	if err := r.close(); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := history.Load(filepath.Join(r.dir, history.FileName)); err != nil || len(h.Nodes) != 0 {
+		t.Errorf("the history holds %+v, %v", h, err)
+	}
+	early, _ := recordedRun(t)
+	if err := early.close(); err != nil {
+		t.Fatal(err)
+	}
+	early.recorder = nil
+	early.event(history.NodeEvent{Node: "n1", Boot: 1, Kind: history.EventStart, Time: 1})
+	if early.failure == nil || !strings.Contains(early.failure.Error(), "before the test had begun") {
+		t.Errorf("an event before the history: %v", early.failure)
+	}
+}
+
 // FuzzTrace: whatever a server writes, in whatever pieces, its trace tells of
 // nothing but of its own node and boot, in bounds, and falls silent once at most.
 func FuzzTrace(f *testing.F) {
@@ -190,9 +271,9 @@ func FuzzTrace(f *testing.F) {
 			if e.Kind == history.EventSilent {
 				silent++
 			}
-			if _, err := history.AppendRecord(nil, history.Record{Node: &e}); err != nil {
-				t.Fatalf("it cannot be recorded: %v", err)
-			}
+		}
+		if err := refused(t, s.events); err != nil {
+			t.Fatalf("the history refuses what was taken: %v", err)
 		}
 		if silent > 1 || len(s.errs) > 0 || silent == 1 && s.events[len(s.events)-2].Kind != history.EventSilent {
 			t.Fatalf("%d silences, errors %v", silent, s.errs)

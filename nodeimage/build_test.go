@@ -216,7 +216,7 @@ func TestRootFS(t *testing.T) {
 		t.Fatal(err)
 	}
 	var image bytes.Buffer
-	if err := RootFS(&image, binary); err != nil {
+	if err := RootFS(&image, binary, nil); err != nil {
 		t.Fatal(err)
 	}
 	found := make(map[string]int64)
@@ -235,7 +235,7 @@ func TestRootFS(t *testing.T) {
 	if len(found) != 3 || found["squall-node"] != 0o755 || found["tmp/"] != 0o1777 || found["data/"] != 0o755 {
 		t.Errorf("the image holds %v", found)
 	}
-	if err := RootFS(io.Discard, "/nowhere"); err == nil || !strings.Contains(err.Error(), "/nowhere") {
+	if err := RootFS(io.Discard, "/nowhere", nil); err == nil || !strings.Contains(err.Error(), "/nowhere") {
 		t.Errorf("without a program: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"squall/internal/host"
 	"squall/nodeimage/agent/protocol"
+	"squall/nodeimage/files"
 )
 
 // environment is env.json: where the test ran, and how long its steps took.
@@ -25,6 +26,8 @@ type environment struct {
 	// Runtime is what ran the machines, in words.
 	Runtime string `json:"runtime"`
 	Binary  string `json:"binary"` // key of squall-node's content
+	// Files are what the servers' machines held beside squall-node.
+	Files []files.Held `json:"files,omitempty"`
 	// Load is what was seen of the computer before the test and during it; nil
 	// when it was not looked at.
 	Load *host.Record `json:"load,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
+	"squall/nodeimage/files"
 	"squall/workloads/systems"
 )
 
@@ -21,13 +22,13 @@ import (
 func (r *run) bringUp(ctx context.Context) error {
 	r.env.Runtime = r.cfg.Runtime.Describe(ctx)
 	binary := r.binary
-	r.env.Binary = binary.Key
+	r.env.Binary, r.env.Files = binary.Key, r.files.Files()
 	reach := ctx // as long as the test
-	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	ctx, cancel := context.WithTimeout(ctx, upTimeout+time.Duration(r.files.Bytes()>>20)*time.Second)
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
 	cluster, err := r.cfg.Runtime.Up(ctx, ClusterSpec{
-		Run: filepath.Base(r.dir), Machines: machineSpecs(r.plan.Nodes, r.plan.Test), Binary: binary.Path, BinaryKey: binary.Key,
+		Run: filepath.Base(r.dir), Machines: machineSpecs(r.plan.Nodes, r.plan.Test, r.files), Binary: binary.Path, BinaryKey: binary.Key,
 	})
 	if err != nil {
 		return err
@@ -48,12 +49,12 @@ func (r *run) bringUp(ctx context.Context) error {
 	return nil
 }
 
-// machineSpecs are the nodes' machines, with the test's limits, and the driver's,
-// which has none.
-func machineSpecs(nodes []string, t Test) []MachineSpec {
+// machineSpecs are the nodes' machines, with the test's limits and the system's
+// files, and the driver's, which has neither.
+func machineSpecs(nodes []string, t Test, set *files.Set) []MachineSpec {
 	var specs []MachineSpec
 	for _, name := range nodes {
-		specs = append(specs, MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20})
+		specs = append(specs, MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: set})
 	}
 	return append(specs, MachineSpec{Name: driverMachine})
 }

@@ -16,6 +16,7 @@ import (
 	"squall/internal/host"
 	"squall/nemesis"
 	"squall/nodeimage"
+	"squall/nodeimage/files"
 )
 
 // Config is what a run needs beside its test.
@@ -114,6 +115,7 @@ type run struct {
 	logs    []*boundedLog
 	started time.Time
 	binary  nodeimage.Binary
+	files   *files.Set // of the servers' machines; nil: none
 
 	cluster   Cluster
 	nodes     *nodes
@@ -141,7 +143,7 @@ func newRun(plan *Plan, dir string, cfg Config, ready prepared) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the run's log: %w", err)
 	}
-	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now().Add(-ready.took), binary: ready.binary,
+	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now().Add(-ready.took), binary: ready.binary, files: ready.files,
 		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{})}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)

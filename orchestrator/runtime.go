@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+
+	"squall/nodeimage/files"
 )
 
 // Runtime is a place that can run machines.
@@ -61,6 +63,10 @@ type MachineSpec struct {
 	Name   string  // e.g. n1 … n5 and driver
 	CPUs   float64 // processors' worth of time that it may use; 0: no limit
 	Memory int64   // bytes, none of them swapped out; 0: no limit
+	// Files are what it holds beside squall-node, where a server can read and run
+	// them and nobody can write. Machines may share a set. One that was taken for
+	// another processor is refused.
+	Files *files.Set
 }
 
 // ClusterID is an id for a cluster of that run, which no other has: two squalls
@@ -174,6 +180,23 @@ var (
 	runID       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
 	machineName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
+
+// CheckFiles refuses files that were taken for machines of another processor.
+func (s ClusterSpec) CheckFiles(ctx context.Context, r Runtime) error {
+	for _, m := range s.Machines {
+		if m.Files.Key() == "" {
+			continue
+		}
+		arch, err := r.Arch(ctx)
+		if err == nil {
+			err = m.Files.For(arch)
+		}
+		if err != nil {
+			return fmt.Errorf("machine %s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
 
 // Validate refuses what would make names that a kernel or an engine refuses
 // later, in worse words.

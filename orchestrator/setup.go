@@ -10,6 +10,8 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
+	"squall/nodeimage/files"
+	"squall/workloads/systems"
 )
 
 // ErrStopped says that a test was stopped before it had a run directory.
@@ -22,10 +24,10 @@ type SpecChecker interface {
 }
 
 // Preflight looks for what would keep a test from starting: nothing to make its
-// node of, limits that cannot be set, faults that the runtime cannot do. It makes
-// nothing and compiles nothing. What a setting is to blame for is a *FieldError.
+// node of, files of its system that machines cannot use, limits that cannot be
+// set, faults that the runtime cannot do. It makes nothing and compiles nothing. What a setting is to blame for is a *FieldError.
 func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) error {
-	specs := machineSpecs(NodeNames(t.Nodes), t)
+	specs := machineSpecs(NodeNames(t.Nodes), t, nil)
 	if err := checkLimits(ctx, cfg.Runtime, t); err != nil {
 		return err
 	}
@@ -37,12 +39,19 @@ func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 	if err := checkRuntimeNeeds(ctx, cfg.Runtime, schedule); err != nil {
 		return &FieldError{"nemesis", err}
 	}
-	if cfg.CanBuild == nil {
-		return nil
-	}
 	arch, err := cfg.Runtime.Arch(ctx)
 	if err != nil {
 		return err
+	}
+	system, err := systems.Find(t.System)
+	if err != nil {
+		return err
+	}
+	if err := checkFiles(ctx, system, t.SystemParams, arch); err != nil {
+		return err
+	}
+	if cfg.CanBuild == nil {
+		return nil
 	}
 	return blameMutant(t, cfg.CanBuild(arch, t.Mutant))
 }
@@ -90,11 +99,13 @@ func checkRuntimeNeeds(ctx context.Context, rt Runtime, schedule []nemesis.Plann
 // prepared is what a test has before it has a run directory.
 type prepared struct {
 	binary nodeimage.Binary
-	took   time.Duration // to build it
+	files  *files.Set    // of the servers' machines; nil: none
+	took   time.Duration // to build and take them
 }
 
 // prepare is everything that can fail before a run directory is made: what
-// Preflight looks for, and the node, which takes as long as it takes.
+// Preflight looks for, and the node and the files of its system, which take as
+// long as they take.
 func prepare(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) (prepared, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -126,7 +137,12 @@ func prepareIn(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 	if p.binary, err = cfg.Build(ctx, arch, t.Mutant); err != nil {
 		return p, blameMutant(t, err)
 	}
-	return p, nil
+	system, err := systems.Find(t.System)
+	if err != nil {
+		return p, err
+	}
+	p.files, err = takeFiles(ctx, system, t.SystemParams, arch, cfg.Progress)
+	return p, err
 }
 
 // leastMemory is what a machine with squall-node in it needs, MiB: with less the

@@ -24,11 +24,11 @@ func (a *app) cleanCommand() *cobra.Command {
 runs, and builds of the node that were killed. Runs that are under way are left alone.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(a.cleanLocal(options.Run), a.cleanBuilds(options.Run), a.cleanDocker(cmd.Context(), options))
+			return errors.Join(a.cleanLocal(options.Run), a.cleanBuilds(options.Run), a.cleanFiles(options.Images), a.cleanDocker(cmd.Context(), options))
 		},
 	}
 	cmd.Flags().StringVar(&options.Run, "run", "", "only what this run left: the name of its run directory")
-	cmd.Flags().BoolVar(&options.Images, "images", false, "remove the cached images too")
+	cmd.Flags().BoolVar(&options.Images, "images", false, "remove the cached images too, and the files of machines that are kept for the next run")
 	cmd.Flags().BoolVar(&options.Force, "force", false, "remove also the containers of runs that are under way, which ends them")
 	return cmd
 }
@@ -47,6 +47,23 @@ func (a *app) cleanBuilds(run string) error {
 	n, err := nodeimage.CleanBuilds()
 	if n > 0 {
 		fmt.Fprintf(a.out, "builds: removed %d that were killed\n", n)
+	}
+	return err
+}
+
+// cleanFiles removes the files of machines that are kept for the next run, which
+// makes its copies anew. Those of runs that are under way are links, or in images.
+func (a *app) cleanFiles(wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	store, err := nodeimage.Files()
+	if err != nil {
+		return err
+	}
+	n, err := store.Clear()
+	if n > 0 {
+		fmt.Fprintf(a.out, "files: removed %d\n", n)
 	}
 	return err
 }

@@ -40,13 +40,13 @@ func (p places) close() {
 // once for all that ask for the same.
 func (p places) preflight(ctx context.Context, tests []orchestrator.Test) error {
 	type asked struct {
-		runtime, mutant string
-		nodes, memory   int
-		cpus            float64
+		runtime, mutant, system string
+		nodes, memory           int
+		cpus                    float64
 	}
 	seen := map[asked]bool{}
 	for _, t := range tests {
-		a := asked{t.Runtime, t.Mutant, t.Nodes, t.Memory, t.CPUs}
+		a := asked{t.Runtime, t.Mutant, t.SystemCall(), t.Nodes, t.Memory, t.CPUs}
 		if seen[a] {
 			continue
 		}

@@ -150,6 +150,12 @@ func (h *hub) up() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
 	}
+	for _, set := range h.config.FileSets {
+		if err := h.folder.Lay(set); err != nil {
+			return err
+		}
+	}
+	h.config.FileSets = nil // they may be many, and machines need them no more
 	if h.limits, err = makeLimits(h.folder, h.config); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func hidden() []string {
 }
 
 // enterRoot builds the machine's file system and makes it the root: the
-// program, the data directory on the host's disk, /proc of its own processes,
+// program, the machine's files, the data directory on the host's disk, /proc of its own processes,
 // /dev with what is harmless, its own control groups to look at, and temporary
 // directories of a bounded size. Nothing else of the host is in it, and nothing
 // but the data and the temporary directories can be written to.
@@ -45,6 +45,9 @@ func enterRoot(c insideConfig) error {
 		return err
 	}
 	if err := makeReadOnly(filepath.Join(root, c.BinaryPath)); err != nil {
+		return err
+	}
+	if err := mountFiles(root, folder, c.Machine.Files); err != nil {
 		return err
 	}
 	data := filepath.Join(root, c.DataDir)
@@ -72,6 +75,32 @@ func enterRoot(c insideConfig) error {
 		return err
 	}
 	return turnRoot(root)
+}
+
+// mountFiles mounts what lies at the top of the machine's files into its root.
+func mountFiles(root string, folder protocol.Folder, key string) error {
+	if key == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(folder.Files(key))
+	if err != nil {
+		return fmt.Errorf("looking for the machine's files: %w", err)
+	}
+	for _, entry := range entries {
+		from, at := filepath.Join(folder.Files(key), entry.Name()), filepath.Join(root, entry.Name())
+		if !entry.IsDir() {
+			err = bindFile(from, at)
+		} else if err = makeDir(at, 0o755); err == nil {
+			err = unix.Mount(from, at, "", unix.MS_BIND, "")
+		}
+		if err == nil {
+			err = remount(at, unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV)
+		}
+		if err != nil {
+			return fmt.Errorf("mounting the machine's files: %w", err)
+		}
+	}
+	return nil
 }
 
 // mountDisk gives the machine its disk, and the disk to the first of these users

@@ -60,13 +60,12 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	if err := c.runtime.checkLimits(ctx, spec.Machines); err != nil {
 		return err
 	}
-	var image string
+	if err := spec.CheckFiles(ctx, c.runtime); err != nil {
+		return err
+	}
 	var subnet netip.Prefix
 	first, firstCtx := errgroup.WithContext(ctx)
-	first.Go(func() (err error) {
-		image, err = c.runtime.ensureImage(firstCtx, spec)
-		return err
-	})
+	first.Go(func() error { return c.runtime.ensureImages(firstCtx, spec) })
 	first.Go(func() (err error) {
 		subnet, err = c.createNetwork(firstCtx)
 		return err
@@ -82,7 +81,7 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {
 		machines.Go(func() error {
-			if err := m.up(machinesCtx, c, image); err != nil {
+			if err := m.up(machinesCtx, c, imageName(spec.BinaryKey, m.spec.Files)); err != nil {
 				return fmt.Errorf("machine %s: %w", m.spec.Name, err)
 			}
 			return nil

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
+	"squall/nodeimage/files"
 	"squall/orchestrator"
 )
 
@@ -169,5 +172,44 @@ func TestInfo(t *testing.T) {
 	arch, err := r.Arch(t.Context())
 	if err != nil || info.Arch != arch || info.Version == "" || info.APIVersion == "" || info.Host == "" {
 		t.Errorf("%+v, arch %q, %v", info, arch, err)
+	}
+}
+
+// TestFilesAreSentOnce: an engine that has the image of a set is not sent the
+// files again, which is seen when there is nothing left to send.
+func TestFilesAreSentOnce(t *testing.T) {
+	t.Parallel()
+	r := engine(t)
+	arch, err := r.Arch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := files.File{Path: "/etc/once", Source: filepath.Join(t.TempDir(), "once")}
+	put(t, f.Source, rand.Text())
+	set, err := (files.Store{Dir: filepath.Join(t.TempDir(), "files")}).Take(t.Context(), []files.File{f}, arch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := spec(t, r, "n1", "n2")
+	s.Machines[0].Files, s.Machines[1].Files = set, set
+	ref := imageName(s.BinaryKey, set)
+	t.Cleanup(func() {
+		if _, err := r.api.ImageRemove(context.Background(), ref, image.RemoveOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	up(t, r, s)
+	made, err := r.api.ImageInspect(t.Context(), ref)
+	if err != nil || made.Config.Labels[Label] != imageLabelValue {
+		t.Errorf("squall clean --images does not find the image: %v", err)
+	}
+	if err := os.Remove(set.Files()[0].Kept); err != nil {
+		t.Fatal(err)
+	}
+	again := spec(t, r, "n1")
+	again.Machines[0].Files = set
+	up(t, r, again)
+	if same, err := r.api.ImageInspect(t.Context(), ref); err != nil || same.ID != made.ID {
+		t.Errorf("the image was made again: %v", err)
 	}
 }

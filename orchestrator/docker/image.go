@@ -14,37 +14,64 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"squall/nodeimage"
+	"squall/nodeimage/files"
 	"squall/orchestrator"
 )
 
-// imageRepo is the name of all images; the tag is the binary's key.
+// imageRepo is the name of all images; the tag is the key of the binary and, where
+// there are any, of the files.
 const imageRepo = "squall/node"
 
-// ensureImage returns the name of the image that holds the spec's binary, and
-// makes the image if it is not there. No builder and no registry is needed.
-func (r *Runtime) ensureImage(ctx context.Context, spec orchestrator.ClusterSpec) (string, error) {
-	ref := imageRepo + ":" + spec.BinaryKey
+func imageName(binaryKey string, set *files.Set) string {
+	if key := set.Key(); key != "" {
+		binaryKey += "-" + key
+	}
+	return imageRepo + ":" + binaryKey
+}
+
+// ensureImages makes the images of all machines that are not there yet. What was
+// sent to the engine before is not sent again.
+func (r *Runtime) ensureImages(ctx context.Context, spec orchestrator.ClusterSpec) error {
+	seen := map[string]bool{}
+	for _, m := range spec.Machines {
+		ref := imageName(spec.BinaryKey, m.Files)
+		if seen[ref] {
+			continue
+		}
+		seen[ref] = true
+		if err := r.ensureImage(ctx, ref, spec.Binary, m.Files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowest is how fast an engine must take an image, in bytes a second: one far
+// away, or with a slow disk.
+const slowest = 1 << 20
+
+// ensureImage makes the image that holds the binary and the files, if it is not
+// there. No builder and no registry is needed.
+func (r *Runtime) ensureImage(ctx context.Context, ref, binary string, set *files.Set) error {
 	r.importing.Lock()
 	defer r.importing.Unlock()
 	err := r.ask(ctx, "looking for the image "+ref, func(ctx context.Context) error {
 		_, err := r.api.ImageInspect(ctx, ref)
 		return err
 	})
-	if err == nil {
-		return ref, nil
+	if err == nil || !errdefs.IsNotFound(err) {
+		return err
 	}
-	if !errdefs.IsNotFound(err) {
-		return "", err
-	}
-	r.log.Debug("making the image", "image", ref)
-	err = r.within(ctx, r.limits.image, "making the image "+ref, func(ctx context.Context) error {
-		return r.importImage(ctx, ref, spec.Binary)
+	r.log.Debug("making the image", "image", ref, "bytes of files", set.Bytes())
+	limit := r.limits.image + time.Duration(set.Bytes()/slowest)*time.Second
+	err = r.within(ctx, limit, "making the image "+ref, func(ctx context.Context) error {
+		return r.importImage(ctx, ref, binary, set)
 	})
 	if err != nil {
-		return "", err
+		return err
 	}
 	r.pruneImages(ctx)
-	return ref, nil
+	return nil
 }
 
 // Every change of the sources makes an image. The newest are kept, and those
@@ -82,13 +109,13 @@ func outdated(images []image.Summary, now time.Time) []image.Summary {
 	return slices.DeleteFunc(images, func(i image.Summary) bool { return i.Created > late })
 }
 
-func (r *Runtime) importImage(ctx context.Context, ref, binary string) error {
+func (r *Runtime) importImage(ctx context.Context, ref, binary string, set *files.Set) error {
 	entrypoint, err := json.Marshal([]string{nodeimage.BinaryPath, "agent"})
 	if err != nil {
 		return err
 	}
 	rootFS, w := io.Pipe()
-	go func() { w.CloseWithError(nodeimage.RootFS(w, binary)) }()
+	go func() { w.CloseWithError(nodeimage.RootFS(w, binary, set)) }()
 	defer rootFS.Close() // which also ends the writer, should the engine not read it all
 	// An engine that takes no more is hung, however long a far one may need.
 	ctx, stop := context.WithCancel(ctx)

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"squall/nodeimage"
+	"squall/nodeimage/files"
 	"squall/nodeimage/hub/protocol"
 	"squall/orchestrator"
 )
@@ -38,6 +40,9 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
+	if err := spec.CheckFiles(ctx, r); err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	id := orchestrator.ClusterID(spec.Run)
 	c := &cluster{runtime: r, folder: protocol.Folder(filepath.Join(r.folder, id)), machines: map[string]*machine{}}
@@ -47,7 +52,7 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 	for i, m := range spec.Machines {
 		config.Machines = append(config.Machines, protocol.Machine{Name: m.Name,
 			Addr: orchestrator.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory,
-			Processes: nodeimage.MachineProcesses, Agent: nodeimage.AgentArgs(id, i), ServerUIDs: nodeimage.ServerUIDs(id, i)})
+			Files: addFiles(&config, m.Files), Processes: nodeimage.MachineProcesses, Agent: nodeimage.AgentArgs(id, i), ServerUIDs: nodeimage.ServerUIDs(id, i)})
 	}
 	err := c.up(ctx, config, spec.Binary)
 	if err != nil {
@@ -56,6 +61,20 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 	}
 	r.log.Debug("machines up", "run", spec.Run, "took", time.Since(begin))
 	return c, nil
+}
+
+// addFiles adds a set to what the hub is to lay out, once, and returns its key.
+func addFiles(config *protocol.Config, set *files.Set) string {
+	key := set.Key()
+	if key == "" || slices.ContainsFunc(config.FileSets, func(s protocol.FileSet) bool { return s.Key == key }) {
+		return key
+	}
+	laid := protocol.FileSet{Key: key}
+	for _, f := range set.Files() {
+		laid.Files = append(laid.Files, protocol.File{Path: f.Path, From: f.Kept})
+	}
+	config.FileSets = append(config.FileSets, laid)
+	return key
 }
 
 func (c *cluster) up(ctx context.Context, config protocol.Config, binary string) error {

@@ -13,6 +13,7 @@ import (
 
 	"squall/history"
 	"squall/internal/declare"
+	"squall/nodeimage/files"
 )
 
 // Node is one member of the cluster under test.
@@ -124,6 +125,17 @@ type System interface {
 	// Dial connects a client to one node. The client speaks to that node
 	// alone: it never tries another one, nor anything twice.
 	Dial(ctx context.Context, node Node) (Client, error)
+}
+
+// FileProvider is what a System can be beside: its servers need files in their
+// machines, such as the server's program. A System that is none needs squall-node
+// alone.
+type FileProvider interface {
+	// Files are what the machine of every server holds, for this processor (by
+	// Go's names) and with values of all of the system's parameters. It is asked
+	// before each test, and makes nothing. An *files.Error says that the choice of
+	// the system is to blame.
+	Files(ctx context.Context, arch string, a declare.Args) ([]files.File, error)
 }
 
 // Client is one connection to one node. It is safe for concurrent use, and

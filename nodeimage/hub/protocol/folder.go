@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Folder is the folder of a local run: the machines' disks, and what is needed
-// to remove what a hub that was killed could not.
+// Folder is the folder of a local run: the machines' disks and files, and what is
+// needed to remove what a hub that was killed could not.
 type Folder string
 
 // Disk is the directory that a machine sees as its data directory.
@@ -101,7 +101,7 @@ func removeCgroup(path string) error {
 
 // Keep leaves the disks, without a lock: the folder belongs to no one.
 func (f Folder) Keep() error {
-	return errors.Join(f.RemoveCgroups(), os.Remove(f.lockFile()), os.Remove(f.Root()))
+	return errors.Join(f.RemoveCgroups(), os.RemoveAll(f.allFiles()), os.Remove(f.lockFile()), os.Remove(f.Root()))
 }
 
 // Remove removes the folder with everything that it stands for. It is

@@ -25,6 +25,8 @@ type Config struct {
 	// in bytes and in files.
 	TempSize  int64 `json:"tempSize"`
 	TempFiles int64 `json:"tempFiles"`
+	// FileSets are the files of machines, each set once.
+	FileSets []FileSet `json:"fileSets,omitempty"`
 }
 
 // Machine is one machine to make. Its agent's stdin, stdout and stderr in its
@@ -42,6 +44,8 @@ type Machine struct {
 	// has. Where it has none of them, the disk is process 1's.
 	Agent      []string `json:"agent,omitempty"`
 	ServerUIDs []int    `json:"serverUids,omitempty"`
+	// Files is the key of the set of files that it holds; "": none.
+	Files string `json:"files,omitempty"`
 }
 
 // HandoverFD is where the hub finds its end of the Handover.

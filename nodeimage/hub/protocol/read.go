@@ -12,8 +12,8 @@ import (
 )
 
 // maxLine bounds a line of this protocol, in bytes. The longest is the Config of
-// some hundred machines.
-const maxLine = 4 << 20
+// some hundred machines with some thousand files.
+const maxLine = 32 << 20
 
 // ReadLine reads one line of JSON. At the end of the input the error is io.EOF,
 // as it is in the midst of a line: who writes it is gone.
@@ -63,7 +63,7 @@ func (c Config) Validate() error {
 		}
 		names[m.Name], addrs[m.Addr] = true, true
 	}
-	return nil
+	return c.validateFiles()
 }
 
 func (m Machine) validate(network netip.Prefix) error {

@@ -1,0 +1,102 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"squall/internal/regular"
+)
+
+// looked is a file that was looked at, and may be taken.
+type looked struct {
+	File
+	info fs.FileInfo
+}
+
+// Check refuses a list of files that machines with this processor (by Go's
+// names) cannot hold or use: paths that cannot be, a source that is not there or
+// cannot be read, and, of what is to be run, whatever could not. It takes
+// nothing. What a file is to blame for is an *Error.
+func Check(list []File, arch string) error {
+	_, err := look(list, arch)
+	return err
+}
+
+// look looks at every file of a list.
+func look(list []File, arch string) ([]looked, error) {
+	if err := checkPaths(list); err != nil {
+		return nil, err
+	}
+	var all []looked
+	var bytes int64
+	for _, f := range list {
+		l, err := lookAt(f, list, arch)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+		bytes += l.info.Size()
+	}
+	if bytes > MaxBytes {
+		largest := slices.MaxFunc(all, func(a, b looked) int { return int(min(max(a.info.Size()-b.info.Size(), -1), 1)) })
+		return nil, refuse(largest.File, "it has %s, and the files of a machine together have %s: %s are possible; leave out what servers do not need (debugging symbols: strip)",
+			mib(largest.info.Size()), mib(bytes), mib(MaxBytes))
+	}
+	return all, nil
+}
+
+// mib writes a number of bytes.
+func mib(bytes int64) string { return fmt.Sprintf("%.4g MiB", float64(bytes)/(1<<20)) }
+
+// lookAt looks at one file of a list.
+func lookAt(f File, list []File, arch string) (looked, error) {
+	src, info, err := open(f)
+	if err != nil {
+		return looked{}, err
+	}
+	defer src.Close()
+	if !f.Exec || info.Size() > MaxBytes { // too large is said of the list
+		return looked{f, info}, nil
+	}
+	if runtime.GOOS != "windows" && info.Mode()&0o111 == 0 { // Windows has no such bit
+		return looked{}, refuse(f, "it is to be run, but is not executable: chmod +x %s", f.Source)
+	}
+	if err := canRun(f, list, io.NewSectionReader(src, 0, info.Size()), arch); err != nil {
+		return looked{}, err
+	}
+	return looked{f, info}, nil
+}
+
+// open opens the source of a file. It never waits, whatever has that name.
+func open(f File) (*os.File, fs.FileInfo, error) {
+	if f.Source == "" {
+		return nil, nil, refuse(f, "no file on this computer is named for it: name one")
+	}
+	src, err := regular.Open(f.Source)
+	if err == nil {
+		info, statErr := src.Stat()
+		if statErr == nil {
+			return src, info, nil
+		}
+		src.Close()
+		err = statErr
+	}
+	var why *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, refuse(f, "there is no such file: build it, or correct its name")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, nil, refuse(f, "it cannot be read: permission denied: chmod +r %s, or run squall as its owner", f.Source)
+	case errors.Is(err, regular.Err) && errors.As(err, &why):
+		return nil, nil, refuse(f, "%s: name a file", strings.TrimPrefix(why.Err.Error(), regular.Err.Error()+": "))
+	case errors.As(err, &why):
+		err = why.Err
+	}
+	return nil, nil, refuse(f, "it cannot be read: %w", err)
+}

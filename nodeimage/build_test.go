@@ -210,6 +210,39 @@ func TestMutantsBuild(t *testing.T) {
 	}
 }
 
+// TestMutantsFailTheirTests: a scripted test of the server passes on the correct
+// node, as all tests do, and fails on the mutant that it is there for. So each of
+// these bugs is one, whatever a storm finds.
+func TestMutantsFailTheirTests(t *testing.T) {
+	machinetest.NotShort(t, "it compiles the server's tests with known bugs")
+	root, err := FindRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mutant, test := range map[string]string{
+		"early-txn-reads": "TestTransactionReadsAtItsPlace",
+		"lost-locks":      "TestSnapshotKeepsLocks",
+		"short-lists":     "TestSnapshotKeepsLists",
+	} {
+		t.Run(mutant, func(t *testing.T) {
+			m, err := mutants.Find(mutant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := m.Overlay(root, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "^"+test+"$", "./nodeimage/kv")
+			cmd.Dir = root
+			out, err := cmd.CombinedOutput()
+			if err == nil || !bytes.Contains(out, []byte("--- FAIL: "+test)) {
+				t.Errorf("%s does not fail on it: %v\n%s", test, err, out)
+			}
+		})
+	}
+}
+
 func TestRootFS(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "node")
 	if err := os.WriteFile(binary, []byte("program"), 0o600); err != nil {

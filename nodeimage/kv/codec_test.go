@@ -250,10 +250,10 @@ func TestLaterCommandsRoundTrip(t *testing.T) {
 			if _, err := decodeCommand(append(bytes.Clone(raw), 0)); err == nil {
 				t.Error("accepted with a byte too many")
 			}
-			if _, err := decodeEntry(append(appendTime(nil, 7), raw...)); (err == nil) != c.op.timed() {
+			if err := new(command).takeEntry(append(appendTime(nil, 7), raw...)); (err == nil) != c.op.timed() {
 				t.Errorf("with the time in front: %v", err)
 			}
-			if _, err := decodeEntry(raw); (err == nil) == c.op.timed() {
+			if err := new(command).takeEntry(raw); (err == nil) == c.op.timed() {
 				t.Errorf("without the time: %v", err)
 			}
 			if _, err := decodeCommand(append(appendTime(nil, 7), raw...)); err == nil {

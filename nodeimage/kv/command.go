@@ -179,50 +179,53 @@ func appendBytes(buf, b []byte) []byte {
 
 var errTruncated = errors.New("cut off")
 
-// decodeEntry reads a command as it stands in the log, all of b: with the time
-// where it needs one. The result points into b.
-func decodeEntry(b []byte) (command, error) {
+// takeEntry reads a command as it stands in the log, all of b: with the time
+// where it needs one. The result points into b. On an error it is of no use.
+func (c *command) takeEntry(b []byte) error {
 	if len(b) == 0 || b[0] != markTime {
-		c, err := decodeCommand(b)
+		err := c.take(b)
 		if err == nil && c.op.timed() {
 			err = fmt.Errorf("%v without the time", c.op)
 		}
-		return c, err
+		return err
 	}
 	if len(b) < 9 {
-		return command{}, errTruncated
+		return errTruncated
 	}
-	c, err := decodeCommand(b[9:])
-	if err != nil {
-		return c, err
+	if err := c.take(b[9:]); err != nil {
+		return err
 	}
 	lease := binary.BigEndian.Uint64(b[1:])
 	if !c.op.timed() || lease > uint64(maxLeaseTime) {
-		return c, fmt.Errorf("%v at the lease time %d", c.op, lease)
+		return fmt.Errorf("%v at the lease time %d", c.op, lease)
 	}
 	c.rest.time = time.Duration(lease)
-	return c, nil
+	return nil
 }
 
 // decodeCommand reads a request's body, all of b. The result points into b.
-func decodeCommand(b []byte) (command, error) {
-	var c command
-	var err error
+func decodeCommand(b []byte) (c command, err error) {
+	err = c.take(b)
+	return c, err
+}
+
+// take is decodeCommand into c, which is empty.
+func (c *command) take(b []byte) (err error) {
 	if len(b) > 0 && b[0] == markSession {
 		c.rest = &rest{}
 		if b, err = c.rest.takeSession(b[1:]); err != nil {
-			return c, fmt.Errorf("session: %w", err)
+			return fmt.Errorf("session: %w", err)
 		}
 	}
 	if len(b) == 0 {
-		return c, errors.New("empty request")
+		return errors.New("empty request")
 	}
 	c.op, b = Op(b[0]), b[1:]
 	switch {
 	case c.op < OpGet || c.op > lastOp:
-		return c, fmt.Errorf("unknown operation %d", uint8(c.op))
+		return fmt.Errorf("unknown operation %d", uint8(c.op))
 	case c.rest != nil && (c.op.Reads() || c.op == OpRegister):
-		return c, fmt.Errorf("%v is for no session", c.op)
+		return fmt.Errorf("%v is for no session", c.op)
 	case c.op == OpRegister:
 	case c.op == OpTxn || c.op == OpReadTxn:
 		b, err = c.takeTxn(b)
@@ -234,7 +237,7 @@ func decodeCommand(b []byte) (command, error) {
 	if err == nil && len(b) != 0 {
 		err = fmt.Errorf("%d bytes too many", len(b))
 	}
-	return c, err
+	return err
 }
 
 func (r *rest) takeSession(b []byte) (left []byte, err error) {
@@ -316,6 +319,9 @@ func (c *command) takeLock(b []byte) (left []byte, err error) {
 
 // takeUvarint reads a number off the front of b.
 func takeUvarint(b []byte) (v uint64, left []byte, err error) {
+	if len(b) > 0 && b[0] < 0x80 { // most often
+		return uint64(b[0]), b[1:], nil
+	}
 	v, size := binary.Uvarint(b)
 	if size <= 0 {
 		return 0, b, errTruncated

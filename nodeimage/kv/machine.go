@@ -64,8 +64,8 @@ func NewMachine() *Machine {
 // returns is a response; for a command that no server proposes it is a failure,
 // and the state is as before.
 func (m *Machine) Apply(index uint64, raw []byte) any {
-	c, err := decodeEntry(raw)
-	if err != nil {
+	var c command
+	if err := c.takeEntry(raw); err != nil {
 		return noEffect(CodeInternal, "command in the log: "+err.Error())
 	}
 	var r response
@@ -77,7 +77,7 @@ func (m *Machine) Apply(index uint64, raw []byte) any {
 	default:
 		r = m.apply(index, &c)
 	}
-	if r == (response{status: statusOK}) {
+	if r.status == statusOK && !r.value.Present {
 		return m.done
 	}
 	return r
@@ -100,6 +100,9 @@ func (m *Machine) apply(index uint64, c *command) response {
 func (m *Machine) Query(c *command) response {
 	if c.op == OpReadTxn {
 		return m.transact(c.rest.txn)
+	}
+	if e, present := m.entryOf(c.key); c.op == OpGet && e.list == nil { // most often
+		return response{status: statusOK, value: Value{Data: e.value, Present: present}}
 	}
 	return m.keyed(c)
 }

@@ -34,6 +34,9 @@ type environment struct {
 	// Weaker says what does not hold of the machines' isolation here that holds
 	// elsewhere (docs/isolation.md); one line each.
 	Weaker []string `json:"weaker,omitempty"`
+	// LogsShortened are the machines whose log became too long, and has a beginning
+	// and an end only.
+	LogsShortened []string `json:"logsShortened,omitempty"`
 	// Seconds from the begin of the run to each step ("down" counts from its
 	// own begin).
 	Seconds map[string]float64 `json:"seconds"`
@@ -69,6 +72,13 @@ func (e *environment) isolated(is protocol.Isolation) {
 			e.Weaker = append(e.Weaker, line)
 		}
 	}
+}
+
+// shortened notes that the log of a machine is too long.
+func (e *environment) shortened(machine string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.LogsShortened = append(e.LogsShortened, machine)
 }
 
 func (e *environment) write(dir string) error {

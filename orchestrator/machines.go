@@ -129,6 +129,7 @@ func (r *run) openLog(machine string) (*boundedLog, error) {
 	}
 	log, err := newBoundedLog(filepath.Join(folder, serverLog), func() {
 		r.log.Warn("a log is too long: from here on only its end is kept", "machine", machine, "MiB", maxLogHead>>20)
+		r.env.shortened(machine)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("keep the log of %s: %w", machine, err)

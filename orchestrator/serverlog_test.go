@@ -2,9 +2,11 @@ package orchestrator
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +80,40 @@ func TestAFloodOfLogIsBounded(t *testing.T) {
 	}
 	if len(text) > 3<<20 || !bytes.HasSuffix(text, []byte("the last words\n")) {
 		t.Errorf("%d bytes, ending %q", len(text), text[max(0, len(text)-40):])
+	}
+}
+
+// TestAShortenedLogIsTold: in env.json, for the report, and once for each machine.
+func TestAShortenedLogIsTold(t *testing.T) {
+	r, _ := recordedRun(t)
+	defer func() {
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+		for _, log := range r.logs {
+			if err := log.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for _, machine := range []string{"n1", "n2", "n3"} {
+		log, err := r.openLog(machine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.head = 10
+		for range map[string]int{"n1": 1, "n2": 0, "n3": 5}[machine] {
+			if _, err := log.Write([]byte("more than ten bytes")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := r.env.write(r.dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(r.dir, EnvFile))
+	var env environment
+	if err != nil || json.Unmarshal(text, &env) != nil || !slices.Equal(env.LogsShortened, []string{"n1", "n3"}) {
+		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -97,6 +97,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	if busy := r.env.get("load", "overloaded"); busy != "" {
 		p.Notices = append(p.Notices, clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
 	}
+	p.addShortened(r.env.list("logsShortened"))
 	if res.Stopped != "" {
 		p.Headline += ", " + clip(res.Stopped, maxShownText)
 		p.Meaning += " This covers only the part of the test that ran."
@@ -128,6 +129,18 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 		}
 	}
 	return p
+}
+
+// addShortened says which logs have a beginning and an end only.
+func (p *page) addShortened(machines []string) {
+	if len(machines) == 0 {
+		return
+	}
+	text := fmt.Sprintf("The log of %s is too long to be kept whole: nodes/%[1]s/server.log", machines[0])
+	if len(machines) > 1 {
+		text = fmt.Sprintf("The logs of %s are too long to be kept whole: nodes/*/server.log", strings.Join(machines, ", "))
+	}
+	p.Notices = append(p.Notices, clip(text+" has the beginning and the end, and says between them how much is missing.", maxShownText))
 }
 
 // advice is something to do, and the command that does it, if one does.

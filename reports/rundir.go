@@ -134,6 +134,18 @@ func (d document) get(names ...string) string {
 	return ""
 }
 
+// list finds the texts of an array in the document.
+func (d document) list(name string) (texts []string) {
+	m, _ := d.fields.(map[string]any)
+	values, _ := m[name].([]any)
+	for _, v := range values {
+		if text, ok := v.(string); ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
 // input is the history as package measure takes it; an empty one when there is
 // none.
 func (r *run) input() measure.Input {

@@ -232,6 +232,9 @@ func TestMissingAndDamaged(t *testing.T) {
 		{"a damaged plan", overwrite(planFile, "{]"), nil, []string{"plan.json is damaged"}},
 		{"an overloaded host", overwrite(envFile, `{"load":{"words":{"before":"2 cores, load 3","during":"load at most <b>80"},"overloaded":"load 80 on 2 cores"}}`), nil,
 			[]string{"The host was overloaded: load 80 on 2 cores", "Before the test", "2 cores, load 3", "load at most &lt;b&gt;80"}},
+		{"a log that is too long", overwrite(envFile, `{"logsShortened":["n<2"]}`), nil,
+			[]string{"The log of n&lt;2 is too long to be kept whole: nodes/n&lt;2/server.log has the beginning and the end"}},
+		{"logs that are too long", overwrite(envFile, `{"logsShortened":["n1","n3"]}`), nil, []string{"The logs of n1, n3 are too long"}},
 		{"a damaged environment", overwrite(envFile, "[1,"), nil, []string{"env.json is damaged"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

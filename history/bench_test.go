@@ -32,23 +32,25 @@ func loadOps(n int) []Op {
 		op.Return = op.Call + 600_000 + int64(rng.ExpFloat64()*500_000)
 		now[c] = op.Return
 		value := fmt.Sprint(i + 1)
+		var r Register
 		switch p := rng.IntN(10); {
 		case p < 5:
 			op.Func = Read
 			if last[slot] != "" {
-				op.Result = Some(last[slot])
+				r.Result = Some(last[slot])
 			}
 		case p < 8:
-			op.Func, op.Value = Write, Some(value)
+			op.Func, r.Value = Write, Some(value)
 			last[slot] = value
 		default:
-			op.Func, op.Expect, op.Value = CAS, Some(last[slot]), Some(value)
-			if op.Swapped = rng.IntN(2) == 0; op.Swapped {
+			op.Func, r.Expect, r.Value = CAS, Some(last[slot]), Some(value)
+			if r.Swapped = rng.IntN(2) == 0; r.Swapped {
 				last[slot] = value
 			} else {
-				op.Result = Some(fmt.Sprint(i))
+				r.Result = Some(fmt.Sprint(i))
 			}
 		}
+		op.SetRegister(r)
 		ops = append(ops, op)
 	}
 	return ops
@@ -74,7 +76,7 @@ func nodeEvents(n int) []NodeEvent {
 // size before and after it is packed.
 func record(b *testing.B, path string, ops []Op, nodes []NodeEvent) (live, packed int64) {
 	b.Helper()
-	rec, err := Create(path, Header{Test: "bench", Nodes: []string{"n1", "n2", "n3", "n4", "n5"}})
+	rec, err := Create(path, Header{Test: "bench", Nodes: []string{"n1", "n2", "n3", "n4", "n5"}, Functions: RegisterFunctions()})
 	must(b, err)
 	for i := range ops {
 		must(b, rec.Append(Record{Op: &ops[i]}))

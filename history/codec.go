@@ -20,7 +20,7 @@ const openOutcome = "invoke"
 // An outcome that is none of OK, Fail and Info is written as info: the one
 // that claims nothing.
 //
-// Strings keep their bytes. A byte that is not part of valid UTF-8 is written
+// In and Out are written as they are: see Data.Valid. Strings keep their bytes. A byte that is not part of valid UTF-8 is written
 // as the escape \udcXX, XX being the byte (as Python's surrogateescape does
 // it); no valid text contains that code point, so it reads back unmistakably.
 func AppendOp(buf []byte, op *Op, open bool) []byte {
@@ -37,20 +37,15 @@ func AppendOp(buf []byte, op *Op, open bool) []byte {
 	buf = strconv.AppendInt(buf, op.Process, 10)
 	buf = appendField(buf, `,"n":`, op.Node)
 	buf = appendField(buf, `,"f":`, string(op.Func))
-	buf = appendField(buf, `,"k":`, op.Key)
-	if op.Value.Present || op.Func == CAS || op.Func == Write {
-		buf = appendValue(buf, `,"v":`, op.Value)
-	}
-	if op.Expect.Present || op.Func == CAS {
-		buf = appendValue(buf, `,"x":`, op.Expect)
+	buf = appendOptional(buf, `,"k":`, op.Key)
+	if op.In != "" {
+		buf = append(append(buf, `,"i":`...), op.In...)
 	}
 	if !open {
-		if writesResult(op) {
-			buf = appendValue(buf, `,"r":`, op.Result)
+		if op.Out != "" {
+			buf = append(append(buf, `,"o":`...), op.Out...)
 		}
-		if op.Error != "" {
-			buf = appendField(buf, `,"e":`, op.Error)
-		}
+		buf = appendOptional(buf, `,"e":`, op.Error)
 	}
 	buf = append(buf, `,"t":`...)
 	buf = strconv.AppendInt(buf, op.Call, 10)
@@ -62,20 +57,6 @@ func AppendOp(buf []byte, op *Op, open bool) []byte {
 		buf = append(buf, `,"final":true`...)
 	}
 	return append(buf, '}', '\n')
-}
-
-// writesResult says whether a line holds "r". A CAS with outcome ok and no "r"
-// is one that took effect; an absent key that was found is "r":null.
-func writesResult(op *Op) bool {
-	if op.Outcome == OK {
-		switch op.Func {
-		case Read:
-			return true
-		case CAS:
-			return !op.Swapped
-		}
-	}
-	return op.Result.Present
 }
 
 // AppendNode appends the line of one node event, newline included, to buf. It
@@ -162,13 +143,6 @@ func appendCount(buf []byte, key string, n uint64) []byte {
 		return buf
 	}
 	return strconv.AppendUint(append(buf, key...), n, 10)
-}
-
-func appendValue(buf []byte, key string, v Value) []byte {
-	if !v.Present {
-		return append(append(buf, key...), "null"...)
-	}
-	return appendField(buf, key, v.Data)
 }
 
 const hexDigits = "0123456789abcdef"

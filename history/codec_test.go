@@ -18,28 +18,26 @@ func TestOpLines(t *testing.T) {
 		open bool
 		want string
 	}{
-		{"write", Op{Process: 12, Node: "n1", Func: Write, Key: "r3", Value: Some("81"), Outcome: OK, Call: 100, Return: 130},
-			false, `{"op":"ok","p":12,"n":"n1","f":"write","k":"r3","v":"81","t":100,"d":30}`},
-		{"read", Op{Process: 1, Node: "n2", Func: Read, Key: "r3", Result: Some("81"), Outcome: OK, Call: 5, Return: 6, Final: true},
-			false, `{"op":"ok","p":1,"n":"n2","f":"read","k":"r3","r":"81","t":5,"d":1,"final":true}`},
-		{"read of nothing", Op{Process: 1, Node: "n2", Func: Read, Key: "r3", Outcome: OK, Call: 5, Return: 6},
-			false, `{"op":"ok","p":1,"n":"n2","f":"read","k":"r3","r":null,"t":5,"d":1}`},
+		{"write", Op{Process: 12, Node: "n1", Func: Write, Key: "r3", In: `"81"`, Outcome: OK, Call: 100, Return: 130},
+			false, `{"op":"ok","p":12,"n":"n1","f":"write","k":"r3","i":"81","t":100,"d":30}`},
+		{"read", Op{Process: 1, Node: "n2", Func: Read, Key: "r3", Out: `"81"`, Outcome: OK, Call: 5, Return: 6, Final: true},
+			false, `{"op":"ok","p":1,"n":"n2","f":"read","k":"r3","o":"81","t":5,"d":1,"final":true}`},
+		{"read of nothing", Op{Process: 1, Node: "n2", Func: Read, Key: "r3", Out: Null, Outcome: OK, Call: 5, Return: 6},
+			false, `{"op":"ok","p":1,"n":"n2","f":"read","k":"r3","o":null,"t":5,"d":1}`},
 		{"read failed", Op{Process: 1, Node: "n2", Func: Read, Key: "r3", Outcome: Fail, Error: "no leader", Call: 5, Return: 6},
 			false, `{"op":"fail","p":1,"n":"n2","f":"read","k":"r3","e":"no leader","t":5,"d":1}`},
-		{"cas swapped", Op{Process: 1, Node: "n2", Func: CAS, Key: "k", Expect: Some("a"), Value: Some("b"), Swapped: true, Outcome: OK, Call: 5, Return: 6},
-			false, `{"op":"ok","p":1,"n":"n2","f":"cas","k":"k","v":"b","x":"a","t":5,"d":1}`},
-		{"cas found another", Op{Process: 1, Node: "n2", Func: CAS, Key: "k", Expect: Some("a"), Value: Some("b"), Result: Some("c"), Outcome: OK, Call: 5, Return: 6},
-			false, `{"op":"ok","p":1,"n":"n2","f":"cas","k":"k","v":"b","x":"a","r":"c","t":5,"d":1}`},
-		{"cas found nothing", Op{Process: 1, Node: "n2", Func: CAS, Key: "k", Expect: Some("a"), Value: Some("b"), Outcome: OK, Call: 5, Return: 6},
-			false, `{"op":"ok","p":1,"n":"n2","f":"cas","k":"k","v":"b","x":"a","r":null,"t":5,"d":1}`},
-		{"cas that creates", Op{Process: 1, Node: "n2", Func: CAS, Key: "k", Value: Some("b"), Outcome: Info, Error: "timeout", Call: 5, Return: 6},
-			false, `{"op":"info","p":1,"n":"n2","f":"cas","k":"k","v":"b","x":null,"e":"timeout","t":5,"d":1}`},
+		{"cas", Op{Process: 1, Node: "n2", Func: CAS, Key: "k", In: `["a","b"]`, Out: True, Outcome: OK, Call: 5, Return: 6},
+			false, `{"op":"ok","p":1,"n":"n2","f":"cas","k":"k","i":["a","b"],"o":true,"t":5,"d":1}`},
+		{"cas of unknown outcome", Op{Process: 1, Node: "n2", Func: CAS, Key: "k", In: `[null,"b"]`, Outcome: Info, Error: "timeout", Call: 5, Return: 6},
+			false, `{"op":"info","p":1,"n":"n2","f":"cas","k":"k","i":[null,"b"],"e":"timeout","t":5,"d":1}`},
 		{"delete", Op{Process: 1, Node: "n2", Func: Delete, Key: "k", Outcome: OK, Call: 5, Return: 6},
 			false, `{"op":"ok","p":1,"n":"n2","f":"delete","k":"k","t":5,"d":1}`},
-		{"under way", Op{Process: 1, Node: "n2", Func: Write, Key: "k", Value: Some("9"), Call: 5},
-			true, `{"op":"invoke","p":1,"n":"n2","f":"write","k":"k","v":"9","t":5}`},
-		{"escapes", Op{Process: -1, Node: "", Func: Write, Key: "\"\\\n\x01é\xff\u2028", Value: Some(""), Outcome: OK, Call: math.MinInt64, Return: math.MinInt64},
-			false, `{"op":"ok","p":-1,"n":"","f":"write","k":"\"\\\n\u0001é\udcff` + "\u2028" + `","v":"","t":-9223372036854775808,"d":0}`},
+		{"under way", Op{Process: 1, Node: "n2", Func: Write, Key: "k", In: `"9"`, Call: 5},
+			true, `{"op":"invoke","p":1,"n":"n2","f":"write","k":"k","i":"9","t":5}`},
+		{"over several keys", Op{Process: 1, Node: "n2", Func: "txn", In: `[["r","x",null],["append","y",[1,-2.5e+9]]]`, Out: `{"x":[],"y":{}}`, Outcome: OK, Call: 5, Return: 6},
+			false, `{"op":"ok","p":1,"n":"n2","f":"txn","i":[["r","x",null],["append","y",[1,-2.5e+9]]],"o":{"x":[],"y":{}},"t":5,"d":1}`},
+		{"escapes", Op{Process: -1, Node: "", Func: Write, Key: "\"\\\n\x01é\xff\u2028", In: Text("\"\\\n\x01é\xff\u2028"), Outcome: OK, Call: math.MinInt64, Return: math.MinInt64},
+			false, `{"op":"ok","p":-1,"n":"","f":"write","k":"\"\\\n\u0001é\udcff` + "\u2028" + `","i":"\"\\\n\u0001é\udcff` + "\u2028" + `","t":-9223372036854775808,"d":0}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,12 +63,12 @@ func TestOpLines(t *testing.T) {
 }
 
 func TestParseUnusualLines(t *testing.T) {
-	want := &Op{Process: 1, Node: "n1", Func: Read, Key: "k/😀", Result: Some("a\xffb"), Outcome: OK, Call: 10, Return: 15}
+	want := &Op{Process: 1, Node: "n1", Func: Read, Key: "k/😀", Out: `"a\udcffb"`, Outcome: OK, Call: 10, Return: 15}
 	for _, line := range []string{
-		`{"op":"ok","p":1,"n":"n1","f":"read","k":"k\/\ud83d\ude00","r":"a\udcffb","t":10,"d":5}`,
-		`{ "op": "ok", "p": 1, "n": "n1", "f": "read", "k": "k/😀", "r": "a\udcffb", "t": 10, "d": 5 }`,
-		`{"d":5,"t":10,"r":"a\uDCFFb","k":"k/😀","f":"read","n":"n1","p":1,"op":"ok","final":false,"later":{"x":[1]}}`,
-		"{\"op\":\"ok\",\"p\":1,\"n\":\"n1\",\"f\":\"read\",\"k\":\"k/😀\",\"r\":\"a\xffb\",\"t\":10,\"d\":5}",
+		`{"op":"ok","p":1,"n":"n1","f":"read","k":"k\/\ud83d\ude00","o":"a\udcffb","t":10,"d":5}`,
+		`{ "op": "ok", "p": 1, "n": "n1", "f": "read", "k": "k/😀", "o": "a\udcffb", "t": 10, "d": 5 }`,
+		`{"d":5,"t":10,"o":"a\uDCFFb","k":"k/😀","f":"read","n":"n1","p":1,"op":"ok","final":false,"later":{"x":[1]}}`,
+		"{\"op\":\"ok\",\"p\":1,\"n\":\"n1\",\"f\":\"read\",\"k\":\"k/😀\",\"o\":\"a\xffb\",\"t\":10,\"d\":5}",
 	} {
 		rec, open, err := ParseLine([]byte(line))
 		if err != nil || open {
@@ -86,8 +84,8 @@ func TestParseUnusualLines(t *testing.T) {
 func TestParseBadLines(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{``, "not a line of a history"},
-		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","r":"2","t":1,"d":1}`, `the key "r" occurs twice`},
-		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","r":"1","t":1,"d":1,"R":"2"}`, `the key "R" occurs twice`},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","o":"1","o":"2","t":1,"d":1}`, `the key "o" occurs twice`},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","o":"1","t":1,"d":1,"O":"2"}`, `the key "O" occurs twice`},
 		{`{"node":"n1","boot":1,"e":"vote","t":1,"node":"n2"}`, `the key "node" occurs twice`},
 		{`{"mark":"up","t":1} {"mark":"done","t":2}`, "something follows the JSON object"},
 		{`[]`, "not a line of a history"},
@@ -103,6 +101,11 @@ func TestParseBadLines(t *testing.T) {
 		{`{"op":"ok","p":1,"n":"n1","f":"read","k":3,"t":1,"d":1}`, `bad value of "k"`},
 		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","t":9223372036854775808,"d":1}`, `bad value of "t"`},
 		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","t":1,"d":1}}`, "not a line of a history"},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","o":[1,],"t":1,"d":1}`, "not a line of a history"},
+		{`{"op":"ok","p":1,"n":"n1","f":"read","k":"k","o":` + strings.Repeat("[", maxNested+2) + strings.Repeat("]", maxNested+2) + `,"t":1,"d":1}`, `bad value of "o"`},
+		{`{"op":"fail","p":1,"n":"n1","f":"read","k":"k","o":"1","t":1,"d":1}`, `has an answer "o"`},
+		{`{"op":"info","p":1,"n":"n1","f":"read","k":"k","o":null,"t":1,"d":1}`, `has an answer "o"`},
+		{`{"op":"invoke","p":1,"n":"n1","f":"read","k":"k","o":null,"t":1}`, `with an answer`},
 		{`{"fault":7}`, "decode a line of a history"},
 		{`{"node":"n1","boot":"x"}`, "decode a line of a history"},
 	} {
@@ -122,22 +125,41 @@ func anyString() *rapid.Generator[string] {
 	)
 }
 
-func anyValue() *rapid.Generator[Value] {
-	return rapid.Custom(func(t *rapid.T) Value {
-		if rapid.Bool().Draw(t, "present") {
-			return Some(anyString().Draw(t, "data"))
+// anyData draws JSON values of every kind.
+func anyData(depth int) *rapid.Generator[Data] {
+	return rapid.Custom(func(t *rapid.T) Data {
+		kinds := 6
+		if depth == 0 {
+			kinds = 4
 		}
-		return None
+		switch rapid.IntRange(0, kinds-1).Draw(t, "kind") {
+		case 0:
+			return rapid.SampledFrom([]Data{Null, True, False}).Draw(t, "word")
+		case 1, 2:
+			return Text(anyString().Draw(t, "text"))
+		case 3:
+			return Data(rapid.StringMatching(`-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,9})?([eE][+-]?[0-9]{1,3})?`).Draw(t, "number"))
+		case 4:
+			return List(rapid.SliceOfN(anyData(depth-1), 0, 4).Draw(t, "list")...)
+		}
+		object := Data("{")
+		for i, key := range rapid.SliceOfN(anyString(), 0, 4).Draw(t, "keys") {
+			if i > 0 {
+				object += ","
+			}
+			object += Text(key) + ":" + anyData(depth-1).Draw(t, "field")
+		}
+		return object + "}"
 	})
 }
 
-// anyOp draws operations that can be: each function with the fields that it has.
+// anyOp draws operations that can be.
 func anyOp() *rapid.Generator[Op] {
 	return rapid.Custom(func(t *rapid.T) Op {
 		op := Op{
 			Process: rapid.Int64().Draw(t, "process"),
 			Node:    anyString().Draw(t, "node"),
-			Func:    rapid.SampledFrom([]Func{Read, Write, CAS, Delete}).Draw(t, "func"),
+			Func:    Func(anyString().Draw(t, "func")),
 			Key:     anyString().Draw(t, "key"),
 			Outcome: rapid.SampledFrom([]Outcome{OK, Fail, Info}).Draw(t, "outcome"),
 			Error:   anyString().Draw(t, "error"),
@@ -145,15 +167,11 @@ func anyOp() *rapid.Generator[Op] {
 			Final:   rapid.Bool().Draw(t, "final"),
 		}
 		op.Return = op.Call + rapid.Int64Range(0, math.MaxInt64-max(op.Call, 0)).Draw(t, "length")
-		if op.Func == Write || op.Func == CAS {
-			op.Value = Some(anyString().Draw(t, "value"))
+		if rapid.Bool().Draw(t, "asks") {
+			op.In = anyData(3).Draw(t, "in")
 		}
-		if op.Func == CAS {
-			op.Expect = anyValue().Draw(t, "expect")
-			op.Swapped = op.Outcome == OK && rapid.Bool().Draw(t, "swapped")
-		}
-		if op.Outcome == OK && (op.Func == Read || op.Func == CAS && !op.Swapped) {
-			op.Result = anyValue().Draw(t, "result")
+		if op.Outcome == OK && rapid.Bool().Draw(t, "answers") {
+			op.Out = anyData(3).Draw(t, "out")
 		}
 		return op
 	})
@@ -175,6 +193,9 @@ func TestOpRoundTrip(t *testing.T) {
 		}
 		if diff := cmp.Diff(op, *rec.Op); diff != "" {
 			t.Fatalf("%q (-want +got):\n%s", line, diff)
+		}
+		if err := op.checkData(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
@@ -244,8 +265,9 @@ func TestOtherRecordsRoundTrip(t *testing.T) {
 }
 
 func FuzzParseLine(f *testing.F) {
-	f.Add([]byte(`{"op":"ok","p":12,"n":"n1","f":"write","k":"r3","v":"81","t":123456789,"d":812345}`))
-	f.Add([]byte(`{"op":"invoke","p":-1,"n":"n1","f":"cas","k":"\udcff","v":null,"x":"\ud83d","t":1,"final":true}`))
+	f.Add([]byte(`{"op":"ok","p":12,"n":"n1","f":"write","k":"r3","i":"81","t":123456789,"d":812345}`))
+	f.Add([]byte(`{"op":"invoke","p":-1,"n":"n1","f":"cas","k":"\udcff","i":[null, "\ud83d"],"t":1,"final":true}`))
+	f.Add([]byte(`{"op":"ok","p":1,"n":"n1","f":"txn","i":[[0,-1.5e+3],{}],"o":{"é":[{"a":"\/"},true]},"t":1,"d":1}`))
 	f.Add([]byte(`{"node":"n1","boot":1,"e":"members","t":5,"members":["a","b"],"i":18446744073709551615}`))
 	f.Add([]byte(`{"fault":"kill","id":1,"phase":"inject","targets":null,"t":1,"end":2}`))
 	f.Add([]byte(`{"mark":"up","t":1}`))
@@ -253,6 +275,11 @@ func FuzzParseLine(f *testing.F) {
 		rec, open, err := ParseLine(line)
 		if err != nil {
 			return
+		}
+		if rec.Op != nil {
+			if err := rec.Op.checkData(); err != nil {
+				t.Fatalf("%q was read as data that cannot be: %v", line, err)
+			}
 		}
 		var again []byte
 		if rec.Op != nil {

@@ -104,7 +104,9 @@ func (f *Follower) nextFrame() bool {
 func (f *Follower) next(take func(Record)) (err error) {
 	if !f.begun {
 		f.header, f.valid, f.lines, err = beginHistory(f.frames, f.lines)
-		f.begun = err == nil
+		if f.begun = err == nil; f.begun {
+			f.parser.begin(f.header)
+		}
 		return err
 	}
 	line, rest, whole := bytes.Cut(f.lines, []byte{'\n'})

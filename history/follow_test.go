@@ -12,13 +12,13 @@ import (
 // one, each once.
 func TestFollowerTakesEveryRecordOnce(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), FileName)
-	r, err := Create(whole, Header{Test: "grows", Nodes: []string{"n1"}})
+	r, err := Create(whole, Header{Test: "grows", Nodes: []string{"n1"}, Functions: RegisterFunctions()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const ops = 500
 	for i := range int64(ops) {
-		op := Op{Process: i, Node: "n1", Func: Write, Key: "k", Value: Some(fmt.Sprint(i)), Outcome: OK, Call: i, Return: i + 1}
+		op := Op{Process: i, Node: "n1", Func: Write, Key: "k", In: Text(fmt.Sprint(i)), Outcome: OK, Call: i, Return: i + 1}
 		if err := r.Append(Record{Op: &op}); err != nil {
 			t.Fatal(err)
 		}
@@ -95,12 +95,12 @@ func follow(t *testing.T, text []byte, step int) (got []Record, h Header) {
 func TestFollowerKeepsItsBudget(t *testing.T) {
 	var text []byte
 	path := filepath.Join(t.TempDir(), FileName)
-	r, err := Create(path, Header{Nodes: []string{"n1"}})
+	r, err := Create(path, Header{Nodes: []string{"n1"}, Functions: RegisterFunctions()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range int64(2000) {
-		text = AppendOp(text, &Op{Process: i, Node: "n1", Func: Read, Key: "k", Outcome: OK, Call: i, Return: i}, false)
+		text = AppendOp(text, &Op{Process: i, Node: "n1", Func: Read, Key: "k", Out: Null, Outcome: OK, Call: i, Return: i}, false)
 	}
 	if err := r.AppendLines(text); err != nil {
 		t.Fatal(err)

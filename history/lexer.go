@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// lexer reads the JSON that this package writes: one flat object a line,
-// without spaces. It gives up (ok=false) on anything else, and the caller then
+// lexer reads the JSON that this package writes: one object a line, without
+// spaces. It gives up (ok=false) on anything else, and the caller then
 // asks encoding/json, which either knows better or has the error message.
 type lexer struct {
 	b []byte
@@ -37,7 +37,7 @@ func (l *lexer) key() (key []byte, more, ok bool) {
 		return nil, false, false
 	}
 	l.i++
-	key, escaped, ok := l.raw()
+	key, escaped, ok := l.quoted()
 	if !ok || escaped || l.i >= len(l.b) || l.b[l.i] != ':' {
 		return nil, false, false
 	}
@@ -45,8 +45,8 @@ func (l *lexer) key() (key []byte, more, ok bool) {
 	return key, true, true
 }
 
-// raw returns the bytes between the quotes of the string that begins here.
-func (l *lexer) raw() (s []byte, escaped, ok bool) {
+// quoted returns the bytes between the quotes of the string that begins here.
+func (l *lexer) quoted() (s []byte, escaped, ok bool) {
 	if l.i >= len(l.b) || l.b[l.i] != '"' {
 		return nil, false, false
 	}
@@ -70,7 +70,7 @@ func (l *lexer) raw() (s []byte, escaped, ok bool) {
 // text returns the string that begins here, unescaped. The result may share
 // the line's memory.
 func (l *lexer) text() ([]byte, bool) {
-	s, escaped, ok := l.raw()
+	s, escaped, ok := l.quoted()
 	if !ok || !escaped {
 		return s, ok
 	}
@@ -118,6 +118,139 @@ func (l *lexer) integer() (int64, bool) {
 		return int64(n), true
 	}
 	return 0, false
+}
+
+// data returns the text of the JSON value that begins here, in the form that Data
+// has. The result may share the line's memory.
+func (l *lexer) data() ([]byte, bool) {
+	start := l.i
+	if l.plain(0) {
+		return l.b[start:l.i], true
+	}
+	l.i = start
+	return l.canonical(nil, 0)
+}
+
+// plain steps over a value that is in the form that Data has, and in which that is
+// seen at once: without escapes, and all of it ASCII.
+func (l *lexer) plain(depth int) bool {
+	if l.i >= len(l.b) {
+		return false
+	}
+	switch c := l.b[l.i]; c {
+	case '"':
+		for i := l.i + 1; i < len(l.b); i++ {
+			switch c := l.b[i]; {
+			case c == '"':
+				l.i = i + 1
+				return true
+			case c == '\\', c < 0x20, c >= utf8.RuneSelf:
+				return false
+			}
+		}
+		return false
+	case '[', '{':
+		end := c + 2 // of both kinds
+		l.i++
+		for first := true; !l.word(string(end)); first = false {
+			if depth == maxNested || !first && !l.word(",") {
+				return false
+			}
+			if c == '{' && !(l.i < len(l.b) && l.b[l.i] == '"' && l.plain(depth) && l.word(":")) {
+				return false
+			}
+			if !l.plain(depth + 1) {
+				return false
+			}
+		}
+		return true
+	}
+	return l.word("null") || l.word("true") || l.word("false") || l.number()
+}
+
+// canonical appends the value that begins here, after spaces, in the form that Data has.
+func (l *lexer) canonical(buf []byte, depth int) ([]byte, bool) {
+	l.spaces()
+	if l.i >= len(l.b) {
+		return nil, false
+	}
+	start := l.i
+	switch c := l.b[l.i]; c {
+	case '"':
+		s, ok := l.text()
+		return appendString(buf, string(s)), ok
+	case '[', '{':
+		l.i++
+		return l.nested(append(buf, c), c+2, depth+1)
+	}
+	ok := l.word("null") || l.word("true") || l.word("false") || l.number()
+	return append(buf, l.b[start:l.i]...), ok
+}
+
+// nested appends what stands in a list or an object, up to its end.
+func (l *lexer) nested(buf []byte, end byte, depth int) (_ []byte, ok bool) {
+	for first := true; ; first = false {
+		l.spaces()
+		switch {
+		case l.word(string(end)):
+			return append(buf, end), true
+		case depth > maxNested:
+			return nil, false
+		case first:
+		case !l.word(","):
+			return nil, false
+		default:
+			buf = append(buf, ',')
+		}
+		if end == '}' {
+			l.spaces()
+			s, ok := l.text()
+			if !ok {
+				return nil, false
+			}
+			buf = append(appendString(buf, string(s)), ':')
+			if l.spaces(); !l.word(":") {
+				return nil, false
+			}
+		}
+		if buf, ok = l.canonical(buf, depth); !ok {
+			return nil, false
+		}
+	}
+}
+
+func (l *lexer) spaces() {
+	for l.i < len(l.b) && (l.b[l.i] == ' ' || l.b[l.i] == '\t' || l.b[l.i] == '\n' || l.b[l.i] == '\r') {
+		l.i++
+	}
+}
+
+// number steps over any number of JSON.
+func (l *lexer) number() bool {
+	l.word("-")
+	whole := l.i
+	if !l.decimals() || l.b[whole] == '0' && l.i-whole > 1 {
+		return false
+	}
+	if l.word(".") && !l.decimals() {
+		return false
+	}
+	if l.word("e") || l.word("E") {
+		if !l.word("+") {
+			l.word("-")
+		}
+		return l.decimals()
+	}
+	return true
+}
+
+// decimals steps over digits; false when there are none.
+func (l *lexer) decimals() bool {
+	start := l.i
+	for l.i < len(l.b) && l.b[l.i]-'0' <= 9 {
+		l.i++
+	}
+	return l.i > start
 }
 
 // unescape undoes the escapes of a JSON string. \udcXX on its own, with XX of

@@ -167,7 +167,7 @@ func TestLongBatchesAreCut(t *testing.T) {
 	n := 0
 	for ; len(lines) < 12<<20; n++ {
 		op := *writeOp(n)
-		op.Value = Some(strings.Repeat("x", 1000) + fmt.Sprint(n))
+		op.In = Text(strings.Repeat("x", 1000) + fmt.Sprint(n))
 		op.Process = int64(n)
 		lines = AppendOp(lines, &op, false)
 	}
@@ -181,7 +181,7 @@ func TestLongBatchesAreCut(t *testing.T) {
 		t.Errorf("packed: %v", err)
 	}
 	long := *writeOp(1)
-	long.Value = Some(strings.Repeat("x", maxLine))
+	long.In = Text(strings.Repeat("x", maxLine))
 	rec, err = Create(path, testHeader())
 	must(t, err)
 	defer rec.Close()

@@ -12,7 +12,8 @@ import (
 
 // ParseLine decodes one line of a history, which must not be its header; a
 // newline at its end is allowed. open says that the record is an operation
-// still under way: it has no outcome yet (see AppendOp).
+// still under way: it has no outcome yet (see AppendOp). The line is one of
+// FormatVersion.
 //
 // Lines as this package writes them are decoded by hand. Any other JSON that
 // means the same (spaces, another order of keys, unknown keys) is accepted too,
@@ -29,6 +30,10 @@ type parser struct {
 	// scratch, if there is one, takes each operation in turn: a reader that copies
 	// them away at once spares a million small pieces of memory.
 	scratch *Op
+	// version is that of the format, 0: FormatVersion.
+	version int
+	// funcs are the functions of the history.
+	funcs []Func
 }
 
 // A history in which more than this many different keys, nodes and errors
@@ -36,6 +41,14 @@ type parser struct {
 const maxInterned = 1 << 16
 
 func newParser() *parser { return &parser{strings: make(map[string]string)} }
+
+// begin makes it the parser of a history's lines.
+func (p *parser) begin(h Header) {
+	p.version = h.Version
+	for _, f := range h.Functions {
+		p.funcs = append(p.funcs, f.Name)
+	}
+}
 
 // intern returns b as a string, the same one for the same bytes.
 func (p *parser) intern(b []byte) string {
@@ -83,7 +96,7 @@ func (p *parser) hold(op Op) *Op {
 
 // op decodes an operation as AppendOp writes it.
 func (p *parser) op(line []byte) (op Op, open, ok bool) {
-	var d opDraft
+	d := opDraft{version: p.version}
 	l := lexer{b: line}
 	for {
 		key, more, ok := l.key()
@@ -123,15 +136,14 @@ func (p *parser) opField(d *opDraft, l *lexer, key string) (ok bool) {
 		s, ok = l.text()
 		d.op.Key = p.intern(s)
 		return d.once(hasKey) && ok
-	case "v":
-		d.op.Value, ok = l.value()
-		return d.once(hasValue) && ok
-	case "x":
-		d.op.Expect, ok = l.value()
-		return d.once(hasExpect) && ok
-	case "r":
-		d.op.Result, ok = l.value()
-		return d.once(hasResult) && ok
+	case "i":
+		d.op.In, ok = l.asData()
+		return d.once(hasIn) && ok && d.version != 1
+	case "o":
+		d.op.Out, ok = l.asData()
+		return d.once(hasOut) && ok && d.version != 1
+	case "v", "x", "r":
+		return d.version == 1 && d.fieldOf1(l, key)
 	case "e":
 		s, ok = l.text()
 		d.op.Error = p.intern(s)
@@ -149,12 +161,15 @@ func (p *parser) opField(d *opDraft, l *lexer, key string) (ok bool) {
 	return false
 }
 
-func (l *lexer) value() (Value, bool) {
-	if l.word("null") {
-		return None, true
+// asData returns constants for what is common, so that nothing is allocated.
+func (l *lexer) asData() (Data, bool) {
+	text, ok := l.data()
+	for _, d := range [...]Data{Null, True} {
+		if string(text) == string(d) {
+			return d, ok
+		}
 	}
-	s, ok := l.text()
-	return Some(string(s)), ok
+	return Data(text), ok
 }
 
 // outcomeString and function return constants for what is common, so that
@@ -169,7 +184,7 @@ func outcomeString(b []byte) string {
 }
 
 func (p *parser) function(b []byte) Func {
-	for _, f := range [...]Func{Read, Write, CAS, Delete} {
+	for _, f := range p.funcs {
 		if string(b) == string(f) {
 			return f
 		}
@@ -395,8 +410,11 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 // because encoding/json would replace bytes that are not UTF-8. Keys that are not
 // known are left out.
 func (p *parser) slowOp(fields []field) (Op, bool, error) {
-	known := []string{"op", "p", "n", "f", "k", "v", "x", "r", "e", "t", "d", "final"}
-	var d opDraft
+	known := []string{"op", "p", "n", "f", "k", "e", "t", "d", "final", "i", "o"}
+	if p.version == 1 {
+		known = append(known[:len(known)-2], "v", "x", "r")
+	}
+	d := opDraft{version: p.version}
 	for _, f := range fields {
 		if !slices.Contains(known, f.key) || (f.key == "final" && string(f.raw) == "false") {
 			continue

@@ -20,7 +20,7 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("the history has format version %d, and this squall knows version %d only: read it with the squall that recorded it, or a newer one",
+	return fmt.Sprintf("the history has format version %d, and this squall knows versions 1 to %d: read it with the squall that recorded it, or a newer one",
 		e.Version, FormatVersion)
 }
 
@@ -103,6 +103,7 @@ func (r *Reader) readHeader() error {
 	if err != nil {
 		return r.damage(1, err)
 	}
+	r.parser.begin(r.header)
 	r.line = 1
 	return nil
 }
@@ -120,8 +121,11 @@ func beginHistory(frames *frameReader, lines []byte) (h Header, v *validator, re
 	if h.Format != formatName {
 		return Header{}, nil, nil, fmt.Errorf("not a history: the format is %q, not %q", h.Format, formatName)
 	}
-	if h.Version != FormatVersion {
+	if h.Version < 1 || h.Version > FormatVersion {
 		return Header{}, nil, nil, &VersionError{Version: h.Version}
+	}
+	if h.Version == 1 {
+		h.Functions = RegisterFunctions()
 	}
 	if h.Numbered {
 		if len(rest) > 0 {
@@ -270,7 +274,7 @@ var errLongLine = fmt.Errorf("the line is longer than %d MiB, which no recorder 
 // completes reports whether op is the end of the operation that was begun.
 func completes(op, begun *Op) bool {
 	return op.Node == begun.Node && op.Func == begun.Func && op.Key == begun.Key &&
-		op.Value == begun.Value && op.Expect == begun.Expect && op.Final == begun.Final
+		op.In == begun.In && op.Final == begun.Final
 }
 
 // History is a whole history in memory.

@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// FormatVersion is the version of the log that this package writes. A reader
-// refuses a version that it does not know.
-const FormatVersion = 1
+// FormatVersion is the version of the log that this package writes. Version 1,
+// which knew registers alone, is read as well: see register.go. A reader refuses a
+// version that it does not know.
+const FormatVersion = 2
 
 // Header is the first line of every history.
 type Header struct {
 	Format   string    `json:"format"`  // always "squall-history"
-	Version  int       `json:"version"` // FormatVersion
+	Version  int       `json:"version"` // FormatVersion; 1 in a file of that version
 	Squall   string    `json:"squall"`  // version of the tool that recorded it
 	Test     string    `json:"test"`
 	System   string    `json:"system"`
@@ -27,23 +28,12 @@ type Header struct {
 	Seed     uint64    `json:"seed"`
 	Mono     int64     `json:"mono"` // CLOCK_MONOTONIC at the start of the test, ns
 	Wall     time.Time `json:"wall"` // the same moment on the wall clock
+	// Functions are what the operations do. No operation does anything else.
+	Functions Functions `json:"functions,omitempty"`
 	// Numbered says that every frame but the header's has its number and its count
 	// of lines before it, and the file an end: see docs/history-format.md.
 	Numbered bool `json:"numbered,omitempty"`
 }
-
-// Value is a value in a key-value system, or its absence (a key that does not
-// exist). In JSON it is a string, or null.
-type Value struct {
-	Data    string
-	Present bool
-}
-
-// Some is a value that is there; None is an absent one.
-func Some(s string) Value { return Value{Data: s, Present: true} }
-
-// None is the value of a key that does not exist.
-var None = Value{}
 
 // Outcome says what is known of an operation.
 type Outcome string
@@ -61,17 +51,6 @@ const (
 // history tells no end: its Return is then only when the history ends.
 const ErrorUnderWay = "still under way when the history ended"
 
-// Func is what an operation does.
-type Func string
-
-// The functions of the register workload.
-const (
-	Read   Func = "read"
-	Write  Func = "write"
-	CAS    Func = "cas"
-	Delete Func = "delete"
-)
-
 // Op is one client operation, from its call to its return.
 //
 // A process runs one operation at a time. After an operation with outcome
@@ -80,11 +59,9 @@ type Op struct {
 	Process int64
 	Node    string // the node that the client spoke to
 	Func    Func
-	Key     string
-	Value   Value // what a write or CAS wants to store
-	Expect  Value // what a CAS expects to find
-	// Result is what a read found, or what a failed CAS found instead of Expect.
-	Result  Value
+	Key     string // "" for an operation over several keys
+	In      Data   // what was asked for; "" where the function takes nothing
+	Out     Data   // what was answered; "" for nothing, and unless Outcome is OK
 	Outcome Outcome
 	Error   string // why it failed, or why its outcome is unknown
 	Call    int64  // ns
@@ -92,9 +69,6 @@ type Op struct {
 	// Info it is when the client gave up: the operation itself may take effect
 	// at any time after Call.
 	Return int64
-	// Swapped is true for a CAS that answered OK and took effect. A CAS with
-	// outcome OK and !Swapped changed nothing and found Result.
-	Swapped bool
 	// Final marks the operations made after every fault was healed: those that show
 	// whether the cluster serves again, and the final reads.
 	Final bool

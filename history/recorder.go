@@ -147,7 +147,11 @@ func (r *Recorder) Append(rec Record) error {
 	if len(buf)-before > maxLine {
 		return errLongLine
 	}
-	if err := r.valid.record(rec, false); err != nil {
+	err = r.valid.record(rec, false)
+	if err == nil && rec.Op != nil {
+		err = rec.Op.checkData()
+	}
+	if err != nil {
 		return fmt.Errorf("not recorded, because it cannot be: %w", err)
 	}
 	r.buf = buf

@@ -24,11 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 func testHeader() Header {
 	return Header{Format: formatName, Version: FormatVersion, Squall: "test", Test: "t", System: "raftkv", Workload: "register",
-		Nodes: []string{"n1", "n2", "n3"}, Seed: 7, Mono: 1000, Wall: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC), Numbered: true}
+		Functions: RegisterFunctions(), Nodes: []string{"n1", "n2", "n3"}, Seed: 7, Mono: 1000, Wall: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC), Numbered: true}
 }
 
 func writeOp(i int) *Op {
-	return &Op{Process: int64(i % 10), Node: "n1", Func: Write, Key: fmt.Sprintf("r%d", i/300), Value: Some(fmt.Sprint(i)),
+	return &Op{Process: int64(i % 10), Node: "n1", Func: Write, Key: fmt.Sprintf("r%d", i/300), In: Text(fmt.Sprint(i)),
 		Outcome: OK, Call: int64(1000 + i*10), Return: int64(1000 + i*10 + 25)}
 }
 
@@ -290,7 +290,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestSkippableAndEmptyFrames(t *testing.T) {
 	// Frames without numbers, as others' tools write them.
-	header := `{"format":"squall-history","version":1,"nodes":["n1"]}` + "\n"
+	header := `{"format":"squall-history","version":2,"functions":[{"name":"write","text":"write"}],"nodes":["n1"]}` + "\n"
 	ops := string(AppendOp(AppendOp(nil, writeOp(1), false), writeOp(2), false))
 	var out []byte
 	out = append(out, historytest.Pack(t, []byte(header))...)

@@ -37,8 +37,11 @@ const (
 // process in order in checkProcesses.
 type validator struct {
 	header Header
-	nodes  map[string]*nodeLife
-	faults map[int]*faultLife
+	// register says that the operations are those of registers: the header lists just
+	// their functions. Those of version 1 are seen to while they are read.
+	register bool
+	nodes    map[string]*nodeLife
+	faults   map[int]*faultLife
 	// slack is how much earlier than the header a time may be: the error of the
 	// clocks' comparison.
 	slack int64
@@ -78,6 +81,10 @@ func newValidator(h Header) (*validator, error) {
 		}
 		v.nodes[name] = &nodeLife{}
 	}
+	if err := h.Functions.check(); err != nil {
+		return nil, fmt.Errorf("the header: %w", err)
+	}
+	v.register = h.Version != 1 && slices.Equal(h.Functions, RegisterFunctions())
 	return v, nil
 }
 
@@ -131,6 +138,14 @@ func (v *validator) op(op *Op, open bool) error {
 	}
 	if !v.named(op.Node) {
 		return v.stranger("an operation", op.Node)
+	}
+	if !v.header.Functions.Have(op.Func) {
+		return fmt.Errorf("unknown function %s; the header lists %s", excerpt([]byte(op.Func)), v.header.Functions)
+	}
+	if v.register {
+		if _, err := op.AsRegister(); err != nil {
+			return err
+		}
 	}
 	if err := v.time("the call", op.Call); err != nil || open {
 		return err

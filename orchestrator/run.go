@@ -17,6 +17,7 @@ import (
 	"squall/nemesis"
 	"squall/nodeimage"
 	"squall/nodeimage/files"
+	"squall/workloads"
 )
 
 // Config is what a run needs beside its test.
@@ -175,7 +176,7 @@ func (r *run) openHistory() error {
 	r.mono = r.clock.now()
 	r.recorder, err = history.Create(filepath.Join(r.dir, history.FileName), history.Header{
 		Squall: r.cfg.Version, Test: r.plan.Test.Name, System: r.plan.Test.System, Workload: r.plan.Test.Workload,
-		Nodes: r.plan.Nodes, Seed: r.plan.Test.Seed, Mono: r.mono, Wall: time.Now().UTC(),
+		Functions: functionsOf(r.plan.Test.Workload), Nodes: r.plan.Nodes, Seed: r.plan.Test.Seed, Mono: r.mono, Wall: time.Now().UTC(),
 	})
 	return err
 }
@@ -186,6 +187,16 @@ func (r *run) earliest() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.mono - r.clock.bound
+}
+
+// functionsOf are what the operations of a workload do. An experiment, which has no
+// workload, has no operations either.
+func functionsOf(workload string) history.Functions {
+	w, err := workloads.Find(workload)
+	if err != nil {
+		return nil
+	}
+	return w.Functions()
 }
 
 // record is the history, nil before openHistory.

@@ -130,7 +130,7 @@ func TestHandsOnTheOperations(t *testing.T) {
 	const impatient = 20 // clients that wait for one node, each under a process of its own
 	begin := in.Header.Mono + 6e9
 	for i := range int64(impatient) {
-		in.Ops = append(in.Ops, history.Op{Process: 5000 + i, Node: "n1", Func: history.Read, Key: "k1",
+		in.Ops = append(in.Ops, history.Op{Process: 5000 + i, Node: "n1", Func: history.Read, Out: history.Null, Key: "k1",
 			Outcome: history.OK, Call: begin + i*1e6, Return: begin + 5e8 + i*1e6})
 	}
 	dir, _ := write(t, in, judged(in))

@@ -198,7 +198,8 @@ func (p *packer) op(op *history.Op, mono int64, row int) {
 	if !known {
 		look = 2
 	}
-	if op.Swapped {
+	said := op.Register()
+	if said.Swapped {
 		look |= 4
 	}
 	if op.Final {
@@ -207,7 +208,7 @@ func (p *packer) op(op *history.Op, mono int64, row int) {
 	p.buf = append(p.buf, look, byte(p.function(op.Func)))
 	p.buf = binary.AppendUvarint(p.buf, uint64(p.nodes[op.Node]))
 	p.buf = binary.AppendUvarint(p.buf, p.text(op.Key))
-	for _, v := range []history.Value{op.Value, op.Expect, op.Result} {
+	for _, v := range []history.Value{said.Value, said.Expect, said.Result} {
 		if v.Present {
 			p.buf = binary.AppendUvarint(p.buf, p.text(v.Data)+1)
 		} else {

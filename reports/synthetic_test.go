@@ -30,7 +30,7 @@ const stormMono = int64(987_654_321_000_000)
 func newStorm(seed uint64, seconds, clients int, interval time.Duration, faults bool) measure.Input {
 	s := &storm{rng: rand.New(rand.NewPCG(seed, seed))}
 	s.in.Header = history.Header{
-		Format: "squall-history", Version: 1, Squall: "test", Test: "raftkv-register", System: "raftkv",
+		Format: "squall-history", Version: history.FormatVersion, Functions: history.RegisterFunctions(), Squall: "test", Test: "raftkv-register", System: "raftkv",
 		Workload: "register", Nodes: []string{"n1", "n2", "n3", "n4", "n5"}, Seed: seed, Mono: stormMono,
 		Wall: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC),
 	}
@@ -181,7 +181,7 @@ func (s *storm) load(begin, end float64, clients int, interval time.Duration) {
 	for k := range 20 {
 		t := ns(end + 0.55 + float64(k)/1000)
 		s.in.Ops = append(s.in.Ops, history.Op{Process: 1_000_000 + int64(k), Node: "n1", Func: history.Read,
-			Key: fmt.Sprintf("k%d", k), Outcome: history.OK, Call: t, Return: t + 700_000, Final: true})
+			Key: fmt.Sprintf("k%d", k), Out: history.Null, Outcome: history.OK, Call: t, Return: t + 700_000, Final: true})
 	}
 	slices.SortFunc(s.in.Ops, func(a, b history.Op) int { return int(a.Call - b.Call) })
 }
@@ -194,7 +194,6 @@ func (s *storm) op(process, t int64) history.Op {
 	took := int64(900_000 * math.Exp(s.rng.NormFloat64()*0.35))
 	if op.Func != history.Read {
 		took += 700_000
-		op.Value = history.Some(fmt.Sprint(t))
 	}
 	if inside(s.slow, t) != nil {
 		took = int64(float64(took) * (1.2 + 3*s.rng.Float64()*s.rng.Float64()))
@@ -210,6 +209,7 @@ func (s *storm) op(process, t int64) history.Op {
 		}
 	}
 	op.Return = op.Call + took
+	op.SetRegister(history.Register{Value: history.Some(fmt.Sprint(t))})
 	return op
 }
 

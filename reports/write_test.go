@@ -179,7 +179,7 @@ func TestEveryRunGetsAPage(t *testing.T) {
 	cut.Marks, cut.Faults, cut.Nodes, cut.Ops = storm.Marks[:3], storm.Faults[:3], storm.Nodes[:9], storm.Ops[:200]
 	failing := newStorm(3, 5, 2, 20*time.Millisecond, false)
 	for i := range failing.Ops {
-		failing.Ops[i].Outcome = history.Fail
+		failing.Ops[i].Outcome, failing.Ops[i].Out = history.Fail, ""
 	}
 	forever := storm
 	forever.Faults = storm.Faults[:1]

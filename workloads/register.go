@@ -32,6 +32,9 @@ func (Register) Describe() string {
 	return "read, write and compare-and-set unique values on several keys; every key must be linearizable"
 }
 
+// Functions are those of a register.
+func (Register) Functions() history.Functions { return history.RegisterFunctions() }
+
 // Checkers are linearizability, key by key, Raft's own promises where the
 // system writes a trace of them, whether the cluster came back after the storm,
 // and whether there was enough to judge.
@@ -77,9 +80,9 @@ type register struct {
 // keyView is what a client knows of a key when it picks its operation.
 type keyView struct {
 	key    string
-	number int           // of the key: slot + generation × slots
-	seen   history.Value // last value seen by any client
-	call   int64         // when the operation that saw it was called
+	number int          // of the key: slot + generation × slots
+	seen   history.Data // last value seen by any client
+	call   int64        // when the operation that saw it was called
 }
 
 // slot is a place for one key in use.
@@ -93,7 +96,7 @@ type slot struct {
 }
 
 func freshKey(number int) keyView {
-	return keyView{key: "r" + strconv.Itoa(number), number: number}
+	return keyView{key: "r" + strconv.Itoa(number), number: number, seen: history.Null}
 }
 
 // take counts one operation on the key in slot i and returns what is known of
@@ -157,16 +160,22 @@ func (g *register) Observe(op *history.Op) {
 }
 
 // observed is the value that the key held after the operation.
-func observed(op *history.Op) (history.Value, bool) {
-	switch {
-	case op.Outcome != history.OK || len(op.Key) < 2:
-		return history.None, false
-	case op.Func == history.Read, op.Func == history.CAS && !op.Swapped:
-		return op.Result, true
-	case op.Func == history.Write, op.Func == history.CAS:
-		return op.Value, true
+func observed(op *history.Op) (history.Data, bool) {
+	if op.Outcome != history.OK || len(op.Key) < 2 {
+		return "", false
 	}
-	return history.None, false
+	switch op.Func {
+	case history.Read:
+		return op.Out, true
+	case history.Write:
+		return op.In, true
+	case history.CAS:
+		if op.Swapped() {
+			return op.Register().Value.AsData(), true
+		}
+		return op.Register().Result.AsData(), true
+	}
+	return "", false
 }
 
 // FinalReads are the keys in use and those just before them, through every
@@ -194,8 +203,8 @@ func (g *register) FinalReads() []FinalRead {
 // Recovery writes to a key of the node's own and reads it.
 func (g *register) Recovery(node string, attempt int) (write, read Intent) {
 	key := "recovery-" + node
-	value := history.Some(node + "-" + strconv.Itoa(attempt+1))
-	return Intent{Func: history.Write, Key: key, Value: value}, Intent{Func: history.Read, Key: key}
+	value := history.Text(node + "-" + strconv.Itoa(attempt+1))
+	return Intent{Func: history.Write, Key: key, In: value}, Intent{Func: history.Read, Key: key}
 }
 
 // Client is the stream of client i.
@@ -238,9 +247,14 @@ func (s *registerStream) pick(view keyView, drawn int, readOnly bool) Intent {
 	// others, and the value names its writer.
 	n := s.client + 1 + s.written*int64(s.g.p.Clients)
 	s.written++
-	in := Intent{Func: history.Write, Key: view.key, Value: history.Some(strconv.FormatInt(n, 10))}
 	if drawn >= mix.Read+mix.Write {
-		in.Func, in.Expect = history.CAS, view.seen
+		return Intent{Func: history.CAS, Key: view.key, In: history.List(view.seen, number(n))}
 	}
-	return in
+	return Intent{Func: history.Write, Key: view.key, In: number(n)}
+}
+
+// number is a number as a register stores it: a string.
+func number(n int64) history.Data {
+	var room [24]byte
+	return history.Data(append(strconv.AppendInt(append(room[:0], '"'), n, 10), '"'))
 }

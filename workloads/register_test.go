@@ -29,7 +29,7 @@ func newRegister(t testing.TB, seed uint64, p Params) Generator {
 // play runs clients in the given order against a perfect store, one operation
 // at a time, and returns what was done.
 func play(g Generator, order []int, readOnly func(i int) bool) []history.Op {
-	store := map[string]history.Value{}
+	store := map[string]history.Value{} // what is not there is None
 	streams := map[int]Stream{}
 	var ops []history.Op
 	for i, c := range order {
@@ -37,20 +37,15 @@ func play(g Generator, order []int, readOnly func(i int) bool) []history.Op {
 			streams[c] = g.Client(c)
 		}
 		in := streams[c].Next(readOnly(i))
-		op := history.Op{Process: int64(c), Func: in.Func, Key: in.Key, Value: in.Value, Expect: in.Expect,
+		op := history.Op{Process: int64(c), Func: in.Func, Key: in.Key, In: in.In,
 			Outcome: history.OK, Call: int64(2 * i), Return: int64(2*i + 1)}
-		switch in.Func {
-		case history.Read:
-			op.Result = store[in.Key]
-		case history.Write:
-			store[in.Key] = in.Value
-		case history.CAS:
-			if op.Swapped = store[in.Key] == in.Expect; op.Swapped {
-				store[in.Key] = in.Value
-			} else {
-				op.Result = store[in.Key]
-			}
+		r := op.Register()
+		r.Swapped = in.Func == history.CAS && store[in.Key] == r.Expect
+		r.Result = store[in.Key]
+		if in.Func == history.Write || r.Swapped {
+			store[in.Key] = r.Value
 		}
+		op.SetRegister(r)
 		g.Observe(&op)
 		ops = append(ops, op)
 	}
@@ -94,22 +89,26 @@ func TestValuesAreUnique(t *testing.T) {
 		order := rapid.SliceOfN(rapid.IntRange(0, p.Clients-1), 50, 500).Draw(t, "order")
 		keyOf := map[string]string{}
 		for _, op := range play(g, order, never) {
-			if op.Func == history.CAS && op.Expect.Present && keyOf[op.Expect.Data] != op.Key {
-				t.Fatalf("a CAS on %s expects %q, a value of %q", op.Key, op.Expect.Data, keyOf[op.Expect.Data])
+			r, err := op.AsRegister()
+			if err != nil {
+				t.Fatal(err)
 			}
-			if !op.Value.Present {
+			if r.Expect.Present && keyOf[r.Expect.Data] != op.Key {
+				t.Fatalf("a CAS on %s expects %q, a value of %q", op.Key, r.Expect.Data, keyOf[r.Expect.Data])
+			}
+			if !r.Value.Present {
 				if op.Func != history.Read {
 					t.Fatalf("a %s without a value", op.Func)
 				}
 				continue
 			}
-			if _, err := strconv.ParseInt(op.Value.Data, 10, 64); err != nil {
+			if _, err := strconv.ParseInt(r.Value.Data, 10, 64); err != nil {
 				t.Fatal(err)
 			}
-			if other, twice := keyOf[op.Value.Data]; twice {
-				t.Fatalf("%s is written to %s and to %s", op.Value.Data, other, op.Key)
+			if other, twice := keyOf[r.Value.Data]; twice {
+				t.Fatalf("%s is written to %s and to %s", r.Value.Data, other, op.Key)
 			}
-			keyOf[op.Value.Data] = op.Key
+			keyOf[r.Value.Data] = op.Key
 		}
 	})
 }
@@ -129,7 +128,7 @@ func TestMixAndSuccess(t *testing.T) {
 	counts, swapped := map[history.Func]int{}, 0
 	for _, op := range play(newRegister(t, 1, Params{}), randomOrder(10, n), never) {
 		counts[op.Func]++
-		if op.Swapped {
+		if op.Swapped() {
 			swapped++
 		}
 	}
@@ -233,12 +232,12 @@ func TestFinalReads(t *testing.T) {
 // TestOldNews: an answer that was long on its way does not hide a newer one.
 func TestOldNews(t *testing.T) {
 	g := newRegister(t, 1, Params{Keys: 1, Mix: &Mix{Read: 1, CAS: 1000}}).(*register)
-	g.Observe(&history.Op{Func: history.Write, Key: "r0", Value: history.Some("7"), Outcome: history.OK, Call: 20})
-	g.Observe(&history.Op{Func: history.Read, Key: "r0", Result: history.Some("3"), Outcome: history.OK, Call: 10})
-	g.Observe(&history.Op{Func: history.Write, Key: "r0", Value: history.Some("8"), Outcome: history.Info, Call: 30})
-	g.Observe(&history.Op{Func: history.Write, Key: "r1", Value: history.Some("9"), Outcome: history.OK, Call: 30})
-	g.Observe(&history.Op{Func: history.Write, Key: "mine", Value: history.Some("9"), Outcome: history.OK, Call: 30})
-	if v := g.slots[0].seen; v != history.Some("7") {
+	g.Observe(&history.Op{Func: history.Write, Key: "r0", In: `"7"`, Outcome: history.OK, Call: 20})
+	g.Observe(&history.Op{Func: history.Read, Key: "r0", Out: `"3"`, Outcome: history.OK, Call: 10})
+	g.Observe(&history.Op{Func: history.Write, Key: "r0", In: `"8"`, Outcome: history.Info, Call: 30})
+	g.Observe(&history.Op{Func: history.Write, Key: "r1", In: `"9"`, Outcome: history.OK, Call: 30})
+	g.Observe(&history.Op{Func: history.Write, Key: "mine", In: `"9"`, Outcome: history.OK, Call: 30})
+	if v := g.slots[0].seen; v != `"7"` {
 		t.Errorf("last seen is %+v, want 7", v)
 	}
 }
@@ -253,14 +252,16 @@ func TestConcurrentUse(t *testing.T) {
 			s := g.Client(c)
 			for i := range 3000 {
 				in := s.Next(false)
-				op := history.Op{Func: in.Func, Key: in.Key, Value: in.Value, Result: in.Expect, Outcome: history.OK, Call: int64(i)}
+				op := history.Op{Func: in.Func, Key: in.Key, In: in.In, Outcome: history.OK, Call: int64(i)}
+				r := op.Register()
+				op.SetRegister(history.Register{Value: r.Value, Expect: r.Expect, Result: r.Expect})
 				g.Observe(&op)
-				if in.Value.Present {
+				if r.Value.Present {
 					mu.Lock()
-					if values[in.Value.Data] {
-						t.Errorf("%s is written twice", in.Value.Data)
+					if values[r.Value.Data] {
+						t.Errorf("%s is written twice", r.Value.Data)
 					}
-					values[in.Value.Data] = true
+					values[r.Value.Data] = true
 					mu.Unlock()
 				}
 			}

@@ -18,6 +18,8 @@ type Workload interface {
 	Name() string
 	// Describe is one line for people.
 	Describe() string
+	// Functions are what its operations do, as a history lists them.
+	Functions() history.Functions
 	// Params are the parameters that it takes, and Resolve turns values of all of
 	// them into its settings.
 	Params() declare.Params
@@ -32,10 +34,9 @@ type Workload interface {
 
 // Intent is an operation that a client is to run.
 type Intent struct {
-	Func   history.Func
-	Key    string
-	Value  history.Value // what a write or a CAS stores
-	Expect history.Value // what a CAS expects
+	Func history.Func
+	Key  string
+	In   history.Data // what is asked for; "" where the function takes nothing
 }
 
 // Generator is the load of one test. Its methods are safe for concurrent use.

@@ -180,14 +180,16 @@ func hostileRun(t *testing.T, change func(*history.History)) (out, dir string) {
 		for i := range h.Ops {
 			op := &h.Ops[i]
 			op.Key = nasty
-			for _, v := range []*history.Value{&op.Value, &op.Result} {
+			said := op.Register()
+			for _, v := range []*history.Value{&said.Value, &said.Result} {
 				if v.Present {
 					v.Data = nasty + v.Data
 				}
 			}
+			op.SetRegister(said)
 		}
-		h.Ops[3].Result = history.Some("never written " + hostile)
-		h.Ops[4].Outcome, h.Ops[4].Error, h.Ops[4].Result = history.Fail, hostile, history.None
+		h.Ops[3].Out = history.Text("never written " + hostile)
+		h.Ops[4].Outcome, h.Ops[4].Error, h.Ops[4].Out = history.Fail, hostile, ""
 		for i := range h.Faults {
 			f := &h.Faults[i]
 			f.Name, f.Variant, f.Detail, f.Proof = hostile, hostile, hostile, []string{hostile}
@@ -210,7 +212,7 @@ func TestCommandsOnAHostileRun(t *testing.T) {
 		"a violation": func(*history.History) {},
 		"invalid and stopped": func(h *history.History) {
 			h.Marks = append(h.Marks, history.Mark{Name: history.MarkInvalid, Time: 20e9, Text: hostile}, history.Mark{Name: history.MarkStopped, Time: 20e9, Text: hostile})
-			h.Ops[3].Result = h.Ops[6].Result
+			h.Ops[3].Out = history.Null
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ func recorded(t *testing.T, change func(h *history.History)) (out, dir string) {
 
 func stormOf20s() *history.History {
 	const s = int64(time.Second)
-	h := &history.History{Header: history.Header{Test: "t", System: "raftkv", Workload: "register", Nodes: []string{"n1", "n2", "n3"}, Seed: 7}}
+	h := &history.History{Header: history.Header{Test: "t", System: "raftkv", Workload: "register", Nodes: []string{"n1", "n2", "n3"}, Functions: history.RegisterFunctions(), Seed: 7}}
 	mark := func(name string, at int64) { h.Marks = append(h.Marks, history.Mark{Name: name, Time: at}) }
 	mark(history.MarkUp, 1)
 	mark(history.MarkLeader, s/2)
@@ -70,13 +70,10 @@ func stormOf20s() *history.History {
 	value := history.None
 	add := func(at int64, i int, f history.Func, final bool) {
 		op := history.Op{Process: int64(i % 3), Node: h.Header.Nodes[i%3], Func: f, Key: "r0", Outcome: history.OK, Call: at, Return: at + s/1000, Final: final}
-		switch f {
-		case history.Read:
-			op.Result = value
-		default:
+		if f != history.Read {
 			value = history.Some("v" + time.Duration(at).String())
-			op.Value = value
 		}
+		op.SetRegister(history.Register{Value: value, Result: value})
 		h.Ops = append(h.Ops, op)
 		for _, n := range h.Header.Nodes {
 			at := at + s/2000
@@ -195,7 +192,7 @@ func TestAStoppedRunSaysSo(t *testing.T) {
 func TestAStoppedRunWithAViolation(t *testing.T) {
 	out, _ := recorded(t, func(h *history.History) {
 		stop(h, true)
-		h.Ops[3].Result = history.Some("never written")
+		h.Ops[3].Out = history.Text("never written")
 	})
 	wantAll(t, say(t, out, exitViolation, "check"), "VIOLATION, "+stoppedAt)
 }
@@ -236,7 +233,7 @@ func TestAClusterThatNeverServesAgain(t *testing.T) {
 	out, _ := recorded(t, func(h *history.History) {
 		for i := range h.Ops {
 			if op := &h.Ops[i]; op.Call > 22*s/10 {
-				op.Outcome, op.Error, op.Result = history.Fail, "no leader is known", history.None
+				op.Outcome, op.Error, op.Out = history.Fail, "no leader is known", ""
 			}
 		}
 	})

@@ -13,7 +13,7 @@ func TestActivity(t *testing.T) {
 		return slices.Repeat([]history.Op{{Func: f, Outcome: history.OK}}, n)
 	}
 	base := func() *history.History {
-		h := &history.History{Ops: slices.Concat(ops(60, history.Read), ops(60, history.Write))}
+		h := &history.History{Header: registers(), Ops: slices.Concat(ops(60, history.Read), ops(60, history.Write))}
 		for _, m := range []string{history.MarkLeader, history.MarkLoadBegin, history.MarkDone} {
 			h.Marks = append(h.Marks, history.Mark{Name: m})
 		}
@@ -55,7 +55,7 @@ func TestActivity(t *testing.T) {
 		{"no read", func(h *history.History) { h.Ops = ops(200, history.Write) }, "only 0 operations of the load observed a value"},
 		{"no write", func(h *history.History) { h.Ops = slices.Concat(ops(200, history.Read), ops(9, history.CAS)) }, "only 0 operations of the load wrote a value"},
 		{"cas writes", func(h *history.History) {
-			h.Ops = append(ops(200, history.Read), slices.Repeat([]history.Op{{Func: history.CAS, Outcome: history.OK, Swapped: true}}, 10)...)
+			h.Ops = append(ops(200, history.Read), slices.Repeat([]history.Op{{Func: history.CAS, Outcome: history.OK, Out: history.True}}, 10)...)
 		}, ""},
 		{"stopped", func(h *history.History) { without(h, history.MarkDone) }, "ends before the test did"},
 		{"cut", func(h *history.History) { h.Info.Truncated = "the file ends within a frame" }, "the file ends within a frame"},

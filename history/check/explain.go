@@ -28,9 +28,9 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 	ws := writersOf(k.ops, a)
 	ex := explanation{}
 	against := (*history.Op)(nil) // what was answered before, and speaks against it
-	swapped := a.op.Func == history.CAS && a.op.Swapped
+	said := a.op.Register()
 	switch {
-	case a.op.Func == history.CAS && !a.op.Swapped && a.op.Result == a.op.Expect:
+	case a.op.Func == history.CAS && !said.Swapped && said.Result == said.Expect:
 		ex.sentence = f.tell(a, ": a compare-and-set that found what it expected, and yet failed", "")
 		return ex
 	case a.found.Present && ws.ok == nil && ws.unknown == nil && ws.failed == nil:
@@ -42,10 +42,10 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 		ex.beside = missing(witness.ops, ws.failed)
 		ex.sentence = f.tell(a, f.tookEffect(ws.failed), "")
 		return ex
-	case swapped:
+	case said.Swapped:
 		ex.kind = KindStaleCAS
 		for _, op := range witness.ops {
-			if op != a.op && op.Func == history.CAS && op.Swapped && op.Expect == a.op.Expect {
+			if op != a.op && op.Swapped() && op.Register().Expect == said.Expect {
 				ex.kind, against = KindDoubleGrant, op
 			}
 		}
@@ -86,13 +86,8 @@ func pickSuspect(ops []*history.Op, at int64) (suspect, bool) {
 		if op.Outcome != history.OK {
 			continue
 		}
-		found := op.Result
-		switch {
-		case op.Func == history.Read:
-		case op.Func == history.CAS && op.Swapped:
-			found = op.Expect
-		case op.Func == history.CAS:
-		default:
+		found, looked := observed(op)
+		if !looked {
 			continue
 		}
 		if a.op == nil || a.op.Return != at && op.Return >= a.op.Return || op.Return == at {
@@ -156,16 +151,24 @@ func mayWrite(op *history.Op) bool {
 	case history.Write, history.Delete:
 		return true
 	case history.CAS:
-		return op.Swapped || op.Outcome != history.OK
+		return op.Swapped() || op.Outcome != history.OK
 	}
 	return false
 }
 
-func written(op *history.Op) history.Value {
-	if op.Func == history.Delete {
-		return history.None
+// written is what an operation that may write stores: nothing for a delete.
+func written(op *history.Op) history.Value { return op.Register().Value }
+
+// observed is what an operation that was answered found; false when it does not look.
+func observed(op *history.Op) (found history.Value, looked bool) {
+	if op.Func != history.Read && op.Func != history.CAS {
+		return history.None, false
 	}
-	return op.Value
+	said := op.Register()
+	if said.Swapped {
+		return said.Expect, true
+	}
+	return said.Result, true
 }
 
 // newer is the last operation of the witness that was answered before the suspect
@@ -176,7 +179,7 @@ func newer(ops []*history.Op, a suspect) *history.Op {
 		if op == a.op || op.Outcome != history.OK || op.Return >= a.op.Call {
 			continue
 		}
-		shows := op.Result
+		shows, _ := observed(op)
 		if mayWrite(op) {
 			shows = written(op)
 		}
@@ -199,10 +202,7 @@ func lost(ops []*history.Op, a suspect, write *history.Op) bool {
 		if op == a.op || op.Outcome != history.OK || op.Return <= a.op.Call {
 			continue
 		}
-		found, looked := op.Result, op.Func == history.Read || op.Func == history.CAS && !op.Swapped
-		if op.Func == history.CAS && op.Swapped {
-			found, looked = op.Expect, true
-		}
+		found, looked := observed(op)
 		if !looked {
 			continue
 		}

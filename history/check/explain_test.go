@@ -14,17 +14,13 @@ import (
 // told is one client's operation, short: times in ms, for tables.
 func told(p int64, node string, f history.Func, value string, call, ret int64) history.Op {
 	op := history.Op{Process: p, Node: node, Key: "k", Func: f, Outcome: history.OK, Call: call * 1e6, Return: ret * 1e6}
-	if f == history.Read {
-		op.Result = history.Some(value)
-	} else {
-		op.Value = history.Some(value)
-	}
+	op.SetRegister(history.Register{Value: history.Some(value), Result: history.Some(value)})
 	return op
 }
 
 func taken(p int64, node, from, to string, call, ret int64) history.Op {
 	op := told(p, node, history.CAS, to, call, ret)
-	op.Expect, op.Swapped = history.Some(from), true
+	op.SetRegister(history.Register{Expect: history.Some(from), Value: history.Some(to), Swapped: true})
 	return op
 }
 
@@ -63,7 +59,7 @@ func TestKinds(t *testing.T) {
 			[]string{"answered cas(k) 1→3, but n1 had already acknowledged write(k) ← 2 at 0.004 s."}, 0, 0.006},
 	} {
 		t.Run(string(tt.kind), func(t *testing.T) {
-			in := &Input{History: &history.History{Ops: tt.ops, Nodes: trace, Faults: faults}, Dir: t.TempDir()}
+			in := &Input{History: &history.History{Header: registers(), Ops: tt.ops, Nodes: trace, Faults: faults}, Dir: t.TempDir()}
 			res := Linearizable().Check(t.Context(), in)
 			if res.Verdict != Violation || res.Kind != tt.kind {
 				t.Fatalf("%s, kind %q: %s %s", res.Verdict, res.Kind, res.Summary, res.Explanation)
@@ -120,7 +116,7 @@ func TestLockGrantedTwice(t *testing.T) {
 		at += 4
 	}
 	ops = append(ops, taken(1, "n1", "free", "c1", at, at+1), taken(2, "n2", "free", "c2", at+2, at+3))
-	in := &Input{History: &history.History{Ops: ops}, Dir: t.TempDir()}
+	in := &Input{History: &history.History{Header: registers(), Ops: ops}, Dir: t.TempDir()}
 	res := Linearizable().Check(t.Context(), in)
 	if res.Verdict != Violation || res.Kind != KindDoubleGrant || len(res.Witness) > 3 || res.Start == "" {
 		t.Errorf("%s, %q, %d operations, %q: %s", res.Verdict, res.Kind, len(res.Witness), res.Start, res.Told())
@@ -133,7 +129,7 @@ func TestFirstOfTwoIsShown(t *testing.T) {
 	early := []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4), told(2, "n2", history.Read, "1", 5, 6)}
 	late := told(3, "n1", history.Read, "nowhere", 100, 101)
 	late.Key = "other"
-	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Ops: append(early, late)}})
+	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: append(early, late)}})
 	if res.Key != "k" || res.FirstAt == nil || *res.FirstAt != 0.006 {
 		t.Errorf("key %s, first at %v: %s", res.Key, res.FirstAt, res.Told())
 	}
@@ -145,7 +141,7 @@ func staleMillion(n int) []history.Op {
 }
 
 func TestLargeViolationIsShown(t *testing.T) {
-	in := &Input{History: &history.History{Ops: staleMillion(50_000)}, Dir: t.TempDir()}
+	in := &Input{History: &history.History{Header: registers(), Ops: staleMillion(50_000)}, Dir: t.TempDir()}
 	res := Linearizable().Check(t.Context(), in)
 	if res.Verdict != Violation || len(res.Witness) > 6 || res.FirstAt == nil {
 		t.Errorf("%s, %d operations: %s", res.Verdict, len(res.Witness), res.Told())
@@ -156,7 +152,7 @@ func TestLargeViolationIsShown(t *testing.T) {
 func BenchmarkViolationOfAMillion(b *testing.B) {
 	ops := staleMillion(1_000_000)
 	for b.Loop() {
-		res := Linearizable().Check(b.Context(), &Input{History: &history.History{Ops: ops}})
+		res := Linearizable().Check(b.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}})
 		if res.Verdict != Violation || len(res.Witness) > 6 {
 			b.Fatal(res.Told(), len(res.Witness))
 		}

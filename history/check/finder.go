@@ -124,10 +124,10 @@ func (f *finder) seconds(at int64) float64 { return float64(at-f.in.Mono) / 1e9 
 func (f *finder) rows(ops, beside []*history.Op) []WitnessOp {
 	var out []WitnessOp
 	for _, op := range ops {
-		out = append(out, witnessOp(op, f.in.Mono))
+		out = append(out, witnessOp(op, f.in))
 	}
 	for _, op := range beside {
-		row := witnessOp(op, f.in.Mono)
+		row := witnessOp(op, f.in)
 		row.Beside = true
 		out = append(out, row)
 	}
@@ -148,16 +148,16 @@ func (f *finder) draw(witness minimal, beside []*history.Op, res *Result) {
 	res.Picture = name
 }
 
-// witnessOp is an operation for results.json; begin is the start of the test.
-func witnessOp(op *history.Op, begin int64) WitnessOp {
+// witnessOp is an operation for results.json.
+func witnessOp(op *history.Op, in *Input) WitnessOp {
 	return WitnessOp{
 		Process: op.Process,
 		Node:    op.Node,
-		Text:    describe(op),
+		Text:    describe(in.Functions, op),
 		Outcome: string(op.Outcome),
-		Call:    op.Call - begin,
-		Return:  op.Return - begin,
-		CallS:   float64(op.Call-begin) / 1e9,
+		Call:    op.Call - in.Mono,
+		Return:  op.Return - in.Mono,
+		CallS:   float64(op.Call-in.Mono) / 1e9,
 	}
 }
 

@@ -33,9 +33,10 @@ func FuzzChecker(f *testing.F) {
 			case 0:
 				op.Outcome = history.Fail
 			case 1:
-				op.Result = history.Some(fmt.Sprint(rng.IntN(sh.n + 1)))
+				result := history.Some(fmt.Sprint(rng.IntN(sh.n + 1)))
+				says(op, func(r *history.Register) { r.Result = result })
 			case 2:
-				op.Swapped = !op.Swapped && op.Func == history.CAS && op.Outcome == history.OK
+				says(op, func(r *history.Register) { r.Swapped = !r.Swapped })
 			default:
 				op.Call, op.Return = op.Return, op.Return+rng.Int64N(500)
 			}
@@ -50,7 +51,7 @@ func FuzzChecker(f *testing.F) {
 		if rng.IntN(4) == 0 {
 			time.AfterFunc(time.Duration(rng.Int64N(int64(limits.Time))), cancel)
 		}
-		in := &Input{History: &history.History{Ops: ops, Faults: []history.Fault{{ID: 1, Name: "pause", Phase: history.Inject, Targets: []string{"n2"}}}}, Limits: limits}
+		in := &Input{History: &history.History{Header: registers(), Ops: ops, Faults: []history.Fault{{ID: 1, Name: "pause", Phase: history.Inject, Targets: []string{"n2"}}}}, Limits: limits}
 		if rng.IntN(4) == 0 {
 			in.Dir = t.TempDir()
 		}

@@ -56,11 +56,8 @@ func heldAt(ops []*history.Op, at int64, deadline time.Time) []history.Value {
 		if !answered {
 			continue
 		}
-		found := op.Result
-		if op.Func == history.CAS && op.Swapped {
-			found = op.Expect
-		}
-		if op.Func == history.Read || op.Func == history.CAS {
+		found, looked := observed(op)
+		if looked {
 			t := of(found)
 			t.seen = min(t.seen, op.Return)
 		}

@@ -55,7 +55,7 @@ func TestHeldAtMissesNothing(t *testing.T) {
 			for _, op := range ops {
 				if op.Call <= at {
 					if op.Return >= at && op.Outcome == history.OK {
-						if op.Func == history.Read || op.Func == history.CAS && !op.Swapped {
+						if op.Func == history.Read || op.Func == history.CAS && !op.Swapped() {
 							continue
 						}
 						op.Outcome = history.Info
@@ -64,7 +64,7 @@ func TestHeldAtMissesNothing(t *testing.T) {
 				}
 			}
 			for _, v := range []history.Value{history.None, history.Some("1"), history.Some("2"), history.Some("3"), history.Some("4")} {
-				read := history.Op{Process: 99, Key: "k", Func: history.Read, Result: v, Outcome: history.OK, Call: at, Return: at}
+				read := history.Op{Process: 99, Key: "k", Func: history.Read, Out: v.AsData(), Outcome: history.OK, Call: at, Return: at}
 				if !slices.Contains(held, v) && possible(append(slices.Clone(past), read), 0, history.None) {
 					t.Fatalf("%s may be there at %d, and is not among %v: %+v", showValue(v), at, held, ops)
 				}

@@ -41,6 +41,18 @@ func checkWitness(t *testing.T, in *Input, res Result) {
 	}
 }
 
+// registers is the header of a history of registers.
+func registers(nodes ...string) history.Header {
+	return history.Header{Nodes: nodes, Functions: history.RegisterFunctions()}
+}
+
+// says changes what an operation on a register says.
+func says(op *history.Op, change func(r *history.Register)) {
+	r := op.Register()
+	change(&r)
+	op.SetRegister(r)
+}
+
 // shape says what random operations look like.
 type shape struct {
 	n, clients int
@@ -82,13 +94,13 @@ func simulate(rng *rand.Rand, key string, sh shape) []history.Op {
 		case p == 5 && sh.deletes:
 			op.Func = history.Delete
 		case p < 8:
-			op.Func, op.Value = history.Write, value
+			op.Func, op.In = history.Write, value.AsData()
 		default:
-			op.Func, op.Value = history.CAS, value
-			op.Expect = written[max(0, len(written)-1-rng.IntN(3))]
+			op.Func = history.CAS
+			op.In = history.List(written[max(0, len(written)-1-rng.IntN(3))].AsData(), value.AsData())
 		}
-		if op.Value.Present {
-			written = append(written, op.Value)
+		if op.In != "" {
+			written = append(written, value)
 		}
 		at := op.Call + rng.Int64N(op.Return-op.Call)
 		if rng.IntN(100) < sh.pending {
@@ -111,23 +123,14 @@ func simulate(rng *rand.Rand, key string, sh shape) []history.Op {
 
 // takeEffect gives an operation its answer, and returns the new state.
 func takeEffect(op *history.Op, state history.Value) history.Value {
-	known := op.Outcome == history.OK
-	switch op.Func {
-	case history.Read:
-		if known {
-			op.Result = state
-		}
-		return state
-	case history.CAS:
-		if op.Expect != state {
-			if known {
-				op.Result = state
-			}
-			return state
-		}
-		op.Swapped = known
+	r := op.Register()
+	next := r.Value
+	r.Swapped = op.Func == history.CAS && r.Expect == state
+	if op.Func == history.Read || op.Func == history.CAS && !r.Swapped {
+		r.Result, next = state, state
 	}
-	return op.Value
+	op.SetRegister(r)
+	return next
 }
 
 // anyOps draws a few operations with any answers, right or wrong.
@@ -146,19 +149,21 @@ func anyOps(t *rapid.T, unique bool) []history.Op {
 		}
 		op.Func = rapid.SampledFrom(funcs).Draw(t, "func")
 		op.Outcome = rapid.SampledFrom([]history.Outcome{history.OK, history.OK, history.OK, history.Info, history.Fail}).Draw(t, "outcome")
+		var r history.Register
 		if op.Func == history.Write || op.Func == history.CAS {
-			op.Value = history.Some(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value"))
+			r.Value = history.Some(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value"))
 			if unique {
-				op.Value = history.Some(strconv.Itoa(i + 1))
+				r.Value = history.Some(strconv.Itoa(i + 1))
 			}
 		}
 		if op.Func == history.CAS {
-			op.Expect = small.Draw(t, "expect")
-			op.Swapped = op.Outcome == history.OK && rapid.Bool().Draw(t, "swapped")
+			r.Expect = small.Draw(t, "expect")
+			r.Swapped = op.Outcome == history.OK && rapid.Bool().Draw(t, "swapped")
 		}
-		if op.Outcome == history.OK && (op.Func == history.Read || (op.Func == history.CAS && !op.Swapped)) {
-			op.Result = small.Draw(t, "result")
+		if op.Outcome == history.OK && (op.Func == history.Read || (op.Func == history.CAS && !r.Swapped)) {
+			r.Result = small.Draw(t, "result")
 		}
+		op.SetRegister(r)
 	}
 	return ops
 }
@@ -180,18 +185,18 @@ func possible(ops []history.Op, done int, state history.Value) bool {
 		if done&(1<<i) != 0 || op.Outcome == history.Fail || op.Call > first {
 			continue
 		}
-		next, ok := state, true
+		next, ok, r := state, true, op.Register()
 		switch known := op.Outcome == history.OK; op.Func {
 		case history.Read:
-			ok = !known || op.Result == state
+			ok = !known || r.Result == state
 		case history.CAS:
-			hit := op.Expect == state
+			hit := r.Expect == state
 			if hit {
-				next = op.Value
+				next = r.Value
 			}
-			ok = !known || (hit == op.Swapped && (hit || op.Result == state))
+			ok = !known || (hit == r.Swapped && (hit || r.Result == state))
 		default:
-			next = op.Value
+			next = r.Value
 		}
 		if ok && possible(ops, done|1<<i, next) {
 			return true

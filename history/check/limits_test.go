@@ -44,7 +44,7 @@ func BenchmarkLimits(b *testing.B) {
 			if bad {
 				ops = withStaleRead(ops)
 			}
-			in := Input{History: &history.History{Ops: ops}}
+			in := Input{History: &history.History{Header: registers(), Ops: ops}}
 			name := fmt.Sprintf("%s,bad=%v/", sh, bad)
 			for _, limit := range []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second} {
 				b.Run(name+limit.String(), func(b *testing.B) { benchmarkLimit(b, &in, Limits{Time: limit}, 0) })
@@ -73,7 +73,7 @@ func BenchmarkHardLegal(b *testing.B) {
 				for seed := range uint64(5) {
 					ops := simulate(rand.New(rand.NewPCG(seed, 3)), "k", sh)
 					begin := time.Now()
-					res := Linearizable().Check(b.Context(), &Input{History: &history.History{Ops: ops}, Limits: Limits{Time: 15 * time.Second}})
+					res := Linearizable().Check(b.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}, Limits: Limits{Time: 15 * time.Second}})
 					b.Logf("%s, %.1f s: %s", res.Verdict, time.Since(begin).Seconds(), res.Summary)
 					if res.Verdict == Pass {
 						decided++
@@ -137,10 +137,10 @@ func withStaleRead(ops []history.Op) []history.Op {
 	}
 	end += 1000
 	for i, v := range []string{"new1", "new2"} {
-		ops = append(ops, history.Op{Process: 1 << 40, Node: "n1", Func: history.Write, Key: "k", Value: history.Some(v), Outcome: history.OK,
+		ops = append(ops, history.Op{Process: 1 << 40, Node: "n1", Func: history.Write, Key: "k", In: history.Text(v), Outcome: history.OK,
 			Call: end + int64(i)*10, Return: end + int64(i)*10 + 5})
 	}
-	return append(ops, history.Op{Process: 1<<40 + 1, Node: "n2", Func: history.Read, Key: "k", Result: history.Some("new1"), Outcome: history.OK,
+	return append(ops, history.Op{Process: 1<<40 + 1, Node: "n2", Func: history.Read, Key: "k", Out: history.Text("new1"), Outcome: history.OK,
 		Call: end + 30, Return: end + 35})
 }
 
@@ -152,7 +152,7 @@ func TestRecordMillion(t *testing.T) {
 		t.Skip("SQUALL_RECORD_MILLION names no directory to write the run to")
 	}
 	must(t, os.MkdirAll(dir, 0o755))
-	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "million", System: "raftkv", Nodes: []string{"n1", "n2"}, Workload: "register"})
+	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "million", System: "raftkv", Nodes: []string{"n1", "n2"}, Workload: "register", Functions: history.RegisterFunctions()})
 	must(t, err)
 	ops := staleMillion(1_000_000)
 	must(t, rec.Append(mark(history.MarkLoadBegin)))

@@ -82,7 +82,7 @@ func TestCorrectRegisterPasses(t *testing.T) {
 		}
 		ops := simulate(random(t), "k", sh)
 		for _, c := range []linearizable{{}, {way: searchOnly}} {
-			if res := c.Check(t.Context(), &Input{History: &history.History{Ops: ops}}); res.Verdict != Pass {
+			if res := c.Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}}); res.Verdict != Pass {
 				t.Fatalf("%+v: %s: %s %+v", c, res.Verdict, res.Summary, res.Witness)
 			}
 		}
@@ -94,36 +94,36 @@ func TestCorrectRegisterPasses(t *testing.T) {
 func plant(t *rapid.T, rng *rand.Rand, ops []history.Op) (what string, planted []history.Op) {
 	what = rapid.SampledFrom([]string{"stale read", "lost update", "double cas", "value from nowhere", "read from the future"}).Draw(t, "violation")
 	at := ops[rng.IntN(len(ops))].Return // from here on, in the middle of the others
-	op := func(f history.Func, length int64) history.Op {
+	op := func(f history.Func, length int64, r history.Register) history.Op {
 		o := history.Op{Process: 1000, Node: "n2", Func: f, Key: ops[0].Key, Outcome: history.OK, Call: at + 1, Return: at + 1 + length}
 		at = o.Return
+		o.SetRegister(r)
 		return o
 	}
-	write := op(history.Write, 3)
-	write.Value = history.Some("a")
+	a, b := history.Some("a"), history.Some("b")
+	stores := func(v history.Value) history.Register { return history.Register{Value: v} }
+	finds := func(v history.Value) history.Register { return history.Register{Result: v} }
+	swaps := func(from, to history.Value) history.Register {
+		return history.Register{Expect: from, Value: to, Swapped: true}
+	}
+	write := op(history.Write, 3, stores(a))
 	switch what {
 	case "stale read":
-		over, read := op(history.Write, 3), op(history.Read, 40)
-		over.Value, read.Result = history.Some("b"), history.Some("a")
+		over, read := op(history.Write, 3, stores(b)), op(history.Read, 40, finds(a))
 		return what, append(ops, write, over, read)
 	case "lost update":
-		cas, read := op(history.CAS, 3), op(history.Read, 40)
-		cas.Expect, cas.Value, cas.Swapped, read.Result = history.Some("a"), history.Some("b"), true, history.Some("a")
+		cas, read := op(history.CAS, 3, swaps(a, b)), op(history.Read, 40, finds(a))
 		return what, append(ops, write, cas, read)
 	case "double cas":
-		one, two := op(history.CAS, 30), op(history.CAS, 30)
+		one, two := op(history.CAS, 30, swaps(a, b)), op(history.CAS, 30, swaps(a, history.Some("c")))
 		two.Call, two.Process = one.Call, 1001
-		one.Expect, one.Value, one.Swapped = history.Some("a"), history.Some("b"), true
-		two.Expect, two.Value, two.Swapped = history.Some("a"), history.Some("c"), true
 		return what, append(ops, write, one, two)
 	case "value from nowhere":
-		read := op(history.Read, 40)
-		read.Result = history.Some("never written")
+		read := op(history.Read, 40, finds(history.Some("never written")))
 		return what, append(ops, read)
 	default:
-		read := op(history.Read, 3)
-		late := op(history.Write, 3)
-		late.Value, read.Result = history.Some("b"), history.Some("b")
+		read := op(history.Read, 3, finds(b))
+		late := op(history.Write, 3, stores(b))
 		if rng.IntN(2) == 0 {
 			late.Outcome = history.Info
 		}
@@ -139,7 +139,7 @@ func TestPlantedViolationsAreCaught(t *testing.T) {
 		sh := shape{n: rapid.IntRange(5, 300).Draw(t, "n"), clients: rapid.IntRange(1, 8).Draw(t, "clients"), pending: 10}
 		what, bad := plant(t, rng, simulate(rng, "bad", sh))
 		ops := append(simulate(rng, "good", sh), bad...)
-		in := &Input{History: &history.History{Ops: ops}, Dir: dir}
+		in := &Input{History: &history.History{Header: registers(), Ops: ops}, Dir: dir}
 		res := Linearizable().Check(t.Context(), in)
 		if res.Verdict != Violation || res.Key != "bad" {
 			t.Fatalf("%s: %s: %s", what, res.Verdict, res.Summary)
@@ -164,7 +164,7 @@ func TestPlantedViolationsAreCaughtBySearch(t *testing.T) {
 		rng := random(t)
 		sh := shape{n: rapid.IntRange(5, 60).Draw(t, "n"), clients: 3, pending: 10}
 		what, bad := plant(t, rng, simulate(rng, "bad", sh))
-		res := linearizable{way: searchOnly}.Check(t.Context(), &Input{History: &history.History{Ops: bad}})
+		res := linearizable{way: searchOnly}.Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: bad}})
 		if res.Verdict != Violation || len(res.Witness) > 6 {
 			t.Fatalf("%s: %s: %s", what, res.Verdict, res.Summary)
 		}
@@ -177,11 +177,11 @@ func TestPlantedViolationsAreCaughtBySearch(t *testing.T) {
 func hardKey(key string) []history.Op {
 	var ops []history.Op
 	read := func(v int, call, ret int64) {
-		ops = append(ops, history.Op{Process: int64(100 + len(ops)), Func: history.Read, Key: key, Result: history.Some(strconv.Itoa(v)),
+		ops = append(ops, history.Op{Process: int64(100 + len(ops)), Func: history.Read, Key: key, Out: history.Text(strconv.Itoa(v)),
 			Outcome: history.OK, Call: call, Return: ret})
 	}
 	for i := range 48 {
-		ops = append(ops, history.Op{Process: int64(i), Func: history.Write, Key: key, Value: history.Some(strconv.Itoa(i / 2)),
+		ops = append(ops, history.Op{Process: int64(i), Func: history.Write, Key: key, In: history.Text(strconv.Itoa(i / 2)),
 			Outcome: history.OK, Call: int64(i), Return: 1000 + int64(i)})
 	}
 	for v := range 24 {
@@ -203,12 +203,12 @@ func badKey(key string) []history.Op {
 		return history.Op{Process: 1, Node: "n1", Func: f, Key: key, Outcome: history.OK, Call: at, Return: at + 5}
 	}
 	w, r := op(history.Write, 0), op(history.Read, 10)
-	w.Value = history.Some("1")
+	w.In, r.Out = history.Text("1"), history.Null
 	return []history.Op{w, r}
 }
 
 func TestTimeLimitBites(t *testing.T) {
-	in := &Input{History: &history.History{Ops: append(hardKey("hard"), hardKey("harder")...)}, Limits: Limits{Time: 150 * time.Millisecond, Memory: 1 << 40}}
+	in := &Input{History: &history.History{Header: registers(), Ops: append(hardKey("hard"), hardKey("harder")...)}, Limits: Limits{Time: 150 * time.Millisecond, Memory: 1 << 40}}
 	res := Linearizable().Check(t.Context(), in)
 	if res.Verdict != Unknown || !strings.Contains(res.Summary, "time limit of 150ms") || !strings.Contains(res.Summary, "hard, harder") {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
@@ -216,7 +216,7 @@ func TestTimeLimitBites(t *testing.T) {
 }
 
 func TestMemoryLimitBites(t *testing.T) {
-	in := &Input{History: &history.History{Ops: hardKey("hard")}, Limits: Limits{Time: time.Hour, Memory: littleMemory()}}
+	in := &Input{History: &history.History{Header: registers(), Ops: hardKey("hard")}, Limits: Limits{Time: time.Hour, Memory: littleMemory()}}
 	res := Linearizable().Check(t.Context(), in)
 	if res.Verdict != Unknown || !strings.Contains(res.Summary, "memory limit of") || !strings.Contains(res.Summary, "(hard)") {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
@@ -232,7 +232,7 @@ func TestLimitDoesNotHideViolation(t *testing.T) {
 		{Time: 2 * time.Second, Memory: 1 << 40, Workers: 1},
 		{Time: time.Hour, Memory: littleMemory(), Workers: 1},
 	} {
-		in := &Input{History: &history.History{Ops: ops}, Limits: limits, Dir: t.TempDir()}
+		in := &Input{History: &history.History{Header: registers(), Ops: ops}, Limits: limits, Dir: t.TempDir()}
 		res := Linearizable().Check(t.Context(), in)
 		if res.Verdict != Violation || res.Key != "bad" {
 			t.Errorf("%+v: %s: %s", limits, res.Verdict, res.Summary)
@@ -245,7 +245,7 @@ func TestLimitDoesNotHideViolation(t *testing.T) {
 func TestNotARegister(t *testing.T) {
 	ops := badKey("k")
 	ops[1].Func = "append"
-	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Ops: ops}})
+	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}})
 	if res.Verdict != Unknown || !strings.Contains(res.Summary, `"append"`) {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
 	}
@@ -260,8 +260,8 @@ func TestNotARegister(t *testing.T) {
 func TestHostileKey(t *testing.T) {
 	const evil = "../../<script>alert(1)</script>\x00\xff"
 	ops := badKey(evil)
-	ops[0].Value = history.Some("<img src=x onerror=alert(2)>")
-	in := &Input{History: &history.History{Ops: ops,
+	ops[0].In = history.Text("<img src=x onerror=alert(2)>")
+	in := &Input{History: &history.History{Header: registers(), Ops: ops,
 		Faults: []history.Fault{{ID: 1, Name: "partition", Variant: "</script>", Phase: history.Inject, Begin: 1, End: 2, Targets: []string{"n1"}}},
 	}, Dir: t.TempDir()}
 	res := Linearizable().Check(t.Context(), in)
@@ -305,7 +305,7 @@ func BenchmarkLinearizable(b *testing.B) {
 			for k := range total / perKey {
 				ops = append(ops, simulate(rng, fmt.Sprint("r", k), shape{n: perKey, clients: tt.clients, pending: 1})...)
 			}
-			in := &Input{History: &history.History{Ops: ops}}
+			in := &Input{History: &history.History{Header: registers(), Ops: ops}}
 			b.ReportAllocs()
 			for b.Loop() {
 				if res := tt.c.Check(b.Context(), in); res.Verdict != Pass {

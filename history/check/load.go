@@ -59,13 +59,14 @@ type load struct {
 	ok, reads, writes int
 	lastOK, lastTried int64
 	funcs             map[history.Func]*tally
+	does              history.Functions
 	keys              map[string]*keyTally
 	phases            []phase
 }
 
 // countLoad counts the load. stop is the limit that was reached before the end.
 func countLoad(in *Input, b *budget) (l *load, stop string) {
-	l = &load{funcs: map[history.Func]*tally{}, keys: map[string]*keyTally{}}
+	l = &load{does: in.Functions, funcs: map[history.Func]*tally{}, keys: map[string]*keyTally{}}
 	l.span = loadSpan(in)
 	l.lastOK, l.lastTried = l.from, l.from
 	l.phases = phases(in, l.span)
@@ -171,10 +172,10 @@ func (l *load) count(op *history.Op) {
 	}
 	l.ok++
 	l.lastOK = max(l.lastOK, op.Return)
-	if op.Func == history.Read || op.Func == history.CAS { // a compare-and-set observes, too
+	if l.does.Reads(op.Func) || op.Out != "" { // a compare-and-set observes, too
 		l.reads, k.read = l.reads+1, true
 	}
-	if op.Func != history.Read && (op.Func != history.CAS || op.Swapped) {
+	if l.does.Changed(op) {
 		l.writes, k.written = l.writes+1, true
 	}
 }

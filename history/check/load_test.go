@@ -14,7 +14,7 @@ import (
 // busyRun is a minute of load of three nodes: ten reads, ten writes and five
 // compare-and-sets each second over ten keys, and a fault from 20 s to 40 s.
 func busyRun() *history.History {
-	h := &history.History{Header: history.Header{Nodes: []string{"n1", "n2", "n3"}}}
+	h := &history.History{Header: registers("n1", "n2", "n3")}
 	for _, m := range []history.Mark{{Name: history.MarkLeader}, {Name: history.MarkLoadBegin}, {Name: history.MarkLoadEnd, Time: 60 * second}, {Name: history.MarkDone, Time: 61 * second}} {
 		h.Marks = append(h.Marks, m)
 	}
@@ -25,7 +25,7 @@ func busyRun() *history.History {
 		op := history.Op{Node: "n1", Func: history.Read, Key: "k" + string(rune('0'+i/25%10)), Outcome: history.OK, Call: at, Return: at + second/100}
 		switch {
 		case i%25 >= 20:
-			op.Func, op.Swapped = history.CAS, i%2 == 0
+			op.Func, op.Out = history.CAS, history.CASAnswer(i%2 == 0, history.None)
 		case i%25 >= 10:
 			op.Func = history.Write
 		}
@@ -38,7 +38,7 @@ func busyRun() *history.History {
 func fail(h *history.History, match func(op *history.Op) bool) {
 	for i := range h.Ops {
 		if op := &h.Ops[i]; match(op) {
-			op.Outcome, op.Swapped = history.Fail, false
+			op.Outcome, op.Out = history.Fail, ""
 		}
 	}
 }

@@ -30,7 +30,7 @@ func picture(w *watch, in *Input, key string, witness minimal, beside []*history
 	reg := witness.reg
 	from, to := window(slices.Concat(witness.ops, beside))
 	model := reg.model()
-	model.DescribeOperation = func(input, _ any) string { return describe(input.(*step).op) }
+	model.DescribeOperation = func(input, _ any) string { return describe(in.Functions, input.(*step).op) }
 	// Porcupine puts these two into the page as HTML.
 	model.DescribeState = func(state any) string {
 		return html.EscapeString(reg.showState(state))
@@ -102,7 +102,7 @@ func besideBands(in *Input, beside []*history.Op, rows map[int64]int, to int64) 
 			ClientId:        rows[op.Process],
 			Start:           op.Call - in.Mono,
 			End:             max(op.Call, end) - in.Mono,
-			Description:     "beside: " + describe(op),
+			Description:     "beside: " + describe(in.Functions, op),
 			Details:         fmt.Sprintf("process %d on %s, %s", op.Process, op.Node, op.Outcome),
 			TextColor:       "#000000",
 			BackgroundColor: "#DDDDDD",

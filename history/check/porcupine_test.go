@@ -53,7 +53,7 @@ func TestRecordedHistories(t *testing.T) {
 }
 
 func checkJepsen(t *testing.T, path string) answer {
-	in := &Input{History: &history.History{Ops: jepsenOps(t, path)}, Dir: t.TempDir()}
+	in := &Input{History: &history.History{Header: registers(), Ops: jepsenOps(t, path)}, Dir: t.TempDir()}
 	res := Linearizable().Check(t.Context(), in)
 	switch res.Verdict {
 	case Pass:
@@ -90,9 +90,9 @@ func jepsenOps(t *testing.T, path string) []history.Op {
 			op := history.Op{Process: p, Func: history.Func(m[3]), Call: now, Outcome: history.Info}
 			switch op.Func {
 			case history.Write:
-				op.Value = history.Some(args[0])
+				op.In = history.Text(args[0])
 			case history.CAS:
-				op.Expect, op.Value = history.Some(args[0]), history.Some(args[1])
+				op.In = history.List(history.Text(args[0]), history.Text(args[1]))
 			}
 			open[p] = len(ops)
 			ops = append(ops, op)
@@ -101,9 +101,13 @@ func jepsenOps(t *testing.T, path string) []history.Op {
 		op := &ops[open[p]]
 		op.Return, op.Outcome = now, history.Outcome(m[2])
 		if m[2] == "ok" {
-			op.Swapped = op.Func == history.CAS
-			if op.Func == history.Read && args[0] != "nil" {
-				op.Result = history.Some(args[0])
+			switch {
+			case op.Func == history.CAS:
+				op.Out = history.True
+			case op.Func == history.Read && args[0] == "nil":
+				op.Out = history.Null
+			case op.Func == history.Read:
+				op.Out = history.Text(args[0])
 			}
 		}
 	}

@@ -67,6 +67,7 @@ type finals struct {
 	healed int64
 	began  int64 // when the first was called: the bound counts from there
 	bound  time.Duration
+	does   history.Functions
 	writes bool // writes belong to them
 	tried  int
 	nodes  map[string]*serving
@@ -74,7 +75,7 @@ type finals struct {
 
 // countFinals goes through the operations after the storm.
 func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop string) {
-	f = &finals{healed: healed.Time, bound: time.Duration(healed.Bound), nodes: map[string]*serving{}}
+	f = &finals{does: in.Functions, healed: healed.Time, bound: time.Duration(healed.Bound), nodes: map[string]*serving{}}
 	f.writes = f.bound > 0
 	if f.bound <= 0 {
 		f.bound = DefaultRecovery
@@ -108,7 +109,7 @@ func (f *finals) take(op *history.Op) {
 	if !ok && (s.last == nil || op.Return > s.last.Return) {
 		s.last = op
 	}
-	if op.Func == history.Read {
+	if f.does.Reads(op.Func) {
 		s.reads++
 		s.keys[op.Key] = s.keys[op.Key] || ok
 		if ok {
@@ -272,7 +273,7 @@ func (in *Input) finalWitness(s *serving) []WitnessOp {
 	if s.last == nil {
 		return nil
 	}
-	return []WitnessOp{witnessOp(s.last, in.Mono)}
+	return []WitnessOp{witnessOp(s.last, in)}
 }
 
 // fine is the summary of a cluster that came back.

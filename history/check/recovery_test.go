@@ -11,7 +11,7 @@ import (
 // recoveryRun is the end of a test of three nodes: its faults were healed at 60 s,
 // and a write and three reads succeeded through every node.
 func recoveryRun(bound int64) *history.History {
-	h := &history.History{Header: history.Header{Nodes: []string{"n1", "n2", "n3"}}}
+	h := &history.History{Header: registers("n1", "n2", "n3")}
 	h.Faults = []history.Fault{{ID: 1, Name: "kill", Phase: history.Inject, Begin: 2 * second, End: 2 * second},
 		{ID: 1, Name: "kill", Phase: history.Heal, Begin: 59 * second, End: 60 * second}}
 	h.Marks = []history.Mark{{Name: history.MarkLeader, Time: 1}, {Name: history.MarkHealed, Time: 60 * second, Bound: bound * second}}

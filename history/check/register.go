@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -94,12 +93,10 @@ func (r *register) compact() *register {
 	return out
 }
 
-// unsupportedError names a function that is no operation of a register.
-type unsupportedError struct{ fn history.Func }
+// unsupportedError says why an operation is none of a register.
+type unsupportedError struct{ why error }
 
-func (e unsupportedError) Error() string {
-	return fmt.Sprintf("the history holds the operation %q, which a register does not have", e.fn)
-}
+func (e unsupportedError) Error() string { return "the history holds " + e.why.Error() }
 
 // newRegister translates the operations of one key. Operations that certainly
 // had no effect, and reads without an answer, say nothing and are left out.
@@ -131,28 +128,30 @@ func newRegister(ops []*history.Op, g *guard) (*register, error) {
 		if op.Outcome != history.OK {
 			s.ret = forever
 		}
+		said, err := op.AsRegister()
+		if err != nil {
+			return nil, unsupportedError{err}
+		}
 		switch op.Func {
 		case history.Read:
-			s.kind, s.seen = observe, number(op.Result)
+			s.kind, s.seen = observe, number(said.Result)
 		case history.Write:
-			s.kind, s.arg = store, number(op.Value)
+			s.kind, s.arg = store, number(said.Value)
 		case history.Delete:
 			s.kind, s.arg = store, absent
 		case history.CAS:
-			s.expect, s.arg = number(op.Expect), number(op.Value)
+			s.expect, s.arg = number(said.Expect), number(said.Value)
 			switch {
 			case op.Outcome != history.OK:
 				s.kind = maybe
-			case op.Swapped:
+			case said.Swapped:
 				s.kind = swap
 			default:
-				s.kind, s.seen = observe, number(op.Result)
+				s.kind, s.seen = observe, number(said.Result)
 				if s.seen == s.expect {
 					s.kind = broken // found what it expected, and failed
 				}
 			}
-		default:
-			return nil, unsupportedError{op.Func}
 		}
 		if op.Outcome == history.Fail || (op.Outcome == history.Info && op.Func == history.Read) {
 			continue

@@ -22,7 +22,7 @@ import (
 func recordRun(t *testing.T, recs ...history.Record) string {
 	t.Helper()
 	dir := t.TempDir()
-	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "t", Nodes: []string{"n1", "n2"}})
+	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "t", Nodes: []string{"n1", "n2"}, Functions: history.RegisterFunctions()})
 	must(t, err)
 	for _, r := range recs {
 		must(t, rec.Append(r))

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"strings"
 
 	"squall/history"
 )
@@ -12,17 +11,8 @@ import (
 // that, which begins with its comma or colon, and more sentences.
 func (f *finder) tell(a suspect, wrong, more string) string {
 	at := a.op.Return
-	return fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", f.seconds(at), show(a.op.Node), standing(f.in, a.op.Node, at), describe(a.op), wrong, more,
+	return fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", f.seconds(at), show(a.op.Node), standing(f.in, a.op.Node, at), f.in.Functions.Tell(a.op), wrong, more,
 		elsewhere(f.in, a.op.Node, at))
-}
-
-// acted is what an operation was to do: "write(r3) ← 17".
-func acted(op *history.Op) string {
-	text := describe(op)
-	for _, end := range []string{": failed", ": outcome unknown"} {
-		text = strings.TrimSuffix(text, end)
-	}
-	return text
 }
 
 // noun is what an operation is called.
@@ -40,7 +30,7 @@ func (f *finder) nobodyWrote(a suspect, ws writers) string {
 	value := showValue(a.found)
 	if ws.later != nil {
 		return fmt.Sprintf(", but nobody had written %s yet: the first to do so was %s on %s, called at %.3f s",
-			value, acted(ws.later), show(ws.later.Node), f.seconds(ws.later.Call))
+			value, f.in.Functions.Tell(ws.later), show(ws.later.Node), f.seconds(ws.later.Call))
 	}
 	return fmt.Sprintf(", but nobody ever wrote %s", value)
 }
@@ -61,11 +51,11 @@ func (f *finder) had(a suspect, against *history.Op) string {
 	if against.Return > a.op.Return {
 		had = "also "
 	}
-	if against.Func == history.Write || against.Func == history.Delete {
+	if _, looked := observed(against); !looked {
 		did = "acknowledged"
 	}
 	return fmt.Sprintf("%s%s %s%s %s at %.3f s", show(against.Node), standing(f.in, against.Node, against.Return), had, did,
-		acted(against), f.seconds(against.Return))
+		f.in.Functions.Tell(against), f.seconds(against.Return))
 }
 
 func orNothing(v history.Value) string {

@@ -187,7 +187,7 @@ func noteAnswers(in *Input, boots map[string][]bootTrace, limit *budget) (wrote 
 		if op.Outcome != history.OK {
 			continue
 		}
-		if op.Func != history.Read && (op.Func != history.CAS || op.Swapped) {
+		if in.Functions.Changed(op) {
 			s := op.Return / int64(time.Second)
 			seconds[s] = max(seconds[s], op.Return)
 		}

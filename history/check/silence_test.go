@@ -12,7 +12,7 @@ const second = int64(1e9)
 
 // tracedRun is a minute of three nodes that commit and answer ten times a second.
 func tracedRun() *history.History {
-	h := &history.History{Header: history.Header{Nodes: []string{"n1", "n2", "n3"}}}
+	h := &history.History{Header: registers("n1", "n2", "n3")}
 	for i, n := range h.Header.Nodes {
 		h.Nodes = append(h.Nodes, history.NodeEvent{Node: n, Boot: 1, Kind: history.EventStart, Time: int64(i + 1)})
 	}

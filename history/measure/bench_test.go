@@ -23,7 +23,7 @@ func writeRun(tb testing.TB, path string, n int) {
 		}
 	}
 	nodes := []string{"n1", "n2", "n3", "n4", "n5"}
-	rec, err := history.Create(path, history.Header{Test: "bench", Nodes: nodes, Mono: mono})
+	rec, err := history.Create(path, history.Header{Test: "bench", Nodes: nodes, Functions: history.RegisterFunctions(), Mono: mono})
 	must(err)
 	add := func(r history.Record) { must(rec.Append(r)) }
 	role := func(t int64, node, role string, term uint64) {
@@ -40,11 +40,11 @@ func writeRun(tb testing.TB, path string, n int) {
 			Outcome: history.OK, Call: now, Return: now + 300_000 + int64(rng.ExpFloat64()*200_000)}
 		switch value := history.Some(fmt.Sprint(i)); i % 3 {
 		case 0:
-			op.Func, op.Result = history.Read, value
+			op.Func, op.Out = history.Read, value.AsData()
 		case 1:
-			op.Func, op.Value = history.Write, value
+			op.Func, op.In = history.Write, value.AsData()
 		case 2:
-			op.Func, op.Expect, op.Value, op.Swapped = history.CAS, value, history.Some(fmt.Sprint(i+1)), true
+			op.Func, op.In, op.Out = history.CAS, history.List(value.AsData(), history.Text(fmt.Sprint(i+1))), history.True
 		}
 		add(history.Record{Op: &op})
 		if i%1000 == 999 {

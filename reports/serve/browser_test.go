@@ -209,18 +209,14 @@ func TestPagesOfAHostileRunWorkAsServed(t *testing.T) {
 	g.mark(history.MarkLoadBegin, 1)
 	op := func(process int64, f history.Func, v string, at float64) {
 		o := history.Op{Process: process, Node: "n1", Func: f, Key: hostile, Outcome: history.OK, Call: g.at(at), Return: g.at(at + 0.1)}
-		if f == history.Write {
-			o.Value = history.Some(v)
-		} else {
-			o.Result = history.Some(v)
-		}
+		o.SetRegister(history.Register{Value: history.Some(v), Result: history.Some(v)})
 		g.add(history.Record{Op: &o})
 	}
 	op(1, history.Write, hostile+"1", 1.1)
 	op(1, history.Write, hostile+"2", 1.3)
 	op(2, history.Read, hostile+"1", 1.5) // stale
 	for i := range 200 {
-		g.add(history.Record{Op: &history.Op{Process: 3, Node: "n1", Func: history.Read, Key: "other", Outcome: history.OK, Call: g.at(2 + float64(i)/100), Return: g.at(2.005 + float64(i)/100)}})
+		g.add(history.Record{Op: &history.Op{Process: 3, Node: "n1", Func: history.Read, Key: "other", Out: history.Null, Outcome: history.OK, Call: g.at(2 + float64(i)/100), Return: g.at(2.005 + float64(i)/100)}})
 	}
 	g.fault(1, history.Inject, 2, hostile)
 	g.fault(1, history.Heal, 3, hostile)

@@ -37,7 +37,7 @@ func newGrowing(t *testing.T, out, name string, wall time.Time) *growing {
 		t.Fatal(err)
 	}
 	g.rec, err = history.Create(filepath.Join(g.dir, history.FileName),
-		history.Header{Test: hostile, Nodes: []string{"n1", "n2", "n3"}, Mono: g.mono, Wall: wall})
+		history.Header{Test: hostile, Nodes: []string{"n1", "n2", "n3"}, Functions: history.RegisterFunctions(), Mono: g.mono, Wall: wall})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +62,10 @@ func (g *growing) load(second, n int) {
 		if i%10 == 9 {
 			outcome = history.Fail
 		}
-		g.add(history.Record{Op: &history.Op{Process: int64(i), Node: "n1", Func: history.Read, Key: hostile, Outcome: outcome, Error: hostile,
-			Call: g.at(float64(second)), Return: g.at(float64(second) + 0.5)}})
+		op := history.Op{Process: int64(i), Node: "n1", Func: history.Read, Key: hostile, Outcome: outcome, Error: hostile,
+			Call: g.at(float64(second)), Return: g.at(float64(second) + 0.5)}
+		op.SetRegister(history.Register{})
+		g.add(history.Record{Op: &op})
 	}
 	if err := g.rec.Flush(); err != nil {
 		g.t.Fatal(err)

@@ -125,11 +125,11 @@ func BenchmarkRecord(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	rec := newRecorder(c, io.Discard)
+	rec := newRecorder(c, io.Discard, history.RegisterFunctions())
 	f := rec.register()
 	b.ReportAllocs()
 	for b.Loop() {
-		op := history.Op{Process: 17, Node: "n3", Func: history.Write, Key: "r42", Value: history.Some("123456"), Outcome: history.OK}
+		op := history.Op{Process: 17, Node: "n3", Func: history.Write, Key: "r42", In: `"123456"`, Outcome: history.OK}
 		op.Call = c.now()
 		rec.begin(f, &op)
 		op.Return = c.now()

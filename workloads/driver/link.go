@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"squall/history"
 	"squall/workloads/systems"
 )
 
@@ -26,6 +27,7 @@ type link struct {
 	node    systems.Node
 	clock   clock
 	timeout time.Duration // for one attempt to connect
+	does    history.Functions
 	silence time.Duration // after which a connection that answers nothing is given up
 
 	current atomic.Pointer[connection]

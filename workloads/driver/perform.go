@@ -14,7 +14,7 @@ const maxErrorText = 200
 
 // newOp is the operation that an intent makes, but for its process.
 func newOp(node string, in workloads.Intent) history.Op {
-	return history.Op{Node: node, Func: in.Func, Key: in.Key, Value: in.Value, Expect: in.Expect}
+	return history.Op{Node: node, Func: in.Func, Key: in.Key, In: in.In}
 }
 
 // perform runs an operation, once, and fills in what came of it. The operation
@@ -33,33 +33,33 @@ func perform(ctx context.Context, l *link, op *history.Op) {
 		conn.answered(op.Return)
 		return
 	}
-	op.Result, op.Swapped = history.None, false
+	op.Out = ""
 	op.Error = errorText(ctx, err)
 	op.Outcome = history.Info
-	// A read changes nothing, so one that was not answered had no effect.
-	if op.Func == history.Read || systems.Certain(err) {
+	// What only reads changes nothing, so if it was not answered it had no effect.
+	if l.does.Reads(op.Func) || systems.Certain(err) {
 		op.Outcome = history.Fail
 	}
 	l.failed(conn, err, op.Return)
 }
 
-func call(ctx context.Context, client systems.Client, op *history.Op) (err error) {
+func call(ctx context.Context, client systems.Client, op *history.Op) error {
+	said := op.Register()
 	switch op.Func {
 	case history.Read:
-		op.Result, err = client.Read(ctx, op.Key)
+		found, err := client.Read(ctx, op.Key)
+		op.Out = found.AsData()
+		return err
 	case history.Write:
-		err = client.Write(ctx, op.Key, op.Value)
+		return client.Write(ctx, op.Key, said.Value)
 	case history.CAS:
-		op.Swapped, op.Result, err = client.CAS(ctx, op.Key, op.Expect, op.Value)
-		if op.Swapped {
-			op.Result = history.None
-		}
+		swapped, found, err := client.CAS(ctx, op.Key, said.Expect, said.Value)
+		op.Out = history.CASAnswer(swapped, found)
+		return err
 	case history.Delete:
-		err = client.Delete(ctx, op.Key)
-	default:
-		err = &systems.Error{Certain: true, Err: fmt.Errorf("the driver knows no operation %q", op.Func)}
+		return client.Delete(ctx, op.Key)
 	}
-	return err
+	return &systems.Error{Certain: true, Err: fmt.Errorf("the driver knows no operation %q", op.Func)}
 }
 
 // errorText is what the history says of an error. When it was the driver that

@@ -31,11 +31,13 @@ const (
 // registered, so the cut that takes A finds W, ended or under way. So if the
 // driver dies, what was received holds no read of a value that nobody wrote.
 //
-// In a batch the order is: what is under way, writes, CASes, reads. A batch
-// torn in the middle is thus as good as closed, too.
+// In a batch the order is: what is under way, what was answered with nothing, what
+// may have changed something and found something, what only reads. A batch torn in
+// the middle is thus as good as closed, too.
 type recorder struct {
 	clock clock
 	w     io.Writer
+	does  history.Functions
 
 	mu      sync.Mutex
 	room    sync.Cond // the batch was taken, or the recorder failed
@@ -54,12 +56,12 @@ type recorder struct {
 }
 
 // batch holds finished operations by what they may depend on.
-type batch struct{ open, writes, cases, reads []byte }
+type batch struct{ open, writes, mixed, reads []byte }
 
-func (b *batch) size() int { return len(b.writes) + len(b.cases) + len(b.reads) }
+func (b *batch) size() int { return len(b.writes) + len(b.mixed) + len(b.reads) }
 
 func (b *batch) reset() {
-	b.open, b.writes, b.cases, b.reads = b.open[:0], b.writes[:0], b.cases[:0], b.reads[:0]
+	b.open, b.writes, b.mixed, b.reads = b.open[:0], b.writes[:0], b.mixed[:0], b.reads[:0]
 }
 
 // flight is where one process keeps the operation that it has under way. Only
@@ -72,10 +74,11 @@ type flight struct {
 	line      []byte
 }
 
-func newRecorder(c clock, w io.Writer) *recorder {
+func newRecorder(c clock, w io.Writer, does history.Functions) *recorder {
 	r := &recorder{
 		clock:   c,
 		w:       w,
+		does:    does,
 		latency: hdr.New(1, int64(time.Hour/time.Microsecond), 3),
 		kick:    make(chan struct{}, 1),
 		quit:    make(chan struct{}),
@@ -122,11 +125,11 @@ func (r *recorder) end(f *flight, op *history.Op, due int64) {
 	f.line = history.AppendOp(f.line[:0], op, false)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch op.Func {
-	case history.Read:
+	switch {
+	case r.does.Reads(op.Func):
 		r.batch.reads = append(r.batch.reads, f.line...)
-	case history.CAS:
-		r.batch.cases = append(r.batch.cases, f.line...)
+	case op.Out != "":
+		r.batch.mixed = append(r.batch.mixed, f.line...)
 	default:
 		r.batch.writes = append(r.batch.writes, f.line...)
 	}
@@ -227,7 +230,7 @@ func (r *recorder) flush() error {
 		return err
 	}
 	b := r.take()
-	out := append(append(append(b.open, b.writes...), b.cases...), b.reads...)
+	out := append(append(append(b.open, b.writes...), b.mixed...), b.reads...)
 	b.open = out[:0] // keep what it grew to
 	if len(out) == 0 {
 		return nil

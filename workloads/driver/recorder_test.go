@@ -24,14 +24,15 @@ func closed(t testing.TB, lines []byte) (missing []string) {
 	written := map[string]bool{}
 	var observed []string
 	parseBatch(t, lines, func(op history.Op, open bool) {
-		if op.Value.Present {
-			written[op.Value.Data] = true
+		said := op.Register()
+		if said.Value.Present {
+			written[said.Value.Data] = true
 		}
-		if !open && op.Result.Present {
-			observed = append(observed, op.Result.Data)
+		if !open && said.Result.Present {
+			observed = append(observed, said.Result.Data)
 		}
-		if !open && op.Swapped && op.Expect.Present {
-			observed = append(observed, op.Expect.Data)
+		if !open && said.Swapped && said.Expect.Present {
+			observed = append(observed, said.Expect.Data)
 		}
 	})
 	for _, v := range observed {
@@ -44,7 +45,7 @@ func closed(t testing.TB, lines []byte) (missing []string) {
 
 // stillRecorder is a recorder whose batches are cut by hand.
 func stillRecorder(w *batches) *recorder {
-	r := newRecorder(clock{start: time.Now()}, w)
+	r := newRecorder(clock{start: time.Now()}, w, history.RegisterFunctions())
 	close(r.quit)
 	<-r.done
 	return r
@@ -65,20 +66,15 @@ func (c *clientStep) advance(rec *recorder, now int64, register *history.Value, 
 		c.op.Call = now
 		rec.begin(c.flight, &c.op)
 	case 1:
-		switch c.op.Func {
-		case history.Read:
-			c.op.Result = *register
-		case history.Write:
-			*register = c.op.Value
-		case history.CAS:
-			if c.op.Swapped = *register == c.op.Expect; c.op.Swapped {
-				*register = c.op.Value
-			} else {
-				c.op.Result = *register
-			}
+		said := c.op.Register()
+		said.Swapped, said.Result = c.op.Func == history.CAS && *register == said.Expect, *register
+		if c.op.Func == history.Write || said.Swapped {
+			*register = said.Value
 		}
+		c.op.Outcome = history.OK
+		c.op.SetRegister(said)
 	case 2:
-		c.op.Return, c.op.Outcome = now, history.OK
+		c.op.Return = now
 		rec.end(c.flight, &c.op, c.op.Call)
 	}
 	c.stage = (c.stage + 1) % 3
@@ -110,11 +106,8 @@ func TestBatchesAreClosed(t *testing.T) {
 				op := history.Op{Process: int64(i), Node: "n1", Func: f, Key: "r0"}
 				if f != history.Read {
 					values++
-					op.Value = history.Some(strconv.Itoa(values))
 				}
-				if f == history.CAS {
-					op.Expect = register
-				}
+				op.SetRegister(history.Register{Value: history.Some(strconv.Itoa(values)), Expect: register})
 				return op
 			})
 		}
@@ -147,7 +140,7 @@ func TestBatchesAreClosedUnderConcurrency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := newRecorder(c, &w)
+	rec := newRecorder(c, &w, history.RegisterFunctions())
 	var (
 		mu       sync.Mutex
 		register history.Value
@@ -172,7 +165,8 @@ func TestBatchesAreClosedUnderConcurrency(t *testing.T) {
 					step.advance(rec, c.now(), nil, func() history.Op {
 						op := history.Op{Process: int64(i), Node: "n1", Func: history.Read, Key: "r0"}
 						if rng.IntN(2) == 0 {
-							op.Func, op.Value, op.Expect = history.CAS, history.Some(strconv.Itoa(i*perClient+n)), reg
+							op.Func = history.CAS
+							op.SetRegister(history.Register{Value: history.Some(strconv.Itoa(i*perClient + n)), Expect: reg})
 						}
 						return op
 					})
@@ -194,17 +188,18 @@ func TestBatchesAreClosedUnderConcurrency(t *testing.T) {
 	// Prefixes of whole batches, without parsing the prefix again each time.
 	written, total := map[string]bool{}, 0
 	for n, b := range w.writes {
-		parseBatch(t, b, func(op history.Op, _ bool) { written[op.Value.Data] = true })
+		parseBatch(t, b, func(op history.Op, _ bool) { written[op.Register().Value.Data] = true })
 		parseBatch(t, b, func(op history.Op, open bool) {
 			if open {
 				return
 			}
 			total++
-			if op.Result.Present && !written[op.Result.Data] {
-				t.Errorf("batch %d: %q was observed and not written so far", n, op.Result.Data)
+			said := op.Register()
+			if said.Result.Present && !written[said.Result.Data] {
+				t.Errorf("batch %d: %q was observed and not written so far", n, said.Result.Data)
 			}
-			if op.Swapped && op.Expect.Present && !written[op.Expect.Data] {
-				t.Errorf("batch %d: %q was replaced and not written so far", n, op.Expect.Data)
+			if said.Swapped && said.Expect.Present && !written[said.Expect.Data] {
+				t.Errorf("batch %d: %q was replaced and not written so far", n, said.Expect.Data)
 			}
 		})
 	}
@@ -220,9 +215,9 @@ func TestSlowReaderHoldsOperationsBack(t *testing.T) {
 	rec := newRecorder(clock{start: time.Now()}, writerFunc(func(p []byte) (int, error) {
 		<-gate
 		return len(p), nil
-	}))
+	}), history.RegisterFunctions())
 	f := rec.register()
-	op := history.Op{Node: "n1", Func: history.Write, Key: "r0", Value: history.Some(string(bytes.Repeat([]byte("x"), 1<<20))), Outcome: history.OK}
+	op := history.Op{Node: "n1", Func: history.Write, Key: "r0", In: history.Text(string(bytes.Repeat([]byte("x"), 1<<20))), Outcome: history.OK}
 	const writes = 3 * batchMax >> 20
 	ended := make(chan struct{}, writes)
 	done := make(chan struct{})

@@ -49,13 +49,13 @@ func TestRecovery(t *testing.T) {
 		r.await(EventFinalDone)
 		r.quit()
 		ops := r.ops() // no process goes on after an unknown outcome
-		values := map[history.Value]bool{}
+		values := map[history.Data]bool{}
 		for _, op := range ops {
 			if op.Final && op.Func == history.Write {
-				if values[op.Value] || op.Key != "recovery-"+op.Node {
+				if values[op.In] || op.Key != "recovery-"+op.Node {
 					t.Errorf("written twice, or to a key of the load: %+v", op)
 				}
-				values[op.Value] = true
+				values[op.In] = true
 			}
 		}
 		count := finals(ops)

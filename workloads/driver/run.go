@@ -30,6 +30,7 @@ import (
 	"io"
 	"time"
 
+	"squall/history"
 	"squall/workloads"
 	"squall/workloads/systems"
 )
@@ -90,6 +91,7 @@ type driver struct {
 	clock clock
 	rec   *recorder
 	gen   workloads.Generator
+	does  history.Functions
 	links [][]*link
 	load  *load
 
@@ -113,7 +115,7 @@ func (d *driver) run(ctx context.Context, s Streams, cat Catalogue) (err error) 
 	if err := d.status.emit(Event{Event: EventReady, Time: d.clock.now()}); err != nil {
 		return err
 	}
-	d.rec = newRecorder(d.clock, s.History)
+	d.rec = newRecorder(d.clock, s.History, d.does)
 	err = d.serve(ctx, lines)
 	return errors.Join(err, d.end(cancel))
 }
@@ -178,11 +180,12 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 	if d.gen, err = work.Generator(d.cfg.Seed, d.cfg.Params); err != nil {
 		return false, fmt.Errorf("configuration: workload %s: %w", work.Name(), err)
 	}
+	d.does = work.Functions()
 	for _, node := range d.cfg.Nodes {
 		var conns []*link
 		for range d.cfg.Conns {
 			conns = append(conns, &link{
-				sys: sys, node: node, clock: d.clock,
+				sys: sys, node: node, clock: d.clock, does: d.does,
 				timeout: d.cfg.ConnectTimeout, silence: 2 * d.cfg.Timeout,
 			})
 		}

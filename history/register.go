@@ -1,0 +1,270 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+)
+
+// This file is all that package history knows of registers: the functions, how
+// their operations look as data, and how a history of format version 1, which knew
+// nothing else, is read.
+
+// The functions of the register workload.
+const (
+	Read   Func = "read"   // out: what the key holds, a string or null
+	Write  Func = "write"  // in: a string
+	CAS    Func = "cas"    // in: what is expected, a string or null, and what to store; out: true, or {"found": what the key holds instead}
+	Delete Func = "delete" // neither
+)
+
+// RegisterFunctions are the functions of a register, as a header lists them. A
+// history whose header lists just these holds operations of registers alone.
+func RegisterFunctions() Functions {
+	return Functions{
+		{Name: Read, Reads: true, Text: "read({key})", Answer: " → {out}"},
+		{Name: Write, Text: "write({key}) ← {in}"},
+		{Name: CAS, Text: "cas({key}) {in.0}→{in.1}", Answer: ": {out}"},
+		{Name: Delete, Text: "delete({key})"},
+	}
+}
+
+// Value is a value in a key-value system, or its absence (a key that does not
+// exist).
+type Value struct {
+	Data    string
+	Present bool
+}
+
+// Some is a value that is there; None is an absent one.
+func Some(s string) Value { return Value{Data: s, Present: true} }
+
+// None is the value of a key that does not exist.
+var None = Value{}
+
+// AsData is the value as data: a string, or null.
+func (v Value) AsData() Data {
+	if !v.Present {
+		return Null
+	}
+	return Text(v.Data)
+}
+
+// value reads a value of a register.
+func (d Data) value() (Value, bool) {
+	if d == Null {
+		return None, true
+	}
+	s, ok := d.Text()
+	return Value{Data: s, Present: ok}, ok
+}
+
+// Register is what an operation on a register says.
+type Register struct {
+	Value  Value // what a write or CAS wants to store
+	Expect Value // what a CAS expects to find
+	// Result is what a read found, or what a failed CAS found instead of Expect.
+	Result Value
+	// Swapped is true for a CAS that answered OK and took effect. A CAS with
+	// outcome OK and !Swapped changed nothing and found Result.
+	Swapped bool
+}
+
+// Register reads the operation as one on a register. What is none is read as far
+// as it goes: see AsRegister.
+func (op *Op) Register() Register {
+	r, _ := op.AsRegister()
+	return r
+}
+
+// AsRegister reads the operation as one on a register, or says why it is none. A
+// write whose value is missing would make every read of that value a violation.
+func (op *Op) AsRegister() (r Register, err error) {
+	ok := op.Outcome == OK
+	none := true // of the data that such an operation does not have
+	switch op.Func {
+	case Read:
+		none = op.In == ""
+		if ok {
+			if r.Result, ok = op.Out.value(); !ok {
+				return r, errors.New(`a read that was answered without its result "o": a string, or null`)
+			}
+		}
+	case Write:
+		none = op.Out == ""
+		if r.Value, ok = op.In.value(); !ok || !r.Value.Present {
+			return r, errors.New(`a write without its value to store "i", a string`)
+		}
+	case CAS:
+		if r.Expect, r.Value, ok = op.In.pair(); !ok || !r.Value.Present {
+			return r, errors.New(`a cas without its "i": what it expects, a string or null, and what it stores, a string`)
+		}
+		if op.Outcome != OK {
+			break
+		}
+		if r.Swapped = op.Out == True; !r.Swapped {
+			if r.Result, ok = op.Out.found(); !ok {
+				return r, errors.New(`a cas that was answered without its result "o": true, or {"found": what there was}`)
+			}
+		}
+	case Delete:
+		none = op.In == "" && op.Out == ""
+	default:
+		return r, fmt.Errorf("the operation %s, which a register does not have", excerpt([]byte(op.Func)))
+	}
+	if !none {
+		return r, fmt.Errorf(`a %s with data that it cannot have: "i" is %s, "o" is %s`, op.Func, excerpt([]byte(op.In)), excerpt([]byte(op.Out)))
+	}
+	return r, nil
+}
+
+// SetRegister gives the operation its In and, where its outcome is OK, its Out. Func and
+// Outcome must stand.
+func (op *Op) SetRegister(r Register) {
+	op.In, op.Out = "", ""
+	switch op.Func {
+	case Read:
+		op.Out = r.Result.AsData()
+	case Write:
+		op.In = r.Value.AsData()
+	case CAS:
+		op.In = List(r.Expect.AsData(), r.Value.AsData())
+		op.Out = CASAnswer(r.Swapped, r.Result)
+	}
+	if op.Outcome != OK {
+		op.Out = ""
+	}
+}
+
+// CASAnswer is the Out of a CAS that was answered.
+func CASAnswer(swapped bool, found Value) Data {
+	if swapped {
+		return True
+	}
+	return foundBegins + found.AsData() + "}"
+}
+
+// Swapped reports whether the operation is a CAS that certainly took effect.
+func (op *Op) Swapped() bool { return op.Func == CAS && op.Outcome == OK && op.Out == True }
+
+const foundBegins = `{"found":`
+
+// found reads the answer of a CAS that found another value than it expected.
+func (d Data) found() (Value, bool) {
+	n := len(foundBegins)
+	if len(d) <= n || d[:n] != foundBegins || d[len(d)-1] != '}' {
+		return None, false
+	}
+	v := d[n : len(d)-1]
+	if v.first() != v {
+		return None, false
+	}
+	return v.value()
+}
+
+// pair reads the two values of a list that has just these.
+func (d Data) pair() (a, b Value, ok bool) {
+	if len(d) < 2 || d[0] != '[' {
+		return None, None, false
+	}
+	inner := d[1 : len(d)-1]
+	first := inner.first()
+	if len(first) == len(inner) {
+		return None, None, false
+	}
+	second := inner[len(first)+1:]
+	if second.first() != second {
+		return None, None, false
+	}
+	if a, ok = first.value(); !ok {
+		return a, None, false
+	}
+	b, ok = second.value()
+	return a, b, ok
+}
+
+// lifted are the fields that an operation had in format version 1: a value to
+// store, one to expect, and a result; each a string or null, or "" where missing.
+type lifted struct{ value, expect, result Data }
+
+// fieldOf1 reads a field that lines of version 1 have in place of "i" and "o".
+func (d *opDraft) fieldOf1(l *lexer, key string) (ok bool) {
+	text, ok := l.data()
+	if v := Data(text); ok && (v == Null || v[0] == '"') {
+		switch key {
+		case "v":
+			d.old.value = v
+			return d.once(hasValue)
+		case "x":
+			d.old.expect = v
+			return d.once(hasExpect)
+		case "r":
+			d.old.result = v
+			return d.once(hasResult)
+		}
+	}
+	return false
+}
+
+// lift makes data of the fields of a line of version 1, or says what is wrong with them.
+func (d *opDraft) lift() error {
+	if err := d.check1(); err != nil {
+		return err
+	}
+	op, ok := &d.op, d.outcome == string(OK)
+	switch op.Func {
+	case Read:
+		op.Out = d.old.result
+	case Write:
+		op.In = d.old.value
+	case CAS:
+		op.In = "[" + d.old.expect + "," + d.old.value + "]"
+		switch {
+		case !ok:
+		case d.has&hasResult == 0: // it took effect
+			op.Out = True
+		default:
+			op.Out = foundBegins + d.old.result + "}"
+		}
+	}
+	return nil
+}
+
+// check1 checks value, expectation and result by the function.
+func (d *opDraft) check1() error {
+	var must, may uint16
+	ok := d.outcome == string(OK)
+	switch d.op.Func {
+	case Read:
+		if ok {
+			must = hasResult
+		}
+	case Write:
+		must = hasValue
+	case CAS:
+		must = hasValue | hasExpect
+		if ok {
+			may = hasResult
+		}
+	case Delete:
+	default:
+		return fmt.Errorf("unknown function %s; want %q, %q, %q or %q", excerpt([]byte(d.op.Func)), Read, Write, CAS, Delete)
+	}
+	for _, k := range [...]struct {
+		bit        uint16
+		name, what string
+	}{
+		{hasValue, "v", "value to store"}, {hasExpect, "x", "value to expect"}, {hasResult, "r", "result"},
+	} {
+		has := d.has&k.bit != 0
+		switch {
+		case has && (must|may)&k.bit == 0:
+			return fmt.Errorf("a %s with outcome %q has a %s %q, and cannot have one", d.op.Func, d.outcome, k.what, k.name)
+		case !has && must&k.bit != 0:
+			return fmt.Errorf("a %s with outcome %q without its %s %q", d.op.Func, d.outcome, k.what, k.name)
+		}
+	}
+	if must&hasValue != 0 && d.old.value == Null {
+		return fmt.Errorf("a %s stores nothing: its %q is null", d.op.Func, "v")
+	}
+	return nil
+}

@@ -155,8 +155,7 @@ func (h *hub) epitaph(err error) string {
 		text += ": " + err.Error()
 	}
 	if words := strings.TrimSpace(h.stderr.String()); words != "" {
-		lines := strings.Split(words, "\n")
-		text += "; its last output: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+		text += "; its last output: " + telling(words)
 	}
 	return text
 }

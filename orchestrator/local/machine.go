@@ -206,8 +206,20 @@ func (m *machine) Death(ctx context.Context) string {
 	if text == "" {
 		return l.why
 	}
+	return l.why + "; its last output: " + telling(text)
+}
+
+// telling is what tells most of what a program wrote before it ended: its last
+// lines, or, where it is a Go program that crashed, the reason, which comes before
+// pages of stacks.
+func telling(text string) string {
 	lines := strings.Split(text, "\n")
-	return l.why + "; its last output: " + strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "panic: ") {
+			return strings.Join(lines[max(0, i-2):i+1], "\n")
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
 }
 
 // end notes how a life ended, if it is the one of the moment.

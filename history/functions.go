@@ -41,6 +41,15 @@ func (fs Functions) Index(name Func) int {
 	return -1
 }
 
+// Get is the function of that name. One that is not listed is told by its name and
+// the key.
+func (fs Functions) Get(name Func) Function {
+	if i := fs.Index(name); i >= 0 {
+		return fs[i]
+	}
+	return Function{Name: name, Text: string(name) + "({key})"}
+}
+
 // Have reports whether there is a function of that name.
 func (fs Functions) Have(name Func) bool { return fs.Index(name) >= 0 }
 
@@ -62,11 +71,16 @@ func (fs Functions) String() string {
 	if len(fs) == 0 {
 		return "none"
 	}
+	return strings.Join(fs.Names(), ", ")
+}
+
+// Names are the names, in the order of the list; nil where there are none.
+func (fs Functions) Names() []string {
 	var names []string
 	for _, f := range fs {
 		names = append(names, string(f.Name))
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // check refuses functions that no header lists.
@@ -88,10 +102,10 @@ func (fs Functions) check() error {
 
 func (f Function) check() error {
 	odd := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 	}
 	if f.Name == "" || len(f.Name) > maxName || strings.ContainsFunc(string(f.Name), odd) {
-		return fmt.Errorf("a name is made of 1 to %d letters, digits, dashes, underscores and dots", maxName)
+		return fmt.Errorf("a name is made of 1 to %d letters, digits, dashes and underscores", maxName)
 	}
 	for _, text := range []string{f.Text, f.Answer} {
 		if err := checkTemplate(text); err != nil {
@@ -112,13 +126,13 @@ func checkTemplate(text string) error {
 	if strings.Contains(text, "{}") {
 		return errors.New("braces hold nothing")
 	}
-	for literal, name := range parts(text) {
-		root, _, nested := strings.Cut(name, ".")
+	for p := range Parts(text) {
+		root, _, nested := strings.Cut(p.Name, ".")
 		switch {
-		case strings.ContainsAny(literal, "{}"):
+		case strings.ContainsAny(p.Literal, "{}"):
 			return errors.New("a brace has no partner")
-		case name != "" && root != "in" && root != "out" && (root != "key" || nested):
-			return fmt.Errorf("{%s} is neither {key} nor of {in} or {out}", name)
+		case p.Name != "" && root != "in" && root != "out" && (root != "key" || nested):
+			return fmt.Errorf("{%s} is neither {key} nor of {in} or {out}", p.Name)
 		}
 	}
 	return nil

@@ -10,64 +10,51 @@ import (
 
 // How much of data is shown.
 const (
-	shownBytes  = 40 // of a string or a number
-	shownValues = 40 // of all that stand in one
+	shownBytes = 40 // of a string or a number
+	// ShownValues is how many values in others are shown, all in all.
+	ShownValues = 40
 )
 
 // Tell says what an operation was to do and, where it was answered, what came of
 // it: "write(k) ← 17", "read(k) → 17". The outcome is not told.
-// assets/timeline.js of package reports tells the same.
 func (fs Functions) Tell(op *Op) string {
-	i := fs.Index(op.Func)
-	if i < 0 {
-		return string(op.Func) + "(" + Show(op.Key) + ")"
-	}
-	text := fill(fs[i].Text, op)
-	if op.Outcome == OK && op.Out != "" && op.Out != True {
-		text += fill(fs[i].Answer, op)
+	f := fs.Get(op.Func)
+	text := fill(f.Text, op)
+	if op.Tells() {
+		text += fill(f.Answer, op)
 	}
 	return text
 }
 
+// Tells reports whether the answer of an operation says more than that it succeeded.
+func (op *Op) Tells() bool { return op.Outcome == OK && op.Out != "" && op.Out != True }
+
 // fill puts an operation's data into a template.
 func fill(template string, op *Op) string {
 	var b strings.Builder
-	for literal, name := range parts(template) {
-		b.WriteString(literal)
-		if name == "" {
-			continue
+	for p := range Parts(template) {
+		b.WriteString(p.Literal)
+		if p.Name != "" {
+			b.WriteString(op.Data(p.Name).Show())
 		}
-		root, path, nested := strings.Cut(name, ".")
-		var d Data
-		switch root {
-		case "key":
-			b.WriteString(Show(op.Key))
-			continue
-		case "in":
-			d = op.In
-		case "out":
-			d = op.Out
-		}
-		for step := ""; nested && d != ""; {
-			step, path, nested = strings.Cut(path, ".")
-			d = d.At(step)
-		}
-		b.WriteString(d.Show())
 	}
 	return b.String()
 }
 
-// parts are those of a template: what stands as it is, and the name in the braces
-// that follow; "" after the last.
-func parts(template string) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
+// Part is a part of a template: what stands as it is, and then the data of a name,
+// such as "key" or "in.0"; "" after the last.
+type Part struct{ Literal, Name string }
+
+// Parts are those of a template.
+func Parts(template string) iter.Seq[Part] {
+	return func(yield func(Part) bool) {
 		for template != "" {
 			literal, rest, _ := strings.Cut(template, "{")
 			name, after, whole := strings.Cut(rest, "}")
 			if !whole {
 				literal, name, after = template, "", ""
 			}
-			if !yield(literal, name) {
+			if !yield(Part{literal, name}) {
 				return
 			}
 			template = after
@@ -75,10 +62,29 @@ func parts(template string) iter.Seq2[string, string] {
 	}
 }
 
-// Show gives data as people read it: strings as Show does, null and no data as
+// Data is the operation's data of a name in a template; "" when it has none.
+func (op *Op) Data(name string) Data {
+	root, path, nested := strings.Cut(name, ".")
+	var d Data
+	switch root {
+	case "key":
+		return Text(op.Key)
+	case "in":
+		d = op.In
+	case "out":
+		d = op.Out
+	}
+	for step := ""; nested && d != ""; {
+		step, path, nested = strings.Cut(path, ".")
+		d = d.At(step)
+	}
+	return d
+}
+
+// Show gives data as people read it (assets/timeline.js of package reports does the same): strings as Show does, null and no data as
 // "nothing", a list as its elements in brackets, an object as names and values.
 func (d Data) Show() string {
-	s := shower{left: shownValues}
+	s := shower{left: ShownValues}
 	s.data(d)
 	return string(s.buf)
 }

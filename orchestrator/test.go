@@ -196,6 +196,9 @@ func (t *Test) Validate() error {
 	if err := t.resolveParams(); err != nil {
 		return err
 	}
+	if err := t.checkThresholds(); err != nil {
+		return err
+	}
 	if err := t.checkMemory(); err != nil {
 		return err
 	}

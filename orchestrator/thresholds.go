@@ -8,6 +8,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/nemesis/schedule"
+	"squall/workloads"
 )
 
 // setThresholds takes thresholds with semicolons between them.
@@ -18,13 +19,32 @@ func setThresholds(t *Test, text string) error {
 		if strings.TrimSpace(one) == "" {
 			continue
 		}
-		threshold, err := gate.Parse(one)
+		threshold, err := gate.Parse(workloads.FunctionNames(), one)
 		var bad *gate.ParseError
 		if errors.As(err, &bad) {
 			return &schedule.ItemError{Item: i, Err: bad}
 		}
 		t.Thresholds = append(t.Thresholds, threshold.Text)
 		i++
+	}
+	return nil
+}
+
+// CheckThresholds says what is wrong with thresholds, on whatever workload.
+func CheckThresholds(texts ...string) error {
+	_, err := gate.ParseAll(workloads.FunctionNames(), texts...)
+	return err
+}
+
+// checkThresholds refuses thresholds on operations that the workload does not have.
+// The error is a *FieldError.
+func (t *Test) checkThresholds() error {
+	w, err := workloads.Find(t.Workload)
+	if err != nil {
+		return err
+	}
+	if _, err := gate.ParseAll(w.Functions().Names(), t.Thresholds...); err != nil {
+		return &FieldError{"threshold", err}
 	}
 	return nil
 }
@@ -40,7 +60,7 @@ func judge(dir string, results *check.Results, texts []string) error {
 		results.Reasons = append(results.Reasons, "thresholds: not judged, for the figures of an invalid run mean nothing")
 		return check.WriteResults(dir, results)
 	}
-	thresholds, err := gate.ParseAll(texts...)
+	thresholds, err := gate.ParseAll(nil, texts...)
 	if err != nil { // of a plan that was edited, or of another squall
 		return fmt.Errorf("the thresholds of the test: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 
-	"squall/history"
 	"squall/history/measure"
 )
 
@@ -190,7 +189,7 @@ func (fig *figures) nextInLane(a timeAxis, r measure.Reign) vg.Length {
 func (s *sheet) drawCandidate(x, y, height vg.Length) {
 	c := s.theme.candidate
 	s.line(x, y-height/2-1, x, y+height/2+2, 1, c)
-	s.glyphs(c, 2.2, history.Delete, []vg.Point{{X: x, Y: y + height/2 + 2}})
+	s.glyphs(c, 2.2, otherLook, []vg.Point{{X: x, Y: y + height/2 + 2}})
 }
 
 // gap is a time without something.

@@ -22,6 +22,7 @@ type figures struct {
 	ops        measure.Ops
 	elections  measure.Elections
 	faults     []measure.FaultRun // by begin
+	does       history.Functions
 	series     measure.Series
 	latency    measure.Quantiles
 	cloud      cloud
@@ -41,6 +42,7 @@ func newFigures(in measure.Input, results *check.Results) *figures {
 	load := measure.LoadWindow(in)
 	fig := &figures{
 		nodes:     in.Header.Nodes,
+		does:      in.Header.Functions,
 		ops:       results.Ops,
 		elections: results.Elections,
 		faults:    slices.Clone(results.Faults),

@@ -3,7 +3,9 @@ package reports
 import (
 	"fmt"
 	"image/color"
+	"maps"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -38,12 +40,11 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 	if fig.cloud.total == 0 {
 		s.drawNothing(a, foot, top, "no operations")
 	}
-	dots := fig.cloud.dots
-	s.drawDots(a, sc, dots, history.OK)
+	s.drawDots(a, sc, fig, history.OK)
 	s.drawQuantile(a, sc, fig.series, p50, func(q measure.Quantiles) measure.Millis { return q.P50 })
 	s.drawQuantile(a, sc, fig.series, p99, func(q measure.Quantiles) measure.Millis { return q.P99 })
-	s.drawDots(a, sc, dots, history.Fail)
-	s.drawDots(a, sc, dots, history.Info)
+	s.drawDots(a, sc, fig, history.Fail)
+	s.drawDots(a, sc, fig, history.Info)
 	s.drawBandHeads(a, fig.faults, top)
 	s.drawTimeAxis(a, foot)
 	return s
@@ -51,9 +52,9 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 
 func (s *sheet) latencyLegend(fig *figures, p50, p99 stroke) []legendEntry {
 	var legend []legendEntry
-	for _, f := range funcsSeen(fig.cloud.dots) {
+	for _, f := range funcsSeen(fig.does, fig.cloud.dots) {
 		legend = append(legend, legendEntry{string(f), func(s *sheet, x, y vg.Length) {
-			s.glyphs(s.theme.muted, 3, f, []vg.Point{{X: x + swatchWidth - 5, Y: y + swatchHeight/2}})
+			s.glyphs(s.theme.muted, 3, lookOf(fig.does, f), []vg.Point{{X: x + swatchWidth - 5, Y: y + swatchHeight/2}})
 		}})
 	}
 	for _, o := range []struct {
@@ -68,17 +69,19 @@ func (s *sheet) latencyLegend(fig *figures, p50, p99 stroke) []legendEntry {
 	return append(legend, bandLegend(fig.faults)...)
 }
 
-func funcsSeen(dots []dot) []history.Func {
-	seen := measure.Series{OK: map[history.Func][]int64{}}
+// funcsSeen are the functions of the dots.
+func funcsSeen(does history.Functions, dots []dot) []history.Func {
+	seen := map[history.Func]bool{}
 	for _, d := range dots {
-		seen.OK[d.f] = nil
+		seen[d.f] = true
 	}
-	return funcsOf(seen)
+	return inOrder(does, slices.Collect(maps.Keys(seen)))
 }
 
 // drawDots draws the operations of one outcome, those that look alike in one
 // go.
-func (s *sheet) drawDots(a timeAxis, sc scale, dots []dot, outcome history.Outcome) {
+func (s *sheet) drawDots(a timeAxis, sc scale, fig *figures, outcome history.Outcome) {
+	dots := fig.cloud.dots
 	c, radius := s.theme.ok, vg.Length(1.3)
 	switch {
 	case outcome == history.Fail:
@@ -96,14 +99,14 @@ func (s *sheet) drawDots(a timeAxis, sc scale, dots []dot, outcome history.Outco
 			at[d.f] = append(at[d.f], vg.Point{X: a.x(d.at), Y: sc.y(d.ms)})
 		}
 	}
-	for _, f := range funcsSeen(dots) {
-		s.glyphs(c, radius, f, at[f])
+	for _, f := range funcsSeen(fig.does, dots) {
+		s.glyphs(c, radius, lookOf(fig.does, f), at[f])
 	}
 }
 
-// glyphs fills one shape at many places: a circle for a read, a triangle for a
-// write, a square for a compare-and-set, a diamond for anything else.
-func (s *sheet) glyphs(c color.Color, r vg.Length, f history.Func, at []vg.Point) {
+// glyphs fills one shape at many points: a circle for the first function of the
+// header, a triangle for the second, a square for the third, a diamond for any other.
+func (s *sheet) glyphs(c color.Color, r vg.Length, f funcLook, at []vg.Point) {
 	const batch = 250 // filling takes time with the square of it
 	s.SetColor(c)
 	for len(at) > 0 {
@@ -117,7 +120,7 @@ func (s *sheet) glyphs(c color.Color, r vg.Length, f history.Func, at []vg.Point
 	}
 }
 
-func appendGlyph(p *vg.Path, pt vg.Point, r vg.Length, f history.Func) {
+func appendGlyph(p *vg.Path, pt vg.Point, r vg.Length, f funcLook) {
 	corners := func(ds ...vg.Point) {
 		p.Move(pt.Add(ds[0]))
 		for _, d := range ds[1:] {
@@ -126,13 +129,13 @@ func appendGlyph(p *vg.Path, pt vg.Point, r vg.Length, f history.Func) {
 		p.Close()
 	}
 	switch f {
-	case history.Read:
+	case 0:
 		p.Move(vg.Point{X: pt.X + r, Y: pt.Y})
 		p.Arc(pt, r, 0, 2*math.Pi)
 		p.Close()
-	case history.Write:
+	case 1:
 		corners(vg.Point{X: 0, Y: 1.25 * r}, vg.Point{X: -1.15 * r, Y: -0.8 * r}, vg.Point{X: 1.15 * r, Y: -0.8 * r})
-	case history.CAS:
+	case 2:
 		corners(vg.Point{X: -r, Y: -r}, vg.Point{X: r, Y: -r}, vg.Point{X: r, Y: r}, vg.Point{X: -r, Y: r})
 	default:
 		corners(vg.Point{X: 0, Y: 1.3 * r}, vg.Point{X: -1.3 * r, Y: 0}, vg.Point{X: 0, Y: -1.3 * r}, vg.Point{X: 1.3 * r, Y: 0})

@@ -6,7 +6,6 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"html/template"
 	"slices"
 	"strconv"
@@ -20,13 +19,43 @@ const maxOps = 300_000
 
 // oplog is the operations on the page of operations, packed.
 type oplog struct {
-	Total   int      `json:"total"`
-	Shown   int      `json:"shown"`
-	One     int      `json:"one"` // of the operations that matter less, one in so many is here; 1: all
-	Lanes   int      `json:"lanes"`
-	Funcs   []string `json:"funcs"`
+	Total   int       `json:"total"`
+	Shown   int       `json:"shown"`
+	One     int       `json:"one"` // of the operations that matter less, one in so many is here; 1: all
+	Lanes   int       `json:"lanes"`
+	Funcs   []logFunc `json:"funcs"`
 	chunks  []template.HTML
 	strings template.HTML
+}
+
+// logFunc tells of a function: what stands before, between and after the data of an
+// operation, and of its answer.
+type logFunc struct {
+	Text   []string    `json:"text"`
+	Answer []string    `json:"answer"`
+	names  [2][]string // of the data
+}
+
+func newLogFunc(f history.Function) logFunc {
+	l := logFunc{}
+	for i, text := range []string{f.Text, f.Answer} {
+		literals, end := []string{}, ""
+		for p := range history.Parts(text) {
+			if p.Name == "" {
+				end = p.Literal
+				break
+			}
+			literals = append(literals, p.Literal)
+			l.names[i] = append(l.names[i], p.Name)
+		}
+		literals = append(literals, end)
+		if i == 0 {
+			l.Text = literals
+		} else {
+			l.Answer = literals
+		}
+	}
+	return l
 }
 
 // near is how long before and after a moment that matters every operation is
@@ -145,11 +174,13 @@ const chunkOps = 65_536
 // needs times, texts are said when asked for.
 type packer struct {
 	log     *oplog
+	does    history.Functions
 	texts   map[string]uint64
 	list    []string
 	funcs   map[history.Func]int
 	nodes   map[string]int
 	buf     []byte
+	data    []byte // of the operation at hand
 	call    int64
 	process int64
 }
@@ -157,8 +188,8 @@ type packer struct {
 // pack makes the data of the page of operations.
 func pack(in measure.Input, matter []measure.Window, limit int) (*oplog, error) {
 	picked, one := choose(in, matter, limit)
-	log := &oplog{Total: len(in.Ops), Shown: len(picked), One: one, Funcs: []string{}}
-	p := &packer{log: log, texts: map[string]uint64{}, funcs: map[history.Func]int{}, nodes: map[string]int{}}
+	log := &oplog{Total: len(in.Ops), Shown: len(picked), One: one, Funcs: []logFunc{}}
+	p := &packer{log: log, does: in.Header.Functions, texts: map[string]uint64{}, funcs: map[history.Func]int{}, nodes: map[string]int{}}
 	for i, n := range in.Header.Nodes {
 		p.nodes[n] = i + 1
 	}
@@ -175,11 +206,12 @@ func pack(in measure.Input, matter []measure.Window, limit int) (*oplog, error) 
 		}
 	}
 	log.Lanes = len(rows.free)
-	text, err := json.Marshal(p.list)
-	if err != nil {
-		return nil, err
+	texts := make([]history.Data, len(p.list)) // keep bytes that are not UTF-8
+	for i, s := range p.list {
+		texts[i] = history.Text(s)
 	}
-	log.strings, err = deflate(text)
+	var err error
+	log.strings, err = deflate([]byte(history.List(texts...)))
 	return log, err
 }
 
@@ -198,40 +230,109 @@ func (p *packer) op(op *history.Op, mono int64, row int) {
 	if !known {
 		look = 2
 	}
-	said := op.Register()
-	if said.Swapped {
+	if op.Tells() {
 		look |= 4
 	}
 	if op.Final {
 		look |= 8
 	}
-	p.buf = append(p.buf, look, byte(p.function(op.Func)))
+	f := p.function(op.Func)
+	p.buf = append(p.buf, look, byte(f))
 	p.buf = binary.AppendUvarint(p.buf, uint64(p.nodes[op.Node]))
-	p.buf = binary.AppendUvarint(p.buf, p.text(op.Key))
-	for _, v := range []history.Value{said.Value, said.Expect, said.Result} {
-		if v.Present {
-			p.buf = binary.AppendUvarint(p.buf, p.text(v.Data)+1)
-		} else {
-			p.buf = append(p.buf, 0)
+	p.buf = binary.AppendUvarint(p.buf, p.text(op.Error))
+	p.data = p.data[:0]
+	for i, names := range p.log.Funcs[f].names {
+		if i == 1 && !op.Tells() {
+			break
+		}
+		for _, name := range names {
+			left := history.ShownValues
+			p.put(op.Data(name), &left)
 		}
 	}
-	p.buf = binary.AppendUvarint(p.buf, p.text(op.Error))
+	p.buf = binary.AppendUvarint(p.buf, uint64(len(p.data)))
+	p.buf = append(p.buf, p.data...)
+}
+
+// The kinds of data in the packed form. What is above is a string: its text more
+// than packedText.
+const (
+	packedNone = iota
+	packedNull
+	packedTrue
+	packedFalse
+	packedNumber
+	packedList
+	packedObject
+	packedText
+)
+
+// put appends a piece of data, of values in others no more than are left to be
+// shown, and one that stands for the rest.
+func (p *packer) put(d history.Data, left *int) {
+	switch {
+	case d == "":
+		p.data = append(p.data, packedNone)
+	case d == history.Null:
+		p.data = append(p.data, packedNull)
+	case d == history.True:
+		p.data = append(p.data, packedTrue)
+	case d == history.False:
+		p.data = append(p.data, packedFalse)
+	case d[0] == '"':
+		s, _ := d.Text()
+		p.data = binary.AppendUvarint(p.data, packedText+p.text(s))
+	case d[0] == '[' || d[0] == '{':
+		p.nested(d, left)
+	default:
+		p.data = binary.AppendUvarint(append(p.data, packedNumber), p.text(string(d)))
+	}
+}
+
+// nested appends a list or an object: its kind, how many values are in it, and those.
+func (p *packer) nested(d history.Data, left *int) {
+	kind, n, at := byte(packedList), byte(0), len(p.data)+1
+	p.data = append(p.data, 0, 0)
+	more := func() bool {
+		n++
+		*left--
+		return *left >= 0
+	}
+	for e := range d.Elements() {
+		if !more() {
+			p.data = append(p.data, packedNull)
+			break
+		}
+		p.put(e, left)
+	}
+	if d[0] == '{' {
+		kind = packedObject
+	}
+	for name, e := range d.Fields() {
+		if !more() {
+			p.data = append(p.data, 0, packedNull)
+			break
+		}
+		p.data = binary.AppendUvarint(p.data, p.text(name))
+		p.put(e, left)
+	}
+	p.data[at-1], p.data[at] = kind, n
 }
 
 // function is the number of a function; a history with too many has the rest
 // under one name.
 func (p *packer) function(f history.Func) int {
+	const most = 200
 	n, ok := p.funcs[f]
 	switch {
 	case ok:
 		return n
-	case len(p.log.Funcs) == 200:
-		f = "other"
-		p.log.Funcs = append(p.log.Funcs, string(f))
-	case len(p.log.Funcs) > 200:
-		return 200
+	case len(p.log.Funcs) == most:
+		p.log.Funcs = append(p.log.Funcs, newLogFunc(history.Function{Text: "other"}))
+	case len(p.log.Funcs) > most:
+		return most
 	default:
-		p.log.Funcs = append(p.log.Funcs, clip(string(f), maxName))
+		p.log.Funcs = append(p.log.Funcs, newLogFunc(p.does.Get(history.Func(clip(string(f), maxName)))))
 	}
 	p.funcs[f] = len(p.log.Funcs) - 1
 	return p.funcs[f]

@@ -33,6 +33,7 @@ type page struct {
 	Met       []thresholdRow
 	NoData    []thresholdRow
 	Charts    template.JS // data of the charts; "" without a history
+	Shapes    string      // of the functions in the chart of latencies
 	Dots      string      // what the chart of latencies leaves out
 	Figures   []painter
 	Classes   []measure.FaultClass
@@ -122,6 +123,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	}
 	if r.historyErr == nil {
 		p.Figures, p.Classes = painters(), faultClasses(fig.faults)
+		p.Shapes = shapesText(fig)
 		p.Charts, _ = dataBlock(newCharts(fig)) // of plain numbers and texts: it cannot fail
 		if c := fig.cloud; len(c.dots) < c.total {
 			p.Dots = fmt.Sprintf("%s of %s operations are drawn: where many overlap, one stands for them. All outliers are drawn.",

@@ -23,7 +23,7 @@ func quantilesOf(th theme) []quantile {
 	return []quantile{
 		{"slowest", func(q measure.Quantiles) measure.Millis { return q.Max }, stroke{th.fail, 1, []vg.Length{1.2, 2}}},
 		{"99th percentile", func(q measure.Quantiles) measure.Millis { return q.P99 }, stroke{th.info, 1.4, []vg.Length{5, 2}}},
-		{"90th percentile", func(q measure.Quantiles) measure.Millis { return q.P90 }, stroke{th.forFunc("cas"), 1.4, []vg.Length{7, 2, 1.6, 2}}},
+		{"90th percentile", func(q measure.Quantiles) measure.Millis { return q.P90 }, stroke{th.colorOf(2), 1.4, []vg.Length{7, 2, 1.6, 2}}},
 		{"median", func(q measure.Quantiles) measure.Millis { return q.P50 }, stroke{th.ink, 1.6, nil}},
 	}
 }

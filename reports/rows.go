@@ -6,6 +6,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/gate"
 	"squall/history/measure"
 )
 
@@ -159,11 +160,15 @@ func signed(v float64) string {
 
 func functionRows(ops measure.Ops) []functionRow {
 	var rows []functionRow
-	series := measure.Series{OK: map[history.Func][]int64{}}
-	for f := range ops.ByFunc {
-		series.OK[history.Func(f)] = nil
+	var does history.Functions
+	for _, name := range gate.Operations([]*check.Results{{Ops: ops}}) {
+		does = append(does, history.Function{Name: history.Func(name)})
 	}
-	for _, f := range funcsOf(series) {
+	var funcs []history.Func
+	for f := range ops.ByFunc {
+		funcs = append(funcs, history.Func(f))
+	}
+	for _, f := range inOrder(does, funcs) {
 		o := ops.ByFunc[string(f)]
 		q := o.Latency
 		row := functionRow{Name: clip(string(f), maxName), OK: count(o.OK), Fail: count(o.Fail), Info: count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}

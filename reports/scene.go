@@ -145,12 +145,12 @@ func newCharts(fig *figures) charts {
 		}
 		return l
 	}
-	funcs := funcsOf(s)
+	funcs := funcsOf(fig.does, s)
 	if len(funcs) > 1 {
 		c.OK = append(c.OK, chartLine{"all that succeeded", "total", rates(s.Total())})
 	}
 	for _, f := range funcs[:min(len(funcs), 12)] {
-		c.OK = append(c.OK, chartLine{clip(string(f), maxName), lookOf(string(f)), rates(s.OK[f])})
+		c.OK = append(c.OK, chartLine{clip(string(f), maxName), lookOf(fig.does, f).class(), rates(s.OK[f])})
 	}
 	c.Others = []chartLine{{"failed", "fail", rates(s.Fail)}, {"outcome unknown", "info", rates(s.Info)}}
 	for i, q := range quantilesOf(lightTheme()) {
@@ -162,35 +162,26 @@ func newCharts(fig *figures) charts {
 		}
 		c.Latency = append(c.Latency, chartLine{q.label, []string{"max", "p99", "p90", "p50"}[i], l})
 	}
-	c.addDots(fig.cloud.dots)
+	c.addDots(fig)
 	return c
 }
 
-func (c *charts) addDots(dots []dot) {
+func (c *charts) addDots(fig *figures) {
 	at := map[look]int{}
-	for _, d := range dots {
-		k := look{d.outcome, d.f}
-		if lookOf(string(d.f)) == "other" {
+	for _, d := range fig.cloud.dots {
+		k, l := look{d.outcome, d.f}, lookOf(fig.does, d.f)
+		if l == otherLook {
 			k.f = "other"
 		}
 		i, ok := at[k]
 		if !ok {
 			i = len(c.Dots)
 			at[k] = i
-			c.Dots = append(c.Dots, chartDots{Name: clip(string(k.f), maxName), Look: lookOf(string(k.f)), Outcome: outcomeClass(string(d.outcome))})
+			c.Dots = append(c.Dots, chartDots{Name: clip(string(k.f), maxName), Look: l.class(), Outcome: outcomeClass(string(d.outcome))})
 		}
 		c.Dots[i].T = append(c.Dots[i].T, micros(d.at))
 		c.Dots[i].Y = append(c.Dots[i].Y, d.ms)
 	}
-}
-
-// lookOf is the name of a function's colour and shape.
-func lookOf(f string) string {
-	switch f {
-	case "read", "write", "cas", "delete":
-		return f
-	}
-	return "other"
 }
 
 // dataBlock makes data of what a script reads. encoding/json writes <, > and & as

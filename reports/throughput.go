@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"image/color"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,23 +19,6 @@ type stroke struct {
 	color  color.NRGBA
 	width  vg.Length
 	dashes []vg.Length
-}
-
-// strokeOf gives each function a colour and a rhythm of its own.
-func (t theme) strokeOf(f history.Func) stroke {
-	st := stroke{color: t.forFunc(f), width: 1.5}
-	switch f {
-	case history.Read:
-	case history.Write:
-		st.dashes = []vg.Length{5, 2}
-	case history.CAS:
-		st.dashes = []vg.Length{1.6, 1.6}
-	case history.Delete:
-		st.dashes = []vg.Length{7, 2, 1.6, 2}
-	default:
-		st.dashes = []vg.Length{3, 3}
-	}
-	return st
 }
 
 // bucketStep is how wide the buckets of a load should be: fine enough to show
@@ -57,26 +41,9 @@ func bucketStep(load measure.Window, ok int64) time.Duration {
 	return step
 }
 
-// funcsOf are the functions that occurred, the known ones first.
-func funcsOf(series measure.Series) []history.Func {
-	known := []history.Func{history.Read, history.Write, history.CAS, history.Delete}
-	rank := func(f history.Func) int {
-		if i := slices.Index(known, f); i >= 0 {
-			return i
-		}
-		return len(known)
-	}
-	var funcs []history.Func
-	for f := range series.OK {
-		funcs = append(funcs, f)
-	}
-	slices.SortFunc(funcs, func(a, b history.Func) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return slices.Compare([]byte(a), []byte(b))
-	})
-	return funcs
+// funcsOf are the functions that occurred.
+func funcsOf(does history.Functions, series measure.Series) []history.Func {
+	return inOrder(does, slices.Collect(maps.Keys(series.OK)))
 }
 
 // drawThroughput draws operations per second by function, and under it, on the
@@ -85,7 +52,7 @@ func drawThroughput(fig *figures, th theme, st studio) *sheet {
 	s := newSheet(430, th, st)
 	series := fig.series
 	a := newTimeAxis(fig.shown)
-	funcs := funcsOf(series)
+	funcs := funcsOf(fig.does, series)
 
 	total := stroke{color: th.ink, width: 1.1}
 	failed, unknown := stroke{th.fail, 1.4, nil}, stroke{th.info, 1.4, []vg.Length{4, 2}}
@@ -94,7 +61,7 @@ func drawThroughput(fig *figures, th theme, st studio) *sheet {
 		legend = append(legend, lineLegend("all that succeeded", total))
 	}
 	for _, f := range funcs {
-		legend = append(legend, lineLegend(string(f), th.strokeOf(f)))
+		legend = append(legend, lineLegend(string(f), th.strokeOf(lookOf(fig.does, f))))
 	}
 	legend = append(legend, lineLegend("failed", failed), lineLegend("outcome unknown", unknown))
 	legend = append(legend, bandLegend(fig.faults)...)
@@ -110,14 +77,15 @@ func drawThroughput(fig *figures, th theme, st studio) *sheet {
 	s.drawBands(a, fig.faults, lower[0], upper[1])
 	s.drawTimeGrid(a, lower[0], lower[1])
 	s.drawTimeGrid(a, upper[0], upper[1])
-	s.drawUpper(a, series, funcs, total, upper)
+	s.drawUpper(a, fig, funcs, total, upper)
 	s.drawLower(a, series, failed, unknown, lower)
 	s.drawBandHeads(a, fig.faults, top)
 	s.drawTimeAxis(a, foot)
 	return s
 }
 
-func (s *sheet) drawUpper(a timeAxis, series measure.Series, funcs []history.Func, total stroke, y [2]vg.Length) {
+func (s *sheet) drawUpper(a timeAxis, fig *figures, funcs []history.Func, total stroke, y [2]vg.Length) {
+	series := fig.series
 	sums := series.Total()
 	sc, ticks := linearScale(series.PerSecond(highest(sums)), y[0], y[1], 5)
 	s.drawScale(a, sc, ticks, "succeeded (ops/s)")
@@ -131,7 +99,7 @@ func (s *sheet) drawUpper(a timeAxis, series measure.Series, funcs []history.Fun
 		s.drawSeries(a, sc, series, sums, total)
 	}
 	for _, f := range funcs {
-		s.drawSeries(a, sc, series, series.OK[f], s.theme.strokeOf(f))
+		s.drawSeries(a, sc, series, series.OK[f], s.theme.strokeOf(lookOf(fig.does, f)))
 	}
 }
 

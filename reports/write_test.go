@@ -181,6 +181,13 @@ func TestEveryRunGetsAPage(t *testing.T) {
 	for i := range failing.Ops {
 		failing.Ops[i].Outcome, failing.Ops[i].Out = history.Fail, ""
 	}
+	other := newStorm(3, 5, 2, 20*time.Millisecond, false)
+	other.Header.Functions = history.Functions{{Name: "take", Text: "take {in.0}"}, {Name: "look", Reads: true, Text: "look"},
+		{Name: "a", Text: "a"}, {Name: "b", Text: "b"}, {Name: "c", Text: "c"}}
+	for i := range other.Ops {
+		op := &other.Ops[i]
+		op.Func, op.Key, op.In, op.Out = []history.Func{"look", "take", "c"}[i%3], "", `[{"lock":1}]`, ""
+	}
 	forever := storm
 	forever.Faults = storm.Faults[:1]
 	for _, tt := range []struct {
@@ -194,6 +201,7 @@ func TestEveryRunGetsAPage(t *testing.T) {
 		{"no faults", newStorm(3, 5, 2, 20*time.Millisecond, false), check.Pass, []string{"Pass", "No fault was injected", "No leader was lost"}},
 		{"a history cut", cut, check.Unknown, []string{"Unknown", "This is not a pass", "squall check"}},
 		{"no operation succeeded", failing, check.Invalid, []string{"no data"}},
+		{"another workload", other, check.Pass, []string{"<span>● take ▲ look ◆ other</span>", "<td>look</td>", `"name":"take","look":"f0"`, `"name":"c","look":"f4"`}},
 		{"a fault that was never healed", forever, check.Invalid, []string{"never"}},
 		{"a verdict from the future", storm, "splendid", []string{"No verdict", "splendid"}},
 	} {

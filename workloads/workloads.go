@@ -5,6 +5,7 @@ package workloads
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"squall/history"
@@ -142,6 +143,19 @@ func (p Params) Validate() error {
 // them.
 func All() []Workload {
 	return []Workload{Register{}}
+}
+
+// FunctionNames are the functions of all workloads, each once.
+func FunctionNames() []string {
+	var names []string
+	for _, w := range All() {
+		for _, name := range w.Functions().Names() {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // Find returns the workload of that name.

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/history/check"
-	"squall/history/gate"
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
@@ -90,7 +89,7 @@ func checkAgain(cmd *cobra.Command, dir string, thresholds []string) (*check.Res
 	if !cmd.Flags().Changed("threshold") {
 		return orchestrator.Check(cmd.Context(), dir)
 	}
-	if _, err := gate.ParseAll(thresholds...); err != nil {
+	if err := orchestrator.CheckThresholds(thresholds...); err != nil {
 		return nil, usageError(fmt.Errorf("--threshold: %w", err))
 	}
 	return orchestrator.CheckAgainst(cmd.Context(), dir, thresholds)

@@ -54,7 +54,7 @@ func Compare(group string, old, new []*check.Results, tolerance float64) []ledge
 // both sides have.
 func compared(old, new []*check.Results) []quantity {
 	keys := []string{"throughput", "latency p(50)", "latency p(99)"}
-	for _, op := range Operations() {
+	for _, op := range Operations(slices.Concat(old, new)) {
 		if succeeded(old, op) && succeeded(new, op) {
 			keys = append(keys, "latency{op="+op+"} p(50)", "latency{op="+op+"} p(99)")
 		}

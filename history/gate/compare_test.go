@@ -269,3 +269,24 @@ func TestLoad(t *testing.T) {
 		t.Errorf("another schema: %v", err)
 	}
 }
+
+// The operations to compare are those of the histories, in the order of their
+// headers. A name in results.json that is none is left out.
+func TestOperationsAreThoseOfTheHistories(t *testing.T) {
+	with := func(functions ...string) *check.Results {
+		return &check.Results{Ops: measure.Ops{Functions: functions}}
+	}
+	for _, tt := range []struct {
+		rs   []*check.Results
+		want string
+	}{
+		{nil, ""},
+		{[]*check.Results{with()}, "read write cas delete"},
+		{[]*check.Results{with("txn"), with("read", "append", "txn")}, "txn read append"},
+		{[]*check.Results{with("", "a b", "x}", "\x1b[2J", "ok")}, "ok"},
+	} {
+		if got := strings.Join(Operations(tt.rs), " "); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}

@@ -66,7 +66,7 @@ func TestJudge(t *testing.T) {
 		{"recovery p(50) < 1s", rs[:1], true, 700, "p(50) of 1 fault: 700 ms"},
 		{"recovery max < 1s", rs, false, 2000, "1 has no observed end"},
 	} {
-		threshold, err := Parse(c.text)
+		threshold, err := Parse(registers(), c.text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestJudgeNothing(t *testing.T) {
 		{"availability > 99%", &check.Results{}, true, "there was no operation"},
 		{"latency p(99) < 1s", damaged, false, "cannot be judged: read a histogram"},
 	} {
-		threshold, err := Parse(c.text)
+		threshold, err := Parse(registers(), c.text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,9 +56,25 @@ func Metrics() []Metric {
 	return all
 }
 
-// Operations are the values that the label op may have.
-func Operations() []string {
-	return []string{string(history.Read), string(history.Write), string(history.CAS), string(history.Delete)}
+// Operations are the functions in some results, by the order of the headers of their
+// histories. Results that do not say it are of registers, as all were once. What
+// cannot be the name of a function is left out.
+func Operations(rs []*check.Results) []string {
+	var ops []string
+	for _, r := range rs {
+		functions := r.Ops.Functions
+		if len(functions) == 0 {
+			for _, f := range history.RegisterFunctions() {
+				functions = append(functions, string(f.Name))
+			}
+		}
+		for _, f := range functions {
+			if p := (parser{text: f}); f != "" && p.word() == f && !slices.Contains(ops, f) {
+				ops = append(ops, f)
+			}
+		}
+	}
+	return ops
 }
 
 func metrics() []metric {

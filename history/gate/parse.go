@@ -84,15 +84,15 @@ func (e *ParseError) Error() string {
 }
 
 // ParseAll reads thresholds, each of which may be several with semicolons
-// between them. Empty ones are left out.
-func ParseAll(texts ...string) ([]Threshold, error) {
+// between them. Empty ones are left out. ops is as in Parse.
+func ParseAll(ops []string, texts ...string) ([]Threshold, error) {
 	var all []Threshold
 	for _, text := range texts {
 		for _, one := range strings.Split(text, ";") {
 			if strings.TrimSpace(one) == "" {
 				continue
 			}
-			t, err := Parse(one)
+			t, err := Parse(ops, one)
 			if err != nil {
 				return nil, err
 			}
@@ -106,9 +106,10 @@ func ParseAll(texts ...string) ([]Threshold, error) {
 const maxText = 1000
 
 // Parse reads a threshold: a metric, perhaps a label, perhaps an aggregation, a
-// comparison, and a number with its unit. The error is a *ParseError.
-func Parse(text string) (Threshold, error) {
-	p := parser{text: strings.TrimSpace(text)}
+// comparison, and a number with its unit. ops are the operations that the label op
+// may name; nil: any. The error is a *ParseError.
+func Parse(ops []string, text string) (Threshold, error) {
+	p := parser{text: strings.TrimSpace(text), ops: ops}
 	t := Threshold{Text: p.text}
 	if len(p.text) > maxText {
 		return t, p.fail(0, "it has %d bytes; a threshold has at most %d", len(p.text), maxText)
@@ -132,7 +133,8 @@ func Parse(text string) (Threshold, error) {
 // parser goes through a threshold from left to right.
 type parser struct {
 	text string
-	at   int // byte
+	ops  []string // that the label op may name; nil: any
+	at   int      // byte
 }
 
 func (p *parser) fail(at int, format string, args ...any) error {
@@ -218,8 +220,11 @@ func (p *parser) label(m metric) (string, error) {
 	p.spaces()
 	at = p.at
 	op := p.word()
-	if !slices.Contains(Operations(), op) {
-		return "", p.fail(at, "there is no operation %q; there are: %s", clip(op), strings.Join(Operations(), ", "))
+	switch {
+	case op == "":
+		return "", p.fail(at, "expected a kind of operation, found %s", p.rest())
+	case p.ops != nil && !slices.Contains(p.ops, op):
+		return "", p.fail(at, "there is no operation %q; there are: %s", clip(op), strings.Join(p.ops, ", "))
 	}
 	p.spaces()
 	if !p.take("}") {

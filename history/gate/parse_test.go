@@ -22,7 +22,7 @@ func TestParse(t *testing.T) {
 		"availability > 99%":                "availability > 99%",
 		" leaders-lost != 1 ":               "leaders-lost != 1",
 	} {
-		got, err := Parse(text)
+		got, err := Parse(registers(), text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -67,7 +67,7 @@ func TestParseMistakes(t *testing.T) {
 		{"größe > 1", 1, "there is no metric"},
 		{"election max < 3s; throughput > 1/s", 17, "expected a unit"},
 	} {
-		_, err := Parse(c.text)
+		_, err := Parse(registers(), c.text)
 		var bad *ParseError
 		if !errors.As(err, &bad) {
 			t.Errorf("%q: %v", c.text, err)
@@ -80,12 +80,31 @@ func TestParseMistakes(t *testing.T) {
 }
 
 func TestParseAll(t *testing.T) {
-	all, err := ParseAll("throughput > 1/s; availability > 9%;", "", "election max < 3s")
+	all, err := ParseAll(registers(), "throughput > 1/s; availability > 9%;", "", "election max < 3s")
 	if err != nil || len(all) != 3 || all[2].Text != "election max < 3s" {
 		t.Errorf("%v, %v", all, err)
 	}
-	if _, err := ParseAll("throughput > 1/s; nothing < 3"); err == nil {
+	if _, err := ParseAll(registers(), "throughput > 1/s; nothing < 3"); err == nil {
 		t.Error("a mistake was not found")
+	}
+}
+
+// registers are the operations that the tests know.
+func registers() []string { return []string{"read", "write", "cas", "delete"} }
+
+// Where it is not known what operations there are, any name will do.
+func TestParseKnowsTheOperations(t *testing.T) {
+	const text = "latency{op=append} max < 1s"
+	if _, err := Parse(registers(), text); err == nil {
+		t.Error("a register has no append")
+	}
+	for _, ops := range [][]string{nil, {"read", "append"}} {
+		if got, err := Parse(ops, text); err != nil || got.String() != "latency{op=append} max < 1000ms" {
+			t.Errorf("among %v: %v, %v", ops, got, err)
+		}
+	}
+	if _, err := Parse(nil, "latency{op=} max < 1s"); err == nil {
+		t.Error("an operation without a name was read")
 	}
 }
 
@@ -95,7 +114,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := Parse(text)
+		got, err := Parse(registers(), text)
 		if err != nil {
 			var bad *ParseError
 			if !errors.As(err, &bad) || bad.Column < 1 || len(err.Error()) > 5000 {
@@ -103,7 +122,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		again, err := Parse(got.String())
+		again, err := Parse(registers(), got.String())
 		if err != nil || again.String() != got.String() || again.limit != got.limit {
 			t.Fatalf("%q reads as %q, and that as %q: %v", text, got, again, err)
 		}

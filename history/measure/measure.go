@@ -30,14 +30,16 @@ type FuncOps struct {
 
 // Ops counts the operations of the load phase.
 type Ops struct {
-	Total       int64              `json:"total"`
-	OK          int64              `json:"ok"`
-	Fail        int64              `json:"fail"`
-	Info        int64              `json:"info"`
-	LoadSeconds float64            `json:"loadSeconds"`
-	Throughput  float64            `json:"throughput"` // OK operations per second of load
-	ByFunc      map[string]FuncOps `json:"byFunc"`
-	Keys        int64              `json:"keys"`
+	Total       int64   `json:"total"`
+	OK          int64   `json:"ok"`
+	Fail        int64   `json:"fail"`
+	Info        int64   `json:"info"`
+	LoadSeconds float64 `json:"loadSeconds"`
+	Throughput  float64 `json:"throughput"` // OK operations per second of load
+	// Functions are all that operations do, in the order of the history's header.
+	Functions []string           `json:"functions,omitempty"`
+	ByFunc    map[string]FuncOps `json:"byFunc"`
+	Keys      int64              `json:"keys"`
 	// Availability is the share of the operations that succeeded, 0 to 1; 0 when
 	// there were none.
 	Availability float64 `json:"availability"`

@@ -9,7 +9,7 @@ import (
 
 // countOps counts the operations that clients called during the load phase.
 func countOps(in Input, s *samples) Ops {
-	out := Ops{LoadSeconds: s.load.Seconds(), ByFunc: map[string]FuncOps{}, Keys: countKeys(in, s.load)}
+	out := Ops{LoadSeconds: s.load.Seconds(), Functions: in.Header.Functions.Names(), ByFunc: map[string]FuncOps{}, Keys: countKeys(in, s.load)}
 	counts := make([][isInfo + 1]int64, len(s.funcs))
 	for i := range s.list {
 		if op := &s.list[i]; s.called(op) {
@@ -44,7 +44,7 @@ func countOps(in Input, s *samples) Ops {
 func countKeys(in Input, load Window) int64 {
 	keys := map[string]struct{}{}
 	for i := range in.Ops {
-		if op := &in.Ops[i]; !op.Final && load.Holds(op.Call-in.Header.Mono) {
+		if op := &in.Ops[i]; op.Key != "" && !op.Final && load.Holds(op.Call-in.Header.Mono) {
 			keys[op.Key] = struct{}{}
 		}
 	}

@@ -40,7 +40,7 @@ func (f *File) thresholdList(where string, value *yaml.Node) []string {
 			f.mistake(item, `%s: expected a bound such as "latency p(99) < 50ms", found %s`, where, orchestrator.KindName(item))
 			continue
 		}
-		if _, err := gate.ParseAll(item.Value); err != nil {
+		if err := orchestrator.CheckThresholds(item.Value); err != nil {
 			f.mistake(item, "%s: %s", where, err)
 			continue
 		}
@@ -130,7 +130,7 @@ func (r *runner) weigh() error {
 	for _, g := range side.Groups {
 		all = append(all, g.Runs...)
 	}
-	thresholds, err := gate.ParseAll(f.Thresholds...)
+	thresholds, err := gate.ParseAll(nil, f.Thresholds...)
 	if err != nil {
 		return err
 	}

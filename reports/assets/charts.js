@@ -6,8 +6,8 @@
   let range = home.slice(), charts = [], busy = false;
   const readout = document.getElementById('readout');
   const xs = data.x.length ? data.x.map(t => t * T) : home;
-  const dashes = { write: [6, 3], cas: [2, 2], delete: [8, 3, 2, 3], other: [3, 3], info: [5, 3], p99: [6, 3], p90: [8, 3, 2, 3], max: [1.5, 3] };
-  const tones = { total: 'ink', p50: 'ink', p90: 'cas', p99: 'info', max: 'fail' };
+  const dashes = { f1: [6, 3], f2: [2, 2], f3: [8, 3, 2, 3], f4: [3, 3], info: [5, 3], p99: [6, 3], p90: [8, 3, 2, 3], max: [1.5, 3] };
+  const tones = { total: 'ink', p50: 'ink', p90: 'f2', p99: 'info', max: 'fail' };
   const number = v => v == null ? '–' : v >= 100 ? Math.round(v).toLocaleString('en') : String(+v.toPrecision(3));
 
   function zoom(from, to) {
@@ -87,7 +87,8 @@
   const fill = list => list.map(l => data.x.length ? l.y : [null, null]);
 
   // The operations one by one, drawn over an empty logarithmic chart: a circle is
-  // a read, a triangle a write, a square a compare-and-set, a diamond another.
+  // the first function of the header, a triangle the second, a square the third, a
+  // diamond any other.
   function dots(u) {
     const c = u.ctx, b = box(u);
     c.save(); scaled(u);
@@ -100,9 +101,9 @@
       c.beginPath();
       for (let i = first(d.t, lowest); i < d.t.length && d.t[i] <= highest; i++) {
         const x = at(u, d.t[i] * T), y = u.valToPos(d.y[i], 'y', true) / uPlot.pxRatio;
-        if (d.look === 'read') { c.moveTo(x + r, y); c.arc(x, y, r, 0, 7); }
-        else if (d.look === 'write') { c.moveTo(x, y - r * 1.2); c.lineTo(x + r * 1.1, y + r); c.lineTo(x - r * 1.1, y + r); }
-        else if (d.look === 'cas') c.rect(x - r, y - r, 2 * r, 2 * r);
+        if (d.look === 'f0') { c.moveTo(x + r, y); c.arc(x, y, r, 0, 7); }
+        else if (d.look === 'f1') { c.moveTo(x, y - r * 1.2); c.lineTo(x + r * 1.1, y + r); c.lineTo(x - r * 1.1, y + r); }
+        else if (d.look === 'f2') c.rect(x - r, y - r, 2 * r, 2 * r);
         else { c.moveTo(x, y - r * 1.3); c.lineTo(x + r * 1.3, y); c.lineTo(x, y + r * 1.3); c.lineTo(x - r * 1.3, y); }
       }
       c.fill();

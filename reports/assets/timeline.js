@@ -23,7 +23,9 @@
       call[have] = c += s(); took[have] = u(); row[have] = u(); process[have] = w += s();
       flags[have] = raw[p++]; func[have] = raw[p++];
       at[have] = n * 2 ** 32 + p; // the texts are read when asked for
-      for (let k = 0; k < 6; k++) u();
+      u(); u();
+      const size = u();
+      p += size;
       have++;
     }
   }
@@ -31,18 +33,53 @@
     byRow = Array.from({ length: log.lanes }, () => []);
     for (let i = 0; i < have; i++) byRow[row[i]].push(i);
   }
-  const show = s => /^[\x21\x23-\x7e]{1,40}$/.test(s) && s !== 'nothing' ? s : JSON.stringify(s);
+  // show and what follows tell data as package history does (history/tell.go).
+  const encoder = new TextEncoder(), shownBytes = 40, shownValues = 40, escapes = { 7: 'a', 8: 'b', 12: 'f', 10: 'n', 13: 'r', 9: 't', 11: 'v', 34: '"', 92: '\\' };
+  const byteOf = c => c >= 0xdc80 && c <= 0xdcff ? c - 0xdc00 : -1; // of what was no UTF-8
+  const hex = (c, n) => c.toString(16).padStart(n, '0');
+  function quote(s) {
+    let out = '"';
+    for (const ch of s) {
+      const c = ch.codePointAt(0);
+      out += escapes[c] ? '\\' + escapes[c] : byteOf(c) >= 0 ? '\\x' + hex(byteOf(c), 2) : /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(ch) ? ch
+        : c < 0x20 || c === 0x7f ? '\\x' + hex(c, 2) : c < 0x10000 ? '\\u' + hex(c, 4) : '\\U' + hex(c, 8);
+    }
+    return out + '"';
+  }
+  function show(s) {
+    let size = 0, end = 0;
+    for (const ch of s) {
+      size += byteOf(ch.codePointAt(0)) >= 0 ? 1 : encoder.encode(ch).length;
+      if (size > shownBytes) return quote(s.slice(0, end)) + '…';
+      end += ch.length;
+    }
+    return s !== '' && s !== 'nothing' && /^[\p{L}\p{M}\p{N}\p{P}\p{S}]+$/u.test(s) && !/["\ufffd]/.test(s) ? s : quote(s);
+  }
   function words(i) {
     const raw = raws[Math.floor(at[i] / 2 ** 32)];
     let p = at[i] % 2 ** 32;
     const u = () => { let v = 0, m = 1; for (;;) { const b = raw[p++]; v += (b & 127) * m; if (b < 128) return v; m *= 128; } };
-    const text = n => n % 2 ? texts[(n - 1) / 2] : String(n / 2), value = () => { const n = u(); return n ? show(text(n - 1)) : 'nothing'; };
-    const node = u(), key = show(text(u())), v = value(), expect = value(), result = value(), error = text(u());
-    const f = log.funcs[func[i]], out = flags[i] & 3;
-    let s = f === 'read' ? `read(${key})` + (out ? '' : ' → ' + result)
-      : f === 'write' ? `write(${key}) ← ${v}`
-        : f === 'cas' ? `cas(${key}) ${expect}→${v}` + (!out && !(flags[i] & 4) ? ': found ' + result : '') : `${f}(${key})`;
-    s += ['', ': failed', ': outcome unknown'][out];
+    const text = n => n % 2 ? texts[(n - 1) / 2] : String(n / 2);
+    const node = u(), error = text(u()), f = log.funcs[func[i]], out = flags[i] & 3;
+    u(); // the size of the data
+    let rest = 0; // how many more values in others are shown
+    const nested = (n, apart, one) => Array.from({ length: n }, one).join(apart);
+    const within = read => { // what is read when none is left stands for all that come after
+      if (rest === 0) { read(); return '…'; }
+      rest--;
+      return read();
+    };
+    const data = () => {
+      const kind = u();
+      if (kind < 4) return ['nothing', 'nothing', 'true', 'false'][kind];
+      if (kind === 4) { const s = text(u()); return s.length > shownBytes ? s.slice(0, shownBytes) + '…' : s; }
+      if (kind > 6) return show(text(kind - 7));
+      const n = u();
+      if (kind === 5) return '[' + nested(n, ' ', () => within(data)) + ']';
+      return n ? nested(n, ', ', () => within(() => show(text(u())) + ' ' + data())) : '{}';
+    };
+    const fill = literals => literals.reduce((s, l) => { rest = shownValues; return s + data() + l; });
+    const s = fill(f.text) + (flags[i] & 4 ? fill(f.answer) : '') + ['', ': failed', ': outcome unknown'][out];
     return { text: s, error, node: scene.nodes[node - 1] || '' };
   }
 

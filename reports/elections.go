@@ -201,7 +201,7 @@ type gap struct {
 // noLeaderGaps are the times from the loss of a leader to the next.
 func noLeaderGaps(fig *figures) []gap {
 	var gaps []gap
-	for _, l := range fig.elections.Losses {
+	for _, l := range fig.lost {
 		label := millisText(l.NoLeader)
 		if l.NewLeader == "" {
 			label = "none until the end"
@@ -215,7 +215,7 @@ func noLeaderGaps(fig *figures) []gap {
 // losses may share one.
 func unavailableGaps(fig *figures) []gap {
 	var gaps []gap
-	for _, l := range fig.elections.Losses {
+	for _, l := range fig.lost {
 		if l.Unavailable == 0 || len(gaps) > 0 && gaps[len(gaps)-1].Begin == l.UnavailableAt {
 			continue
 		}

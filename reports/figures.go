@@ -28,6 +28,21 @@ type figures struct {
 	cloud      cloud
 	outages    []measure.Outage
 	candidates []candidacy
+	lost       []measure.Loss // of elections, those that are drawn
+	undrawn    []string       // what there are too many of to draw all, in words
+}
+
+// mostDrawn is how many of each of the things that the charts and figures draw
+// are drawn: with more, the files grow without a bound and browsers give up.
+const mostDrawn = 20_000
+
+// drawn is as much of a list as is drawn.
+func drawn[T any](fig *figures, what string, list []T) []T {
+	if len(list) <= mostDrawn {
+		return list
+	}
+	fig.undrawn = append(fig.undrawn, fmt.Sprintf("%s of %s %s", count(mostDrawn), count(int64(len(list))), what))
+	return list[:mostDrawn]
 }
 
 // candidacy is a node standing for election.
@@ -51,12 +66,17 @@ func newFigures(in measure.Input, results *check.Results) *figures {
 		cloud:     cloudOf(in),
 		outages:   measure.Outages(in),
 	}
+	fig.elections.Reigns = drawn(fig, "times of a leader", fig.elections.Reigns)
+	fig.outages = drawn(fig, "outages of nodes", fig.outages)
 	slices.SortStableFunc(fig.faults, func(a, b measure.FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
 	for i := range in.Nodes {
 		if e := &in.Nodes[i]; e.Kind == history.EventRole && e.Role == history.RoleCandidate {
 			fig.candidates = append(fig.candidates, candidacy{e.Node, e.Time - in.Header.Mono})
 		}
 	}
+	fig.faults = drawn(fig, "faults", fig.faults)
+	fig.candidates = drawn(fig, "candidates", fig.candidates)
+	fig.lost = drawn(fig, "lost leaders", fig.elections.Losses)
 	fig.shown = shownWindow(in, load, fig)
 	return fig
 }

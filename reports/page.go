@@ -91,12 +91,16 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	p.Test = clip(p.Test, maxShownText)
 	losses := res.Elections
 	losses.Losses = firstOf(&p, "leaders lost", losses.Losses)
-	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", fig.faults))
+	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", res.Faults))
+	p.thinProofs(res)
 	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects))
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
 	p.addThresholds(res)
 	if busy := r.env.get("load", "overloaded"); busy != "" {
 		p.Notices = append(p.Notices, clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
+	}
+	if len(fig.undrawn) > 0 {
+		p.Notices = append(p.Notices, "The charts and figures draw the first "+strings.Join(fig.undrawn, ", ")+".")
 	}
 	p.addShortened(r.env.list("logsShortened"))
 	if res.Stopped != "" {
@@ -143,6 +147,32 @@ func (p *page) addShortened(machines []string) {
 		text = fmt.Sprintf("The logs of %s are too long to be kept whole: nodes/*/server.log", strings.Join(machines, ", "))
 	}
 	p.Notices = append(p.Notices, clip(text+" has the beginning and the end, and says between them how much is missing.", maxShownText))
+}
+
+// mostProof bounds the proofs in the table of faults, in bytes.
+const mostProof = 2 << 20
+
+// thinProofs leaves out the proofs of faults for which the page has no room, and
+// says from which on.
+func (p *page) thinProofs(res *check.Results) {
+	room, shown := mostProof, 0
+	for i := range p.Faults {
+		row := &p.Faults[i]
+		for _, text := range slices.Concat(row.Proof, row.HealProof) {
+			room -= len(text)
+		}
+		if room < 0 {
+			row.Proof, row.HealProof = nil, nil
+			continue
+		}
+		shown = i + 1
+	}
+	switch {
+	case shown < len(p.Faults):
+		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are left out here; %s holds them.", count(int64(shown)), historyFile))
+	case res.Thin:
+		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are in %s only.", count(check.MostProofs), historyFile))
+	}
 }
 
 // advice is something to do, and the command that does it, if one does.

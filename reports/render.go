@@ -106,7 +106,7 @@ func placesOf(r *run, fig *figures) []place {
 			places = append(places, place{"finding: " + clip(c.Name, maxName), micros(middle(c.Witness))})
 		}
 	}
-	for _, l := range fig.elections.Losses {
+	for _, l := range fig.lost {
 		places = append(places, place{fmt.Sprintf("%s  leader lost: %s (%s)", seconds(l.At), clip(l.Node, maxName), clip(l.Cause, maxName)), micros(l.At)})
 	}
 	for _, f := range fig.faults {

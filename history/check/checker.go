@@ -112,6 +112,7 @@ func RunPlanned(ctx context.Context, dir string, checkers []Checker, limits Limi
 	sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
 	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
 	res.Effects, res.Blocks = sum.Effects, sum.Blocks
+	res.thin()
 	res.History = measure.HistoryInfo{Records: h.Info.Records, Bytes: h.Info.Bytes, Truncated: h.Info.Truncated}
 	if err := WriteResults(dir, res); err != nil {
 		return nil, err
@@ -211,6 +212,9 @@ func combine(checks []Result) (Verdict, []string) {
 // WriteResults puts results.json into dir, whole or not at all.
 func WriteResults(dir string, res *Results) error {
 	data, err := json.MarshalIndent(res, "", "  ")
+	if err == nil && len(data) > regular.MaxJSON/2 { // more than people look at
+		data, err = json.Marshal(res)
+	}
 	if err != nil {
 		return fmt.Errorf("encode the results: %w", err)
 	}

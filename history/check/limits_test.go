@@ -1,16 +1,19 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"squall/history"
+	"squall/history/measure"
 )
 
 // hardShapes are histories that are hard to decide, or long.
@@ -144,22 +147,69 @@ func withStaleRead(ops []history.Op) []history.Op {
 		Call: end + 30, Return: end + 35})
 }
 
-// TestRecordMillion writes a run with a stale read at the end of a million
-// operations on one key, to be checked with `squall check` by hand.
+// withStaleReadInTheMiddle makes a read in the middle of operations that write
+// unique values find what a read long before it had found.
+func withStaleReadInTheMiddle(ops []history.Op) []history.Op {
+	const before = 10_000
+	var reads []int
+	for i := range ops {
+		if ops[i].Func == history.Read && ops[i].Outcome == history.OK {
+			reads = append(reads, i)
+		}
+	}
+	slices.SortFunc(reads, func(a, b int) int { return cmp.Compare(ops[a].Call, ops[b].Call) })
+	middle := len(reads) / 2
+	ops[reads[middle]].Out = ops[reads[max(0, middle-before)]].Out
+	return ops
+}
+
+func TestStaleReadInTheMiddle(t *testing.T) {
+	ops := withStaleReadInTheMiddle(simulate(rand.New(rand.NewPCG(1, 1)), "k", shape{n: 50_000, clients: 10, pending: 1}))
+	in := &Input{History: &history.History{Ops: ops}, Dir: t.TempDir()}
+	res := Linearizable().Check(t.Context(), in)
+	if res.Verdict != Violation || len(res.Witness) > 6 || res.Kind != KindStaleRead {
+		t.Errorf("%s, %s, %d operations: %s", res.Verdict, res.Kind, len(res.Witness), res.Told())
+	}
+	checkWitness(t, in, res)
+}
+
+// TestRecordMillion writes two runs of a million operations on one key, with a stale
+// read at the end and in the middle, to be checked with `squall check` by hand.
 func TestRecordMillion(t *testing.T) {
 	dir := os.Getenv("SQUALL_RECORD_MILLION")
 	if dir == "" {
-		t.Skip("SQUALL_RECORD_MILLION names no directory to write the run to")
+		t.Skip("SQUALL_RECORD_MILLION names no directory to write the runs to")
 	}
+	recordMillion(t, filepath.Join(dir, "end"), staleMillion(1_000_000))
+	recordMillion(t, filepath.Join(dir, "middle"),
+		withStaleReadInTheMiddle(simulate(rand.New(rand.NewPCG(1, 1)), "k", shape{n: 1_000_000, clients: 10, pending: 1})))
+}
+
+// recordMillion writes a run in which the operations took a minute or so.
+func recordMillion(t *testing.T, dir string, ops []history.Op) {
+	t.Helper()
 	must(t, os.MkdirAll(dir, 0o755))
 	rec, err := history.Create(filepath.Join(dir, history.FileName), history.Header{Test: "million", System: "raftkv", Nodes: []string{"n1", "n2"}, Workload: "register", Functions: history.RegisterFunctions()})
 	must(t, err)
-	ops := staleMillion(1_000_000)
-	must(t, rec.Append(mark(history.MarkLoadBegin)))
-	for i := range ops {
-		must(t, rec.Append(history.Record{Op: &ops[i]}))
+	const slower = 10_000 // an operation of simulate takes nanoseconds
+	markAt := func(name string, at int64) {
+		must(t, rec.Append(history.Record{Mark: &history.Mark{Name: name, Time: at}}))
 	}
-	must(t, rec.Append(mark(history.MarkLoadEnd)))
-	must(t, rec.Append(mark(history.MarkDone)))
+	markAt(history.MarkLoadBegin, 0)
+	end := int64(0)
+	for i := range ops {
+		op := ops[i]
+		op.Call, op.Return = op.Call*slower, op.Return*slower
+		end = max(end, op.Return)
+		must(t, rec.Append(history.Record{Op: &op}))
+	}
+	for i, name := range []string{history.MarkLoadEnd, history.MarkHealed, history.MarkDone} {
+		markAt(name, end+int64(i)*int64(time.Second))
+	}
 	must(t, rec.Close())
+	h, err := history.Load(filepath.Join(dir, history.FileName))
+	must(t, err)
+	if sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Marks: h.Marks}); sum.Ops.Total != int64(len(ops)) || sum.Ops.LoadSeconds < 10 {
+		t.Errorf("the summary tells %d operations in %.1f s", sum.Ops.Total, sum.Ops.LoadSeconds)
+	}
 }

@@ -92,6 +92,9 @@ type Results struct {
 	Ops       measure.Ops        `json:"ops"`
 	Elections measure.Elections  `json:"elections"`
 	Faults    []measure.FaultRun `json:"faults"`
+	// Thin is true when the faults after the first MostProofs are without their
+	// proofs and figures, which the history holds.
+	Thin bool `json:"thin,omitempty"`
 	// Effects are what clients felt of each fault, Blocks the load in equal pieces.
 	Effects []measure.FaultEffect `json:"effects"`
 	Blocks  measure.Blocks        `json:"blocks"`
@@ -102,6 +105,22 @@ type Results struct {
 	History measure.HistoryInfo `json:"history"`
 	// Clocks says how exact the times are.
 	Clocks measure.Clocks `json:"clocks"`
+}
+
+// MostProofs is how many faults keep their proofs and figures in results.json.
+const MostProofs = 5000
+
+// thin leaves out the proofs and figures of faults beyond the first ones, so that
+// results stay small enough to be read, however many faults there were.
+func (r *Results) thin() {
+	if len(r.Faults) <= MostProofs {
+		return
+	}
+	r.Thin = true
+	for i := MostProofs; i < len(r.Faults); i++ {
+		f := &r.Faults[i]
+		f.Proof, f.HealProof, f.Measured, f.HealMeasured = nil, nil, nil, nil
+	}
 }
 
 // Threshold is a bound that was set on a metric, and what came of it.

@@ -140,7 +140,7 @@ func TestPlainElections(t *testing.T) {
 		t.Fatal(err)
 	}
 	summary := record.Summarize(100)[0]
-	if !record.Interrupted || !record.Plain || summary.Times.N < 1 || summary.Times.N > 100 || summary.Times.P50 < 20 {
+	if !record.Interrupted || !record.Plain || summary.Times.N < 1 || summary.Times.N > 100 || summary.Times.P50 <= 0 {
 		t.Errorf("%+v", summary)
 	}
 }

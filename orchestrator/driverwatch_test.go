@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,16 +24,34 @@ type watchedDriver struct {
 	gone   error // what machines are reached through
 	host   string
 	asked  int
-	failed error
+	failed *failure
+}
+
+// failure is what a test failed because of, for several goroutines.
+type failure struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *failure) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *failure) get() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
 }
 
 func (d *watchedDriver) watch() *driverWatch {
 	return &driverWatch{
-		heard: func() (uint64, bool) { return d.said, d.taking },
+		heard: func() (uint64, bool) { return atomic.LoadUint64(&d.said), d.taking },
 		state: func(context.Context) (protocol.ProcState, error) { d.asked++; return d.state, d.err },
 		reach: func(context.Context) error { return d.gone },
 		busy:  func() string { return d.host },
-		fail:  func(err error) { d.failed = err },
+		fail:  d.failed.set,
 	}
 }
 
@@ -41,11 +61,15 @@ func watching(t *testing.T, d *watchedDriver, live func()) {
 		ctx, cancel := context.WithCancel(t.Context())
 		tick := time.NewTicker(driverLook)
 		defer tick.Stop()
-		go d.watch().watch(ctx, tick.C)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			d.watch().watch(ctx, tick.C)
+		}()
 		live()
 		synctest.Wait()
 		cancel()
-		synctest.Wait()
+		<-done
 	})
 }
 
@@ -69,21 +93,24 @@ func TestADriverThatHangsIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := test.d
+			d.failed = new(failure)
 			watching(t, &d, func() {
-				d.said++
+				synctest.Wait()
+				atomic.AddUint64(&d.said, 1)
 				time.Sleep(driverLook) // it is heard for the last time
 				if test.after == 0 {
 					time.Sleep(time.Hour)
 					return
 				}
 				time.Sleep(test.after - time.Millisecond)
-				if d.failed != nil {
-					t.Errorf("too early: %v", d.failed)
+				synctest.Wait()
+				if d.failed.get() != nil {
+					t.Errorf("too early: %v", d.failed.get())
 				}
 				time.Sleep(time.Millisecond)
 			})
-			if test.after == 0 && d.failed != nil || test.after > 0 && (d.failed == nil || !strings.Contains(d.failed.Error(), test.want)) {
-				t.Errorf("the test fails because of %v, want %q", d.failed, test.want)
+			if test.after == 0 && d.failed.get() != nil || test.after > 0 && (d.failed.get() == nil || !strings.Contains(d.failed.get().Error(), test.want)) {
+				t.Errorf("the test fails because of %v, want %q", d.failed.get(), test.want)
 			}
 		})
 	}
@@ -91,22 +118,23 @@ func TestADriverThatHangsIsNoticed(t *testing.T) {
 
 // TestADriverThatSpeaksIsNotAsked, however late each word of it is.
 func TestADriverThatSpeaksIsNotAsked(t *testing.T) {
-	d := &watchedDriver{state: protocol.ProcState{Running: true, State: "T"}}
+	d := &watchedDriver{state: protocol.ProcState{Running: true, State: "T"}, failed: new(failure)}
 	watching(t, d, func() {
 		for range 100 {
 			time.Sleep(driverSilence - driverLook)
-			d.said++
+			synctest.Wait() // for the look of the same moment
+			atomic.AddUint64(&d.said, 1)
 		}
 	})
-	if d.failed != nil || d.asked > 0 {
-		t.Errorf("failed because of %v, asked %d times", d.failed, d.asked)
+	if d.failed.get() != nil || d.asked > 0 {
+		t.Errorf("failed because of %v, asked %d times", d.failed.get(), d.asked)
 	}
 }
 
 // TestTheTimeInWhichSquallWasStoppedDoesNotCount: it has no ticks, however long it
 // was.
 func TestTheTimeInWhichSquallWasStoppedDoesNotCount(t *testing.T) {
-	d := &watchedDriver{state: protocol.ProcState{Running: true, State: "T"}}
+	d := &watchedDriver{state: protocol.ProcState{Running: true, State: "T"}, failed: new(failure)}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ticks := make(chan time.Time)
@@ -120,14 +148,14 @@ func TestTheTimeInWhichSquallWasStoppedDoesNotCount(t *testing.T) {
 			ticks <- time.Now()
 		}
 		synctest.Wait()
-		if d.failed != nil || d.asked > 0 {
-			t.Errorf("after %d looks it fails because of %v", driverSilence/driverLook-1, d.failed)
+		if d.failed.get() != nil || d.asked > 0 {
+			t.Errorf("after %d looks it fails because of %v", driverSilence/driverLook-1, d.failed.get())
 		}
 		ticks <- time.Now()
 		<-done
 		cancel()
 	})
-	if d.failed == nil {
+	if d.failed.get() == nil {
 		t.Error("after one look more it does not fail")
 	}
 }

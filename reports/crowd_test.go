@@ -9,11 +9,13 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/machinetest"
 )
 
 // However many faults a run had, its page stays small enough for a browser, and
 // says what it leaves out.
 func TestThePageOfManyFaultsIsBounded(t *testing.T) {
+	machinetest.NotShort(t, "it draws what 200,000 faults leave")
 	const n = 200_000
 	const second = int64(1e9)
 	in := measure.Input{Header: history.Header{Nodes: []string{"n1", "n2", "n3"}}, Marks: []history.Mark{

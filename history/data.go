@@ -3,6 +3,7 @@ package history
 import (
 	"iter"
 	"strings"
+	"unicode/utf8"
 )
 
 // Data is one JSON value as its text; "" is none.
@@ -44,9 +45,26 @@ func List(elements ...Data) Data {
 
 // Valid reports whether d is one JSON value in the form that data has. None is not.
 func (d Data) Valid() bool {
+	if d.plainText() || d == Null || d == True {
+		return true // nearly all are
+	}
 	l := lexer{b: []byte(d)}
 	text, ok := l.data()
 	return ok && l.i == len(l.b) && string(text) == string(d)
+}
+
+// plainText reports whether d is a string that is written as it is.
+func (d Data) plainText() bool {
+	end := len(d) - 1
+	if end < 1 || d[0] != '"' || d[end] != '"' {
+		return false
+	}
+	for i := 1; i < end; i++ {
+		if c := d[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // Text is the string that d is; false when it is none.

@@ -163,7 +163,7 @@ func FuzzData(f *testing.F) {
 		}
 		op := Op{Func: CAS, In: d, Out: d, Outcome: OK}
 		_ = RegisterFunctions().Tell(&op)
-		_, _ = op.AsRegister()
+		_ = op.AsRegister(new(RegisterData))
 		l := lexer{b: []byte(s)}
 		if text, ok := l.data(); ok && !Data(text).Valid() {
 			t.Fatalf("%q became %q, which is not of the one form", s, text)

@@ -50,12 +50,9 @@ func (v Value) AsData() Data {
 }
 
 // value reads a value of a register.
-func (d Data) value() (Value, bool) {
-	if d == Null {
-		return None, true
-	}
+func (d Data) value() Value {
 	s, ok := d.Text()
-	return Value{Data: s, Present: ok}, ok
+	return Value{Data: s, Present: ok}
 }
 
 // Register is what an operation on a register says.
@@ -69,53 +66,68 @@ type Register struct {
 	Swapped bool
 }
 
+// RegisterData is what an operation on a register says, as data: each a string or
+// null, or "" where the operation has none. Fields are those of Register.
+type RegisterData struct {
+	Value, Expect, Result Data
+	Swapped               bool
+}
+
 // Register reads the operation as one on a register. What is none is read as far
 // as it goes: see AsRegister.
 func (op *Op) Register() Register {
-	r, _ := op.AsRegister()
-	return r
+	var d RegisterData
+	_ = op.AsRegister(&d)
+	return Register{Value: d.Value.value(), Expect: d.Expect.value(), Result: d.Result.value(), Swapped: d.Swapped}
 }
 
-// AsRegister reads the operation as one on a register, or says why it is none. A
-// write whose value is missing would make every read of that value a violation.
-func (op *Op) AsRegister() (r Register, err error) {
-	ok := op.Outcome == OK
-	none := true // of the data that such an operation does not have
+// AsRegister reads the operation as one on a register into r, or says why it is none.
+// A write whose value is missing would make every read of that value a violation.
+func (op *Op) AsRegister(r *RegisterData) error {
+	*r = RegisterData{}
+	fine := false
 	switch op.Func {
 	case Read:
-		none = op.In == ""
-		if ok {
-			if r.Result, ok = op.Out.value(); !ok {
-				return r, errors.New(`a read that was answered without its result "o": a string, or null`)
+		if op.Outcome == OK {
+			if r.Result = op.Out; !r.Result.held() {
+				return errors.New(`a read that was answered without its result "o": a string, or null`)
 			}
 		}
+		fine = op.In == ""
 	case Write:
-		none = op.Out == ""
-		if r.Value, ok = op.In.value(); !ok || !r.Value.Present {
-			return r, errors.New(`a write without its value to store "i", a string`)
+		if r.Value = op.In; !r.Value.isText() {
+			return errors.New(`a write without its value to store "i", a string`)
 		}
+		fine = op.Out == ""
 	case CAS:
-		if r.Expect, r.Value, ok = op.In.pair(); !ok || !r.Value.Present {
-			return r, errors.New(`a cas without its "i": what it expects, a string or null, and what it stores, a string`)
+		if r.Expect, r.Value = op.In.pair(); !r.Expect.held() || !r.Value.isText() {
+			return errors.New(`a cas without its "i": what it expects, a string or null, and what it stores, a string`)
 		}
 		if op.Outcome != OK {
-			break
+			return nil
 		}
-		if r.Swapped = op.Out == True; !r.Swapped {
-			if r.Result, ok = op.Out.found(); !ok {
-				return r, errors.New(`a cas that was answered without its result "o": true, or {"found": what there was}`)
-			}
+		if r.Swapped = op.Out == True; r.Swapped {
+			return nil
 		}
+		if r.Result = op.Out.found(); !r.Result.held() {
+			return errors.New(`a cas that was answered without its result "o": true, or {"found": what there was}`)
+		}
+		return nil
 	case Delete:
-		none = op.In == "" && op.Out == ""
+		fine = op.In == "" && op.Out == ""
 	default:
-		return r, fmt.Errorf("the operation %s, which a register does not have", excerpt([]byte(op.Func)))
+		return fmt.Errorf("the operation %s, which a register does not have", excerpt([]byte(op.Func)))
 	}
-	if !none {
-		return r, fmt.Errorf(`a %s with data that it cannot have: "i" is %s, "o" is %s`, op.Func, excerpt([]byte(op.In)), excerpt([]byte(op.Out)))
+	if !fine {
+		return fmt.Errorf(`a %s with data that it cannot have: "i" is %s, "o" is %s`, op.Func, excerpt([]byte(op.In)), excerpt([]byte(op.Out)))
 	}
-	return r, nil
+	return nil
 }
+
+// isText reports whether data is a string, and held whether a key may hold it: a
+// string, or null for nothing.
+func (d Data) isText() bool { return d != "" && d[0] == '"' }
+func (d Data) held() bool   { return d.isText() || d == Null }
 
 // SetRegister gives the operation its In and, where its outcome is OK, its Out. Func and
 // Outcome must stand.
@@ -148,38 +160,33 @@ func (op *Op) Swapped() bool { return op.Func == CAS && op.Outcome == OK && op.O
 
 const foundBegins = `{"found":`
 
-// found reads the answer of a CAS that found another value than it expected.
-func (d Data) found() (Value, bool) {
+// found is what a CAS found that expected another value.
+func (d Data) found() Data {
 	n := len(foundBegins)
-	if len(d) <= n || d[:n] != foundBegins || d[len(d)-1] != '}' {
-		return None, false
+	if len(d) <= n || d[:n] != foundBegins {
+		return ""
 	}
 	v := d[n : len(d)-1]
-	if v.first() != v {
-		return None, false
+	if len(v.first()) != len(v) {
+		return "" // and more
 	}
-	return v.value()
+	return v
 }
 
-// pair reads the two values of a list that has just these.
-func (d Data) pair() (a, b Value, ok bool) {
+// pair are the two elements of a list that has just these.
+func (d Data) pair() (a, b Data) {
 	if len(d) < 2 || d[0] != '[' {
-		return None, None, false
+		return "", ""
 	}
 	inner := d[1 : len(d)-1]
-	first := inner.first()
-	if len(first) == len(inner) {
-		return None, None, false
+	a = inner.first()
+	if len(a) == len(inner) {
+		return "", ""
 	}
-	second := inner[len(first)+1:]
-	if second.first() != second {
-		return None, None, false
+	if b = inner[len(a)+1:]; len(b.first()) != len(b) {
+		return "", ""
 	}
-	if a, ok = first.value(); !ok {
-		return a, None, false
-	}
-	b, ok = second.value()
-	return a, b, ok
+	return a, b
 }
 
 // lifted are the fields that an operation had in format version 1: a value to

@@ -88,7 +88,7 @@ func TestVersion1IsLifted(t *testing.T) {
 		if h.Ops[0] != tt.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", tt.line, h.Ops[0], tt.want)
 		}
-		if _, err := h.Ops[0].AsRegister(); err != nil {
+		if err := h.Ops[0].AsRegister(new(RegisterData)); err != nil {
 			t.Errorf("%s: %v", tt.line, err)
 		}
 		var followed []Op

@@ -40,6 +40,7 @@ type validator struct {
 	// register says that the operations are those of registers: the header lists just
 	// their functions. Those of version 1 are seen to while they are read.
 	register bool
+	said     RegisterData // the last of them
 	nodes    map[string]*nodeLife
 	faults   map[int]*faultLife
 	// slack is how much earlier than the header a time may be: the error of the
@@ -143,7 +144,7 @@ func (v *validator) op(op *Op, open bool) error {
 		return fmt.Errorf("unknown function %s; the header lists %s", excerpt([]byte(op.Func)), v.header.Functions)
 	}
 	if v.register {
-		if _, err := op.AsRegister(); err != nil {
+		if err := op.AsRegister(&v.said); err != nil {
 			return err
 		}
 	}

@@ -89,10 +89,10 @@ func TestValuesAreUnique(t *testing.T) {
 		order := rapid.SliceOfN(rapid.IntRange(0, p.Clients-1), 50, 500).Draw(t, "order")
 		keyOf := map[string]string{}
 		for _, op := range play(g, order, never) {
-			r, err := op.AsRegister()
-			if err != nil {
+			if err := op.AsRegister(new(history.RegisterData)); err != nil {
 				t.Fatal(err)
 			}
+			r := op.Register()
 			if r.Expect.Present && keyOf[r.Expect.Data] != op.Key {
 				t.Fatalf("a CAS on %s expects %q, a value of %q", op.Key, r.Expect.Data, keyOf[r.Expect.Data])
 			}

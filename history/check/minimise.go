@@ -103,7 +103,7 @@ func valuesAt(steps []step, at int64) map[int32]bool {
 // namesOf are the values of a part that has numbers of its own, by the numbers of
 // the whole.
 func (m *minimiser) namesOf(whole, part *register) map[int32]bool {
-	names := make(map[string]bool)
+	names := make(map[history.Data]bool)
 	values := make(map[int32]bool)
 	for i := range part.steps {
 		for _, v := range valuesOfStep(&part.steps[i]) {

@@ -86,7 +86,7 @@ func (r *register) showState(state any) string {
 	case int(n) == len(r.values):
 		return "something else"
 	default:
-		return show(r.values[n])
+		return r.values[n].Show()
 	}
 }
 

@@ -58,8 +58,8 @@ func (s *step) mutates() bool { return s.kind == store || s.kind == swap || s.ki
 // register is the operations of one key, ready to be checked.
 type register struct {
 	steps  []step
-	values []string // by number; [absent] is unused
-	start  start    // what it holds before the steps
+	values []history.Data // by number; [absent] is unused
+	start  start          // what it holds before the steps
 }
 
 // with is the register with other steps.
@@ -70,7 +70,7 @@ func (r *register) with(steps []step) *register {
 // compact is the register with the values that occur in it alone, so that what is
 // done with a few steps of very many does not take long.
 func (r *register) compact() *register {
-	out := &register{steps: slices.Clone(r.steps), values: []string{""}, start: r.start}
+	out := &register{steps: slices.Clone(r.steps), values: []history.Data{""}, start: r.start}
 	numbers := map[int32]int32{absent: absent}
 	number := func(v *int32) {
 		n, ok := numbers[*v]
@@ -106,20 +106,21 @@ func newRegister(ops []*history.Op, g *guard) (*register, error) {
 	if !g.room(len(ops) * bytesPerStep) {
 		return nil, nil
 	}
-	r := &register{values: []string{""}, steps: make([]step, 0, len(ops))}
-	numbers := make(map[string]int32)
-	number := func(v history.Value) int32 {
-		if !v.Present {
+	r := &register{values: []history.Data{""}, steps: make([]step, 0, len(ops))}
+	numbers := make(map[history.Data]int32)
+	number := func(v history.Data) int32 {
+		if v == "" || v == history.Null {
 			return absent
 		}
-		n, ok := numbers[v.Data]
+		n, ok := numbers[v]
 		if !ok {
 			n = int32(len(r.values))
-			numbers[v.Data] = n
-			r.values = append(r.values, v.Data)
+			numbers[v] = n
+			r.values = append(r.values, v)
 		}
 		return n
 	}
+	var said history.RegisterData
 	for i, op := range ops {
 		if i%guardEvery == 0 && g.stopped() {
 			return nil, nil
@@ -128,8 +129,7 @@ func newRegister(ops []*history.Op, g *guard) (*register, error) {
 		if op.Outcome != history.OK {
 			s.ret = forever
 		}
-		said, err := op.AsRegister()
-		if err != nil {
+		if err := op.AsRegister(&said); err != nil {
 			return nil, unsupportedError{err}
 		}
 		switch op.Func {

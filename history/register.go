@@ -152,7 +152,11 @@ func CASAnswer(swapped bool, found Value) Data {
 	if swapped {
 		return True
 	}
-	return foundBegins + found.AsData() + "}"
+	if !found.Present {
+		return foundBegins + Null + "}"
+	}
+	var room [64]byte
+	return Data(append(appendString(append(room[:0], foundBegins...), found.Data), '}'))
 }
 
 // Swapped reports whether the operation is a CAS that certainly took effect.

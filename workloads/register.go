@@ -170,10 +170,14 @@ func observed(op *history.Op) (history.Data, bool) {
 	case history.Write:
 		return op.In, true
 	case history.CAS:
-		if op.Swapped() {
-			return op.Register().Value.AsData(), true
+		var said history.RegisterData
+		if op.AsRegister(&said) != nil {
+			return "", false
 		}
-		return op.Register().Result.AsData(), true
+		if said.Swapped {
+			return said.Value, true
+		}
+		return said.Result, true
 	}
 	return "", false
 }

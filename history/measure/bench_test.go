@@ -37,7 +37,7 @@ func writeRun(tb testing.TB, path string, n int) {
 	for i := range n {
 		now += 100_000
 		op := history.Op{Process: int64(i % clients), Node: nodes[i%5], Key: fmt.Sprintf("r%d", rng.IntN(5)+5*(i/1500)),
-			Outcome: history.OK, Call: now, Return: now + 300_000 + int64(rng.ExpFloat64()*200_000)}
+			Outcome: history.OK, Call: now, Return: now + 300_000 + min(int64(rng.ExpFloat64()*200_000), 690_000)}
 		switch value := history.Some(fmt.Sprint(i)); i % 3 {
 		case 0:
 			op.Func, op.Out = history.Read, value.AsData()

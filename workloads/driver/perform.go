@@ -44,15 +44,15 @@ func perform(ctx context.Context, l *link, op *history.Op) {
 }
 
 func call(ctx context.Context, client systems.Client, op *history.Op) error {
-	said := op.Register()
 	switch op.Func {
 	case history.Read:
 		found, err := client.Read(ctx, op.Key)
 		op.Out = found.AsData()
 		return err
 	case history.Write:
-		return client.Write(ctx, op.Key, said.Value)
+		return client.Write(ctx, op.Key, op.Register().Value)
 	case history.CAS:
+		said := op.Register()
 		swapped, found, err := client.CAS(ctx, op.Key, said.Expect, said.Value)
 		op.Out = history.CASAnswer(swapped, found)
 		return err

@@ -9,8 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"squall/nodeimage/agent/protocol"
@@ -46,13 +46,21 @@ type probe struct {
 	at    time.Time
 }
 
-// listenProbes listens on a port on all addresses.
+// listenProbes listens on a port on all addresses: those of IPv6 and of IPv4, or
+// of IPv4 alone where the kernel has no other.
 func listenProbes(port uint16) (*prober, error) {
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(port)})
+	// Without an address Go would decide by whether it can bind those of the
+	// loopback, which may be about to come up.
+	all := net.IPv6unspecified
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: all, Port: int(port)})
+	if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		all = net.IPv4zero
+		udp, err = net.ListenUDP("udp", &net.UDPAddr{IP: all, Port: int(port)})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listening for probes: %w", err)
 	}
-	tcp, err := net.Listen("tcp", ":"+strconv.Itoa(int(port)))
+	tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: all, Port: int(port)})
 	if err != nil {
 		udp.Close()
 		return nil, fmt.Errorf("listening for probes: %w", err)

@@ -144,6 +144,10 @@ func newHost(t testing.TB, i, bridge int) *host {
 			t.Errorf("agent %d: %v", i, err)
 		}
 	})
+	// It is at work before there is any link, not even the loopback: of a machine
+	// nothing says which of the two is first.
+	_, err = h.Hello(context.Background())
+	must(t, err)
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MasterIndex = fmt.Sprintf("port%d", i), bridge
 	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "eth0", PeerNamespace: netlink.NsPid(h.pid)}))
@@ -170,8 +174,6 @@ func newHost(t testing.TB, i, bridge int) *host {
 		}
 		return nil
 	})
-	_, err = h.Hello(context.Background())
-	must(t, err)
 	return h
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"squall/internal/plain"
 	"squall/nodeimage"
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
@@ -24,7 +25,13 @@ func (a *app) cleanCommand() *cobra.Command {
 runs, and builds of the node that were killed. Runs that are under way are left alone.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(a.cleanLocal(options.Run), a.cleanBuilds(options.Run), a.cleanFiles(options.Images), a.cleanDocker(cmd.Context(), options))
+			inLocal, localErr := a.cleanLocal(options.Run)
+			err := errors.Join(localErr, a.cleanBuilds(options.Run), a.cleanFiles(options.Images))
+			inDocker, dockerErr := a.cleanDocker(cmd.Context(), options)
+			if err = errors.Join(err, dockerErr); err == nil && options.Run != "" && !inLocal && !inDocker {
+				plain.Fprintf(a.out, "nothing is left of a run called %s; what Docker shows as squall-NAME.abcdefgh is of run NAME\n", options.Run)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&options.Run, "run", "", "only what this run left: the name of its run directory")
@@ -33,10 +40,11 @@ runs, and builds of the node that were killed. Runs that are under way are left 
 	return cmd
 }
 
-func (a *app) cleanLocal(run string) error {
+// cleanLocal says what it removed; found is whether there was anything.
+func (a *app) cleanLocal(run string) (found bool, err error) {
 	report, err := local.Clean(local.Options{}, run)
 	fmt.Fprintf(a.out, "local: removed what %s left%s\n", runCount(report.Runs), leftAlone(report.InUse))
-	return err
+	return report != local.Report{}, err
 }
 
 // cleanBuilds removes builds that were killed, which are no run's.
@@ -68,20 +76,22 @@ func (a *app) cleanFiles(wanted bool) error {
 	return err
 }
 
-func (a *app) cleanDocker(ctx context.Context, options docker.CleanOptions) error {
+// cleanDocker does as cleanLocal.
+func (a *app) cleanDocker(ctx context.Context, options docker.CleanOptions) (found bool, err error) {
 	runtime, err := docker.New(ctx, docker.Options{})
 	if err != nil && !docker.Named() {
 		fmt.Fprintln(a.out, "docker: there is no engine here")
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer runtime.Close()
 	report, err := runtime.Clean(ctx, options)
 	fmt.Fprintf(a.out, "docker: removed %s, %s, %s, %s%s\n", countOf(report.Containers, "container"), countOf(report.Networks, "network"),
 		countOf(report.Volumes, "volume"), countOf(report.Images, "image"), leftAlone(report.InUse))
-	return err
+	report.Images = 0 // are no run's
+	return report != docker.Report{}, err
 }
 
 func runCount(n int) string { return countOf(n, "run") }

@@ -241,7 +241,7 @@ func (r *run) noteRoles(p nemesis.Planned) {
 func (r *run) writePlan() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return rewriteJSON(filepath.Join(r.dir, PlanFile), r.plan)
+	return writeJSON(filepath.Join(r.dir, PlanFile), r.plan)
 }
 
 func (r *run) stopped() bool {

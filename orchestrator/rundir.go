@@ -16,6 +16,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/trials"
+	"squall/internal/atomicfile"
 	"squall/internal/regular"
 )
 
@@ -95,26 +96,14 @@ func latestTemp(out, target string) string {
 	return filepath.Join(out, fmt.Sprintf(".%s-%d-%x", latestLink, os.Getpid(), sha256.Sum256([]byte(target))))
 }
 
+// writeJSON puts a file into a run directory, in the place of one that may be there,
+// in one step.
 func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return nil
-}
-
-// rewriteJSON puts a file in the place of one that is there, in one step.
-func rewriteJSON(path string, v any) error {
-	if err := writeJSON(path+".new", v); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return nil
+	return atomicfile.Write(path, append(text, '\n'), 0o644)
 }
 
 // RunInfo is one line of the list of runs.

@@ -16,6 +16,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/atomicfile"
 )
 
 // The files that WriteCampaign writes into a campaign's directory.
@@ -49,7 +50,7 @@ func WriteCampaign(ctx context.Context, dir string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := replaceFile(filepath.Join(dir, f.name), f.content); err != nil {
+		if err := atomicfile.Write(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
 			return err
 		}
 	}

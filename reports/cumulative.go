@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
@@ -15,6 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"squall/history/trials"
+	"squall/internal/atomicfile"
 )
 
 // The pictures of trials of elections, in their run directory.
@@ -59,12 +59,8 @@ func WriteElections(dir string, r *trials.Record) error {
 		}
 	}
 	for name, data := range map[string][]byte{ElectionsPNG: png.Bytes(), ElectionsSVG: svg.Bytes()} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path+".new", data, 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
+		if err := atomicfile.Write(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func TestWriteElections(t *testing.T) {
 			t.Errorf("the SVG holds %q as it came", bad)
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(dir, "*.new"))
+	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}

@@ -102,21 +102,3 @@ func (b *batch) explain(name string, err error) error {
 	return fmt.Errorf("write %s: %w; %s, then `squall report %s` writes it again (the verdict is in %s, and an earlier report is unchanged)",
 		filepath.Join(b.dir, name), err, fix, b.dir, resultsFile)
 }
-
-// replaceFile writes a file so that a reader finds the old one or the new one,
-// and never a part.
-func replaceFile(path string, content []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = temp.Write(content)
-	err = errors.Join(err, temp.Chmod(0o644), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temp.Name()))
-	}
-	return nil
-}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/atomicfile"
 	"squall/internal/regular"
 )
 
@@ -218,30 +218,7 @@ func WriteResults(dir string, res *Results) error {
 	if err != nil {
 		return fmt.Errorf("encode the results: %w", err)
 	}
-	return writeFile(filepath.Join(dir, ResultsName), append(data, '\n'))
-}
-
-// writeFile replaces a file in one step, so that a reader never sees half of it.
-func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(filepath.Join(dir, ResultsName), append(data, '\n'), 0o644)
 }
 
 // ReadResults reads the results.json of a run directory.

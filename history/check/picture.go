@@ -15,6 +15,7 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/atomicfile"
 )
 
 // picture draws the operations of a witness, with the faults at that time, as
@@ -64,7 +65,7 @@ func picture(w *watch, in *Input, key string, witness minimal, beside []*history
 		return "", err
 	}
 	name := "violation-" + fileName(key) + ".html"
-	return name, writeFile(filepath.Join(in.Dir, name), page.Bytes())
+	return name, atomicfile.Write(filepath.Join(in.Dir, name), page.Bytes(), 0o644)
 }
 
 // showState describes a state of the register's model: a value, or a set of them

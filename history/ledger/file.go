@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"squall/internal/atomicfile"
 	"squall/internal/regular"
 )
 
@@ -126,47 +126,8 @@ func Write(dir string, c *Campaign) error {
 	if err := encoder.Encode(c); err != nil {
 		return fmt.Errorf("write the campaign's record: %w", err)
 	}
-	if err := replace(filepath.Join(dir, FileName), text.Bytes()); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, FileName), text.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write the campaign's record: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file beside the old one, has it on the disk, and renames it.
-func replace(name string, text []byte) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = temp.Close()
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	if _, err = temp.Write(text); err != nil {
-		return err
-	}
-	if err = temp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = temp.Sync(); err != nil {
-		return err
-	}
-	if err = temp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(temp.Name(), name); err != nil {
-		return err
-	}
-	syncFolder(filepath.Dir(name))
-	return nil
-}
-
-// syncFolder has the rename on the disk too, where folders can be synced.
-func syncFolder(dir string) {
-	if folder, err := os.Open(dir); err == nil {
-		_ = folder.Sync()
-		_ = folder.Close()
-	}
 }

@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"squall/internal/atomicfile"
 	"squall/internal/regular"
 )
 
@@ -168,14 +168,7 @@ func (r *Record) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", FileName, err)
 	}
-	path := filepath.Join(dir, FileName)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", FileName, err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write %s: %w", FileName, err)
-	}
-	return nil
+	return atomicfile.Write(filepath.Join(dir, FileName), append(text, '\n'), 0o644)
 }
 
 // Read reads the record in dir.

@@ -4,14 +4,17 @@ import (
 	"encoding/json"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"time"
 
+	"squall/internal/atomicfile"
 	"squall/internal/regular"
 )
 
-// memory is what is known of files that were read before: seen.json in a Store.
+// memoryName is the file of the memory in a Store.
+const memoryName = "seen.json"
+
+// memory is what is known of files that were read before.
 // Where two processes write it, one of them has read in vain, and nothing is wrong.
 type memory struct {
 	path  string
@@ -38,7 +41,7 @@ const (
 )
 
 func (s Store) recall() *memory {
-	m := &memory{path: filepath.Join(s.Dir, "seen.json"), seen: map[string]seen{}}
+	m := &memory{path: filepath.Join(s.Dir, memoryName), seen: map[string]seen{}}
 	text, err := regular.ReadFile(m.path, maxMemory)
 	if err != nil || json.Unmarshal(text, &m.seen) != nil || m.seen == nil {
 		m.seen = map[string]seen{} // then everything is read
@@ -99,19 +102,5 @@ func (m *memory) save() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(m.path), partial+"seen-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), m.path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return atomicfile.Write(m.path, text, 0o600)
 }

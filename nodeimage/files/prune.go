@@ -35,7 +35,7 @@ func (s Store) contents() ([]kept, error) {
 	var all []kept
 	for _, e := range entries {
 		name, _ := strings.CutSuffix(e.Name(), "-x")
-		if !isHash(name) && !strings.HasPrefix(name, partial) {
+		if !isHash(name) && !isPartial(name) {
 			continue
 		}
 		k := kept{dir: filepath.Join(s.Dir, e.Name())}
@@ -53,6 +53,12 @@ func (s Store) contents() ([]kept, error) {
 	return all, err
 }
 
+// isPartial reports whether a name is that of what a kill has left: of a content,
+// or of the memory, which atomicfile names.
+func isPartial(name string) bool {
+	return strings.HasPrefix(name, partial) || strings.HasPrefix(name, "."+memoryName)
+}
+
 // prune removes what was not taken for long, and what is too much. A store that
 // cannot be pruned only is too big.
 func (s Store) prune() {
@@ -64,7 +70,7 @@ func (s Store) prune() {
 	for _, k := range all {
 		unused := s.time().Sub(k.used)
 		bytes += k.bytes
-		left := strings.HasPrefix(filepath.Base(k.dir), partial)
+		left := isPartial(filepath.Base(k.dir))
 		if unused > keepYounger && (left || unused > keepFor || bytes > keepBytes) {
 			_ = os.RemoveAll(k.dir)
 		}

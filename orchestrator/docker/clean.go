@@ -123,8 +123,38 @@ func (r *Runtime) removeNetworks(ctx context.Context, label string) (int, error)
 		return ids, err
 	}
 	return r.removeAll(ctx, "networks", list, func(ctx context.Context, id string) error {
-		return r.api.NetworkRemove(ctx, id)
+		err := r.api.NetworkRemove(ctx, id)
+		if err != nil && isAttached(err) {
+			if detachErr := r.detachStale(ctx, id); detachErr != nil {
+				return fmt.Errorf("%w; taking what is gone off it: %v", err, detachErr)
+			}
+		}
+		return err // tried again
 	})
+}
+
+// isAttached says that an engine keeps a network for what is attached to it.
+func isAttached(err error) bool { return strings.Contains(err.Error(), "active endpoints") }
+
+// staleEndpoint begins the key of an endpoint whose container is gone.
+const staleEndpoint = "ep-"
+
+// detachStale takes endpoints off a network whose containers are gone. An engine
+// keeps one for good where a container was started while its end was still being
+// dealt with (https://github.com/moby/moby/issues/17217). A container that is
+// still there keeps its place: it is not ours to disconnect.
+func (r *Runtime) detachStale(ctx context.Context, id string) error {
+	found, err := r.api.NetworkInspect(ctx, id, network.InspectOptions{})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for key, endpoint := range found.Containers {
+		if strings.HasPrefix(key, staleEndpoint) {
+			errs = append(errs, r.api.NetworkDisconnect(ctx, id, endpoint.Name, true))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (r *Runtime) removeVolumes(ctx context.Context, label string) (int, error) {
@@ -159,10 +189,12 @@ func (r *Runtime) removeImages(ctx context.Context) (int, error) {
 func byLabel(label string) filters.Args { return filters.NewArgs(filters.Arg("label", label)) }
 
 // Removing is tried again while the engine is still busy with a thing, or with
-// what uses it.
+// what uses it: for some 12 seconds, since on a busy computer an engine takes that
+// long to let go of a network.
 const (
-	removeRounds = 20
-	removePause  = 100 * time.Millisecond
+	removeRounds   = 20
+	removePause    = 100 * time.Millisecond // doubled each time
+	removeMaxPause = 800 * time.Millisecond
 	// removeAtOnce leaves each enough of the engine that it is removed in time.
 	removeAtOnce = 16
 )
@@ -175,7 +207,7 @@ func (r *Runtime) removeAll(ctx context.Context, what string, list func(context.
 	for round := range removeRounds {
 		if round > 0 {
 			select {
-			case <-time.After(removePause):
+			case <-time.After(min(removePause<<(round-1), removeMaxPause)):
 			case <-ctx.Done():
 				return removed, fmt.Errorf("%w (%w)", last, ctx.Err())
 			}
@@ -221,5 +253,5 @@ func (r *Runtime) removeEach(ctx context.Context, what string, ids []string, rem
 func mayPass(err error) bool {
 	text := err.Error()
 	return errdefs.IsConflict(err) || errdefs.IsInternal(err) ||
-		strings.Contains(text, "in progress") || strings.Contains(text, "active endpoints")
+		strings.Contains(text, "in progress") || isAttached(err)
 }

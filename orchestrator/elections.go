@@ -10,7 +10,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/internal/declare"
 	"squall/workloads/systems"
 )
@@ -24,7 +24,7 @@ type Elections struct {
 	// SystemParams are the parameters of the system, all of them; nil: the
 	// defaults. Heartbeat and election timeouts are those of the ranges.
 	SystemParams declare.Args
-	Ranges       []trials.Range
+	Ranges       []elections.Range
 	Trials       int // of each range
 	Nodes        int // odd, from 3
 	Seed         uint64
@@ -32,7 +32,7 @@ type Elections struct {
 	// Broadcast is how long a broadcast is to take; 0 leaves the links alone.
 	Broadcast time.Duration
 	// Disk is what a write to the disk takes beside its own time; nil: nothing.
-	Disk *trials.Spread
+	Disk *elections.Spread
 	// PreVote leaves on what the paper's servers did not have.
 	PreVote bool
 	// Plain kills leaders from outside, and holds no log back.
@@ -92,7 +92,7 @@ func (e *Elections) SetSystem(text string) error {
 type TrialsProgress interface {
 	Phase(text string)
 	// Trial is called after each: done of all trials of the whole experiment.
-	Trial(r trials.Range, t trials.Trial, done, all int)
+	Trial(r elections.Range, t elections.Trial, done, all int)
 }
 
 // ElectionsConfig is what the trials need beside what they are.
@@ -104,7 +104,7 @@ type ElectionsConfig struct {
 // ElectionsOutcome is what they came to.
 type ElectionsOutcome struct {
 	Dir     string
-	Record  *trials.Record
+	Record  *elections.Record
 	Results *check.Results // of the guarantees of Raft, over the whole history
 }
 
@@ -165,8 +165,8 @@ func CheckElections(ctx context.Context, dir string) (*check.Results, error) {
 
 // LoadElections reads the trials in dir and finds again, from their history,
 // what each took.
-func LoadElections(dir string) (*trials.Record, error) {
-	record, err := trials.Read(dir)
+func LoadElections(dir string) (*elections.Record, error) {
+	record, err := elections.Read(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"squall/history"
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/nemesis"
 )
 
@@ -31,10 +31,10 @@ func (x *experiment) tuneLinks(ctx context.Context) error {
 		return nil
 	}
 	x.trials.Phase("measuring broadcasts")
-	calm := trials.Range{Min: 1000, Max: 2000, Heartbeat: 100}
+	calm := elections.Range{Min: 1000, Max: 2000, Heartbeat: 100}
 	net := &x.record.Net
 	var err error
-	measure := func(disk *trials.Spread, into *trials.Sample) error {
+	measure := func(disk *elections.Spread, into *elections.Sample) error {
 		if err = x.restart(ctx, calm, disk); err == nil {
 			*into, err = x.broadcasts(ctx)
 		}
@@ -43,7 +43,7 @@ func (x *experiment) tuneLinks(ctx context.Context) error {
 	if err := measure(nil, &net.Bare); err != nil {
 		return err
 	}
-	net.Target, net.Broadcast = trials.MillisOf(int64(x.what.Broadcast)), net.Bare
+	net.Target, net.Broadcast = elections.MillisOf(int64(x.what.Broadcast)), net.Bare
 	if x.what.Disk != nil {
 		if err := measure(x.what.Disk, &net.Broadcast); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (x *experiment) tuneLinks(ctx context.Context) error {
 }
 
 // tuneDelay sets the delay of the links; bare is what a broadcast takes without.
-func (x *experiment) tuneDelay(ctx context.Context, bare trials.Millis) error {
+func (x *experiment) tuneDelay(ctx context.Context, bare elections.Millis) error {
 	net := &x.record.Net
 	if bare >= net.Target {
 		return fmt.Errorf("a broadcast takes %.1f ms already without delays, but should take %v: ask for more with --broadcast, or 0 to leave the links alone",
@@ -64,7 +64,7 @@ func (x *experiment) tuneDelay(ctx context.Context, bare trials.Millis) error {
 	}
 	mean := (net.Target - bare) / 3 // there and back, of the slowest of four
 	for range tuneSteps {
-		net.OneWay = trials.Spread{Max: 2 * mean}
+		net.OneWay = elections.Spread{Max: 2 * mean}
 		err := x.delayLinks(ctx, mean.Duration())
 		if err != nil {
 			return err
@@ -102,14 +102,14 @@ func (x *experiment) delayLinks(ctx context.Context, mean time.Duration) error {
 
 // broadcasts measures how long a broadcast takes from the leader's sending an
 // entry to when every other node has it on its disk.
-func (x *experiment) broadcasts(ctx context.Context) (trials.Sample, error) {
-	var took []trials.Millis
+func (x *experiment) broadcasts(ctx context.Context) (elections.Sample, error) {
+	var took []elections.Millis
 	for tries := 0; len(took) < tuneBroadcasts; tries++ {
 		if tries > 2*tuneBroadcasts {
-			return trials.Sample{}, errors.New("measure broadcasts: the leader is lost again and again")
+			return elections.Sample{}, errors.New("measure broadcasts: the leader is lost again and again")
 		}
 		if err := x.awaitElection(ctx); err != nil {
-			return trials.Sample{}, err
+			return elections.Sample{}, err
 		}
 		x.watch.forget()
 		n := x.nodes.all[0]
@@ -117,21 +117,21 @@ func (x *experiment) broadcasts(ctx context.Context) (trials.Sample, error) {
 			n = x.nodes.named(leader)
 		}
 		if err := x.order(ctx, n, -1, nil); err != nil {
-			return trials.Sample{}, err
+			return elections.Sample{}, err
 		}
 		ms, err := x.answer(ctx)
 		if err != nil {
-			return trials.Sample{}, fmt.Errorf("measure a broadcast: %w", err)
+			return elections.Sample{}, fmt.Errorf("measure a broadcast: %w", err)
 		}
 		if ms > 0 {
 			took = append(took, ms)
 		}
 	}
-	return trials.SampleOf(took), nil
+	return elections.SampleOf(took), nil
 }
 
 // answer waits for the end of a broadcast; 0 when it was refused.
-func (x *experiment) answer(ctx context.Context) (took trials.Millis, err error) {
+func (x *experiment) answer(ctx context.Context) (took elections.Millis, err error) {
 	wait, cancel := context.WithTimeout(ctx, tuneFor)
 	defer cancel()
 	err = x.watch.until(wait, func(events []history.NodeEvent) bool {
@@ -142,7 +142,7 @@ func (x *experiment) answer(ctx context.Context) (took trials.Millis, err error)
 			case e.Reason == "proposed":
 				proposed = e.Time
 			case e.Reason == "answered":
-				took = trials.MillisOf(e.Time - proposed)
+				took = elections.MillisOf(e.Time - proposed)
 				return true
 			default:
 				return true

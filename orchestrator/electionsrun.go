@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"squall/history"
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/nemesis"
 	"squall/workloads/systems"
 )
@@ -32,7 +32,7 @@ type experiment struct {
 	watch  *watch
 	rng    *rand.Rand
 	links  *nemesis.LinkLayers
-	record *trials.Record
+	record *elections.Record
 	done   int  // trials that count
 	served bool // servers were started before
 }
@@ -40,7 +40,7 @@ type experiment struct {
 func newExperiment(r *run, e Elections, cfg ElectionsConfig) *experiment {
 	x := &experiment{run: r, what: e, trials: cfg.Trials, watch: newWatch(), rng: rand.New(rand.NewPCG(e.Seed, 9)),
 		links: nemesis.NewLinkLayers(r.nodes),
-		record: &trials.Record{SchemaVersion: trials.SchemaVersion, Squall: cfg.Version, Command: e.Command, System: e.System,
+		record: &elections.Record{SchemaVersion: elections.SchemaVersion, Squall: cfg.Version, Command: e.Command, System: e.System,
 			Nodes: r.plan.Nodes, Seed: e.Seed, Plain: e.Plain, PreVote: e.PreVote, Disk: e.Disk}}
 	x.observe = x.look
 	x.stopText = func() string {
@@ -98,7 +98,7 @@ func (x *experiment) conduct(ctx context.Context) (err error) {
 
 // restart starts every server anew, with the timeouts of a range and on such a
 // disk, and waits for a leader.
-func (x *experiment) restart(ctx context.Context, r trials.Range, disk *trials.Spread) error {
+func (x *experiment) restart(ctx context.Context, r elections.Range, disk *elections.Spread) error {
 	opt, err := x.serverOptions()
 	if err != nil {
 		return err
@@ -178,7 +178,7 @@ var errTooManyInvalid = errors.New("too many trials were invalid")
 
 // measureRange makes the trials of a range. One that was not the experiment is
 // kept as such, and another made in its place, as long as those are not too many.
-func (x *experiment) measureRange(ctx context.Context, r trials.Range) error {
+func (x *experiment) measureRange(ctx context.Context, r elections.Range) error {
 	begun := time.Now()
 	x.record.Ranges = append(x.record.Ranges, r)
 	rg := &x.record.Ranges[len(x.record.Ranges)-1]
@@ -194,7 +194,7 @@ func (x *experiment) measureRange(ctx context.Context, r trials.Range) error {
 			return fmt.Errorf("timeouts %s: %w", r.Name(), err)
 		}
 		rg.Trials = append(rg.Trials, t)
-		if t.Outcome == trials.Invalid {
+		if t.Outcome == elections.Invalid {
 			x.log.Warn("a trial is invalid", "range", r.Name(), "why", t.Why)
 			if invalid++; invalid > tooManyInvalid(x.what.Trials) {
 				return fmt.Errorf("timeouts %s: %w: %d, the last one because: %s", r.Name(), errTooManyInvalid, invalid, t.Why)
@@ -209,16 +209,16 @@ func (x *experiment) measureRange(ctx context.Context, r trials.Range) error {
 }
 
 // try makes one trial, and makes the cluster whole again.
-func (x *experiment) try(ctx context.Context, r trials.Range) (trials.Trial, error) {
+func (x *experiment) try(ctx context.Context, r elections.Range) (elections.Trial, error) {
 	if err := x.awaitElection(ctx); err != nil {
-		return trials.Trial{}, err
+		return elections.Trial{}, err
 	}
 	leader, term := x.nodes.leaders.leading()
 	if leader == "" { // lost between two looks
-		return trials.Trial{Outcome: trials.Invalid, Why: "the leader was lost before"}, nil
+		return elections.Trial{Outcome: elections.Invalid, Why: "the leader was lost before"}, nil
 	}
 	n := x.nodes.named(leader)
-	t := trials.Trial{Leader: leader, Term: term}
+	t := elections.Trial{Leader: leader, Term: term}
 	x.watch.forget()
 	begin := x.clock.now()
 	if err := x.crash(ctx, n, r, &t); err != nil {
@@ -251,7 +251,7 @@ func (x *experiment) try(ctx context.Context, r trials.Range) (trials.Trial, err
 }
 
 // crash has the leader crash, and says in t how.
-func (x *experiment) crash(ctx context.Context, n *node, r trials.Range, t *trials.Trial) error {
+func (x *experiment) crash(ctx context.Context, n *node, r elections.Range, t *elections.Trial) error {
 	n.expectEnd(history.ReasonKilled)
 	if x.what.Plain {
 		// At any moment between two heartbeats, whenever those are.
@@ -267,7 +267,7 @@ func (x *experiment) crash(ctx context.Context, n *node, r trials.Range, t *tria
 	x.rng.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	t.Behind = slices.Sorted(slices.Values(others[:len(others)/2]))
 	after := time.Duration(x.rng.Float64() * float64(r.Heartbeat.Duration()))
-	t.Asked = trials.MillisOf(int64(after))
+	t.Asked = elections.MillisOf(int64(after))
 	return x.order(ctx, n, after, t.Behind)
 }
 

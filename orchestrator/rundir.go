@@ -15,7 +15,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/internal/atomicfile"
 	"squall/internal/regular"
 )
@@ -206,7 +206,7 @@ func holdsRun(dir string) bool {
 // holdsTrials reports whether a folder holds a run of election trials: it has a
 // history, but neither a plan nor a load.
 func holdsTrials(dir string) bool {
-	return holdsFile(dir, trials.FileName) && !holdsFile(dir, PlanFile)
+	return holdsFile(dir, elections.FileName) && !holdsFile(dir, PlanFile)
 }
 
 func holdsFile(dir, name string) bool {

@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/internal/atomicfile"
 )
 
@@ -26,7 +26,7 @@ const (
 // curve is one range of timeouts: ours as steps, the paper's as points.
 type curve struct {
 	name   string
-	times  []trials.Millis // ascending
+	times  []elections.Millis // ascending
 	paper  []point
 	color  color.NRGBA
 	dashes []vg.Length
@@ -45,7 +45,7 @@ var (
 // WriteElections draws into dir, as PNG and as SVG, how many trials had a new
 // leader after what time, beside what is known of the paper's curves: once over
 // the logarithm of time, and once, for what took less than a second, over time.
-func WriteElections(dir string, r *trials.Record) error {
+func WriteElections(dir string, r *elections.Record) error {
 	curves := curvesOf(r)
 	st := newStudio(sheetDPI)
 	height := curvesHeight(curves, st)
@@ -66,12 +66,12 @@ func WriteElections(dir string, r *trials.Record) error {
 	return nil
 }
 
-func curvesOf(r *trials.Record) []curve {
+func curvesOf(r *elections.Record) []curve {
 	var curves []curve
 	for i, rg := range r.Ranges {
-		c := curve{name: rg.Name(), times: trials.Times(rg),
+		c := curve{name: rg.Name(), times: elections.Times(rg),
 			color: rgb(curveColors[i%len(curveColors)]), dashes: curveDashes[i%len(curveDashes)]}
-		if p, ok := trials.PaperOf(rg); ok {
+		if p, ok := elections.PaperOf(rg); ok {
 			for _, q := range []point{{float64(p.Sample.Min), 0}, {float64(p.P50), 0.5}, {float64(p.P90), 0.9}, {float64(p.P99), 0.99}, {float64(p.Sample.Max), 1}} {
 				if q.ms > 0 {
 					c.paper = append(c.paper, q)
@@ -114,7 +114,7 @@ func (s *sheet) ring(x, y vg.Length, c color.Color) {
 }
 
 // drawCurves draws both panels.
-func drawCurves(s *sheet, r *trials.Record, curves []curve) {
+func drawCurves(s *sheet, r *elections.Record, curves []curve) {
 	n := 0
 	for _, c := range curves {
 		n += len(c.times)

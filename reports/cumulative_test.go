@@ -8,21 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"squall/history/trials"
+	"squall/history/elections"
 )
 
 // TestWriteElections draws curves with and without the paper's, one that leaves
 // the linear panel, and one of no trials, of a record whose words are hostile.
 func TestWriteElections(t *testing.T) {
-	curve := func(low, high trials.Millis, times ...trials.Millis) trials.Range {
-		r := trials.Range{Min: low, Max: high}
+	curve := func(low, high elections.Millis, times ...elections.Millis) elections.Range {
+		r := elections.Range{Min: low, Max: high}
 		for _, ms := range times {
-			r.Trials = append(r.Trials, trials.Trial{Outcome: trials.Elected, Found: trials.Found{NoLeader: ms}})
+			r.Trials = append(r.Trials, elections.Trial{Outcome: elections.Elected, Found: elections.Found{NoLeader: ms}})
 		}
 		return r
 	}
-	r := &trials.Record{System: `</svg><script>alert(1)</script>` + "\x00\x1b[31m", Nodes: []string{"n1", "n2", "n3", "n4", "n5"},
-		Ranges: []trials.Range{curve(150, 155, 90, 120, 300, 310, 1500, 20_000), curve(150, 300, 110, 160, 180, 260), curve(33, 44, 30, 40), curve(12, 24)}}
+	r := &elections.Record{System: `</svg><script>alert(1)</script>` + "\x00\x1b[31m", Nodes: []string{"n1", "n2", "n3", "n4", "n5"},
+		Ranges: []elections.Range{curve(150, 155, 90, 120, 300, 310, 1500, 20_000), curve(150, 300, 110, 160, 180, 260), curve(33, 44, 30, 40), curve(12, 24)}}
 	dir := t.TempDir()
 	if err := WriteElections(dir, r); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/history/check"
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/reports"
@@ -75,7 +75,7 @@ The first Ctrl-C reports what was measured so far; the second quits immediately.
 
 // resolve checks the flags and fills in what they mean.
 func (f *electionsFlags) resolve(cmd *cobra.Command, program string) (err error) {
-	if f.what.Ranges, err = trials.ParseRanges(f.timeouts); err != nil {
+	if f.what.Ranges, err = elections.ParseRanges(f.timeouts); err != nil {
 		return usageError(fmt.Errorf("--timeouts: %w", err))
 	}
 	if f.disk != "" {
@@ -105,20 +105,20 @@ func (f *electionsFlags) resolve(cmd *cobra.Command, program string) (err error)
 }
 
 // parseSpread reads "0-6ms".
-func parseSpread(text string) (trials.Spread, error) {
+func parseSpread(text string) (elections.Spread, error) {
 	low, high, _ := strings.Cut(text, "-")
 	most, err := time.ParseDuration(high)
 	if err != nil {
-		return trials.Spread{}, fmt.Errorf("%q is not a range of times such as 0-6ms: %w", text, err)
+		return elections.Spread{}, fmt.Errorf("%q is not a range of times such as 0-6ms: %w", text, err)
 	}
 	least, err := time.ParseDuration(low)
 	if err != nil {
 		least, err = time.ParseDuration(low + strings.TrimLeft(high, "0123456789."))
 	}
 	if err != nil || least < 0 || most < least {
-		return trials.Spread{}, fmt.Errorf("%q is not an ascending range of times such as 0-6ms", text)
+		return elections.Spread{}, fmt.Errorf("%q is not an ascending range of times such as 0-6ms", text)
 	}
-	return trials.Spread{Min: trials.MillisOf(int64(least)), Max: trials.MillisOf(int64(most))}, nil
+	return elections.Spread{Min: elections.MillisOf(int64(least)), Max: elections.MillisOf(int64(most))}, nil
 }
 
 func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
@@ -173,10 +173,10 @@ func (a *app) electionsAgain(ctx context.Context, flags *electionsFlags, human i
 
 // electionsOutput is what `squall elections --json` prints.
 type electionsOutput struct {
-	Run       string           `json:"run"`
-	Verdict   check.Verdict    `json:"verdict"`
-	Summaries []trials.Summary `json:"summaries"`
-	*trials.Record
+	Run       string              `json:"run"`
+	Verdict   check.Verdict       `json:"verdict"`
+	Summaries []elections.Summary `json:"summaries"`
+	*elections.Record
 }
 
 // concludeElections draws the curves and prints the table.

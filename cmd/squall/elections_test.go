@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/orchestrator"
 )
 
@@ -25,7 +25,7 @@ func TestElections(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	dir := s.trialsDir(t)
-	record, err := trials.Read(dir)
+	record, err := elections.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,11 +59,11 @@ func TestElections(t *testing.T) {
 }
 
 // holdTrials holds what is recorded of a range against what the trials are.
-func holdTrials(t *testing.T, record *trials.Record, r trials.Range) {
+func holdTrials(t *testing.T, record *elections.Record, r elections.Range) {
 	t.Helper()
 	valid := 0
 	for _, trial := range r.Trials {
-		if trial.Outcome == trials.Invalid { // a busy machine may spoil one
+		if trial.Outcome == elections.Invalid { // a busy machine may spoil one
 			t.Logf("%s: invalid: %s", r.Name(), trial.Why)
 			continue
 		}
@@ -89,7 +89,7 @@ func holdTrials(t *testing.T, record *trials.Record, r trials.Range) {
 }
 
 // again has the run shown from its history, and compares the records.
-func (s *storm) again(t *testing.T, dir string, record *trials.Record) {
+func (s *storm) again(t *testing.T, dir string, record *elections.Record) {
 	t.Helper()
 	var out bytes.Buffer
 	s.app.out = &out
@@ -135,7 +135,7 @@ func TestPlainElections(t *testing.T) {
 	if code := s.run("elections", "--runtime", s.runtime, "--plain", "--pre-vote", "--timeouts", "50-100ms", "--trials", "1000"); code != exitInterrupted {
 		t.Fatalf("exit code %d", code)
 	}
-	record, err := trials.Read(s.trialsDir(t))
+	record, err := elections.Read(s.trialsDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/history/check"
-	"squall/history/trials"
+	"squall/history/elections"
 	"squall/internal/plain"
 	"squall/orchestrator"
 )
@@ -62,7 +62,7 @@ func (p *trialsProgress) Phase(text string) {
 }
 
 // Trial prints how far the trials are, and how long they will still take.
-func (p *trialsProgress) Trial(r trials.Range, t trials.Trial, done, all int) {
+func (p *trialsProgress) Trial(r elections.Range, t elections.Trial, done, all int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -74,7 +74,7 @@ func (p *trialsProgress) Trial(r trials.Range, t trials.Trial, done, all int) {
 	}
 	p.last = now
 	text := fmt.Sprintf("%s: %s, %.0f ms without a leader", r.Name(), t.Leader, t.NoLeader)
-	if t.Outcome == trials.Invalid {
+	if t.Outcome == elections.Invalid {
 		text = fmt.Sprintf("%s: invalid: %s", r.Name(), t.Why)
 	}
 	if done > 0 {
@@ -90,7 +90,7 @@ func (p *trialsProgress) Trial(r trials.Range, t trials.Trial, done, all int) {
 }
 
 // printElections prints the table, and under it what one must know to read it.
-func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []trials.Summary) {
+func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []elections.Summary) {
 	plain.Fprintf(w, "\ntime without a leader, ms\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "range\ttrials\tmin\tp50\tmean\tp90\tp99\tmax\tp50 between\tpaper p50\tratio\tmodel p50\tsplit votes\trounds\toverhead\t")
@@ -128,10 +128,10 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []t
 	fmt.Fprintln(w)
 }
 
-func whole(m trials.Millis) string { return fmt.Sprintf("%.0f", math.Round(float64(m))) }
+func whole(m elections.Millis) string { return fmt.Sprintf("%.0f", math.Round(float64(m))) }
 
 // electionsNotes say what was measured beside the times.
-func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary) []string {
+func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []elections.Summary) []string {
 	r := o.Record
 	notes := []string{"p50 between: where the median lies, with 95 % confidence. model: the same links and disks, and nothing else. " +
 		"overhead: what a trial takes in addition to the time without a leader."}
@@ -144,7 +144,7 @@ func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []trials.Summary
 			made += fmt.Sprintf(", each write to a disk by %g to %g ms", r.Disk.Min, r.Disk.Max)
 		}
 		notes = append(notes, fmt.Sprintf("broadcast to all: median %.1f ms, p90 %.1f (%s; %.1f before anything was slowed down). The paper: about %.0f.",
-			n.Broadcast.P50, n.Broadcast.P90, made, n.Bare.P50, trials.PaperBroadcast))
+			n.Broadcast.P50, n.Broadcast.P90, made, n.Bare.P50, elections.PaperBroadcast))
 	}
 	if r.PreVote {
 		notes = append(notes, "pre-vote was on, and votes against a live leader refused; the paper's servers did neither.")

@@ -17,9 +17,9 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/elections"
 	"squall/history/historytest"
 	"squall/history/ledger"
-	"squall/history/trials"
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
@@ -422,9 +422,9 @@ func (nothing) Up(context.Context, orchestrator.ClusterSpec) (orchestrator.Clust
 
 func TestHostileElections(t *testing.T) {
 	_, dir := hostileRun(t, func(*history.History) {})
-	record := &trials.Record{SchemaVersion: trials.SchemaVersion, Squall: hostile, Command: hostile, System: hostile, Runtime: hostile, Nodes: []string{"n1", "n2", "n3"},
-		Ranges: []trials.Range{{Min: 100, Max: 200, Trials: []trials.Trial{{Leader: hostile, Outcome: trials.Invalid, Why: hostile},
-			{Begin: 1e9, End: 20e9, Leader: "n1", Term: 1, Behind: []string{hostile}, Outcome: trials.Outcome(hostile), Why: hostile}}}}}
+	record := &elections.Record{SchemaVersion: elections.SchemaVersion, Squall: hostile, Command: hostile, System: hostile, Runtime: hostile, Nodes: []string{"n1", "n2", "n3"},
+		Ranges: []elections.Range{{Min: 100, Max: 200, Trials: []elections.Trial{{Leader: hostile, Outcome: elections.Invalid, Why: hostile},
+			{Begin: 1e9, End: 20e9, Leader: "n1", Term: 1, Behind: []string{hostile}, Outcome: elections.Outcome(hostile), Why: hostile}}}}}
 	if err := record.Write(dir); err != nil {
 		t.Fatal(err)
 	}

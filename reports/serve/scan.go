@@ -15,9 +15,9 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/elections"
 	"squall/history/ledger"
 	"squall/history/measure"
-	"squall/history/trials"
 	"squall/internal/regular"
 	"squall/reports"
 )
@@ -33,7 +33,7 @@ const (
 
 // runMarks are the files by which a run directory is known. Trials of elections
 // have no plan, and their record comes when they are over.
-var runMarks = []string{planFile, trials.FileName, history.HoldName}
+var runMarks = []string{planFile, elections.FileName, history.HoldName}
 
 // shown are the files that show what a run came to, the best first.
 var shown = []string{reports.ReportFile, reports.ElectionsSVG}

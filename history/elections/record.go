@@ -1,8 +1,8 @@
-// Package trials is the experiment of Figure 16 of the Raft paper: the record of
+// Package elections is the experiment of Figure 16 of the Raft paper: the record of
 // its trials (elections.json), what each took, computed from the events of a
 // history, their statistics, the paper's own figures, and a model of the
 // experiment that needs no machines. It runs nothing and judges nothing.
-package trials
+package elections
 
 import (
 	"encoding/json"

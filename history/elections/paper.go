@@ -1,4 +1,4 @@
-package trials
+package elections
 
 // Paper is what the Raft paper shows of one range of election timeouts, in ms. A
 // figure that it does not give is 0.

@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
 		"workloads", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/elections", "internal/declare", "internal/host", "internal/suggest"},
 	"orchestrator/campaign":    {"internal/declare", "internal/suggest", "orchestrator", "history", "history/check", "history/gate", "history/ledger"},
+	"orchestrator/elections":   {"orchestrator", "nemesis", "workloads/systems", "history", "history/check", "history/elections", "internal/declare"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files"},
 	"orchestrator/local":       {"orchestrator", "nodeimage", "nodeimage/files", "nodeimage/hub/protocol"},
 	"internal/declare":         {"internal/suggest"},

@@ -225,15 +225,3 @@ func TestAPlanOfVersion2IsReadAndReplayed(t *testing.T) {
 		t.Errorf("a plan of no keys: %v", err)
 	}
 }
-
-func TestTrialsDecideTheTimeouts(t *testing.T) {
-	var e Elections
-	if err := e.SetSystem("raftkv(snapshot-every=50)"); err != nil || e.System != "raftkv" || e.plan().Test.SystemParams["snapshot-every"] != "50" {
-		t.Errorf("%+v, %v", e, err)
-	}
-	for _, text := range []string{"raftkv(election=1s-2s)", "raftkv(heartbeat=5ms)"} {
-		if err := e.SetSystem(text); err == nil || !strings.Contains(err.Error(), "--timeouts") {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-}

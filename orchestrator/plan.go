@@ -35,7 +35,7 @@ type Plan struct {
 // schedule of faults.
 func NewPlan(t Test, version, program string) (*Plan, error) {
 	if t.Seed == 0 {
-		t.Seed = newSeed()
+		t.Seed = NewSeed()
 	}
 	if t.Name == "" {
 		t.Name = DefaultName(t)
@@ -109,8 +109,8 @@ func DefaultName(t Test) string {
 	return name
 }
 
-// newSeed is short enough to be read aloud.
-func newSeed() uint64 {
+// NewSeed draws a seed that is short enough to be read aloud.
+func NewSeed() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
 	return 1 + binary.LittleEndian.Uint64(b[:])%999_999_999

@@ -14,6 +14,7 @@ import (
 	"squall/history/elections"
 	"squall/internal/plain"
 	"squall/orchestrator"
+	experiment "squall/orchestrator/elections"
 	"squall/reports"
 )
 
@@ -26,7 +27,7 @@ const modelled = 4000
 
 // electionsFlags are the flags of `squall elections`.
 type electionsFlags struct {
-	what     orchestrator.Elections
+	what     experiment.Settings
 	timeouts string
 	disk     string
 	system   string
@@ -144,7 +145,7 @@ func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
 	fmt.Fprintln(human, runtime.line(cmd.Context()))
 	ctx, stop, release := a.interruptible(cmd.Context(), human)
 	defer release()
-	outcome, err := orchestrator.RunElections(ctx, flags.what, orchestrator.ElectionsConfig{
+	outcome, err := experiment.Run(ctx, flags.what, experiment.Config{
 		Config: orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Log: log, Stop: stop},
 		Trials: newTrialsProgress(human),
 	})
@@ -157,18 +158,18 @@ func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
 // electionsAgain reads a record, finds its figures again, and shows them.
 func (a *app) electionsAgain(ctx context.Context, flags *electionsFlags, human io.Writer) error {
 	dir := flags.from
-	record, err := orchestrator.LoadElections(dir)
+	record, err := experiment.Load(dir)
 	if err != nil {
 		return usageError(err)
 	}
-	results, err := orchestrator.CheckElections(ctx, dir)
+	results, err := experiment.Check(ctx, dir)
 	if err != nil {
 		return err
 	}
 	if err := record.Write(dir); err != nil {
 		return err
 	}
-	return a.concludeElections(&orchestrator.ElectionsOutcome{Dir: dir, Record: record, Results: results}, human, flags.json)
+	return a.concludeElections(&experiment.Outcome{Dir: dir, Record: record, Results: results}, human, flags.json)
 }
 
 // electionsOutput is what `squall elections --json` prints.
@@ -180,7 +181,7 @@ type electionsOutput struct {
 }
 
 // concludeElections draws the curves and prints the table.
-func (a *app) concludeElections(o *orchestrator.ElectionsOutcome, human io.Writer, asJSON bool) error {
+func (a *app) concludeElections(o *experiment.Outcome, human io.Writer, asJSON bool) error {
 	summaries := o.Record.Summarize(modelled)
 	drawErr := reports.WriteElections(o.Dir, o.Record)
 	if asJSON {

@@ -14,7 +14,7 @@ import (
 	"squall/history/check"
 	"squall/history/elections"
 	"squall/internal/plain"
-	"squall/orchestrator"
+	experiment "squall/orchestrator/elections"
 )
 
 // repeatCommand is the command with the flags that were given and that decide
@@ -90,7 +90,7 @@ func (p *trialsProgress) Trial(r elections.Range, t elections.Trial, done, all i
 }
 
 // printElections prints the table, and under it what one must know to read it.
-func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []elections.Summary) {
+func printElections(w io.Writer, o *experiment.Outcome, summaries []elections.Summary) {
 	plain.Fprintf(w, "\ntime without a leader, ms\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "range\ttrials\tmin\tp50\tmean\tp90\tp99\tmax\tp50 between\tpaper p50\tratio\tmodel p50\tsplit votes\trounds\toverhead\t")
@@ -131,7 +131,7 @@ func printElections(w io.Writer, o *orchestrator.ElectionsOutcome, summaries []e
 func whole(m elections.Millis) string { return fmt.Sprintf("%.0f", math.Round(float64(m))) }
 
 // electionsNotes say what was measured beside the times.
-func electionsNotes(o *orchestrator.ElectionsOutcome, summaries []elections.Summary) []string {
+func electionsNotes(o *experiment.Outcome, summaries []elections.Summary) []string {
 	r := o.Record
 	notes := []string{"p50 between: where the median lies, with 95 % confidence. model: the same links and disks, and nothing else. " +
 		"overhead: what a trial takes in addition to the time without a leader."}

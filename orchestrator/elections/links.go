@@ -1,4 +1,4 @@
-package orchestrator
+package elections
 
 import (
 	"context"
@@ -27,10 +27,10 @@ const (
 // that has to wait for a disk, and with a delay that is always the same, servers
 // of nearly the same timeout would split the vote for ever.
 func (x *experiment) tuneLinks(ctx context.Context) error {
-	if !x.system.Traits().Trials || x.what.Plain && x.what.Broadcast == 0 {
+	if !x.traits.Trials || x.what.Plain && x.what.Broadcast == 0 {
 		return nil
 	}
-	x.trials.Phase("measuring broadcasts")
+	x.progress.Phase("measuring broadcasts")
 	calm := elections.Range{Min: 1000, Max: 2000, Heartbeat: 100}
 	net := &x.record.Net
 	var err error
@@ -72,13 +72,13 @@ func (x *experiment) tuneDelay(ctx context.Context, bare elections.Millis) error
 		if net.Broadcast, err = x.broadcasts(ctx); err != nil {
 			return err
 		}
-		x.log.Info("broadcasts", "oneWayMean", mean.Duration(), "median", net.Broadcast.P50.Duration())
+		x.Log().Info("broadcasts", "oneWayMean", mean.Duration(), "median", net.Broadcast.P50.Duration())
 		if off := net.Broadcast.P50/net.Target - 1; off > -0.04 && off < 0.04 {
 			break
 		}
 		mean *= (net.Target - bare) / max(net.Broadcast.P50-bare, net.Target/10)
 	}
-	x.trials.Phase(fmt.Sprintf("a broadcast takes %.1f ms (%.1f ms without delays); each packet is %.1f ms late on average",
+	x.progress.Phase(fmt.Sprintf("a broadcast takes %.1f ms (%.1f ms without delays); each packet is %.1f ms late on average",
 		net.Broadcast.P50, bare, net.OneWay.Mean()))
 	return nil
 }
@@ -86,8 +86,8 @@ func (x *experiment) tuneDelay(ctx context.Context, bare elections.Millis) error
 // delayLinks delays every link between nodes.
 func (x *experiment) delayLinks(ctx context.Context, mean time.Duration) error {
 	layer := nemesis.Layer{Shape: map[history.Link]nemesis.Shaping{}}
-	for _, from := range x.plan.Nodes {
-		for _, to := range x.plan.Nodes {
+	for _, from := range x.record.Nodes {
+		for _, to := range x.record.Nodes {
 			if from != to {
 				layer.Shape[history.Link{From: from, To: to}] = nemesis.Shaping{
 					Seed: x.rng.Uint64() >> 1, Delay: mean, Jitter: mean, Distribution: "uniform"}
@@ -108,15 +108,15 @@ func (x *experiment) broadcasts(ctx context.Context) (elections.Sample, error) {
 		if tries > 2*tuneBroadcasts {
 			return elections.Sample{}, errors.New("measure broadcasts: the leader is lost again and again")
 		}
-		if err := x.awaitElection(ctx); err != nil {
+		if err := x.AwaitLeader(ctx, x.what.Limit); err != nil {
 			return elections.Sample{}, err
 		}
 		x.watch.forget()
-		n := x.nodes.all[0]
-		if leader := x.nodes.Leader(); leader != "" {
-			n = x.nodes.named(leader)
+		server := x.Servers()[0]
+		if leader, _ := x.Leader(); leader != "" {
+			server = x.Server(leader)
 		}
-		if err := x.order(ctx, n, -1, nil); err != nil {
+		if err := x.order(ctx, server, -1, nil); err != nil {
 			return elections.Sample{}, err
 		}
 		ms, err := x.answer(ctx)

@@ -1,4 +1,4 @@
-package orchestrator
+package elections
 
 import (
 	"cmp"
@@ -67,13 +67,6 @@ func ended(node string) func([]history.NodeEvent) bool {
 		return slices.ContainsFunc(events, func(e history.NodeEvent) bool {
 			return e.Node == node && e.Kind == history.EventExit
 		})
-	}
-}
-
-// allEnded reports whether the servers of all these nodes have ended.
-func allEnded(nodes []string) func([]history.NodeEvent) bool {
-	return func(events []history.NodeEvent) bool {
-		return !slices.ContainsFunc(nodes, func(node string) bool { return !ended(node)(events) })
 	}
 }
 

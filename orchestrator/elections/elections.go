@@ -1,25 +1,29 @@
-package orchestrator
+// Package elections makes trials of elections, the experiment of Figure 16 of the
+// Raft paper, on a cluster that the orchestrator runs: `squall elections`. What is
+// recorded of them, and the figures, are in history/elections.
+package elections
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
+	"runtime"
 	"time"
 
 	"squall/history"
 	"squall/history/check"
 	"squall/history/elections"
 	"squall/internal/declare"
+	"squall/orchestrator"
 	"squall/workloads/systems"
 )
 
-// electionsName is the folder of the runs, and the name in their histories.
-const electionsName = "elections"
+// folder is that of the runs, and the name in their histories.
+const folder = "elections"
 
-// Elections says what trials of elections to make; see package trials.
-type Elections struct {
+// Settings say what trials to make.
+type Settings struct {
 	System string
 	// SystemParams are the parameters of the system, all of them; nil: the
 	// defaults. Heartbeat and election timeouts are those of the ranges.
@@ -43,7 +47,7 @@ type Elections struct {
 }
 
 // Validate says which settings cannot work.
-func (e *Elections) Validate() error {
+func (e *Settings) Validate() error {
 	system, err := systems.Find(e.System)
 	if err != nil {
 		return err
@@ -74,8 +78,8 @@ func (e *Elections) Validate() error {
 
 // SetSystem reads a system with its parameters. Those that the ranges decide are
 // refused.
-func (e *Elections) SetSystem(text string) error {
-	d, given, err := choose(systemOption(), text, false)
+func (e *Settings) SetSystem(text string) error {
+	d, given, err := declare.Choose(systems.Declarations(), text)
 	if err != nil {
 		return err
 	}
@@ -88,84 +92,64 @@ func (e *Elections) SetSystem(text string) error {
 	return nil
 }
 
-// TrialsProgress is told how the trials go.
-type TrialsProgress interface {
+// Progress is told how the trials go.
+type Progress interface {
 	Phase(text string)
 	// Trial is called after each: done of all trials of the whole experiment.
 	Trial(r elections.Range, t elections.Trial, done, all int)
 }
 
-// ElectionsConfig is what the trials need beside what they are.
-type ElectionsConfig struct {
-	Config
-	Trials TrialsProgress
+// Config is what the trials need beside what they are. Trials is told how they go,
+// and not the Progress of a test.
+type Config struct {
+	orchestrator.Config
+	Trials Progress
 }
 
-// ElectionsOutcome is what they came to.
-type ElectionsOutcome struct {
+// Outcome is what they came to.
+type Outcome struct {
 	Dir     string
 	Record  *elections.Record
 	Results *check.Results // of the guarantees of Raft, over the whole history
 }
 
-// RunElections makes the trials on one cluster and has their history checked.
-// Stopped early, it returns what was measured by then. What goes wrong with
-// machines is a verdict, invalid; an error means that there is no record.
-func RunElections(ctx context.Context, e Elections, cfg ElectionsConfig) (*ElectionsOutcome, error) {
+// Run makes the trials on one cluster and has their history checked. Stopped
+// early, it returns what was measured by then. What goes wrong with machines is a
+// verdict, invalid; an error means that there is no record.
+func Run(ctx context.Context, e Settings, cfg Config) (*Outcome, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
 	if e.Seed == 0 {
-		e.Seed = newSeed()
+		e.Seed = orchestrator.NewSeed()
 		e.Command += fmt.Sprintf(" --seed %d", e.Seed)
 	}
 	cfg.Progress = onlyPhases{cfg.Trials}
-	ready, err := prepare(ctx, e.plan().Test, nil, cfg.Config)
+	x := newExperiment(e, cfg)
+	dir, err := orchestrator.RunExperiment(ctx, orchestrator.ExperimentSpec{
+		Name: folder, System: e.System, SystemParams: e.SystemParams, Nodes: e.Nodes, Seed: e.Seed, Out: e.Out, Command: e.Command,
+		Conduct: x.conduct, Observe: x.watch.see, StopText: x.stopText, Save: x.save,
+	}, cfg.Config)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := makeRunDir(e.Out, electionsName, e.Seed, time.Now())
+	results, err := Check(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRun(e.plan(), dir, cfg.Config, ready)
-	if err != nil {
-		return nil, err
-	}
-	defer r.hold()()
-	cfg.Trials.Phase("run directory " + dir)
-	x := newExperiment(r, e, cfg)
-	stormErr := x.conduct(ctx)
-	r.finish(ctx, stormErr)
-	defer r.down() // whatever happens below
-	writeErr := x.record.Write(dir)
-	if err := errors.Join(writeErr, r.close()); err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("interrupted; the trials up to now are in %s: %w", dir, context.Cause(ctx))
-	}
-	r.down()
-	if err := r.env.write(dir); err != nil {
-		return nil, err
-	}
-	results, err := CheckElections(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	return &ElectionsOutcome{Dir: dir, Record: x.record, Results: results}, nil
+	return &Outcome{Dir: dir, Record: x.record, Results: results}, nil
 }
 
-// CheckElections holds the history of the trials in dir against what Raft
-// guarantees, and writes results.json.
-func CheckElections(ctx context.Context, dir string) (*check.Results, error) {
+// Check holds the history of the trials in dir against what Raft guarantees, and
+// writes results.json.
+func Check(ctx context.Context, dir string) (*check.Results, error) {
 	checkers := append(check.Invariants(), check.Crashes(), check.Whole())
-	return check.Run(ctx, dir, checkers, check.Limits{Workers: checkWorkers()})
+	return check.Run(ctx, dir, checkers, check.Limits{Workers: runtime.GOMAXPROCS(0)})
 }
 
-// LoadElections reads the trials in dir and finds again, from their history,
-// what each took.
-func LoadElections(dir string) (*elections.Record, error) {
+// Load reads the trials in dir and finds again, from their history, what each
+// took.
+func Load(dir string) (*elections.Record, error) {
 	record, err := elections.Read(dir)
 	if err != nil {
 		return nil, err
@@ -178,39 +162,13 @@ func LoadElections(dir string) (*elections.Record, error) {
 	return record, nil
 }
 
-// plan is what a run needs to know of it.
-func (e *Elections) plan() *Plan {
-	t := DefaultTest()
-	t.Name, t.System, t.Workload, t.Nodes, t.Seed, t.Out = electionsName, e.System, electionsName, e.Nodes, e.Seed, e.Out
-	if e.SystemParams != nil {
-		t.SystemParams = e.SystemParams
-	}
-	return &Plan{Test: t, Nodes: NodeNames(e.Nodes), Command: e.Command}
-}
-
 // onlyPhases is what of a run's progress is of interest in trials.
-type onlyPhases struct{ p TrialsProgress }
+type onlyPhases struct{ p Progress }
 
-var _ Progress = onlyPhases{}
+var _ orchestrator.Progress = onlyPhases{}
 
-func (onlyPhases) Planned(*Plan, string) {}
-func (o onlyPhases) Phase(text string)   { o.p.Phase(text) }
-func (onlyPhases) Load(LoadStats)        {}
-func (onlyPhases) Fault(history.Fault)   {}
-func (onlyPhases) Leader(string, uint64) {}
-
-// nodeIDs are the numbers of nodes as the system under test knows them.
-func nodeIDs(all, some []string) string {
-	if len(some) == 0 {
-		return "-"
-	}
-	var ids []string
-	for i, name := range all {
-		for _, s := range some {
-			if s == name {
-				ids = append(ids, fmt.Sprint(i+1))
-			}
-		}
-	}
-	return strings.Join(ids, ",")
-}
+func (onlyPhases) Planned(*orchestrator.Plan, string) {}
+func (o onlyPhases) Phase(text string)                { o.p.Phase(text) }
+func (onlyPhases) Load(orchestrator.LoadStats)        {}
+func (onlyPhases) Fault(history.Fault)                {}
+func (onlyPhases) Leader(string, uint64)              {}

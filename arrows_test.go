@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"history/historytest":      {},
 	"history/measure":          {"history"},
 	"history/elections":        {"history"},
-	"history/check":            {"history", "history/measure"},
+	"history/check":            {"history", "history/measure", "internal/suggest"},
 	"history/ledger":           {"history/check"},
 	"history/gate":             {"history", "history/check", "history/ledger", "history/measure"},
 	"internal/machinetest":     {},

@@ -39,7 +39,7 @@ func (Register) Functions() history.Functions { return history.RegisterFunctions
 // system writes a trace of them, whether the cluster came back after the storm,
 // and whether there was enough to judge.
 func (Register) Checkers(t systems.Traits) []check.Checker {
-	checkers := []check.Checker{check.Linearizable()}
+	checkers := []check.Checker{check.Linearizable(check.RegisterModel())}
 	if t.Trace {
 		checkers = append(checkers, check.Invariants()...)
 	}

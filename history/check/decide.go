@@ -24,8 +24,9 @@ const (
 	searchOnly
 )
 
-// judge decides about registers.
+// judge decides about objects, within limits.
 type judge struct {
+	model Model
 	watch *watch
 	way   method
 	end   time.Time // of all the work
@@ -39,11 +40,21 @@ const porcupineMost = 50_000
 type ruling struct {
 	answer   answer
 	why      stopReason // when undecided
-	searched bool       // zones did not settle it
-	sweep    *sweep     // that found it illegal, with its snapshots
-	at       swept
-	// Without a sweep: what is left to be swept for the moment at which it became
-	// illegal.
+	searched bool       // no fast way settled it
+	// moment finds the return at which it became certain that there is no order, when
+	// illegal. It may hold much memory.
+	moment moment
+}
+
+// moment finds a return by the deadline. exact is false when the limits allowed only a
+// bound: it was certain then, and perhaps earlier.
+type moment func(deadline time.Time) (at int64, exact bool)
+
+// sighting is how it was found that a register has no order.
+type sighting struct {
+	sweep *sweep // that found it, with its snapshots
+	at    swept
+	// Without a sweep: what is left to be swept for the moment.
 	steps []step
 }
 
@@ -51,6 +62,9 @@ type ruling struct {
 // there are more, a narrow one may still find that all is well, and soon; the
 // last one (0) keeps all.
 func sweepWidths() []int { return []int{64, 2048, 0} }
+
+// decide implements object.
+func (r *register) decide(j *judge, deadline time.Time) ruling { return j.decide(r, deadline) }
 
 // decide says whether a register is linearizable, by the deadline: by zones where
 // values are unique, else by a sweep, and if that takes half the time, by
@@ -82,12 +96,11 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 	}
 	if zoned == illegal {
 		// Certain, whatever time a sweep would need to see it.
-		return ruling{answer: illegal, steps: steps}
+		return ruling{answer: illegal, moment: j.momentOf(r, sighting{steps: steps})}
 	}
 	if j.way != searchOnly {
-		if out := j.sweeps(r, steps, g); out.answer != undecided {
-			out.searched = zoned == undecided
-			return out
+		if got, seen := j.sweeps(r, steps, g); got != undecided {
+			return ruling{answer: got, searched: zoned == undecided, moment: j.momentOf(r, seen)}
 		}
 	}
 	if all.stopped() || j.way == sweepOnly || len(steps) > porcupineMost {
@@ -98,25 +111,25 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 	case porcupine.Ok:
 		return ruling{answer: legal, searched: true}
 	case porcupine.Illegal:
-		return ruling{answer: illegal, searched: true}
+		return ruling{answer: illegal, searched: true, moment: j.momentOf(r, sighting{})}
 	}
 	return ruling{why: f.why, searched: true}
 }
 
 // sweeps decides by sweeps, the narrowest first.
-func (j *judge) sweeps(r *register, steps []step, g *guard) ruling {
+func (j *judge) sweeps(r *register, steps []step, g *guard) (answer, sighting) {
 	for _, limit := range sweepWidths() {
 		s := newSweep(&problem{steps: steps, values: len(r.values), start: r.start}, g, limit)
 		s.keep = r.start.isAbsent()
 		at := s.run()
 		if at.answer != undecided {
-			return ruling{answer: at.answer, sweep: s, at: at}
+			return at.answer, sighting{sweep: s, at: at}
 		}
 		if !s.lossy {
 			break
 		}
 	}
-	return ruling{why: g.why()}
+	return undecided, sighting{}
 }
 
 // phantom finds the first return of a step that found a value which nobody had

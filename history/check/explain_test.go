@@ -60,7 +60,7 @@ func TestKinds(t *testing.T) {
 	} {
 		t.Run(string(tt.kind), func(t *testing.T) {
 			in := &Input{History: &history.History{Header: registers(), Ops: tt.ops, Nodes: trace, Faults: faults}, Dir: t.TempDir()}
-			res := Linearizable().Check(t.Context(), in)
+			res := Linearizable(RegisterModel()).Check(t.Context(), in)
 			if res.Verdict != Violation || res.Kind != tt.kind {
 				t.Fatalf("%s, kind %q: %s %s", res.Verdict, res.Kind, res.Summary, res.Explanation)
 			}
@@ -96,7 +96,7 @@ func TestFieldRegisters(t *testing.T) {
 		"h3-maelstrom92": {Violation, KindFailedWrite, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, err := Run(t.Context(), historytest.Field(t, name), []Checker{Linearizable()}, Limits{Time: 20 * time.Second})
+			res, err := Run(t.Context(), historytest.Field(t, name), []Checker{Linearizable(RegisterModel())}, Limits{Time: 20 * time.Second})
 			must(t, err)
 			c := res.Checks[0]
 			if c.Verdict != want.verdict || c.Kind != want.kind || want.verdict == Violation && *c.FirstAt != want.at {
@@ -117,7 +117,7 @@ func TestLockGrantedTwice(t *testing.T) {
 	}
 	ops = append(ops, taken(1, "n1", "free", "c1", at, at+1), taken(2, "n2", "free", "c2", at+2, at+3))
 	in := &Input{History: &history.History{Header: registers(), Ops: ops}, Dir: t.TempDir()}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	if res.Verdict != Violation || res.Kind != KindDoubleGrant || len(res.Witness) > 3 || res.Start == "" {
 		t.Errorf("%s, %q, %d operations, %q: %s", res.Verdict, res.Kind, len(res.Witness), res.Start, res.Told())
 	}
@@ -129,7 +129,7 @@ func TestFirstOfTwoIsShown(t *testing.T) {
 	early := []history.Op{told(1, "n1", history.Write, "1", 1, 2), told(1, "n1", history.Write, "2", 3, 4), told(2, "n2", history.Read, "1", 5, 6)}
 	late := told(3, "n1", history.Read, "nowhere", 100, 101)
 	late.Key = "other"
-	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: append(early, late)}})
+	res := Linearizable(RegisterModel()).Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: append(early, late)}})
 	if res.Key != "k" || res.FirstAt == nil || *res.FirstAt != 0.006 {
 		t.Errorf("key %s, first at %v: %s", res.Key, res.FirstAt, res.Told())
 	}
@@ -142,7 +142,7 @@ func staleMillion(n int) []history.Op {
 
 func TestLargeViolationIsShown(t *testing.T) {
 	in := &Input{History: &history.History{Header: registers(), Ops: staleMillion(50_000)}, Dir: t.TempDir()}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	if res.Verdict != Violation || len(res.Witness) > 6 || res.FirstAt == nil {
 		t.Errorf("%s, %d operations: %s", res.Verdict, len(res.Witness), res.Told())
 	}
@@ -152,7 +152,7 @@ func TestLargeViolationIsShown(t *testing.T) {
 func BenchmarkViolationOfAMillion(b *testing.B) {
 	ops := staleMillion(1_000_000)
 	for b.Loop() {
-		res := Linearizable().Check(b.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}})
+		res := Linearizable(RegisterModel()).Check(b.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}})
 		if res.Verdict != Violation || len(res.Witness) > 6 {
 			b.Fatal(res.Told(), len(res.Witness))
 		}

@@ -64,7 +64,7 @@ func (f *finder) violation(bad []*keyCase, res *Result) {
 		res.Summary = fmt.Sprintf("two methods disagree about key %s: this is a bug in the checker; please report it with the history", show(res.Key))
 		return
 	}
-	ex := f.explain(shown, witness)
+	ex := f.judge.model.explain(f, shown, witness)
 	res.Kind, res.Explanation = ex.kind, ex.sentence
 	res.Witness = f.rows(witness.ops, ex.beside)
 	f.draw(witness, ex.beside, res)
@@ -82,15 +82,16 @@ func worth(m minimal) int {
 func (f *finder) minimise(k *keyCase, end time.Time) minimal {
 	g, release := f.judge.watch.guard(end)
 	defer release()
-	reg, err := newRegister(k.ops, g)
-	if err != nil || reg == nil {
-		return latest(k.ops, k.at)
+	last := latest(f.judge.model.Functions, k.ops, k.at)
+	o, err := f.judge.model.prepare(k.ops, g)
+	if err != nil || o == nil {
+		return last
 	}
 	m := minimiser{judge: f.judge, guard: g, end: end}
-	if small := m.minimise(reg, k.at); len(small.reg.steps) <= witnessMost {
+	if small := o.minimise(&m, k.at); len(small.ops) > 0 {
 		return small
 	}
-	return latest(k.ops, k.at)
+	return last
 }
 
 // summarise tells in one line what is shown, and when the first violation was.
@@ -105,10 +106,11 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) 
 	default:
 		res.Summary = fmt.Sprintf("no order of these %d operations on key %s explains their answers", n, show(shown.key))
 	}
-	if witness.reg != nil && witness.reg.start.anything {
-		at := witness.reg.start.at
-		res.Start = startText(heldAt(shown.ops, at, f.end), f.seconds(at))
-		res.Summary += ", " + res.Start
+	if witness.part != nil {
+		if at, taken := witness.part.begins(); taken {
+			res.Start = startText(witness.part.held(shown.ops, f.end), f.seconds(at))
+			res.Summary += ", " + res.Start
+		}
 	}
 	if !first.exact {
 		res.Summary += "; there was no time to see whether it was violated before"
@@ -140,7 +142,7 @@ func (f *finder) draw(witness minimal, beside []*history.Op, res *Result) {
 	if f.in.Dir == "" || witness.large {
 		return
 	}
-	name, err := picture(f.judge.watch, f.in, res.Key, witness, beside, f.end)
+	name, err := picture(f.judge.watch, f.in, res.Key, res.Start, witness, beside, f.end)
 	if err != nil {
 		res.Summary += fmt.Sprintf(" (not drawn: %v)", err)
 		return
@@ -165,5 +167,6 @@ func witnessOp(op *history.Op, in *Input) WitnessOp {
 // its saying that the witness is linearizable counts against it.
 func (f *finder) confirmed(witness minimal) bool {
 	deadline := time.Now().Add(time.Until(f.end) / 2)
-	return f.judge.watch.run(witness.reg.model(), operations(witness.reg.steps), deadline, false).result != porcupine.Ok
+	model, ops := witness.part.porcupine()
+	return f.judge.watch.run(model, ops, deadline, false).result != porcupine.Ok
 }

@@ -55,7 +55,7 @@ func FuzzChecker(f *testing.F) {
 		if rng.IntN(4) == 0 {
 			in.Dir = t.TempDir()
 		}
-		res := Linearizable().Check(ctx, in)
+		res := Linearizable(RegisterModel()).Check(ctx, in)
 		if legal && res.Verdict == Violation {
 			t.Fatalf("a linearizable history is not: %s", res.Told())
 		}

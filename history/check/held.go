@@ -12,6 +12,19 @@ import (
 // heldMost is how many values are named; more tell nobody anything.
 const heldMost = 4
 
+// held implements part.
+func (r *register) held(ops []*history.Op, deadline time.Time) []string {
+	return showValues(heldAt(ops, r.start.at, deadline))
+}
+
+// showValues gives values of a register for people.
+func showValues(values []history.Value) (names []string) {
+	for _, v := range values {
+		names = append(names, showValue(v))
+	}
+	return names
+}
+
 // heldAt are the values that a register may have held at a moment by what was
 // answered before, all of them, or nil when they are many or there was no time.
 //
@@ -112,15 +125,11 @@ func (l *latestShown) other(v history.Value) int64 {
 	return l[0].call
 }
 
-// startText tells what the register holds where a witness begins in the middle:
+// startText tells what an object holds where a witness begins in the middle:
 // "it held 3 or 5 at 7.512 s", "whatever it held at 7.512 s".
-func startText(held []history.Value, seconds float64) string {
-	if len(held) == 0 {
+func startText(names []string, seconds float64) string {
+	if len(names) == 0 {
 		return fmt.Sprintf("whatever it held at %.3f s", seconds)
-	}
-	var names []string
-	for _, v := range held {
-		names = append(names, showValue(v))
 	}
 	text := names[0]
 	if last := len(names) - 1; last > 0 {

@@ -30,7 +30,7 @@ func TestHeldAt(t *testing.T) {
 			"whatever it held at 0.050 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := startText(heldAt(pointers(tt.ops), 50e6, time.Now().Add(time.Hour)), 0.05); got != tt.want {
+			if got := startText(showValues(heldAt(pointers(tt.ops), 50e6, time.Now().Add(time.Hour))), 0.05); got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})

@@ -76,7 +76,7 @@ func BenchmarkHardLegal(b *testing.B) {
 				for seed := range uint64(5) {
 					ops := simulate(rand.New(rand.NewPCG(seed, 3)), "k", sh)
 					begin := time.Now()
-					res := Linearizable().Check(b.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}, Limits: Limits{Time: 15 * time.Second}})
+					res := Linearizable(RegisterModel()).Check(b.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}, Limits: Limits{Time: 15 * time.Second}})
 					b.Logf("%s, %.1f s: %s", res.Verdict, time.Since(begin).Seconds(), res.Summary)
 					if res.Verdict == Pass {
 						decided++
@@ -112,7 +112,7 @@ func benchmarkLimit(b *testing.B, in *Input, l Limits, interrupt time.Duration) 
 			}
 		}()
 		begin := time.Now()
-		res := Linearizable().Check(ctx, &Input{History: in.History, Limits: l})
+		res := Linearizable(RegisterModel()).Check(ctx, &Input{History: in.History, Limits: l})
 		worst = max(worst, time.Since(begin)-may)
 		close(done)
 		most = max(most, <-peak)
@@ -166,7 +166,7 @@ func withStaleReadInTheMiddle(ops []history.Op) []history.Op {
 func TestStaleReadInTheMiddle(t *testing.T) {
 	ops := withStaleReadInTheMiddle(simulate(rand.New(rand.NewPCG(1, 1)), "k", shape{n: 50_000, clients: 10, pending: 1}))
 	in := &Input{History: &history.History{Ops: ops}, Dir: t.TempDir()}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	if res.Verdict != Violation || len(res.Witness) > 6 || res.Kind != KindStaleRead {
 		t.Errorf("%s, %s, %d operations: %s", res.Verdict, res.Kind, len(res.Witness), res.Told())
 	}

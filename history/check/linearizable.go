@@ -11,18 +11,15 @@ import (
 	"squall/history"
 )
 
-// Linearizable returns the checker "linearizable": each key is a register with
-// read, write, compare-and-set and delete, absent at first, and its operations
-// must be linearizable (Herlihy and Wing, 1990). Keys are independent of each
-// other, so each is checked by itself.
-//
-// A key whose values are unique is decided in O(n log n); any other one is
-// reduced and then searched with porcupine. Operations of unknown outcome may
-// take effect at any time after their call, or never.
-func Linearizable() Checker { return linearizable{} }
+// Linearizable returns the checker "linearizable": each key is an object that behaves
+// as the model says, and its operations must be linearizable (Herlihy and Wing, 1990).
+// Keys are independent of each other, so each is checked by itself. Operations of
+// unknown outcome may take effect at any time after their call, or never.
+func Linearizable(m Model) Checker { return linearizable{model: m} }
 
 type linearizable struct {
-	way method
+	model Model
+	way   method
 }
 
 var _ Checker = linearizable{}
@@ -33,7 +30,7 @@ func (linearizable) Name() string { return "linearizable" }
 func (c linearizable) Check(ctx context.Context, in *Input) Result {
 	limits := in.Limits.withDefaults()
 	begin := time.Now()
-	keys := groupByKey(in.Ops)
+	keys := groupByKey(in.Ops, c.model.object)
 	if len(keys) == 0 {
 		return Result{Verdict: Unknown, Summary: "the history holds no operations"}
 	}
@@ -41,7 +38,7 @@ func (c linearizable) Check(ctx context.Context, in *Input) Result {
 	defer w.close()
 	// What finds a violation leaves time to show it.
 	end := begin.Add(limits.Time)
-	j := &judge{watch: w, way: c.way, end: end}
+	j := &judge{watch: w, way: c.way, model: c.model, end: end}
 	show := min(limits.Time/4, minimiseTime)
 	if err := j.judgeAll(ctx, keys, limits, end.Add(-show)); err != nil {
 		return Result{Verdict: Unknown, Summary: err.Error()}
@@ -107,15 +104,20 @@ type keyCase struct {
 	err    error
 }
 
-// groupByKey returns the keys with their operations, those with most first:
-// they take longest, and must not be what the last worker begins with.
-func groupByKey(ops []history.Op) []*keyCase {
+// groupByKey returns the keys, or what else an operation's object is called, with their
+// operations, those with most first: they take longest, and must not be what the last
+// worker begins with.
+func groupByKey(ops []history.Op, object func(*history.Op) string) []*keyCase {
 	byKey := make(map[string]*keyCase)
 	var keys []*keyCase
 	for i := range ops {
-		k := byKey[ops[i].Key]
+		name := ops[i].Key
+		if object != nil {
+			name = object(&ops[i])
+		}
+		k := byKey[name]
 		if k == nil {
-			k = &keyCase{key: ops[i].Key}
+			k = &keyCase{key: name}
 			byKey[k.key] = k
 			keys = append(keys, k)
 		}
@@ -126,7 +128,7 @@ func groupByKey(ops []history.Op) []*keyCase {
 }
 
 // judgeAll decides about every key. It returns an error when a key holds
-// something that is no register.
+// that the model does not know.
 func (j *judge) judgeAll(ctx context.Context, keys []*keyCase, limits Limits, end time.Time) error {
 	limits.Time = time.Until(end)
 	inRounds(len(keys), limits, func(i int, deadline time.Time) (again bool) {
@@ -137,19 +139,19 @@ func (j *judge) judgeAll(ctx context.Context, keys []*keyCase, limits Limits, en
 		}
 		g, release := j.watch.guard(end)
 		defer release()
-		var reg *register
-		if reg, k.err = newRegister(k.ops, g); k.err != nil {
+		o, err := j.model.prepare(k.ops, g)
+		if k.err = err; err != nil {
 			return false
 		}
-		if reg == nil {
+		if o == nil {
 			k.ruling = ruling{why: g.why()}
 			return false
 		}
-		k.ruling = j.decide(reg, deadline)
+		k.ruling = o.decide(j, deadline)
 		if k.ruling.answer == illegal {
-			k.at, k.exact = j.firstMoment(reg, k.ruling, time.Now().Add(time.Until(j.end)/2))
-			k.ruling.sweep, k.ruling.steps = nil, nil // they are large
+			k.at, k.exact = k.ruling.moment(time.Now().Add(time.Until(j.end) / 2))
 		}
+		k.ruling.moment = nil
 		return k.ruling.answer == undecided && k.ruling.why == stopTime
 	})
 	for _, k := range keys {

@@ -58,8 +58,8 @@ func TestMethodsAgree(t *testing.T) {
 					if want == illegal {
 						m := minimiser{judge: &judge{watch: w}, end: time.Now().Add(time.Hour)}
 						small := m.minimise(r, 1<<40)
-						if len(small.ops) == 0 || porcupine.CheckOperations(small.reg.model(), operations(small.reg.steps)) {
-							t.Fatalf("the witness shows nothing: %+v", small.reg)
+						if len(small.ops) == 0 || porcupine.CheckOperations(small.part.porcupine()) {
+							t.Fatalf("the witness shows nothing: %+v", small.part)
 						}
 					}
 				}
@@ -81,7 +81,7 @@ func TestCorrectRegisterPasses(t *testing.T) {
 			deletes: rapid.Bool().Draw(t, "deletes"),
 		}
 		ops := simulate(random(t), "k", sh)
-		for _, c := range []linearizable{{}, {way: searchOnly}} {
+		for _, c := range []linearizable{{model: RegisterModel()}, {model: RegisterModel(), way: searchOnly}} {
 			if res := c.Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}}); res.Verdict != Pass {
 				t.Fatalf("%+v: %s: %s %+v", c, res.Verdict, res.Summary, res.Witness)
 			}
@@ -145,7 +145,7 @@ func TestPlantedViolationsAreCaught(t *testing.T) {
 				bad := plant(rng, what, simulate(rng, "bad", sh))
 				ops := append(simulate(rng, "good", sh), bad...)
 				in := &Input{History: &history.History{Header: registers(), Ops: ops}, Dir: dir}
-				res := Linearizable().Check(t.Context(), in)
+				res := Linearizable(RegisterModel()).Check(t.Context(), in)
 				if res.Verdict != Violation || res.Key != "bad" {
 					t.Fatalf("%s: %s", res.Verdict, res.Summary)
 				}
@@ -166,7 +166,7 @@ func TestPlantedViolationsAreCaughtBySearch(t *testing.T) {
 		sh := shape{n: rapid.IntRange(5, 60).Draw(t, "n"), clients: 3, pending: 10}
 		what := rapid.SampledFrom(violations()).Draw(t, "violation")
 		bad := plant(rng, what, simulate(rng, "bad", sh))
-		res := linearizable{way: searchOnly}.Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: bad}})
+		res := linearizable{model: RegisterModel(), way: searchOnly}.Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: bad}})
 		if res.Verdict != Violation || len(res.Witness) > 6 {
 			t.Fatalf("%s: %s: %s", what, res.Verdict, res.Summary)
 		}
@@ -211,7 +211,7 @@ func badKey(key string) []history.Op {
 
 func TestTimeLimitBites(t *testing.T) {
 	in := &Input{History: &history.History{Header: registers(), Ops: append(hardKey("hard"), hardKey("harder")...)}, Limits: Limits{Time: 150 * time.Millisecond, Memory: 1 << 40}}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	if res.Verdict != Unknown || !strings.Contains(res.Summary, "time limit of 150ms") || !strings.Contains(res.Summary, "hard, harder") {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
 	}
@@ -219,7 +219,7 @@ func TestTimeLimitBites(t *testing.T) {
 
 func TestMemoryLimitBites(t *testing.T) {
 	in := &Input{History: &history.History{Header: registers(), Ops: hardKey("hard")}, Limits: Limits{Time: time.Hour, Memory: littleMemory()}}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	if res.Verdict != Unknown || !strings.Contains(res.Summary, "memory limit of") || !strings.Contains(res.Summary, "(hard)") {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
 	}
@@ -235,7 +235,7 @@ func TestLimitDoesNotHideViolation(t *testing.T) {
 		{Time: time.Hour, Memory: littleMemory(), Workers: 1},
 	} {
 		in := &Input{History: &history.History{Header: registers(), Ops: ops}, Limits: limits, Dir: t.TempDir()}
-		res := Linearizable().Check(t.Context(), in)
+		res := Linearizable(RegisterModel()).Check(t.Context(), in)
 		if res.Verdict != Violation || res.Key != "bad" {
 			t.Errorf("%+v: %s: %s", limits, res.Verdict, res.Summary)
 			continue
@@ -247,11 +247,11 @@ func TestLimitDoesNotHideViolation(t *testing.T) {
 func TestNotARegister(t *testing.T) {
 	ops := badKey("k")
 	ops[1].Func = "append"
-	res := Linearizable().Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}})
+	res := Linearizable(RegisterModel()).Check(t.Context(), &Input{History: &history.History{Header: registers(), Ops: ops}})
 	if res.Verdict != Unknown || !strings.Contains(res.Summary, `"append"`) {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
 	}
-	res = Linearizable().Check(t.Context(), &Input{History: &history.History{}})
+	res = Linearizable(RegisterModel()).Check(t.Context(), &Input{History: &history.History{}})
 	if res.Verdict != Unknown {
 		t.Errorf("of nothing: %s: %s", res.Verdict, res.Summary)
 	}
@@ -266,7 +266,7 @@ func TestHostileKey(t *testing.T) {
 	in := &Input{History: &history.History{Header: registers(), Ops: ops,
 		Faults: []history.Fault{{ID: 1, Name: "partition", Variant: "</script>", Phase: history.Inject, Begin: 1, End: 2, Targets: []string{"n1"}}},
 	}, Dir: t.TempDir()}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	checkWitness(t, in, res)
 	if strings.ContainsAny(res.Picture, "/<>\x00") || filepath.Base(res.Picture) != res.Picture {
 		t.Errorf("picture in %q", res.Picture)
@@ -298,8 +298,8 @@ func BenchmarkLinearizable(b *testing.B) {
 		clients int
 		c       linearizable
 	}{
-		{"zones/c=10", 10, linearizable{}},
-		{"search/c=3", 3, linearizable{way: searchOnly}},
+		{"zones/c=10", 10, linearizable{model: RegisterModel()}},
+		{"search/c=3", 3, linearizable{model: RegisterModel(), way: searchOnly}},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 1))

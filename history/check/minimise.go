@@ -38,27 +38,44 @@ const (
 	minimiseCheckTime = time.Second
 )
 
-// minimal is a small part of a register that is illegal by itself.
+// minimal is a small part of an object's operations that is illegal by itself.
 type minimal struct {
-	reg *register     // its steps, and what the register holds before them
-	ops []*history.Op // those of the steps, by time of call
+	part part          // nil when there is none
+	ops  []*history.Op // those of the part, by time of call
 	// There was no time to make it small: ops are only the last of what came before
-	// the violation, and reg is nil.
+	// the violation.
 	large bool
+}
+
+// minimalOf is a part with its operations, unless they are more than are shown.
+func minimalOf(p part, ops []*history.Op) minimal {
+	if len(ops) > witnessMost {
+		return minimal{}
+	}
+	byCall(ops)
+	return minimal{part: p, ops: ops}
+}
+
+// byCall sorts operations by the time of their call.
+func byCall(ops []*history.Op) {
+	slices.SortStableFunc(ops, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
 }
 
 // latest is what there is to show of a key when there is no time to make it small:
 // its last operations before it was certain that it is not linearizable.
-func latest(ops []*history.Op, at int64) minimal {
+func latest(does history.Functions, ops []*history.Op, at int64) minimal {
 	m := minimal{large: true}
 	for i := len(ops) - 1; i >= 0 && len(m.ops) < witnessMost; i-- {
-		if op := ops[i]; op.Call <= at && (op.Outcome == history.OK || op.Outcome == history.Info && mayWrite(op)) {
+		if op := ops[i]; op.Call <= at && (op.Outcome == history.OK || op.Outcome == history.Info && !does.Reads(op.Func)) {
 			m.ops = append(m.ops, op)
 		}
 	}
-	slices.SortStableFunc(m.ops, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
+	byCall(m.ops)
 	return m
 }
+
+// minimise implements object.
+func (r *register) minimise(m *minimiser, at int64) minimal { return m.minimise(r, at) }
 
 // minimise makes small what is illegal up to a moment. Of what it finds it prefers
 // a part that begins where the key does, because that needs no telling.
@@ -78,15 +95,11 @@ func (m *minimiser) minimise(r *register, at int64) minimal {
 	case closed == nil:
 		best = m.shrink(whole)
 	}
-	out := minimal{reg: best}
-	if len(best.steps) > witnessMost {
-		return out
-	}
+	var ops []*history.Op
 	for i := range best.steps {
-		out.ops = append(out.ops, best.steps[i].op)
+		ops = append(ops, best.steps[i].op)
 	}
-	slices.SortStableFunc(out.ops, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
-	return out
+	return minimalOf(best, ops)
 }
 
 // valuesAt are the values looked for by the steps that return at a moment.
@@ -177,8 +190,8 @@ func (m *minimiser) over() bool {
 	return m.checks >= maxMinimiseChecks || m.guard.stopped() || !time.Now().Before(m.end)
 }
 
-// illegal says whether a register is illegal, for certain.
-func (m *minimiser) illegal(r *register) bool {
+// illegal says whether operations are illegal, for certain.
+func (m *minimiser) illegal(o decidable) bool {
 	if m.over() {
 		return false
 	}
@@ -187,7 +200,7 @@ func (m *minimiser) illegal(r *register) bool {
 	if deadline.After(m.end) {
 		deadline = m.end
 	}
-	return m.judge.decide(r, deadline).answer == illegal
+	return o.decide(m.judge, deadline).answer == illegal
 }
 
 // prefix is what was known at a moment: later calls are not there, and what was

@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// momentOf is firstMoment for a register of which it is known how it was found that it
+// has no order.
+func (j *judge) momentOf(r *register, seen sighting) moment {
+	return func(deadline time.Time) (int64, bool) { return j.firstMoment(r, seen, deadline) }
+}
+
 // firstMoment finds the return at which it became certain that a register is not
 // linearizable: the steps up to there are not, and those up to the return before
 // are. exact is false when the limits allowed only a bound: it was certain then,
@@ -14,35 +20,35 @@ import (
 // ahead, but not by more than its lookahead. So all that came before is known, and
 // only a short stretch is left to be looked at again, from the set that the sweep
 // had a little before.
-func (j *judge) firstMoment(r *register, ru ruling, deadline time.Time) (at int64, exact bool) {
+func (j *judge) firstMoment(r *register, seen sighting, deadline time.Time) (at int64, exact bool) {
 	g, release := j.watch.guard(deadline)
 	defer release()
-	if ru.sweep == nil && ru.steps != nil {
+	if seen.sweep == nil && seen.steps != nil {
 		// Zones know at once that there is no order, and not when that was certain.
 		half, done := j.watch.guard(time.Now().Add(time.Until(deadline) / 2))
-		swept := j.sweeps(r, ru.steps, half)
+		got, swept := j.sweeps(r, seen.steps, half)
 		done()
-		if swept.answer == illegal {
-			ru = swept
+		if got == illegal {
+			seen = swept
 		}
 	}
-	if ru.sweep == nil {
-		if ru.steps != nil {
-			r = r.with(ru.steps)
+	if seen.sweep == nil {
+		if seen.steps != nil {
+			r = r.with(seen.steps)
 		}
 		return j.firstByHalving(r, deadline)
 	}
-	s := ru.sweep
+	s := seen.sweep
 	var returns []int64
-	last := min(ru.at.pos+lookahead, len(s.events)-1)
-	for _, e := range s.events[ru.at.pos : last+1] {
+	last := min(seen.at.pos+lookahead, len(s.events)-1)
+	for _, e := range s.events[seen.at.pos : last+1] {
 		if e.ret && (len(returns) == 0 || returns[len(returns)-1] != e.at) {
 			returns = append(returns, e.at)
 		}
 	}
 	// The sweep saw that there is a way up to before the first of these, and that
 	// there is none up to the last.
-	sn := s.snapBefore(ru.at.pos - lookahead)
+	sn := s.snapBefore(seen.at.pos - lookahead)
 	lo, hi := 0, len(returns)-1
 	for lo < hi {
 		mid := (lo + hi) / 2

@@ -27,25 +27,25 @@ import (
 //
 // Operations beside the witness are drawn in grey, as annotations: they are none
 // of what cannot be ordered.
-func picture(w *watch, in *Input, key string, witness minimal, beside []*history.Op, deadline time.Time) (string, error) {
-	reg := witness.reg
+//
+// start tells what the object held where the witness begins in the middle.
+func picture(w *watch, in *Input, key, start string, witness minimal, beside []*history.Op, deadline time.Time) (string, error) {
 	from, to := window(slices.Concat(witness.ops, beside))
-	model := reg.model()
-	model.DescribeOperation = func(input, _ any) string { return describe(in.Functions, input.(*step).op) }
+	model, ops := witness.part.porcupine()
+	model.DescribeOperation = func(input, _ any) string { return describe(in.Functions, input.(shown).operation()) }
 	// Porcupine puts these two into the page as HTML.
 	model.DescribeState = func(state any) string {
-		return html.EscapeString(reg.showState(state))
+		return html.EscapeString(witness.part.showState(state))
 	}
 	model.DescribeOperationMetadata = func(data any) string {
-		op := data.(*step).op
+		op := data.(*history.Op)
 		return html.EscapeString(fmt.Sprintf("process %d on %s, %s, called at %.6f s", op.Process, op.Node, op.Outcome, float64(op.Call-in.Mono)/1e9))
 	}
-	ops := operations(reg.steps)
 	rows := processRows(slices.Concat(witness.ops, beside))
 	for i := range ops {
-		s := &reg.steps[i]
-		ops[i].ClientId = rows[s.op.Process]
-		ops[i].Metadata = s
+		op := ops[i].Input.(shown).operation()
+		ops[i].ClientId = rows[op.Process]
+		ops[i].Metadata = op
 		ops[i].Call -= in.Mono
 		// An unknown outcome reaches to the end of the picture.
 		ops[i].Return = min(ops[i].Return, to) - in.Mono
@@ -56,9 +56,9 @@ func picture(w *watch, in *Input, key string, witness minimal, beside []*history
 	}
 	found.info.AddAnnotations(faultBands(in, from, to))
 	found.info.AddAnnotations(besideBands(in, beside, rows, to))
-	if at := reg.start.at; reg.start.anything {
+	if at, taken := witness.part.begins(); taken {
 		found.info.AddAnnotations([]porcupine.Annotation{{Tag: "start", Start: min(at, to) - in.Mono, End: min(at, to) - in.Mono + 1,
-			Description: "taken up here, whatever the register held"}})
+			Description: "taken up here, " + start}})
 	}
 	var page bytes.Buffer
 	if err := visualize(model, found.info, &page); err != nil {

@@ -54,7 +54,7 @@ func TestRecordedHistories(t *testing.T) {
 
 func checkJepsen(t *testing.T, path string) answer {
 	in := &Input{History: &history.History{Header: registers(), Ops: jepsenOps(t, path)}, Dir: t.TempDir()}
-	res := Linearizable().Check(t.Context(), in)
+	res := Linearizable(RegisterModel()).Check(t.Context(), in)
 	switch res.Verdict {
 	case Pass:
 		return legal

@@ -9,6 +9,25 @@ import (
 	"squall/history"
 )
 
+// RegisterModel is a register with read, write, compare-and-set and delete, absent at
+// first. One whose values are unique is decided in O(n log n); any other one is reduced,
+// swept over, and at last searched with porcupine.
+func RegisterModel() Model {
+	return Model{
+		Name:      "register",
+		Doc:       "read, write, compare-and-set and delete of one value",
+		Functions: history.RegisterFunctions(),
+		prepare: func(ops []*history.Op, g *guard) (object, error) {
+			r, err := newRegister(ops, g)
+			if r == nil {
+				return nil, err
+			}
+			return r, nil
+		},
+		explain: (*finder).explain,
+	}
+}
+
 // kind is what a step does to a register, as far as its answer tells.
 type kind uint8
 
@@ -227,6 +246,17 @@ func (r *register) model() porcupine.Model {
 	}
 	return m.ToModel()
 }
+
+// porcupine implements part.
+func (r *register) porcupine() (porcupine.Model, []porcupine.Operation) {
+	return r.model(), operations(r.steps)
+}
+
+// begins implements part.
+func (r *register) begins() (at int64, inTheMiddle bool) { return r.start.at, r.start.anything }
+
+// operation implements shown.
+func (s *step) operation() *history.Op { return s.op }
 
 // operations are the steps as porcupine wants them.
 func operations(steps []step) []porcupine.Operation {

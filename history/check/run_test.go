@@ -52,7 +52,7 @@ func goodRun() []history.Record {
 }
 
 func allCheckers() []Checker {
-	return append([]Checker{Linearizable(), Activity(0)}, Invariants()...)
+	return append([]Checker{Linearizable(RegisterModel()), Activity(0)}, Invariants()...)
 }
 
 func TestRunVerdicts(t *testing.T) {
@@ -140,7 +140,7 @@ func (panics) Check(context.Context, *Input) Result { panic("out of paper") }
 
 func TestRunGoesOn(t *testing.T) {
 	dir := recordRun(t, goodRun()...)
-	res, err := Run(t.Context(), dir, []Checker{panics{}, Linearizable()}, Limits{})
+	res, err := Run(t.Context(), dir, []Checker{panics{}, Linearizable(RegisterModel())}, Limits{})
 	must(t, err)
 	if res.Verdict != Unknown || !strings.Contains(res.Checks[0].Summary, "out of paper") || res.Checks[1].Verdict != Pass {
 		t.Errorf("a checker that panics: %+v", res.Checks)

@@ -84,7 +84,7 @@ func TestFirstMomentIsRight(t *testing.T) {
 			if ru.answer != illegal {
 				continue
 			}
-			at, exact := j.firstMoment(r, ru, far)
+			at, exact := ru.moment(far)
 			upTo := func(at int64) answer {
 				return answerOf(porcupine.CheckOperations(r.model(), operations(prefix(r.steps, at))))
 			}

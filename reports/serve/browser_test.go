@@ -224,7 +224,7 @@ func TestPagesOfAHostileRunWorkAsServed(t *testing.T) {
 	if err := g.rec.Close(); err != nil {
 		t.Fatal(err)
 	}
-	results, err := check.Run(t.Context(), g.dir, []check.Checker{check.Linearizable()}, check.Limits{})
+	results, err := check.Run(t.Context(), g.dir, []check.Checker{check.Linearizable(check.RegisterModel())}, check.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func verdict(t *testing.T, ops []history.Op) check.Result {
 	t.Helper()
 	sortByCall(ops)
-	return check.Linearizable().Check(t.Context(), &check.Input{History: &history.History{Ops: ops}})
+	return check.Linearizable(check.RegisterModel()).Check(t.Context(), &check.Input{History: &history.History{Ops: ops}})
 }
 
 // storm drives three nodes through a script, and returns the history.

@@ -20,35 +20,35 @@ func (cd *candidate) kind() Role {
 func (*candidate) leave() {}
 
 // onTimeout is what follows when no leader was heard for an election timeout.
-func (c *core) onTimeout() role {
+func (c *core) onTimeout() {
 	if c.cfg.NoPreVote {
-		return c.toCandidate(reasonTimeout)
+		c.toCandidate(reasonTimeout)
+		return
 	}
-	return c.toPreCandidate()
+	c.toPreCandidate()
 }
 
 // toPreCandidate begins a pre-vote.
-func (c *core) toPreCandidate() role {
+func (c *core) toPreCandidate() {
 	c.leader = 0
 	cd := &candidate{c: c, answers: map[NodeID]bool{}}
-	c.enter(cd, reasonTimeout)
+	c.become(cd, reasonTimeout)
 	c.resetElectionTimer()
 	cd.ask(MsgPreVote, c.term+1)
-	return cd.count(c.id, true)
+	cd.count(c.id, true)
 }
 
 // toCandidate begins a campaign. The node's own vote counts when it is
 // durable, like any other.
-func (c *core) toCandidate(reason string) role {
+func (c *core) toCandidate(reason string) {
 	c.leader = 0
 	c.castVote(c.term+1, c.id)
 	cd := &candidate{c: c, campaigning: true, answers: map[NodeID]bool{}}
-	c.enter(cd, reason)
+	c.become(cd, reason)
 	c.countElections++
 	c.resetElectionTimer()
 	cd.ask(MsgVote, c.term)
 	c.send(&Message{Type: MsgVoteReply, To: c.id})
-	return cd
 }
 
 func (cd *candidate) ask(kind MessageType, term uint64) {
@@ -60,7 +60,7 @@ func (cd *candidate) ask(kind MessageType, term uint64) {
 	}
 }
 
-func (cd *candidate) handle(t task) role {
+func (cd *candidate) handle(t task) {
 	c := cd.c
 	switch t := t.(type) {
 	case *propose:
@@ -68,20 +68,19 @@ func (cd *candidate) handle(t task) role {
 	case *read:
 		c.failReads([]*read{t}, ErrNotLeader)
 	case receive:
-		return c.deliver(t.m)
+		c.deliver(t.m)
 	case electionTimeout:
 		if c.election.expired(t.gen) {
-			return c.onTimeout()
+			c.onTimeout()
 		}
 	case *trial:
 		c.refuseTrial("not the leader")
 	default:
-		return c.common(t)
+		c.common(t)
 	}
-	return cd
 }
 
-func (cd *candidate) message(m *Message) role {
+func (cd *candidate) message(m *Message) {
 	c := cd.c
 	switch m.Type {
 	case MsgPreVote:
@@ -90,34 +89,34 @@ func (cd *candidate) message(m *Message) role {
 		c.answerVote(m)
 		if c.vote == m.From {
 			// Somebody is a step ahead, and has this pre-candidate's vote.
-			return c.toFollower(c.term, 0, reasonVoted)
+			c.toFollower(c.term, 0, reasonVoted)
 		}
 	case MsgPreVoteReply:
 		if !cd.campaigning && (m.Reject || m.Term == c.term+1) {
-			return cd.count(m.From, !m.Reject)
+			cd.count(m.From, !m.Reject)
 		}
 	case MsgVoteReply:
 		if cd.campaigning {
-			return cd.count(m.From, !m.Reject)
+			cd.count(m.From, !m.Reject)
 		}
 	case MsgAppend, MsgHeartbeat, MsgSnapshot:
-		return c.toFollower(c.term, m.From, reasonFollowing).message(m)
+		c.toFollower(c.term, m.From, reasonFollowing)
+		c.role.message(m)
 	}
-	return cd
 }
 
 // count takes an answer of the current term (or pre-vote) into the tally.
-func (cd *candidate) count(from NodeID, granted bool) role {
+func (cd *candidate) count(from NodeID, granted bool) {
 	if _, answered := cd.answers[from]; !answered {
 		cd.answers[from] = granted
 	}
-	if !cd.won() {
-		return cd
+	switch {
+	case !cd.won():
+	case cd.campaigning:
+		cd.c.toLeader()
+	default:
+		cd.c.toCandidate(reasonPreVoteWon)
 	}
-	if cd.campaigning {
-		return cd.c.toLeader()
-	}
-	return cd.c.toCandidate(reasonPreVoteWon)
 }
 
 func (cd *candidate) won() bool {

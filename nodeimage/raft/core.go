@@ -80,13 +80,14 @@ type held struct {
 	event *Event
 }
 
-// role is what a node currently is: what handles a task.
+// role is what a node currently is: what handles a task. Which role comes next is
+// decided while one is handled, by core.become.
 type role interface {
-	// handle carries out one task and says which role comes next.
-	handle(t task) role
-	// message does so for a message of the current term (or a question about a
+	// handle carries out one task.
+	handle(t task)
+	// message carries out a message of the current term (or a question about a
 	// later one).
-	message(m *Message) role
+	message(m *Message)
 	kind() Role
 	// leave is called when another role takes over.
 	leave()
@@ -135,7 +136,7 @@ func newCore(cfg Config, st *State, out outside, post func(task), pending *atomi
 
 // handle carries out one task.
 func (c *core) handle(t task) {
-	c.role = c.role.handle(t)
+	c.role.handle(t)
 	c.drainSelf()
 }
 
@@ -151,7 +152,7 @@ func (c *core) flush() {
 }
 
 // common handles the tasks that are the same in every role that is not stopped.
-func (c *core) common(t task) role {
+func (c *core) common(t task) {
 	switch t := t.(type) {
 	case persisted:
 		c.release(t.seq)
@@ -164,47 +165,65 @@ func (c *core) common(t task) role {
 	case *chunkStored:
 		c.onChunkStored(t)
 	case storageFailed:
-		return c.fail(t.err)
+		c.fail(t.err)
 	case stop:
-		return c.enter(&stopped{}, reasonStopped)
+		c.become(&stopped{}, reasonStopped)
 	}
 	// What is left is late: a timer or an answer for a role that is over.
-	return c.role
 }
 
-// enter makes r the node's role.
-func (c *core) enter(r role, reason string) role {
+// become makes r the node's role. Nothing else changes the role; newCore gives the
+// first one. A change that Raft does not know is an error in this package, and
+// stops the node.
+func (c *core) become(r role, reason string) {
+	if from, to := c.role.kind(), r.kind(); !mayBecome(from, to) {
+		c.fail(fmt.Errorf("raft: a %v cannot become a %v (%s)", from, to, reason))
+		return
+	}
 	c.role.leave()
 	c.role = r
 	if r.kind() == Stopped {
 		c.shutDown()
 	}
 	c.traceRole(reason)
-	return r
+}
+
+// mayBecome says which changes of role there are (Figure 4 of the paper, and the
+// end). A candidate that only asks for pre-votes counts as a follower.
+func mayBecome(from, to Role) bool {
+	switch to {
+	case Follower, Stopped:
+		return from != Stopped
+	case Candidate:
+		return from == Follower || from == Candidate
+	case Leader:
+		return from == Candidate
+	}
+	return false
 }
 
 // toFollower makes the node a follower in term, of leader if it is known.
-func (c *core) toFollower(term uint64, leader NodeID, reason string) role {
+func (c *core) toFollower(term uint64, leader NodeID, reason string) {
 	if term > c.term {
 		c.setHard(term, 0)
 	}
 	c.leader = leader
-	r := c.enter(&follower{c}, reason)
+	c.become(&follower{c}, reason)
 	// A timer that runs goes on: a mere request for a vote must not put off
 	// this node's own election. Granting it, and hearing the leader, do.
 	if !c.election.set {
 		c.resetElectionTimer()
 	}
-	return r
 }
 
 // fail stops the node: it cannot continue without breaking a guarantee.
-func (c *core) fail(err error) role {
-	if c.err == nil {
-		c.err = err
-	}
+func (c *core) fail(err error) {
 	c.cfg.Logger.Error("raft node fails", "err", err)
-	return c.enter(&stopped{}, reasonFailed)
+	if c.role.kind() == Stopped {
+		return
+	}
+	c.err = err
+	c.become(&stopped{}, reasonFailed)
 }
 
 // shutDown answers everybody who still waits.
@@ -289,7 +308,11 @@ func (c *core) save() {
 func (c *core) send(m *Message) { c.sendAfter(c.hardSeq, m) }
 
 // sendAfter stamps m and lets it leave as soon as the write number seq is durable.
+// A node that has stopped says nothing.
 func (c *core) sendAfter(seq uint64, m *Message) {
+	if c.role.kind() == Stopped {
+		return
+	}
 	m.From = c.id
 	if m.Term == 0 {
 		m.Term = c.term
@@ -347,6 +370,6 @@ func (c *core) drainSelf() {
 	for len(c.toSelf) > 0 {
 		m := c.toSelf[0]
 		c.toSelf = c.toSelf[1:]
-		c.role = c.deliver(m)
+		c.deliver(m)
 	}
 }

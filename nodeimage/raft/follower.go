@@ -9,50 +9,49 @@ type follower struct{ c *core }
 func (*follower) kind() Role { return Follower }
 func (*follower) leave()     {}
 
-func (f *follower) handle(t task) role {
+func (f *follower) handle(t task) {
 	switch t := t.(type) {
 	case *propose:
 		f.c.refuse(t, ErrNotLeader)
 	case *read:
 		f.c.failReads([]*read{t}, ErrNotLeader)
 	case receive:
-		return f.c.deliver(t.m)
+		f.c.deliver(t.m)
 	case electionTimeout:
 		if f.c.election.expired(t.gen) {
-			return f.c.onTimeout()
+			f.c.onTimeout()
 		}
 	case *trial:
 		f.c.refuseTrial("not the leader")
 	default:
-		return f.c.common(t)
+		f.c.common(t)
 	}
-	return f
 }
 
-func (f *follower) message(m *Message) role {
+func (f *follower) message(m *Message) {
 	switch m.Type {
 	case MsgPreVote:
 		f.c.answerPreVote(m)
 	case MsgVote:
 		f.c.answerVote(m)
 	case MsgAppend, MsgHeartbeat, MsgSnapshot:
-		return f.fromLeader(m)
+		f.fromLeader(m)
 	}
-	return f
 }
 
 // fromLeader handles what the leader of the current term sent.
-func (f *follower) fromLeader(m *Message) role {
+func (f *follower) fromLeader(m *Message) {
 	c := f.c
 	if c.leader != 0 && c.leader != m.From {
-		return c.fail(fmt.Errorf("raft: safety broken: nodes %d and %d both lead term %d", c.leader, m.From, c.term))
+		c.fail(fmt.Errorf("raft: safety broken: nodes %d and %d both lead term %d", c.leader, m.From, c.term))
+		return
 	}
 	c.leader, c.heard = m.From, c.cfg.Clock.Now()
 	c.traceRole(reasonFollowing)
 	c.resetElectionTimer()
 	switch m.Type {
 	case MsgAppend:
-		return f.append(m)
+		f.append(m)
 	case MsgHeartbeat:
 		// The leader never sends more than this node acknowledged in this term.
 		c.advanceCommit(min(m.Commit, c.log.last()))
@@ -60,12 +59,11 @@ func (f *follower) fromLeader(m *Message) role {
 	case MsgSnapshot:
 		c.receiveChunk(m)
 	}
-	return f
 }
 
 // append takes the leader's entries into the log and acknowledges them, once
 // they are durable.
-func (f *follower) append(m *Message) role {
+func (f *follower) append(m *Message) {
 	c := f.c
 	prev, entries := LogMark{m.Index, m.LogTerm}, m.Entries
 	if prev.Index < c.log.base.Index {
@@ -75,7 +73,8 @@ func (f *follower) append(m *Message) role {
 	}
 	if !c.log.holds(prev) {
 		if prev.Index <= c.log.commit {
-			return c.fail(fmt.Errorf("raft: safety broken: the leader's entry %d is of term %d, another is committed here", prev.Index, prev.Term))
+			c.fail(fmt.Errorf("raft: safety broken: the leader's entry %d is of term %d, another is committed here", prev.Index, prev.Term))
+			return
 		}
 		hint := c.log.conflictHint(prev.Index, prev.Term)
 		if hint.Index < c.log.commit { // what is committed agrees for certain
@@ -84,15 +83,15 @@ func (f *follower) append(m *Message) role {
 		}
 		c.send(&Message{Type: MsgAppendReply, To: m.From, Index: prev.Index,
 			Reject: true, Hint: hint.Index, LogTerm: hint.Term})
-		return f
+		return
 	}
 	if err := c.log.merge(entries); err != nil {
-		return c.fail(err)
+		c.fail(err)
+		return
 	}
 	// Only up to here is the log known to equal the leader's; what may follow
 	// is left from another term.
 	matched := prev.Index + uint64(len(entries))
 	c.advanceCommit(min(m.Commit, matched))
 	c.sendAfter(c.nextSeq(), &Message{Type: MsgAppendReply, To: m.From, Index: matched})
-	return f
 }

@@ -20,7 +20,7 @@ func (*leader) kind() Role { return Leader }
 
 // toLeader begins a leadership, with an entry of the new term: only once that
 // is committed does the leader know what else is.
-func (c *core) toLeader() role {
+func (c *core) toLeader() {
 	now := c.cfg.Clock.Now()
 	l := &leader{c: c}
 	for _, id := range c.cfg.Members {
@@ -32,9 +32,8 @@ func (c *core) toLeader() role {
 	c.countLeaderTerms++
 	c.election.stop()
 	c.heartbeat.reset(c.cfg.Heartbeat)
-	c.enter(l, reasonElected)
+	c.become(l, reasonElected)
 	c.log.append(Entry{Term: c.term, Kind: EntryNoop})
-	return l
 }
 
 func (l *leader) leave() {
@@ -48,7 +47,7 @@ func (l *leader) leave() {
 	l.reads = readRounds{}
 }
 
-func (l *leader) handle(t task) role {
+func (l *leader) handle(t task) {
 	c := l.c
 	switch t := t.(type) {
 	case *propose:
@@ -57,10 +56,10 @@ func (l *leader) handle(t task) role {
 		c.countReads++
 		l.reads.waiting = append(l.reads.waiting, t)
 	case receive:
-		return c.deliver(t.m)
+		c.deliver(t.m)
 	case heartbeatTimeout:
 		if c.heartbeat.expired(t.gen) {
-			return l.beat()
+			l.beat()
 		}
 	case *chunkRead:
 		l.sendChunk(t)
@@ -69,29 +68,29 @@ func (l *leader) handle(t task) role {
 	case trialOver:
 		l.endTrial()
 	default:
-		return c.common(t)
+		c.common(t)
 	}
-	return l
 }
 
-func (l *leader) message(m *Message) role {
+func (l *leader) message(m *Message) {
 	c := l.c
 	switch {
 	case m.Type == MsgPreVote:
 		c.answerPreVote(m)
-		return l
+		return
 	case m.Type == MsgVote:
 		c.answerVote(m)
-		return l
+		return
 	case m.Type.fromLeader():
-		return c.fail(fmt.Errorf("raft: safety broken: nodes %d and %d both lead term %d", c.id, m.From, c.term))
+		c.fail(fmt.Errorf("raft: safety broken: nodes %d and %d both lead term %d", c.id, m.From, c.term))
+		return
 	case m.From == c.id:
 		if m.Type == MsgAppendReply {
 			l.match = max(l.match, m.Index)
 			l.maybeCommit()
 			l.advanceTrial()
 		}
-		return l
+		return
 	}
 	p := l.follower(m.From)
 	p.heard = c.cfg.Clock.Now()
@@ -104,7 +103,6 @@ func (l *leader) message(m *Message) role {
 		l.snapshotReply(p, m)
 	}
 	l.advanceTrial()
-	return l
 }
 
 func (l *leader) follower(id NodeID) *progress {
@@ -132,14 +130,14 @@ func (l *leader) flush() {
 }
 
 // beat is the regular round of heartbeats.
-func (l *leader) beat() role {
+func (l *leader) beat() {
 	c := l.c
 	if !l.hearsQuorum() {
-		return c.toFollower(c.term, 0, reasonNoQuorum)
+		c.toFollower(c.term, 0, reasonNoQuorum)
+		return
 	}
 	c.heartbeat.reset(c.cfg.Heartbeat)
 	l.broadcastHeartbeat()
-	return l
 }
 
 // hearsQuorum says whether a quorum, this node included, has been heard from

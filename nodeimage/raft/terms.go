@@ -3,36 +3,38 @@ package raft
 import "slices"
 
 // deliver lets the right role handle a message.
-func (c *core) deliver(m *Message) role {
+func (c *core) deliver(m *Message) {
 	if m.To != c.id || !slices.Contains(c.cfg.Members, m.From) {
-		return c.role
+		return
 	}
 	switch {
 	case m.Term > c.term:
-		return c.deliverNewer(m)
+		c.deliverNewer(m)
 	case m.Term < c.term:
 		c.answerStale(m)
-		return c.role
+	default:
+		c.role.message(m)
 	}
-	return c.role.message(m)
 }
 
 // deliverNewer handles a message of a later term.
-func (c *core) deliverNewer(m *Message) role {
+func (c *core) deliverNewer(m *Message) {
 	switch {
 	case m.Type == MsgPreVote, m.Type == MsgPreVoteReply && !m.Reject:
 		// A question about a later term, and its echo, do not begin that term.
-		return c.role.message(m)
+		c.role.message(m)
+		return
 	case m.Type == MsgVote && c.hearsLeader():
 		// Protection from disruptive servers: as long as there is a leader,
 		// nobody who has missed it can depose it.
-		return c.role
+		return
 	}
 	leader := NodeID(0)
 	if m.Type.fromLeader() {
 		leader = m.From
 	}
-	return c.toFollower(m.Term, leader, reasonHigherTerm).message(m)
+	c.toFollower(m.Term, leader, reasonHigherTerm)
+	c.role.message(m)
 }
 
 // answerStale tells the sender of an old request that its term is over. It

@@ -81,6 +81,16 @@ func TestParseUnusualLines(t *testing.T) {
 	}
 }
 
+// TestTheOldMarkIsRead: histories of earlier versions call the mark "leader".
+func TestTheOldMarkIsRead(t *testing.T) {
+	for _, line := range []string{`{"mark":"leader","t":5,"text":"n2"}`, `{"mark":"serving","t":5,"text":"n2"}`} {
+		rec, _, err := ParseLine([]byte(line))
+		if err != nil || rec.Mark == nil || *rec.Mark != (Mark{Name: MarkServing, Time: 5, Text: "n2"}) {
+			t.Errorf("%s: %+v, %v", line, rec.Mark, err)
+		}
+	}
+}
+
 func TestParseBadLines(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{``, "not a line of a history"},

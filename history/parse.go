@@ -395,6 +395,9 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 	case "mark":
 		rec.Mark = new(Mark)
 		err = json.Unmarshal(line, rec.Mark)
+		if rec.Mark.Name == oldServing {
+			rec.Mark.Name = MarkServing
+		}
 	default:
 		return Record{}, false, fmt.Errorf(
 			`a line of a history must have exactly one of the keys "op", "fault", "node", "mark": %s`, lineExcerpt(line))
@@ -404,6 +407,9 @@ func (p *parser) slow(line []byte) (rec Record, open bool, err error) {
 	}
 	return rec, open, nil
 }
+
+// oldServing is what earlier versions called MarkServing.
+const oldServing = "leader"
 
 // slowOp decodes an operation whose line is valid JSON but not in the form
 // that AppendOp writes. The fields themselves still go through the lexer,

@@ -7,6 +7,7 @@
 package history
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -198,6 +199,21 @@ func OwnDoing(reason string) bool {
 	return reason == ReasonKilled || reason == ReasonStopped || reason == ReasonOOM || reason == ReasonLost
 }
 
+// OfTrace reports whether a server itself wrote an event to its trace. All others
+// were seen from outside.
+func (e *NodeEvent) OfTrace() bool {
+	switch e.Kind {
+	case EventRole, EventVote, EventCommit, EventState, EventSnapshot, EventMembers, EventTrial:
+		return true
+	}
+	return false
+}
+
+// Traced reports whether any server wrote a trace.
+func Traced(events []NodeEvent) bool {
+	return slices.ContainsFunc(events, func(e NodeEvent) bool { return e.OfTrace() })
+}
+
 // Roles in EventRole.
 const (
 	RoleFollower  = "follower"
@@ -246,9 +262,11 @@ type Clock struct {
 
 // Names of marks, in the order in which a test passes them.
 const (
-	MarkUp         = "up"          // every machine answers
-	MarkClock      = "clock"       // squall's clock was compared with the machines': Clock
-	MarkLeader     = "leader"      // a first leader was seen
+	MarkUp    = "up"    // every machine answers
+	MarkClock = "clock" // squall's clock was compared with the machines': Clock
+	// MarkServing is when the system was first seen to serve; Text says how that was
+	// seen. Earlier versions called it "leader", and are read like this.
+	MarkServing    = "serving"
 	MarkLoadBegin  = "load-begin"  // clients start
 	MarkLoadEnd    = "load-end"    // clients stop
 	MarkHealed     = "healed"      // every fault is healed, and verified so

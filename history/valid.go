@@ -299,10 +299,10 @@ func CheckEvent(e *NodeEvent) error {
 }
 
 // course are the marks that a test passes in this order, as far as it gets, and
-// once. Only the first leader may be several: trials of elections have one for each
-// range of timeouts.
+// once. Only MarkServing may be several: trials of elections have one for each range
+// of timeouts.
 func course() []string {
-	return []string{MarkUp, MarkLeader, MarkLoadBegin, MarkLoadEnd, MarkHealed, MarkFinalReads, MarkDone}
+	return []string{MarkUp, MarkServing, MarkLoadBegin, MarkLoadEnd, MarkHealed, MarkFinalReads, MarkDone}
 }
 
 // remarks are the marks that may come at any time, any number of times.
@@ -328,7 +328,7 @@ func (v *validator) mark(m *Mark) error {
 		return nil
 	case at < 0:
 		return fmt.Errorf("the unknown mark %s", excerpt([]byte(m.Name)))
-	case v.stageSeen[m.Name] && m.Name != MarkLeader:
+	case v.stageSeen[m.Name] && m.Name != MarkServing:
 		return fmt.Errorf("the mark %q occurs twice", m.Name)
 	case v.stage.Name != "" && at < slices.Index(course(), v.stage.Name):
 		return fmt.Errorf("the mark %q comes after %q", m.Name, v.stage.Name)

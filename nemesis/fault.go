@@ -45,6 +45,9 @@ type Variant struct {
 	Doc  string
 	// Leader is true when it hits the current leader, and nothing else.
 	Leader bool
+	// Need is what must be known of the system under test to find whom it hits:
+	// NeedLeader, NeedCandidate or "".
+	Need Need
 	// MinNodes is the smallest cluster in which the variant means anything; 0 is
 	// that of its fault.
 	MinNodes int
@@ -96,6 +99,8 @@ const (
 	NeedRestart    Need = "machine-restart" // machines that can be switched off and on
 	NeedClock      Need = "clock-bend"      // a system whose clock squall can bend
 	NeedMembership Need = "membership"      // a system whose members squall can change
+	NeedLeader     Need = "leader"          // a system that shows who leads
+	NeedCandidate  Need = "candidate"       // a system that shows who stands for election
 )
 
 // Doc says what a need is, for people.
@@ -119,13 +124,23 @@ func (n Need) Doc() string {
 		return "a system under test that runs its timers on squall's clock"
 	case NeedMembership:
 		return "a system under test whose members squall can change"
+	case NeedLeader:
+		return "a system under test that shows who leads: by its trace, or to its clients"
+	case NeedCandidate:
+		return "a system under test whose trace shows who stands for election"
 	}
 	return string(n)
 }
 
 // OfSystem reports whether it is the system under test that meets the need, and
 // not the place where its machines run.
-func (n Need) OfSystem() bool { return n == NeedClock || n == NeedMembership }
+func (n Need) OfSystem() bool {
+	switch n {
+	case NeedClock, NeedMembership, NeedLeader, NeedCandidate:
+		return true
+	}
+	return false
+}
 
 // Variant finds a variant by its name.
 func (f Fault) Variant(name string) (Variant, bool) {

@@ -190,7 +190,7 @@ func (x *Experiment) Restart(ctx context.Context, limit time.Duration, set func(
 	r.mu.Lock()
 	r.serving = true
 	r.mu.Unlock()
-	r.mark(history.MarkLeader, r.nodes.Leader())
+	r.mark(history.MarkServing, r.nodes.Leader())
 	return nil
 }
 

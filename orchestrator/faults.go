@@ -33,7 +33,14 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	if err != nil {
 		return nil, &FieldError{blame, err}
 	}
-	if err := t.systemCan(choicesOf(spec)); err != nil {
+	system, err := systems.Find(t.System)
+	if err != nil {
+		return nil, &FieldError{"system", err}
+	}
+	if err := systemCan(system, choicesOf(spec)); err != nil {
+		return nil, &FieldError{blame, err}
+	}
+	if err := aim(system, &spec); err != nil {
 		return nil, &FieldError{blame, err}
 	}
 	planned, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
@@ -62,11 +69,7 @@ func choicesOf(spec schedule.Spec) (choices []nemesis.Choice) {
 }
 
 // systemCan refuses the faults that the system under test cannot have.
-func (t *Test) systemCan(choices []nemesis.Choice) error {
-	system, err := systems.Find(t.System)
-	if err != nil {
-		return err
-	}
+func systemCan(system systems.System, choices []nemesis.Choice) error {
 	missing := map[nemesis.Need][]string{}
 	for _, c := range choices {
 		for _, need := range c.Fault.Needs {
@@ -78,6 +81,53 @@ func (t *Test) systemCan(choices []nemesis.Choice) error {
 	return refusal(missing, func(n nemesis.Need) string { return SystemCannot(system, n) })
 }
 
+// aim leaves out, of what a test asks for, the targets that nobody can find in the
+// system under test: they are not drawn. It refuses those that were asked for by
+// name.
+func aim(system systems.System, spec *schedule.Spec) (err error) {
+	var cards []schedule.Card
+	for _, card := range spec.Cards {
+		if card.Variants, err = aimed(system, card.Choice); err == nil {
+			cards = append(cards, card)
+		} else if card.Asked {
+			return err
+		}
+	}
+	if len(cards) == 0 && len(spec.Cards) > 0 {
+		return err
+	}
+	spec.Cards = cards
+	for i := range spec.Steps {
+		step := &spec.Steps[i]
+		if step.Variants, err = aimed(system, step.Choice); err != nil {
+			return &schedule.ItemError{Item: i, Err: err}
+		}
+	}
+	return nil
+}
+
+// aimed are the targets of a choice that can be found in a system. That there are
+// none is an error, which says what to write instead.
+func aimed(system systems.System, c nemesis.Choice) ([]nemesis.Variant, error) {
+	found := findable(system, c.Variants)
+	if len(c.Nodes) > 0 || len(found) > 0 {
+		return found, nil
+	}
+	others := []string{"n1"}
+	for _, v := range findable(system, c.Fault.Variants) {
+		others = append(others, v.Name)
+	}
+	return nil, fmt.Errorf("fault %v is not available here: %s; other targets of %s are %s", c,
+		SystemCannot(system, c.Variants[0].Need), c.Fault.Name, strings.Join(others, ", "))
+}
+
+// findable are the targets that can be found in a system.
+func findable(system systems.System, variants []nemesis.Variant) []nemesis.Variant {
+	return slices.DeleteFunc(slices.Clone(variants), func(v nemesis.Variant) bool {
+		return v.Need != "" && SystemCannot(system, v.Need) != ""
+	})
+}
+
 // SystemCannot says why a system cannot meet a need; "" when it can, or when it
 // is not the system's to meet.
 func SystemCannot(system systems.System, need nemesis.Need) string {
@@ -87,6 +137,10 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
 	case need == nemesis.NeedMembership && !traits.Membership:
 		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
+	case need == nemesis.NeedLeader && !traits.Trace:
+		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
+	case need == nemesis.NeedCandidate && !traits.Trace:
+		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}
 	return ""
 }

@@ -30,12 +30,82 @@ func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 		{plain{raftkv}, nemesis.NeedClock, "plain uses the computer's clock"},
 		{plain{raftkv}, nemesis.NeedMembership, "members of plain"},
 		{raftkv, nemesis.NeedClock, ""},
+		{plain{raftkv}, nemesis.NeedLeader, "nobody can say who leads"},
+		{plain{raftkv}, nemesis.NeedCandidate, "nobody can say who stands"},
+		{raftkv, nemesis.NeedLeader, ""},
+		{raftkv, nemesis.NeedCandidate, ""},
 		{raftkv, nemesis.NeedMembership, "members of raftkv"},
 		{plain{raftkv}, nemesis.NeedCPU, ""}, // not the system's to meet
 	} {
 		if got := SystemCannot(tc.system, tc.need); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
 			t.Errorf("%s, %s: %q, want %q", tc.system.Name(), tc.need, got, tc.want)
 		}
+	}
+}
+
+// TestTargetsThatNobodyCanFind: where nobody can say who leads, faults are not drawn
+// for the leader, and those that were asked for are refused by name.
+func TestTargetsThatNobodyCanFind(t *testing.T) {
+	raftkv, err := systems.Find("raftkv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ nemesis, steps, want string }{
+		{nemesis: "kill, partition"},
+		{nemesis: "kill(n2)"},
+		{nemesis: "network"},
+		{nemesis: "kill(one), kill(leader)", want: "fault kill(leader) is not available here: plain writes no trace, and does not tell its clients, " +
+			"so nobody can say who leads; other targets of kill are n1, one, minority, majority, all"},
+		{nemesis: "partition(primaries)", want: "nobody can say who leads; other targets of partition are n1, halves"},
+		{nemesis: "pause(candidate)", want: "nobody can say who stands for election"},
+		{steps: "at 1s for 1s: kill(one); at 3s for 1s: kill(old-leader)", want: "fault kill(old-leader) is not available here"},
+	} {
+		spec, err := schedule.Parse(faults.All(), schedule.Text{Nemesis: tc.nemesis, Schedule: tc.steps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cards := len(spec.Cards)
+		err = aim(plain{raftkv}, &spec)
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s%s: %v, want %q", tc.nemesis, tc.steps, err, tc.want)
+		}
+		var item *schedule.ItemError
+		if tc.steps != "" && (!errors.As(err, &item) || item.Item != 1) {
+			t.Errorf("%s: %v has no place", tc.steps, err)
+		}
+		if err != nil {
+			continue
+		}
+		if len(spec.Cards) != cards {
+			t.Errorf("%s: %d of %d faults are left", tc.nemesis, len(spec.Cards), cards)
+		}
+		for _, card := range spec.Cards {
+			for _, v := range card.Variants {
+				if v.Need != "" || v.Leader {
+					t.Errorf("%s: %s(%s) may be drawn", tc.nemesis, card.Fault.Name, v.Name)
+				}
+			}
+		}
+		if spec, err = schedule.Parse(faults.All(), schedule.Text{Nemesis: tc.nemesis}); err != nil || aim(raftkv, &spec) != nil || len(spec.Cards) != cards {
+			t.Errorf("%s on raftkv: %v", tc.nemesis, err)
+		}
+	}
+}
+
+// TestAReplayKnowsItsRoles: the plan of a run says who led when a fault began.
+func TestAReplayKnowsItsRoles(t *testing.T) {
+	raftkv, err := systems.Find("raftkv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill, _ := nemesis.Find(faults.All(), "kill")
+	planned := nemesis.Planned{Fault: "kill", Variant: "leader"}
+	if err := checkChoice(plain{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err == nil || !strings.Contains(err.Error(), "nobody can say who leads") {
+		t.Errorf("without roles: %v", err)
+	}
+	planned.Roles = &nemesis.Roles{Leader: "n2"}
+	if err := checkChoice(plain{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err != nil {
+		t.Errorf("with roles: %v", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"squall/nemesis"
 	"squall/nemesis/faults"
+	"squall/workloads/systems"
 )
 
 // checkReplay refuses a plan whose faults could not be injected, by the rules by
@@ -19,11 +20,15 @@ func (p *Plan) checkReplay() error {
 		claim   nemesis.Claim
 	}
 	catalogue := faults.All()
+	system, err := systems.Find(p.Test.System)
+	if err != nil {
+		return err
+	}
 	var active []inForce
 	var choices []nemesis.Choice
 	for _, planned := range slices.SortedStableFunc(slices.Values(p.Schedule), byBegin) {
 		fault, _ := nemesis.Find(catalogue, planned.Fault) // checkSchedule has found it
-		if err := checkChoice(fault, planned, p.Nodes); err != nil {
+		if err := checkChoice(system, fault, planned, p.Nodes); err != nil {
 			return fmt.Errorf("fault %d cannot be replayed: %w", planned.ID, err)
 		}
 		if !slices.ContainsFunc(choices, func(c nemesis.Choice) bool { return c.Fault.Name == fault.Name }) {
@@ -43,17 +48,23 @@ func (p *Plan) checkReplay() error {
 		}
 		active = append(active, inForce{planned, claim})
 	}
-	return p.Test.systemCan(choices)
+	return systemCan(system, choices)
 }
 
 func byBegin(a, b nemesis.Planned) int { return cmp.Compare(a.AtMs, b.AtMs) }
 
-// checkChoice refuses a fault that these nodes cannot have.
-func checkChoice(fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
+// checkChoice refuses a fault that these nodes cannot have, or whose target cannot be
+// found in the system.
+func checkChoice(system systems.System, fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
 	choice := nemesis.Choice{Fault: fault, Nodes: p.Nodes}
 	if len(p.Nodes) == 0 {
 		variant, _ := fault.Variant(p.Variant) // checkPlanned has found it
 		choice.Variants = []nemesis.Variant{variant}
+	}
+	if p.Roles == nil { // else it is known who played them
+		if _, err := aimed(system, choice); err != nil {
+			return err
+		}
 	}
 	if sorted := slices.Sorted(slices.Values(p.Nodes)); len(slices.Compact(sorted)) != len(p.Nodes) {
 		return fmt.Errorf("%s names a node twice", p.Name())

@@ -98,7 +98,7 @@ func (r *run) startServers(ctx context.Context) error {
 	r.mu.Lock()
 	r.serving = true
 	r.mu.Unlock()
-	r.mark(history.MarkLeader, r.nodes.Leader())
+	r.mark(history.MarkServing, r.nodes.Leader())
 	return nil
 }
 

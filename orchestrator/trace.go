@@ -29,11 +29,6 @@ const (
 	unended = 2 * time.Second
 )
 
-// traceKinds are the events that a server may write to its trace. All others are
-// the agent's.
-var traceKinds = []string{history.EventRole, history.EventVote, history.EventCommit, history.EventState,
-	history.EventSnapshot, history.EventMembers, history.EventTrial}
-
 // tracer reads the trace of one node. A trace speaks for its own node and boot
 // alone: whose it is, the agent knows. What is no trace makes the rest of that
 // boot's unknown, and nothing else: see history.EventSilent.
@@ -132,7 +127,7 @@ func (t *tracer) event(line []byte, now int64) (history.NodeEvent, error) {
 		return e, errors.New("it names another node")
 	case e.Boot != 0 && e.Boot != t.boot:
 		return e, fmt.Errorf("it names boot %d, but belongs to boot %d", e.Boot, t.boot)
-	case !slices.Contains(traceKinds, e.Kind):
+	case !e.OfTrace():
 		return e, errors.New("a server cannot report such an event")
 	case e.Time < t.floor || e.Time <= 0:
 		return e, errors.New("its time lies before the server was started")

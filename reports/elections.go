@@ -55,6 +55,9 @@ func drawElections(fig *figures, th theme, st studio) *sheet {
 }
 
 func electionsSubtitle(e measure.Elections) string {
+	if e.NoTrace {
+		return "no trace: who led is not known"
+	}
 	if len(e.Losses) == 0 {
 		return fmt.Sprintf("%s elected, none lost", plural(e.Count, "leader"))
 	}
@@ -75,16 +78,19 @@ func electionsLegend(fig *figures) []legendEntry {
 	box := func(label string, fault measure.FaultClass) legendEntry {
 		return legendEntry{label, func(s *sheet, x, y vg.Length) { s.hatchedBox(x, y, x+swatchWidth, y+swatchHeight, fault) }}
 	}
-	legend := []legendEntry{
+	outages := []legendEntry{box("killed", measure.ClassKill), box("paused", measure.ClassPause),
+		box("cut off from a majority", measure.ClassPartition)}
+	if fig.elections.NoTrace {
+		return outages
+	}
+	legend := append([]legendEntry{
 		{"leader, with its term", func(s *sheet, x, y vg.Length) {
 			s.fill(x, y-1, x+swatchWidth, y+swatchHeight+1, s.theme.leader)
 			s.text(x+swatchWidth/2, y+swatchHeight/2, "7", lettering{
 				size: sizeSmall, bold: true, color: s.theme.onLeader, x: text.XCenter, y: text.YCenter})
 		}},
 		{"candidate", func(s *sheet, x, y vg.Length) { s.drawCandidate(x+swatchWidth/2, y+swatchHeight/2-1, 9) }},
-		box("killed", measure.ClassKill), box("paused", measure.ClassPause),
-		box("cut off from a majority", measure.ClassPartition),
-	}
+	}, outages...)
 	if len(fig.elections.Losses) > 0 {
 		legend = append(legend, plainLegend("no leader", func(t theme) color.NRGBA { return t.noLeader }),
 			plainLegend("no client has a success", func(t theme) color.NRGBA { return t.unavailable }))

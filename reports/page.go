@@ -39,6 +39,7 @@ type page struct {
 	Classes   []measure.FaultClass
 	Effects   []effectRow
 	Losses    []lossRow
+	NoTrace   bool   // who led is not known
 	Summary   string // of the losses
 	Faults    []faultRow
 	Functions []functionRow
@@ -91,6 +92,7 @@ func newPage(r *run, in measure.Input, fig *figures) page {
 	p.Test = clip(p.Test, maxShownText)
 	losses := res.Elections
 	losses.Losses = firstOf(&p, "leaders lost", losses.Losses)
+	p.NoTrace = losses.NoTrace
 	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", res.Faults))
 	p.thinProofs(res)
 	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects))
@@ -276,6 +278,9 @@ func cardsOf(res *check.Results, fig *figures) []card {
 		cards = append(cards, card{"Median latency", millisText(q.P50), "99 % within " + millisText(q.P99)})
 	} else {
 		cards = append(cards, card{"Median latency", "–", "no data"})
+	}
+	if el.NoTrace {
+		return append(cards, card{"Leaders lost", "–", "no trace: who led is not known"})
 	}
 	cards = append(cards, card{"Leaders lost", count(int64(len(el.Losses))), plural(el.Count, "leader") + " elected"})
 	if len(el.Losses) == 0 {

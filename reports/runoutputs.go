@@ -103,9 +103,13 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 	}
 	m.line("## %s%s: %s", outcomeWord(outcomeOfRun(r, baseline)), stopped, prose(name, 200))
 	m.line("")
-	m.line("%s in %s s: %s succeeded (%s/s), %s failed, %s unknown; %s, %s lost.", plural(int(r.Ops.Total), "operation"),
+	lost := plural(len(r.Elections.Losses), "leader") + " lost"
+	if r.Elections.NoTrace {
+		lost = "no trace of leaders"
+	}
+	m.line("%s in %s s: %s succeeded (%s/s), %s failed, %s unknown; %s, %s.", plural(int(r.Ops.Total), "operation"),
 		plainNumber(round(r.Ops.LoadSeconds, 1)), count(r.Ops.OK), rate(r.Ops.Throughput), count(r.Ops.Fail), count(r.Ops.Info),
-		plural(len(r.Faults), "fault"), plural(len(r.Elections.Losses), "leader"))
+		plural(len(r.Faults), "fault"), lost)
 	if r.Stopped != "" {
 		m.line("")
 		m.line("**It was stopped early: %s.**", prose(firstLineOf(r.Stopped), 500))

@@ -45,7 +45,7 @@ func newStorm(seed uint64, seconds, clients int, interval time.Duration, faults 
 		s.schedule(begin, end)
 	}
 	s.mark(history.MarkUp, 0.9)
-	s.mark(history.MarkLeader, 1.25)
+	s.mark(history.MarkServing, 1.25)
 	s.mark(history.MarkLoadBegin, begin)
 	s.mark(history.MarkLoadEnd, end)
 	s.mark(history.MarkHealed, end+0.2)

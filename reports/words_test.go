@@ -47,6 +47,21 @@ func TestSpreadOfOneSample(t *testing.T) {
 	}
 }
 
+// Without a trace nothing is said of leaders that could be taken for a figure.
+func TestFiguresWithoutATrace(t *testing.T) {
+	res := &check.Results{Elections: measure.Summarize(measure.Input{}).Elections}
+	if text := electionsSubtitle(res.Elections); text != "no trace: who led is not known" {
+		t.Error(text)
+	}
+	cards := cardsOf(res, &figures{})
+	if c := cards[len(cards)-1]; c.Title != "Leaders lost" || c.Value != "–" || c.Detail != "no trace: who led is not known" {
+		t.Errorf("%+v", c)
+	}
+	if text := runMarkdown("d", "n", "c", res, nil); !strings.Contains(text, "no trace of leaders") || strings.Contains(text, "lost") {
+		t.Error(text)
+	}
+}
+
 // A fault that lapsed says so in its row, and why.
 func TestRowOfALapsedFault(t *testing.T) {
 	in := measure.Input{Faults: []history.Fault{{ID: 1, Name: "flapping", Phase: history.Inject, Begin: 1e9, End: 2e9},

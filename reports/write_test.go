@@ -190,18 +190,21 @@ func TestEveryRunGetsAPage(t *testing.T) {
 	}
 	forever := storm
 	forever.Faults = storm.Faults[:1]
+	untraced := storm
+	untraced.Nodes = nil
 	for _, tt := range []struct {
 		name    string
 		in      measure.Input
 		verdict check.Verdict
 		want    []string
 	}{
-		{"nothing at all", measure.Input{Header: storm.Header}, check.Invalid, []string{"Invalid", "No operation was run", "No fault was injected", "No leader was lost", "Nothing was checked"}},
+		{"nothing at all", measure.Input{Header: storm.Header}, check.Invalid, []string{"Invalid", "No operation was run", "No fault was injected", "The servers wrote no trace", "Nothing was checked"}},
 		{"no header to speak of", measure.Input{Header: history.Header{Nodes: []string{"n1"}}}, check.Invalid, []string{"Invalid", "unnamed test"}},
 		{"no faults", newStorm(3, 5, 2, 20*time.Millisecond, false), check.Pass, []string{"Pass", "No fault was injected", "No leader was lost"}},
 		{"a history cut", cut, check.Unknown, []string{"Unknown", "This is not a pass", "squall check"}},
 		{"no operation succeeded", failing, check.Invalid, []string{"no data"}},
 		{"another workload", other, check.Pass, []string{"<span>● take ▲ look ◆ other</span>", "<td>look</td>", `"name":"take","look":"f0"`, `"name":"c","look":"f4"`}},
+		{"no trace", untraced, check.Pass, []string{"The servers wrote no trace, so who led is not known.", `<span class="legend"><span>no trace: who led is not known</span>`, "Leaders lost"}},
 		{"a fault that was never healed", forever, check.Invalid, []string{"never"}},
 		{"a verdict from the future", storm, "splendid", []string{"No verdict", "splendid"}},
 	} {

@@ -40,6 +40,10 @@ type variantListing struct {
 	Doc  string `json:"doc"`
 	// Majority is whether a majority of five nodes stays whole and connected.
 	Majority bool `json:"keepsMajorityOfFive"`
+	// Needs is what must be known of the system under test to find it; "" is nothing.
+	// Missing is why that is not known; "" when it is, or nobody was asked.
+	Needs   string `json:"needs,omitempty"`
+	Missing string `json:"missing,omitempty"`
 }
 
 type needListing struct {
@@ -107,6 +111,11 @@ func (f *faultListing) ask(missing func(nemesis.Need) string) {
 		}
 	}
 	f.Possible = &possible
+	for i := range f.Variants {
+		if v := &f.Variants[i]; v.Needs != "" {
+			v.Missing = missing(nemesis.Need(v.Needs))
+		}
+	}
 }
 
 // describeFaults is the catalogue, without asking anybody.
@@ -117,7 +126,7 @@ func describeFaults() []faultListing {
 		item := faultListing{Name: f.Name, Kind: string(f.Kind), Doc: f.Doc, MinNodes: f.MinNodes,
 			Params: f.Params.List(), Needs: []needListing{}, Excludes: []string{}, SameNode: []string{}}
 		for _, v := range f.Variants {
-			item.Variants = append(item.Variants, variantListing{v.Name, v.Doc, v.KeepsMajority(5)})
+			item.Variants = append(item.Variants, variantListing{Name: v.Name, Doc: v.Doc, Majority: v.KeepsMajority(5), Needs: string(v.Need)})
 		}
 		for _, n := range f.Needs {
 			item.Needs = append(item.Needs, needListing{Name: string(n), Doc: n.Doc()})
@@ -178,7 +187,9 @@ func paramText(p declare.Listing) string {
 func variantNames(variants []variantListing) string {
 	var names []string
 	for _, v := range variants {
-		names = append(names, v.Name)
+		if v.Missing == "" {
+			names = append(names, v.Name)
+		}
 	}
 	if !slices.Contains(names, "all") || len(names) > 1 {
 		names = append(names, "or nodes: n1+n2")

@@ -133,7 +133,10 @@ func printFigures(w io.Writer, r *check.Results) {
 	ops, el := r.Ops, r.Elections
 	plain.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
 		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
-	if len(el.Losses) > 0 {
+	switch {
+	case el.NoTrace && ops.Total > 0:
+		plain.Fprintln(w, "  no trace: who led is not known")
+	case len(el.Losses) > 0:
 		plain.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: %s; clients without an answer: %s\n",
 			el.Count, len(el.Losses), medianText(el.NoLeaderMedian, el.NoLeaderMax, len(el.Losses)), medianText(el.UnavailableMedian, el.UnavailableMax, len(el.Losses)))
 		printPhases(w, el)

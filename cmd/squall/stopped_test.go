@@ -53,7 +53,7 @@ func stormOf20s() *history.History {
 	h := &history.History{Header: history.Header{Test: "t", System: "raftkv", Workload: "register", Nodes: []string{"n1", "n2", "n3"}, Functions: history.RegisterFunctions(), Seed: 7}}
 	mark := func(name string, at int64) { h.Marks = append(h.Marks, history.Mark{Name: name, Time: at}) }
 	mark(history.MarkUp, 1)
-	mark(history.MarkLeader, s/2)
+	mark(history.MarkServing, s/2)
 	mark(history.MarkLoadBegin, s)
 	mark(history.MarkLoadEnd, 21*s)
 	h.Marks = append(h.Marks, history.Mark{Name: history.MarkHealed, Time: 21*s + 1, Bound: 30 * s})

@@ -11,7 +11,7 @@ import (
 
 // Activity returns the checker "activity": whether so much happened that the
 // other verdicts mean something. It says Invalid when the infrastructure failed,
-// when the faults did not do what the plan says, when no leader was seen, when the
+// when the faults did not do what the plan says, when the system never served, when the
 // history ends before the test did, and when too little of the load succeeded: in
 // all (minOK operations; 0: DefaultMinOK), of a function, on the keys, or in a
 // stretch in which the cluster should have served (load.go tells the bounds).
@@ -149,12 +149,12 @@ func overload(in *Input, said []string) []string {
 
 // quiet says why too little happened; only the root of it, with the way out.
 func (c activity) quiet(in *Input, l *load) string {
-	elected := slices.ContainsFunc(in.Nodes, func(e history.NodeEvent) bool {
-		return e.Kind == history.EventRole && e.Role == history.RoleLeader
-	})
-	switch {
-	case !elected && !hasMark(in, history.MarkLeader):
+	elected := slices.ContainsFunc(in.Nodes, func(e history.NodeEvent) bool { return isLeader(&e) })
+	switch served := elected || hasMark(in, history.MarkServing); {
+	case !served && history.Traced(in.Nodes):
 		return "no leader was ever elected: look at the nodes' logs in the run directory"
+	case !served:
+		return "the system never served: look at the nodes' logs in the run directory"
 	case !hasMark(in, history.MarkLoadBegin):
 		return "the clients never started: look at the driver's log in the run directory"
 	}

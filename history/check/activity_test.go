@@ -14,7 +14,7 @@ func TestActivity(t *testing.T) {
 	}
 	base := func() *history.History {
 		h := &history.History{Header: registers(), Ops: slices.Concat(ops(60, history.Read), ops(60, history.Write))}
-		for _, m := range []string{history.MarkLeader, history.MarkLoadBegin, history.MarkDone} {
+		for _, m := range []string{history.MarkServing, history.MarkLoadBegin, history.MarkDone} {
 			h.Marks = append(h.Marks, history.Mark{Name: m})
 		}
 		return h
@@ -40,9 +40,13 @@ func TestActivity(t *testing.T) {
 		{"many faults", func(h *history.History) {
 			h.Faults = slices.Repeat([]history.Fault{{Name: "kill", Err: "x"}}, 10)
 		}, "and 7 more faults"},
-		{"no leader", func(h *history.History) { without(h, history.MarkLeader) }, "no leader was ever elected"},
+		{"never served", func(h *history.History) { without(h, history.MarkServing) }, "the system never served"},
+		{"no leader", func(h *history.History) {
+			without(h, history.MarkServing)
+			h.Nodes = []history.NodeEvent{{Node: "n1", Boot: 1, Kind: history.EventRole, Term: 1, Role: history.RoleCandidate, Time: 1}}
+		}, "no leader was ever elected"},
 		{"leader only in the trace", func(h *history.History) {
-			without(h, history.MarkLeader)
+			without(h, history.MarkServing)
 			h.Nodes = []history.NodeEvent{leads("n1", 1, 1)}
 		}, ""},
 		{"no load", func(h *history.History) { without(h, history.MarkLoadBegin) }, "the clients never started"},

@@ -8,8 +8,8 @@ import (
 	"squall/history"
 )
 
-// Crashes returns the checker "no-crash": no server ends by itself once there
-// was a first leader. What squall killed or stopped does not count. One that
+// Crashes returns the checker "no-crash": no server ends by itself once the
+// system was seen to serve. What squall killed or stopped does not count. One that
 // somebody else killed, or that ran out of its own memory limit, is nothing that
 // the server did, and makes the test Invalid. A server that never got so far makes
 // the test invalid, which is not decided here.
@@ -28,7 +28,7 @@ func (crashes) Check(ctx context.Context, in *Input) Result {
 	defer b.cancel()
 	serving, ok := servingSince(in.Marks)
 	if !ok {
-		return Result{Verdict: Unknown, Summary: "there never was a leader, so no server was at work"}
+		return Result{Verdict: Unknown, Summary: "the system never served, so no server was at work"}
 	}
 	starts := 0
 	var own, others []history.NodeEvent
@@ -91,7 +91,7 @@ func fromOutside(reason string) bool {
 	return history.Outside(reason)
 }
 
-// crashedNodes are those whose server ended by itself once there was a leader.
+// crashedNodes are those whose server ended by itself once the system had served.
 func crashedNodes(in *Input) map[string]bool {
 	nodes := map[string]bool{}
 	serving, ok := servingSince(in.Marks)
@@ -104,10 +104,10 @@ func crashedNodes(in *Input) map[string]bool {
 	return nodes
 }
 
-// servingSince is when the first leader was seen.
+// servingSince is when the system was first seen to serve.
 func servingSince(marks []history.Mark) (int64, bool) {
 	for _, m := range marks {
-		if m.Name == history.MarkLeader {
+		if m.Name == history.MarkServing {
 			return m.Time, true
 		}
 	}

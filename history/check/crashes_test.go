@@ -30,7 +30,7 @@ func TestCrashes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			res := Crashes().Check(t.Context(), &Input{History: &history.History{Nodes: tc.events,
-				Marks: []history.Mark{{Name: history.MarkLeader, Time: 10}}}})
+				Marks: []history.Mark{{Name: history.MarkServing, Time: 10}}}})
 			if (res.FirstAt != nil) != (tc.want == Violation) {
 				t.Errorf("%s, and first at %v", res.Verdict, res.FirstAt)
 			}

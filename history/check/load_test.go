@@ -15,7 +15,7 @@ import (
 // compare-and-sets each second over ten keys, and a fault from 20 s to 40 s.
 func busyRun() *history.History {
 	h := &history.History{Header: registers("n1", "n2", "n3")}
-	for _, m := range []history.Mark{{Name: history.MarkLeader}, {Name: history.MarkLoadBegin}, {Name: history.MarkLoadEnd, Time: 60 * second}, {Name: history.MarkDone, Time: 61 * second}} {
+	for _, m := range []history.Mark{{Name: history.MarkServing}, {Name: history.MarkLoadBegin}, {Name: history.MarkLoadEnd, Time: 60 * second}, {Name: history.MarkDone, Time: 61 * second}} {
 		h.Marks = append(h.Marks, m)
 	}
 	faultOn(h, 20, 40)

@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"squall/history"
 )
@@ -91,7 +90,7 @@ func (c invariant) Check(ctx context.Context, in *Input) Result {
 	case len(silent) > 0:
 		res.Verdict = Unknown
 		res.Summary = silentText(silent) + "; what the traces recorded shows no conflict"
-	case a.events == 0 && !traced(in.Nodes):
+	case a.events == 0 && !history.Traced(in.Nodes):
 		res.Verdict, res.Summary = Unknown, "the history holds no trace: the nodes wrote none, or it was lost"
 	case a.events == 0:
 		res.Verdict, res.Summary = Unknown, fmt.Sprintf("the trace holds no %s, so there is nothing to compare", c.many)
@@ -100,18 +99,6 @@ func (c invariant) Check(ctx context.Context, in *Input) Result {
 		res.Summary = counted(a.looked, c.one, c.many) + ", no conflict"
 	}
 	return res
-}
-
-// traced says whether any node wrote a trace. What is known of its process was
-// seen from outside.
-func traced(events []history.NodeEvent) bool {
-	return slices.ContainsFunc(events, func(e history.NodeEvent) bool {
-		switch e.Kind {
-		case history.EventStart, history.EventExit, history.EventPause, history.EventResume, history.EventSilent:
-			return false
-		}
-		return true
-	})
 }
 
 // electionSafety: at most one leader a term. A node that was restarted can not

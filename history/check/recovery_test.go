@@ -14,7 +14,7 @@ func recoveryRun(bound int64) *history.History {
 	h := &history.History{Header: registers("n1", "n2", "n3")}
 	h.Faults = []history.Fault{{ID: 1, Name: "kill", Phase: history.Inject, Begin: 2 * second, End: 2 * second},
 		{ID: 1, Name: "kill", Phase: history.Heal, Begin: 59 * second, End: 60 * second}}
-	h.Marks = []history.Mark{{Name: history.MarkLeader, Time: 1}, {Name: history.MarkHealed, Time: 60 * second, Bound: bound * second}}
+	h.Marks = []history.Mark{{Name: history.MarkServing, Time: 1}, {Name: history.MarkHealed, Time: 60 * second, Bound: bound * second}}
 	for i, n := range h.Header.Nodes {
 		at := 61*second + int64(i)
 		if bound > 0 {

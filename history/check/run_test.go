@@ -35,7 +35,7 @@ func mark(name string) history.Record { return history.Record{Mark: &history.Mar
 
 // goodRun is what a short test of a correct cluster leaves.
 func goodRun() []history.Record {
-	recs := []history.Record{mark(history.MarkUp), mark(history.MarkLeader), mark(history.MarkLoadBegin)}
+	recs := []history.Record{mark(history.MarkUp), mark(history.MarkServing), mark(history.MarkLoadBegin)}
 	ops := simulate(rand.New(rand.NewPCG(1, 2)), "r0", shape{n: 300, clients: 5, pending: 2})
 	for i := range ops {
 		recs = append(recs, history.Record{Op: &ops[i]})

@@ -46,16 +46,6 @@ type bootTrace struct {
 	answered   int64 // the last call that it answered
 }
 
-// isTrace reports whether the server itself wrote an event.
-func isTrace(kind string) bool {
-	switch kind {
-	case history.EventRole, history.EventVote, history.EventCommit, history.EventState, history.EventSnapshot,
-		history.EventMembers, history.EventTrial:
-		return true
-	}
-	return false
-}
-
 // silences finds the servers whose trace fell silent, in the order of time. There
 // are none where no server wrote a trace at all. stop is the limit that was reached
 // before the end.
@@ -69,7 +59,7 @@ func silences(in *Input, limit *budget) (found []silence, stop string) {
 			return nil, stop
 		}
 		e := &in.Nodes[i]
-		traced = traced || isTrace(e.Kind)
+		traced = traced || e.OfTrace()
 		if e.Kind != history.EventSilent || known[e.Node] || e.Time > over {
 			continue
 		}
@@ -163,7 +153,7 @@ func bootTraces(in *Input) map[string][]bootTrace {
 		b := &list[len(list)-1]
 		switch {
 		case e.Boot != b.boot:
-		case isTrace(e.Kind):
+		case e.OfTrace():
 			b.traced, b.last = true, e.Time
 		case e.Kind == history.EventExit:
 			b.end = min(b.end, e.Time)

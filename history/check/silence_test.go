@@ -34,7 +34,7 @@ func tracedRun() *history.History {
 // hide drops trace events of a node in a stretch of seconds.
 func hide(h *history.History, node string, from, to int64) {
 	h.Nodes = slices.DeleteFunc(h.Nodes, func(e history.NodeEvent) bool {
-		return e.Node == node && isTrace(e.Kind) && e.Time >= from*second && e.Time < to*second
+		return e.Node == node && e.OfTrace() && e.Time >= from*second && e.Time < to*second
 	})
 }
 
@@ -80,12 +80,12 @@ func TestASilentTraceIsNoPass(t *testing.T) {
 		{"it closes when it is killed", func(h *history.History) {
 			h.Nodes = append(h.Nodes, event(history.EventSilent, 1, 30, "it closed its trace"), event(history.EventExit, 1, 31, history.ReasonKilled), event(history.EventStart, 2, 32, ""))
 			for i := range h.Nodes {
-				if e := &h.Nodes[i]; e.Node == "n2" && isTrace(e.Kind) && e.Time > 32*second {
+				if e := &h.Nodes[i]; e.Node == "n2" && e.OfTrace() && e.Time > 32*second {
 					e.Boot = 2
 				}
 			}
 			h.Nodes = slices.DeleteFunc(h.Nodes, func(e history.NodeEvent) bool {
-				return e.Node == "n2" && e.Time > 30*second && e.Time < 32*second && isTrace(e.Kind)
+				return e.Node == "n2" && e.Time > 30*second && e.Time < 32*second && e.OfTrace()
 			})
 		}, ""},
 		{"it closes when squall ends it, which takes long", func(h *history.History) { endedSlowly(h, event, 29) }, ""},

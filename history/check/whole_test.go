@@ -20,9 +20,9 @@ func TestWhole(t *testing.T) {
 		verdict Verdict
 		part    string
 	}{
-		"whole":              {marks(history.MarkUp, history.MarkLeader, history.MarkDone), Pass, "complete"},
-		"a machine was lost": {marks(history.MarkUp, history.MarkLeader, history.MarkInvalid, history.MarkDone), Invalid, "why invalid"},
-		"cut off":            {marks(history.MarkUp, history.MarkLeader), Invalid, "ends"},
+		"whole":              {marks(history.MarkUp, history.MarkServing, history.MarkDone), Pass, "complete"},
+		"a machine was lost": {marks(history.MarkUp, history.MarkServing, history.MarkInvalid, history.MarkDone), Invalid, "why invalid"},
+		"cut off":            {marks(history.MarkUp, history.MarkServing), Invalid, "ends"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Whole().Check(t.Context(), &Input{History: &history.History{Marks: c.marks}})

@@ -231,6 +231,9 @@ func sumOf(noun string, part func(measure.Elections) int64) func([]*check.Result
 func ofLosses(noun, none string, of lossSample) func([]*check.Results, string) samples {
 	return func(rs []*check.Results, _ string) samples {
 		s := samples{noun: noun, none: none}
+		if !slices.ContainsFunc(rs, func(r *check.Results) bool { return !r.Elections.NoTrace }) {
+			s.none = "no trace tells who led"
+		}
 		for _, r := range rs {
 			for i := range r.Elections.Losses {
 				value, atLeast, ok := of(&r.Elections.Losses[i])

@@ -3,6 +3,8 @@ package measure
 import (
 	"math"
 	"sort"
+
+	"squall/history"
 )
 
 // settle is how long after an election a stretch without a success still
@@ -12,7 +14,7 @@ const settle = int64(100e6) // ns
 // elections finds the reigns and their losses, up to the end of the test.
 func elections(in Input, s *samples) Elections {
 	reigns := follow(in, s)
-	out := Elections{Count: len(reigns), Reigns: []Reign{}, Losses: []Loss{}}
+	out := Elections{Count: len(reigns), Reigns: []Reign{}, Losses: []Loss{}, NoTrace: !history.Traced(in.Nodes)}
 	for _, r := range reigns {
 		pub := Reign{Node: r.node, Term: r.term, Begin: r.begin - s.mono, Cause: r.cause}
 		if !r.open {

@@ -175,7 +175,7 @@ type Change struct {
 	Sure bool `json:"sure"`
 }
 
-// Elections is who led when, and what losing a leader cost. The medians are
+// Elections is who led when, by the servers' traces, and what losing a leader cost. The medians are
 // over the losses that a next leader made good; the maxima are over all.
 // Losses outside the load phase do not count in the figures of Unavailable.
 type Elections struct {
@@ -192,6 +192,8 @@ type Elections struct {
 	ElectionMedian  Millis `json:"electionMedianMs"`
 	ElectionMax     Millis `json:"electionMaxMs"`
 	SplitVotes      int    `json:"splitVotes"` // of all losses
+	// NoTrace is true when no server wrote a trace: who led is not known.
+	NoTrace bool `json:"noTrace,omitempty"`
 }
 
 // FaultRun is one fault from its injection to its heal; ns since the start.

@@ -20,9 +20,9 @@ func links() []nemesis.Variant {
 		{Name: "all", Doc: "every link between nodes"},
 		{Name: "one", Doc: "every link from and to one node, at random"},
 		{Name: "minority", Doc: "every link from and to the largest set of nodes that leaves a majority", MinNodes: 3},
-		{Name: "leader", Doc: "every link from and to the current leader", Leader: true},
-		{Name: "follower", Doc: "every link from and to one node that does not lead"},
-		{Name: "old-leader", Doc: "every link from and to the previous leader"},
+		{Name: "leader", Doc: "every link from and to the current leader", Need: nemesis.NeedLeader, Leader: true},
+		{Name: "follower", Doc: "every link from and to one node that does not lead", Need: nemesis.NeedLeader},
+		{Name: "old-leader", Doc: "every link from and to the previous leader", Need: nemesis.NeedLeader},
 		{Name: "link", Doc: "both directions of one link, at random"},
 		{Name: "one-way", Doc: "one direction of one link, at random"},
 	}

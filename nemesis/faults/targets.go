@@ -17,10 +17,10 @@ func targets() []nemesis.Variant {
 		{Name: "minority", Doc: "the largest set of nodes that leaves a majority", MinNodes: 3, Majority: losing(minority)},
 		{Name: "majority", Doc: "the smallest majority of the nodes", Majority: never},
 		{Name: "all", Doc: "every node", Majority: never},
-		{Name: "leader", Doc: "the current leader", Leader: true, Majority: losing(func(int) int { return 1 })},
-		{Name: "follower", Doc: "one node that does not lead", MinNodes: 2, Majority: losing(func(int) int { return 1 })},
-		{Name: "old-leader", Doc: "the previous leader", Majority: losing(func(int) int { return 1 })},
-		{Name: "candidate", Doc: "the node that stands for election, or did so last", Majority: losing(func(int) int { return 1 })},
+		{Name: "leader", Doc: "the current leader", Need: nemesis.NeedLeader, Leader: true, Majority: losing(func(int) int { return 1 })},
+		{Name: "follower", Doc: "one node that does not lead", Need: nemesis.NeedLeader, MinNodes: 2, Majority: losing(func(int) int { return 1 })},
+		{Name: "old-leader", Doc: "the previous leader", Need: nemesis.NeedLeader, Majority: losing(func(int) int { return 1 })},
+		{Name: "candidate", Doc: "the node that stands for election, or did so last", Need: nemesis.NeedCandidate, Majority: losing(func(int) int { return 1 })},
 	}
 }
 

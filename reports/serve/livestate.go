@@ -282,18 +282,18 @@ func (s *liveState) words() string {
 		return "checking the history"
 	case s.phase == history.MarkLoadBegin:
 		return "under load"
-	case s.phase == history.MarkLeader:
+	case s.phase == history.MarkServing:
 		return "starting the clients"
 	case s.phase == history.MarkUp:
-		return "waiting for a leader"
+		return "waiting for the system to serve"
 	case s.phase == history.MarkLoadEnd:
 		return "healing"
 	case s.phase == history.MarkHealed:
-		return "healed; waiting for a leader"
+		return "healed; waiting for the system to serve"
 	case s.phase == history.MarkFinalReads:
 		return "final reads"
 	case s.begun:
-		return "waiting for a leader"
+		return "waiting for the system to serve"
 	}
 	return "bringing machines up"
 }

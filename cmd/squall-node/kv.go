@@ -82,9 +82,10 @@ func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, trial
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed of the election timeouts; 0: random")
 	preVote := flags.Bool("pre-vote", true, "ask whether an election could be won before standing for it")
 	sticky := flags.Bool("sticky-leader", true, "refuse votes against a leader that is still heard")
-	flags.DurationVar(&cfg.StartWait, "start-wait", 0, "after a start, wait for a leader from this to twice this; 0: an election timeout")
-	flags.DurationVar(&cfg.DiskMin, "disk-min", 0, "what a write to the disk takes at least, beside its own time; see -disk-max")
-	flags.DurationVar(&cfg.DiskMax, "disk-max", 0, "what it takes at most; not 0: no two writes at the same time, as in the Raft paper's servers")
+	var x kv.Experiment
+	flags.DurationVar(&x.StartWait, "start-wait", 0, "after a start, wait for a leader from this to twice this; 0: an election timeout")
+	flags.DurationVar(&x.DiskMin, "disk-min", 0, "what a write to the disk takes at least, beside its own time; see -disk-max")
+	flags.DurationVar(&x.DiskMax, "disk-max", 0, "what it takes at most; not 0: no two writes at the same time, as in the Raft paper's servers")
 	flags.BoolVar(&trials, "trials", false, "take orders of trials, which crash the node, on stdin")
 	verbose := flags.Bool("v", false, "log connections and other details")
 	if err := flags.Parse(args); err != nil {
@@ -96,7 +97,10 @@ func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, trial
 	if traceFD < 0 {
 		return cfg, 0, false, fmt.Errorf("-trace-fd is %d", traceFD)
 	}
-	cfg.ID, cfg.NoPreVote, cfg.NoStickiness = kv.NodeID(*id), !*preVote, !*sticky
+	cfg.ID, x.NoPreVote, x.NoStickiness = kv.NodeID(*id), !*preVote, !*sticky
+	if trials || x != (kv.Experiment{}) {
+		cfg.Experiment = &x
+	}
 	if cfg.Peers, err = parsePeers(*peers, *peerPort); err != nil {
 		return cfg, 0, false, err
 	}

@@ -32,11 +32,16 @@ func TestParseKV(t *testing.T) {
 func TestParseKVOfATrial(t *testing.T) {
 	var stderr bytes.Buffer
 	cfg, _, trials, err := parseKV(strings.Fields("-id 1 -peers 1=a -data /data -trials -pre-vote=false -sticky-leader=false -start-wait 1s -disk-min 1ms -disk-max 6ms"), &stderr)
-	if err != nil || !trials || !cfg.NoPreVote || !cfg.NoStickiness || cfg.StartWait != time.Second || cfg.DiskMin != time.Millisecond || cfg.DiskMax != 6*time.Millisecond {
+	want := kv.Experiment{NoPreVote: true, NoStickiness: true, StartWait: time.Second, DiskMin: time.Millisecond, DiskMax: 6 * time.Millisecond}
+	if err != nil || !trials || cfg.Experiment == nil || *cfg.Experiment != want {
 		t.Errorf("%+v, trials %v, %v", cfg, trials, err)
 	}
+	cfg, _, trials, err = parseKV(strings.Fields("-id 1 -peers 1=a -data /data -trials"), &stderr)
+	if err != nil || !trials || cfg.Experiment == nil || *cfg.Experiment != (kv.Experiment{}) {
+		t.Errorf("with trials alone: %+v, trials %v, %v", cfg, trials, err)
+	}
 	cfg, _, trials, err = parseKV(strings.Fields("-id 1 -peers 1=a -data /data"), &stderr)
-	if err != nil || trials || cfg.NoPreVote || cfg.NoStickiness || cfg.DiskMax != 0 {
+	if err != nil || trials || cfg.Experiment != nil {
 		t.Errorf("where nothing is asked for: %+v, trials %v, %v", cfg, trials, err)
 	}
 }

@@ -43,12 +43,7 @@ type Config struct {
 	// how many of them stay in the log. Both 0: 10,000 and 5,000.
 	SnapshotEvery, SnapshotKeep uint64
 
-	// What an experiment on elections changes; see [raft.Config].
-	NoPreVote, NoStickiness bool
-	StartWait               time.Duration
-	// DiskMin and DiskMax slow the disk down: each write takes a time between
-	// them, uniformly, beside its own; see [slowDisk]. 0: as fast as it is.
-	DiskMin, DiskMax time.Duration
+	Experiment *Experiment // on elections; nil: none
 
 	// RequestTimeout is how long the server works on a request before it
 	// answers that the outcome is unknown. 0: 5 s.
@@ -123,14 +118,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("heartbeat %v, election timeout %v to %v: each must be longer than the one before",
 			c.Heartbeat, c.ElectionMin, c.ElectionMax)
 	}
-	if c.DiskMin < 0 || c.DiskMax < c.DiskMin {
-		return fmt.Errorf("a write takes from %v to %v: the second must not be shorter than the first", c.DiskMin, c.DiskMax)
-	}
-	if c.StartWait < 0 {
-		return fmt.Errorf("start wait is %v", c.StartWait)
-	}
 	if c.RequestTimeout < 0 {
 		return fmt.Errorf("request timeout is %v", c.RequestTimeout)
 	}
-	return nil
+	return c.Experiment.check()
 }

@@ -141,10 +141,6 @@ func (s *Server) startNode() error {
 		seed = rand.Uint64()
 	}
 	s.storage = storage
-	var disk raft.Storage = storage
-	if s.cfg.DiskMax > 0 {
-		disk = newSlowDisk(storage, &s.cfg, seed)
-	}
 	var tracer raft.Tracer // nil: none
 	if s.cfg.Trace != nil {
 		tracer = NewTracer(s.cfg.Trace, s.log)
@@ -157,14 +153,11 @@ func (s *Server) startNode() error {
 		Heartbeat:     s.cfg.Heartbeat,
 		SnapshotEvery: s.cfg.SnapshotEvery,
 		SnapshotKeep:  s.cfg.SnapshotKeep,
-		NoPreVote:     s.cfg.NoPreVote,
-		NoStickiness:  s.cfg.NoStickiness,
-		StartWait:     s.cfg.StartWait,
-		WriteFirst:    s.cfg.DiskMax > 0,
+		Experiment:    s.cfg.Experiment.raft(),
 		Clock:         s.cfg.Clock,
 		Rand:          rand.New(rand.NewPCG(seed, uint64(s.cfg.ID))),
 		Transport:     s.transport,
-		Storage:       disk,
+		Storage:       s.cfg.Experiment.disk(storage, s.cfg.ID, seed),
 		StateMachine:  s.machine,
 		Tracer:        tracer,
 		TraceTime:     s.cfg.Clock.True,

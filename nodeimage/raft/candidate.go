@@ -19,16 +19,7 @@ func (cd *candidate) kind() Role {
 
 func (*candidate) leave() {}
 
-// onTimeout is what follows when no leader was heard for an election timeout.
-func (c *core) onTimeout() {
-	if c.cfg.NoPreVote {
-		c.toCandidate(reasonTimeout)
-		return
-	}
-	c.toPreCandidate()
-}
-
-// toPreCandidate begins a pre-vote.
+// toPreCandidate begins a pre-vote: no leader was heard for an election timeout.
 func (c *core) toPreCandidate() {
 	c.leader = 0
 	cd := &candidate{c: c, answers: map[NodeID]bool{}}
@@ -71,10 +62,8 @@ func (cd *candidate) handle(t task) {
 		c.deliver(t.m)
 	case electionTimeout:
 		if c.election.expired(t.gen) {
-			c.onTimeout()
+			c.toPreCandidate()
 		}
-	case *trial:
-		c.refuseTrial("not the leader")
 	default:
 		c.common(t)
 	}

@@ -130,7 +130,6 @@ func newCore(cfg Config, st *State, out outside, post func(task), pending *atomi
 	if c.snap.Index > 0 {
 		c.traceCommit(c.snap.Index, c.snap.Term, c.snap.Hash)
 	}
-	c.startElectionTimer()
 	return c, nil
 }
 
@@ -242,15 +241,11 @@ func (c *core) shutDown() {
 	c.hardSeq = c.durable // nothing is held any more: the last event must get out
 }
 
-// startElectionTimer sets the first timeout. A node that has never seen a term
+// start sets the first election timeout. A node that has never seen a term
 // is of a cluster that most likely never had a leader, so there is nothing to
 // wait for: it draws from zero to the minimum. Should there be a leader after
 // all, the pre-vote keeps this node from disturbing it.
-func (c *core) startElectionTimer() {
-	if w := c.cfg.StartWait; w > 0 {
-		c.election.reset(w + time.Duration(c.cfg.Rand.Int64N(int64(w))))
-		return
-	}
+func (c *core) start() {
 	if c.term > 0 || c.log.last() > 0 {
 		c.resetElectionTimer()
 		return

@@ -19,10 +19,8 @@ func (f *follower) handle(t task) {
 		f.c.deliver(t.m)
 	case electionTimeout:
 		if f.c.election.expired(t.gen) {
-			f.c.onTimeout()
+			f.c.toPreCandidate()
 		}
-	case *trial:
-		f.c.refuseTrial("not the leader")
 	default:
 		f.c.common(t)
 	}

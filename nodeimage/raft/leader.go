@@ -13,7 +13,6 @@ type leader struct {
 	match     uint64 // this node's own log is durable up to here
 	asked     uint64 // an acknowledgement by this node's own disk is due up to here
 	reads     readRounds
-	trial     *trialRun // nil: none
 }
 
 func (*leader) kind() Role { return Leader }
@@ -37,7 +36,6 @@ func (c *core) toLeader() {
 }
 
 func (l *leader) leave() {
-	l.dropTrial()
 	l.c.heartbeat.stop()
 	l.c.proposals.orphan(l.c)
 	l.c.failReads(l.reads.waiting, ErrNotLeader)
@@ -63,10 +61,6 @@ func (l *leader) handle(t task) {
 		}
 	case *chunkRead:
 		l.sendChunk(t)
-	case *trial:
-		l.beginTrial(t.Trial)
-	case trialOver:
-		l.endTrial()
 	default:
 		c.common(t)
 	}
@@ -88,7 +82,6 @@ func (l *leader) message(m *Message) {
 		if m.Type == MsgAppendReply {
 			l.match = max(l.match, m.Index)
 			l.maybeCommit()
-			l.advanceTrial()
 		}
 		return
 	}
@@ -102,7 +95,6 @@ func (l *leader) message(m *Message) {
 	case MsgSnapshotReply:
 		l.snapshotReply(p, m)
 	}
-	l.advanceTrial()
 }
 
 func (l *leader) follower(id NodeID) *progress {
@@ -118,9 +110,7 @@ func (l *leader) follower(id NodeID) *progress {
 // followers and, at the same time, to this node's own disk.
 func (l *leader) flush() {
 	for _, p := range l.followers {
-		if !l.withholds(p.id) {
-			l.replicate(p)
-		}
+		l.replicate(p)
 	}
 	if last := l.c.log.last(); last > l.asked {
 		l.asked = last

@@ -48,26 +48,37 @@ func Start(cfg Config) (*Node, error) {
 		n.workers.stop()
 		return nil, err
 	}
+	h := handlerOf(c)
+	h.start()
 	n.publish(c)
-	go n.run(c)
+	go n.run(c, h)
 	return n, nil
 }
 
+// handler is what the event loop hands the tasks to.
+type handler interface {
+	start()        // called once, before the first task
+	handle(t task) // one task after another
+	flush()        // after each bunch of them
+}
+
+var _ handler = (*core)(nil)
+
 // run is the event loop: it takes what is on the queue, lets the role handle
 // one task after another, and then acts on all of them together.
-func (n *Node) run(c *core) {
+func (n *Node) run(c *core, h handler) {
 	defer close(n.done)
 	var tasks []task
 	for c.role.kind() != Stopped {
 		tasks = n.queue.take(tasks)
 		for _, t := range tasks {
-			c.handle(t)
+			h.handle(t)
 		}
-		c.flush()
+		h.flush()
 		n.publish(c)
 	}
 	for _, t := range n.queue.close() {
-		c.handle(t)
+		h.handle(t)
 	}
 	n.workers.stop()
 	if c.err != nil {

@@ -66,14 +66,7 @@ type Config struct {
 	SnapshotEvery, SnapshotKeep uint64
 	SnapshotChunk               int
 
-	// What a node does by default and the servers of the Raft paper did not,
-	// for measuring what it costs: NoPreVote stands for election without asking
-	// first, NoStickiness votes against a leader that is still heard, and
-	// WriteFirst has a leader send an entry only when its own disk holds it.
-	NoPreVote, NoStickiness, WriteFirst bool
-	// StartWait, where it is not 0, is how long a node waits for a leader after
-	// its start before it stands for election: from this to twice this.
-	StartWait time.Duration
+	Experiment *Experiment // nil: none
 
 	Clock        Clock
 	Rand         *rand.Rand
@@ -135,7 +128,6 @@ const (
 	EventState    EventKind = "state"    // Index, Hash of the state machine after it
 	EventSnapshot EventKind = "snapshot" // Index, EntryTerm, Reason: taken or installed
 	EventMembers  EventKind = "members"  // Members
-	EventTrial    EventKind = "trial"    // Index, Reason, Members: see Trial
 )
 
 // TraceEvery is the distance of the log indexes at which every node reports

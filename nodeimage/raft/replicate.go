@@ -50,11 +50,7 @@ func (l *leader) sendAppend(p *progress, entries []Entry) {
 		return
 	}
 	p.sent = c.cfg.Clock.Now()
-	var seq uint64
-	if c.cfg.WriteFirst {
-		seq = c.nextSeq()
-	}
-	c.sendAfter(seq, &Message{Type: MsgAppend, To: p.id, Index: prev, LogTerm: term,
+	c.send(&Message{Type: MsgAppend, To: p.id, Index: prev, LogTerm: term,
 		Entries: entries, Commit: c.log.commit})
 }
 

@@ -14,6 +14,7 @@ import (
 type script struct {
 	t       *testing.T
 	c       *core
+	h       handler
 	now     time.Duration
 	sent    []*Message
 	writes  []writeJob
@@ -51,6 +52,8 @@ func newScript(t *testing.T, size int, hard HardState, terms ...uint64) *script 
 	if s.c, err = newCore(cfg, st, s, func(task) {}, &s.pending); err != nil {
 		t.Fatal(err)
 	}
+	s.h = handlerOf(s.c)
+	s.h.start()
 	return s
 }
 
@@ -75,9 +78,9 @@ func (s *script) step(ms ...*Message) []*Message {
 func (s *script) do(tasks ...task) []*Message {
 	s.sent = nil
 	for _, t := range tasks {
-		s.c.handle(t)
+		s.h.handle(t)
 	}
-	s.c.flush()
+	s.h.flush()
 	return s.sent
 }
 

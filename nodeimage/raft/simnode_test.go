@@ -20,6 +20,7 @@ type simNode struct {
 	up      bool
 
 	core    *core
+	handler handler
 	applier *applier
 	machine *register
 	pending atomic.Int64
@@ -104,7 +105,9 @@ func (n *simNode) start() {
 		n.s.fail("node %d: %v", n.id, err)
 		return
 	}
-	n.core.flush()
+	n.handler = handlerOf(n.core)
+	n.handler.start()
+	n.handler.flush()
 }
 
 // crash loses everything that the storage has not got.
@@ -120,9 +123,9 @@ func (n *simNode) task(boot int, tasks ...task) {
 		return
 	}
 	for _, t := range tasks {
-		n.core.handle(t)
+		n.handler.handle(t)
 	}
-	n.core.flush()
+	n.handler.flush()
 	n.s.checkNode(n)
 }
 

@@ -15,10 +15,6 @@ type (
 	read struct{ done func(err error) }
 	stop struct{}
 
-	// An experiment on elections, see Trial.
-	trial     struct{ Trial }
-	trialOver struct{}
-
 	// receive is a message from another member: request or reply.
 	receive struct{ m *Message }
 
@@ -59,8 +55,6 @@ type (
 func (*propose) isTask()         {}
 func (*read) isTask()            {}
 func (stop) isTask()             {}
-func (*trial) isTask()           {}
-func (trialOver) isTask()        {}
 func (receive) isTask()          {}
 func (electionTimeout) isTask()  {}
 func (heartbeatTimeout) isTask() {}

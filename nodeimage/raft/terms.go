@@ -4,7 +4,7 @@ import "slices"
 
 // deliver lets the right role handle a message.
 func (c *core) deliver(m *Message) {
-	if m.To != c.id || !slices.Contains(c.cfg.Members, m.From) {
+	if !c.concerns(m) {
 		return
 	}
 	switch {
@@ -15,6 +15,11 @@ func (c *core) deliver(m *Message) {
 	default:
 		c.role.message(m)
 	}
+}
+
+// concerns says whether a message is from one member of the cluster to this one.
+func (c *core) concerns(m *Message) bool {
+	return m.To == c.id && slices.Contains(c.cfg.Members, m.From)
 }
 
 // deliverNewer handles a message of a later term.
@@ -54,21 +59,23 @@ func (c *core) answerStale(m *Message) {
 // hearsLeader says whether this node knows a leader that is certainly not yet
 // due for an election.
 func (c *core) hearsLeader() bool {
-	if c.cfg.NoStickiness {
-		return false
-	}
 	if c.leader == c.id {
 		return true // it steps down by itself when it loses its quorum
 	}
 	return c.leader != 0 && c.since(&c.heard) < c.cfg.ElectionMin
 }
 
-// answerPreVote says whether this node would grant a vote. It promises
-// nothing and changes nothing, not even the election timer.
+// answerPreVote says whether this node would grant a vote, unless there is a
+// leader.
 func (c *core) answerPreVote(m *Message) {
-	if c.hearsLeader() {
-		return
+	if !c.hearsLeader() {
+		c.judgePreVote(m)
 	}
+}
+
+// judgePreVote says whether this node would grant a vote. It promises nothing and
+// changes nothing, not even the election timer.
+func (c *core) judgePreVote(m *Message) {
 	reply := &Message{Type: MsgPreVoteReply, To: m.From, Reject: true}
 	if m.Term > c.term && c.log.upToDate(LogMark{m.Index, m.LogTerm}) {
 		// The grant carries the term asked about: the asker's own term is lower

@@ -34,15 +34,6 @@ const (
 	reasonFailed     = "storage failed"
 )
 
-// Reasons in trial events.
-const (
-	reasonProposed  = "proposed"
-	reasonAnswered  = "answered"
-	reasonBroadcast = "broadcast"
-	reasonCrash     = "crash"
-	reasonRefused   = "refused: "
-)
-
 // view is what role events report; a change of it makes an event.
 type view struct {
 	role   Role

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,60 +29,105 @@ type Trial struct {
 	Die    func() // must not return
 }
 
+// EventTrial is a step of a trial: Index, Members, Reason.
+const EventTrial EventKind = "trial"
+
+// Reasons in trial events.
+const (
+	reasonProposed  = "proposed"
+	reasonAnswered  = "answered"
+	reasonBroadcast = "broadcast"
+	reasonCrash     = "crash"
+	reasonRefused   = "refused: "
+)
+
+// withheld is the state of a follower that is sent no new entries. The leader knows
+// nothing of it, and so leaves such a follower alone, but for heartbeats.
+const withheld = installing + 1
+
 // trialRun is a trial under way.
 type trialRun struct {
 	Trial
+	leader    *leader
 	index     uint64 // of its entry; 0: it waits for the followers to catch up
 	broadcast bool
 	timer     Timer // nil before the broadcast
 }
 
-// Try begins a trial. What comes of it is in the trace.
-func (n *Node) Try(t Trial) { n.queue.put(&trial{t}) }
+// The tasks of a trial: its order, and the crash.
+type (
+	trial     struct{ Trial }
+	trialOver struct{}
+)
 
-func (c *core) refuseTrial(why string) {
-	c.trace(Event{Kind: EventTrial, Reason: reasonRefused + why})
+func (*trial) isTask()    {}
+func (trialOver) isTask() {}
+
+// Try begins a trial. What comes of it is in the trace. The error is that of a node
+// which was started without an [Experiment].
+func (n *Node) Try(t Trial) error {
+	if n.cfg.Experiment == nil {
+		return errors.New("raft: a trial of a node without Config.Experiment")
+	}
+	n.queue.put(&trial{t})
+	return nil
 }
 
-func (l *leader) beginTrial(t Trial) {
-	c := l.c
+func (x *experiment) refuseTrial(why string) {
+	x.core.trace(Event{Kind: EventTrial, Reason: reasonRefused + why})
+}
+
+func (x *experiment) beginTrial(t Trial) {
+	c := x.core
+	if c.role.kind() == Stopped {
+		return
+	}
+	l, leads := c.role.(*leader)
+	if !leads {
+		x.refuseTrial("not the leader")
+		return
+	}
 	for _, id := range t.Behind {
 		if id == c.id || !slices.Contains(c.cfg.Members, id) {
-			c.refuseTrial(fmt.Sprintf("%d is not a follower", id))
+			x.refuseTrial(fmt.Sprintf("%d is not a follower", id))
 			return
 		}
 	}
 	if 2*len(t.Behind) >= len(c.cfg.Members) {
-		c.refuseTrial(fmt.Sprintf("with %d of %d members behind, nothing is committed", len(t.Behind), len(c.cfg.Members)))
+		x.refuseTrial(fmt.Sprintf("with %d of %d members behind, nothing is committed", len(t.Behind), len(c.cfg.Members)))
 		return
 	}
-	if l.trial != nil {
-		c.refuseTrial("another one is under way")
+	if x.trial != nil {
+		x.refuseTrial("another one is under way")
 		return
 	}
-	l.trial = &trialRun{Trial: t}
-	l.advanceTrial()
+	x.trial = &trialRun{Trial: t, leader: l}
 }
 
-// withholds says whether this follower gets no new entries.
-func (l *leader) withholds(id NodeID) bool {
-	return l.trial != nil && l.trial.index > 0 && slices.Contains(l.trial.Behind, id)
-}
-
-// advanceTrial takes the next step of a trial if its time has come.
-func (l *leader) advanceTrial() {
-	t, c := l.trial, l.c
+// advanceTrial takes the next step of a trial if its time has come, and gives it up
+// if its leader leads no more.
+func (x *experiment) advanceTrial() {
+	t, c := x.trial, x.core
+	if t == nil {
+		return
+	}
+	l := t.leader
 	switch {
-	case t == nil || t.broadcast:
+	case c.role != role(l):
+		x.dropTrial()
+	case t.broadcast:
 	case t.index == 0:
 		if l.committedInTerm() && l.allHold(c.log.last()) {
 			t.index = c.log.append(Entry{Term: c.term, Kind: EntryNoop})
+			for _, id := range t.Behind {
+				l.follower(id).state = withheld
+			}
 			c.trace(Event{Kind: EventTrial, Index: t.index, Members: t.Behind, Reason: reasonProposed})
 		}
 	case t.Crash < 0:
 		if l.allHold(t.index) {
 			c.trace(Event{Kind: EventTrial, Index: t.index, Reason: reasonAnswered})
-			l.trial = nil
+			x.trial = nil
 		}
 	case c.log.commit >= t.index:
 		t.broadcast = true
@@ -102,24 +148,19 @@ func (l *leader) allHold(index uint64) bool {
 }
 
 // endTrial is the crash.
-func (l *leader) endTrial() {
-	if t := l.trial; t != nil && t.broadcast {
-		l.c.trace(Event{Kind: EventTrial, Index: t.index, Reason: reasonCrash})
+func (x *experiment) endTrial() {
+	if t := x.trial; t != nil && t.broadcast {
+		x.core.trace(Event{Kind: EventTrial, Index: t.index, Reason: reasonCrash})
 		t.Die()
 	}
 }
 
-// dropTrial gives a trial up whose leader leads no more.
-func (l *leader) dropTrial() {
-	t := l.trial
-	if t == nil {
-		return
+func (x *experiment) dropTrial() {
+	if timer := x.trial.timer; timer != nil {
+		timer.Stop()
 	}
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-	l.trial = nil
-	l.c.refuseTrial("the leadership was lost")
+	x.trial = nil
+	x.refuseTrial("the leadership was lost")
 }
 
 // ParseTrial reads "trial CRASH BEHIND": a duration, and the ids of those

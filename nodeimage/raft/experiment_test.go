@@ -6,6 +6,13 @@ import (
 	"time"
 )
 
+// experiment puts the layer of an experiment around the core.
+func (s *script) experiment(e Experiment) *script {
+	s.c.cfg.Experiment = &e
+	s.h = handlerOf(s.c)
+	return s
+}
+
 // trialEvents are the reasons of the trial events so far.
 func (s *script) trialEvents() (reasons []string) {
 	for _, ev := range s.events {
@@ -17,7 +24,7 @@ func (s *script) trialEvents() (reasons []string) {
 }
 
 func TestTrialHoldsEntriesBackAndCrashes(t *testing.T) {
-	s := newScript(t, 5, HardState{Term: 1}, 1)
+	s := newScript(t, 5, HardState{Term: 1}, 1).experiment(Experiment{})
 	s.electionTimeout()
 	s.step(&Message{Type: MsgPreVoteReply, From: 2, Term: 2}, &Message{Type: MsgPreVoteReply, From: 3, Term: 2})
 	s.sync()
@@ -54,7 +61,7 @@ func TestTrialHoldsEntriesBackAndCrashes(t *testing.T) {
 }
 
 func TestTrialOfABroadcastAlone(t *testing.T) {
-	s := newScript(t, 3, HardState{Term: 1}, 1)
+	s := newScript(t, 3, HardState{Term: 1}, 1).experiment(Experiment{})
 	s.lead()
 	s.sync()
 	s.do(&trial{Trial{Crash: -1}})
@@ -69,7 +76,7 @@ func TestTrialOfABroadcastAlone(t *testing.T) {
 
 func TestTrialsThatAreRefused(t *testing.T) {
 	lead := func(t *testing.T) *script {
-		s := newScript(t, 3, HardState{Term: 1}, 1)
+		s := newScript(t, 3, HardState{Term: 1}, 1).experiment(Experiment{})
 		s.lead()
 		return s
 	}
@@ -79,7 +86,7 @@ func TestTrialsThatAreRefused(t *testing.T) {
 		trial Trial
 		want  string
 	}{
-		"a follower's":          {func(t *testing.T) *script { return newScript(t, 3, HardState{}) }, nil, Trial{}, "refused: not the leader"},
+		"a follower's":          {func(t *testing.T) *script { return newScript(t, 3, HardState{}).experiment(Experiment{}) }, nil, Trial{}, "refused: not the leader"},
 		"the leader behind":     {lead, nil, Trial{Behind: []NodeID{1}}, "refused: 1 is not a follower"},
 		"nobody of that number": {lead, nil, Trial{Behind: []NodeID{9}}, "refused: 9 is not a follower"},
 		"a majority behind":     {lead, nil, Trial{Behind: []NodeID{2, 3}}, "refused: with 2 of 3 members behind, nothing is committed"},
@@ -111,7 +118,9 @@ func TestTrialsElectOnlyTheEligible(t *testing.T) {
 		var entry, term uint64
 		var crashed, elected *simNode
 		s := newSim(seed, 5, func(s *sim) {
-			s.configure = func(c *Config) { c.NoPreVote, c.NoStickiness, c.WriteFirst = true, true, seed%2 == 0 }
+			s.configure = func(c *Config) {
+				c.Experiment = &Experiment{NoPreVote: true, NoStickiness: true, WriteFirst: seed%2 == 0}
+			}
 			s.watch = func(n *simNode, ev Event) {
 				switch {
 				case ev.Kind == EventTrial && ev.Reason == reasonBroadcast:
@@ -181,10 +190,90 @@ func TestParseTrial(t *testing.T) {
 }
 
 func TestStartWait(t *testing.T) {
-	s := newScript(t, 3, HardState{Term: 4})
-	s.c.cfg.StartWait = time.Second
-	s.c.startElectionTimer()
+	s := newScript(t, 3, HardState{Term: 4}).experiment(Experiment{StartWait: time.Second})
+	s.h.start()
 	if d := s.c.election.deadline - s.now; d < time.Second || d > 2*time.Second {
 		t.Errorf("the first timeout is %v", d)
+	}
+}
+
+func TestNoPreVote(t *testing.T) {
+	s := newScript(t, 3, HardState{Term: 4}, 1).experiment(Experiment{NoPreVote: true})
+	s.want("before the term is durable", show(s.electionTimeout()), "")
+	s.want("role", s.c.role.kind(), Candidate)
+	s.want("sent", show(s.sync()), "vote>2 t5 i1, vote>3 t5 i1")
+	s.electionTimeout()
+	s.want("the next round", s.c.term, 6)
+}
+
+// TestNoStickiness: a node that hears a leader answers a candidate all the same, and
+// so does the leader itself.
+func TestNoStickiness(t *testing.T) {
+	vote := &Message{Type: MsgVote, From: 3, Term: 9, Index: 2, LogTerm: 2}
+	ask := &Message{Type: MsgPreVote, From: 3, Term: 9, Index: 2, LogTerm: 2}
+	follow := func(s *script) { s.step(&Message{Type: MsgHeartbeat, From: 2, Term: s.c.term}) }
+	for name, c := range map[string]struct {
+		before  func(*script)
+		m       *Message
+		without string
+		with    string
+	}{
+		"a vote, by a follower":     {follow, vote, "", "vote reply>3 t9 i0"},
+		"a vote, by a leader":       {(*script).lead, vote, "", "vote reply>3 t9 i0"},
+		"a pre-vote, by a follower": {follow, ask, "", "pre-vote reply>3 t9 i0"},
+		"a pre-vote, by a leader":   {(*script).lead, ask, "", "pre-vote reply>3 t9 i0"},
+	} {
+		for _, off := range []bool{false, true} {
+			s := newScript(t, 3, HardState{Term: 1}, 1).experiment(Experiment{NoStickiness: off})
+			c.before(s)
+			s.sync()
+			m := *c.m
+			want := c.without
+			if off {
+				want = c.with
+			}
+			sent := s.step(&m)
+			s.want(name, show(append(sent, s.sync()...)), want)
+		}
+	}
+	// What is not from a member is nobody's vote.
+	s := newScript(t, 3, HardState{Term: 1}, 1).experiment(Experiment{NoStickiness: true})
+	s.step(&Message{Type: MsgVote, From: 7, Term: 9, Index: 9, LogTerm: 8})
+	s.want("after a stranger's request", s.c.term, 1)
+}
+
+// TestWriteFirst: an append leaves when this node's own disk holds what it tells of.
+func TestWriteFirst(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		s := newScript(t, 3, HardState{Term: 1}, 1).experiment(Experiment{WriteFirst: first})
+		s.electionTimeout()
+		s.step(&Message{Type: MsgPreVoteReply, From: 2, Term: 2})
+		s.sync()
+		sent := s.step(&Message{Type: MsgVoteReply, From: 2, Term: 2})
+		s.want("leads", s.c.role.kind(), Leader)
+		appends := "append>2 t2 i1, append>3 t2 i1"
+		if !first {
+			s.want("at once", show(sent), appends)
+			continue
+		}
+		s.want("before the write", show(sent), "")
+		s.want("after the write", show(s.sync()), appends)
+		s.ack(2, 2) // its appends are no longer probes
+		s.step()
+		s.do(&propose{command: []byte("x"), done: func(any, error) {}})
+		s.step(&Message{Type: MsgHeartbeat, From: 3, Term: 7})
+		s.want("of a term that is over", show(s.sync()), "heartbeat reply>3 t7 i0")
+	}
+}
+
+// TestNoTrialsWithoutAnExperiment: a node that was not started for it takes none.
+func TestNoTrialsWithoutAnExperiment(t *testing.T) {
+	n := &Node{queue: newQueue(1)}
+	if err := n.Try(Trial{}); err == nil {
+		t.Error("a trial was taken")
+	}
+	n.cfg.Experiment = &Experiment{}
+	if err := n.Try(Trial{}); err != nil {
+		t.Error(err)
 	}
 }

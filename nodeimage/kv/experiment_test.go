@@ -43,7 +43,7 @@ func TestObey(t *testing.T) {
 	var trace, log lockedBuffer
 	s, err := Start(Config{ID: 1, Peers: map[NodeID]string{1: "127.0.0.1:0"}, DataDir: t.TempDir(), Trace: &trace,
 		ClientAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", HTTPAddr: "off", Log: slog.New(slog.NewTextHandler(&log, nil)),
-		ElectionMin: 60 * time.Millisecond, Heartbeat: 20 * time.Millisecond, NoPreVote: true, DiskMax: time.Millisecond})
+		ElectionMin: 60 * time.Millisecond, Heartbeat: 20 * time.Millisecond, Experiment: &Experiment{NoPreVote: true, DiskMax: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func (s *savedStorage) Save(b raft.Batch) error {
 // takes two.
 func TestSlowDisk(t *testing.T) {
 	under := &savedStorage{}
-	d := newSlowDisk(under, &Config{ID: 2, DiskMin: 2 * time.Millisecond, DiskMax: 4 * time.Millisecond}, 7)
+	d := newSlowDisk(under, 2, 2*time.Millisecond, 4*time.Millisecond, 7)
 	for _, c := range []struct {
 		batch  raft.Batch
 		writes int

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"squall/nodeimage/agent/protocol"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -17,7 +18,8 @@ func bentClock(t *testing.T, h host) {
 	c, _ := command(t, m)
 	ctx := t.Context()
 	self := systems.Node{ID: 1, Name: "n1", Addr: m.Addr()}
-	start, err := systems.RaftKV{}.Server(self, []systems.Node{self}, systems.Options{})
+	raftkv := catalogue.Systems()[0]
+	start, err := raftkv.Server(self, systems.Cluster{Nodes: []systems.Node{self}}, raftkv.Params().Fill(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +31,7 @@ func bentClock(t *testing.T, h host) {
 			if _, err := c.Kill(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Clock: start.Clock}); err != nil {
+			if _, err := c.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Clock: true}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -53,7 +53,6 @@ func (s *ExperimentSpec) plan() *Plan {
 // Experiment is one under way.
 type Experiment struct {
 	run     *run
-	system  systems.System
 	started bool // servers were started before
 }
 
@@ -110,9 +109,6 @@ func (x *Experiment) conduct(ctx context.Context, spec ExperimentSpec) (err erro
 	r.cancel = cancel
 	r.mu.Unlock()
 	defer r.cancelOnStop(ctx, cancel)()
-	if x.system, err = systems.Find(spec.System); err != nil {
-		return err
-	}
 	if err := r.bringUp(ctx); err != nil {
 		return cause(ctx, err)
 	}
@@ -158,18 +154,16 @@ func (x *Experiment) AwaitLeader(ctx context.Context, limit time.Duration) error
 	return ctx.Err()
 }
 
-// Restart ends the servers that run, starts every one with the settings that set
-// changes, and waits for a leader, for so long at most.
-func (x *Experiment) Restart(ctx context.Context, limit time.Duration, set func(*systems.Options)) error {
+// Starter says how to start a server, with all parameters of its system.
+type Starter func(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error)
+
+// Restart ends the servers that run, starts every one as start says, with this seed,
+// and waits for a leader, for so long at most.
+func (x *Experiment) Restart(ctx context.Context, limit time.Duration, seed uint64, start Starter) error {
 	r := x.run
-	opt, err := r.serverOptions()
-	if err != nil {
-		return err
-	}
-	set(&opt)
-	peers := r.peers()
-	err = r.nodes.each(ctx, func(_ context.Context, i int, n *node) (err error) {
-		n.start, err = x.system.Server(peers[i], peers, opt)
+	cluster := systems.Cluster{Nodes: r.peers(), Seed: seed}
+	err := r.nodes.each(ctx, func(_ context.Context, i int, n *node) (err error) {
+		n.start, err = start(cluster.Nodes[i], cluster, r.plan.Test.SystemParams)
 		return err
 	})
 	if err != nil {

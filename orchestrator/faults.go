@@ -12,6 +12,7 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -28,12 +29,12 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	if t.Schedule != "" {
 		blame = "schedule"
 	}
-	catalogue := faults.All()
-	spec, err := schedule.Parse(catalogue, t.text())
+	all := faults.All()
+	spec, err := schedule.Parse(all, t.text())
 	if err != nil {
 		return nil, &FieldError{blame, err}
 	}
-	system, err := systems.Find(t.System)
+	system, err := catalogue.FindSystem(t.System)
 	if err != nil {
 		return nil, &FieldError{"system", err}
 	}
@@ -131,18 +132,24 @@ func findable(system systems.System, variants []nemesis.Variant) []nemesis.Varia
 // SystemCannot says why a system cannot meet a need; "" when it can, or when it
 // is not the system's to meet.
 func SystemCannot(system systems.System, need nemesis.Need) string {
-	traits := system.Traits()
+	_, bends := system.(systems.ClockBender)
 	switch {
-	case need == nemesis.NeedClock && !traits.Clock:
+	case need == nemesis.NeedClock && !bends:
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
-	case need == nemesis.NeedMembership && !traits.Membership:
+	case need == nemesis.NeedMembership:
 		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
-	case need == nemesis.NeedLeader && !traits.Trace:
+	case need == nemesis.NeedLeader && !traced(system):
 		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
-	case need == nemesis.NeedCandidate && !traits.Trace:
+	case need == nemesis.NeedCandidate && !traced(system):
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}
 	return ""
+}
+
+// traced reports whether a system's servers write a trace.
+func traced(system systems.System) bool {
+	_, ok := system.(systems.Tracer)
+	return ok
 }
 
 // refusal names, for each need that is not met, the faults that have it, why it

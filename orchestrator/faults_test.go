@@ -8,17 +8,17 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
-// plain is a system that goes by the computer's clock.
+// plain is a system that can nothing beside serve.
 type plain struct{ systems.System }
 
-func (plain) Name() string           { return "plain" }
-func (plain) Traits() systems.Traits { return systems.Traits{} }
+func (plain) Name() string { return "plain" }
 
 func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
-	raftkv, err := systems.Find("raftkv")
+	raftkv, err := catalogue.FindSystem("raftkv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +43,27 @@ func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 	}
 }
 
+func TestMutantsOfAnotherProgram(t *testing.T) {
+	raftkv, err := catalogue.FindSystem("raftkv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mutantFor(raftkv, "half-quorum"); err != nil {
+		t.Errorf("on raftkv: %v", err)
+	}
+	var field *FieldError
+	if err := mutantFor(plain{raftkv}, "half-quorum"); !errors.As(err, &field) || field.Option != "mutant" || !strings.Contains(err.Error(), "half-quorum cannot be planted in plain") {
+		t.Errorf("on another program: %v", err)
+	}
+	if err := mutantFor(plain{raftkv}, ""); err != nil {
+		t.Errorf("without a bug: %v", err)
+	}
+}
+
 // TestTargetsThatNobodyCanFind: where nobody can say who leads, faults are not drawn
 // for the leader, and those that were asked for are refused by name.
 func TestTargetsThatNobodyCanFind(t *testing.T) {
-	raftkv, err := systems.Find("raftkv")
+	raftkv, err := catalogue.FindSystem("raftkv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +111,7 @@ func TestTargetsThatNobodyCanFind(t *testing.T) {
 
 // TestAReplayKnowsItsRoles: the plan of a run says who led when a fault began.
 func TestAReplayKnowsItsRoles(t *testing.T) {
-	raftkv, err := systems.Find("raftkv")
+	raftkv, err := catalogue.FindSystem("raftkv")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,13 @@ import (
 
 	"squall/internal/declare"
 	"squall/nodeimage/files"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
 // provider is a system with files.
 type provider struct {
-	systems.RaftKV
+	systems.System
 	files []files.File
 	err   error
 	arch  string // that was asked for
@@ -57,7 +58,7 @@ func TestFilesOfASystem(t *testing.T) {
 			t.Errorf("%s gets the files %q, want %q", spec.Name, got, want)
 		}
 	}
-	if none, err := takeFiles(t.Context(), systems.RaftKV{}, nil, "arm64", quietProgress{}); none != nil || err != nil {
+	if none, err := takeFiles(t.Context(), catalogue.Systems()[0], nil, "arm64", quietProgress{}); none != nil || err != nil {
 		t.Errorf("of a system without files it took %+v, %v", none, err)
 	}
 }

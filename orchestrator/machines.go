@@ -15,6 +15,7 @@ import (
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/files"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -61,7 +62,7 @@ func machineSpecs(nodes []string, t Test, set *files.Set) []MachineSpec {
 
 // connect makes the agents' clients, each with a log file of its own.
 func (r *run) connect() error {
-	system, err := systems.Find(r.plan.Test.System)
+	system, err := catalogue.FindSystem(r.plan.Test.System)
 	if err != nil {
 		return err
 	}
@@ -71,12 +72,10 @@ func (r *run) connect() error {
 		addrs[p.Name] = p.Addr
 	}
 	addrs[nemesis.Clients] = r.cluster.Machine(driverMachine).Addr()
-	opt, err := r.serverOptions()
-	if err != nil {
-		return err
-	}
+	_, bends := system.(systems.ClockBender)
+	cluster := systems.Cluster{Nodes: peers, Seed: r.plan.Test.Seed}
 	for _, p := range peers {
-		start, err := system.Server(p, peers, opt)
+		start, err := system.Server(p, cluster, r.plan.Test.SystemParams)
 		if err != nil {
 			return fmt.Errorf("prepare the server of %s: %w", p.Name, err)
 		}
@@ -84,7 +83,7 @@ func (r *run) connect() error {
 		if err != nil {
 			return err
 		}
-		n := &node{machine: r.cluster.Machine(p.Name), start: start, addrs: addrs, sink: r, log: log,
+		n := &node{machine: r.cluster.Machine(p.Name), start: start, untraced: !traced(system), bends: bends, addrs: addrs, sink: r, log: log,
 			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, begin: r.earliest, lost: r.lost}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
@@ -113,13 +112,6 @@ func (r *run) peers() []systems.Node {
 		peers = append(peers, systems.Node{ID: i + 1, Name: name, Addr: r.cluster.Machine(name).Addr()})
 	}
 	return peers
-}
-
-// serverOptions are the settings of the servers.
-func (r *run) serverOptions() (systems.Options, error) {
-	opt, err := r.plan.Test.systemOptions()
-	opt.Seed = r.plan.Test.Seed
-	return opt, err
 }
 
 func (r *run) openLog(machine string) (*boundedLog, error) {

@@ -21,9 +21,12 @@ import (
 type node struct {
 	machine Machine
 	start   systems.Start
-	addrs   map[string]netip.Addr // of every node, by name
-	sink    nodeSink
-	log     io.Writer // the server's own output
+	// untraced is true of a server that writes no trace: what it writes in its place
+	// is not read. bends is true of one whose clock can be bent.
+	untraced, bends bool
+	addrs           map[string]netip.Addr // of every node, by name
+	sink            nodeSink
+	log             io.Writer // the server's own output
 	// now is the machines' clock; nil: this computer's.
 	now func() int64
 	// begin is the earliest time of an event that the history takes, by the
@@ -81,7 +84,7 @@ func (n *node) Kill(ctx context.Context) error {
 // Start starts the server; one that runs is left alone.
 func (n *node) Start(ctx context.Context) error {
 	l := n.life.Load()
-	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Clock: n.start.Clock})
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Clock: n.bends})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}
@@ -158,7 +161,9 @@ func (n *node) stop(ctx context.Context) error {
 func (n *node) Stream(id protocol.StreamID, boot int, data []byte) {
 	switch id {
 	case protocol.StreamTrace:
-		n.trace(boot, data)
+		if !n.untraced {
+			n.trace(boot, data)
+		}
 	case protocol.StreamLog:
 		if _, err := n.log.Write(data); err != nil {
 			n.sink.broken(fmt.Errorf("keep the log of %s: %w", n.Name(), err))
@@ -217,7 +222,9 @@ func (n *node) Event(e protocol.Event) {
 	case protocol.EventResume:
 		event.Kind = history.EventResume
 	case protocol.EventSilent:
-		n.closedTrace(e)
+		if !n.untraced {
+			n.closedTrace(e)
+		}
 		return
 	case protocol.EventExit:
 		event.Kind, event.Reason = history.EventExit, n.endReason(e)

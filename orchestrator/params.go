@@ -9,7 +9,7 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads"
-	"squall/workloads/systems"
+	"squall/workloads/catalogue"
 )
 
 // callOption is a setting that names something with parameters: a system or a
@@ -62,7 +62,7 @@ func (o Option) declaration(name string) (declare.Declaration, bool) {
 
 func systemOption() Option {
 	return callOption("system", `system under test, with its parameters: "raftkv(election=150ms-300ms)" (see: squall list systems)`,
-		systems.Declarations(), func(t *Test) *string { return &t.System }, func(t *Test) *declare.Args { return &t.SystemParams })
+		catalogue.SystemDeclarations(), func(t *Test) *string { return &t.System }, func(t *Test) *declare.Args { return &t.SystemParams })
 }
 
 func workloadOption() Option {
@@ -96,19 +96,6 @@ func (t *Test) resolveParams() error {
 		*of.args = full
 	}
 	return nil
-}
-
-// systemOptions are the parameters of the system as settings of its servers.
-func (t *Test) systemOptions() (systems.Options, error) {
-	system, err := systems.Find(t.System)
-	if err != nil {
-		return systems.Options{}, err
-	}
-	opt, err := system.Options(t.SystemParams)
-	if err != nil {
-		return systems.Options{}, fmt.Errorf("the parameters of %s: %w", t.System, err)
-	}
-	return opt, nil
 }
 
 // workloadSettings are the parameters of the workload as its settings.

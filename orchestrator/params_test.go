@@ -7,20 +7,21 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"squall/internal/declare"
 	"squall/workloads"
-	"squall/workloads/systems"
+	"squall/workloads/catalogue"
 )
 
 func TestSystemsAndWorkloadsDeclareTheirParameters(t *testing.T) {
-	for _, d := range append(systems.Declarations(), workloads.Declarations()...) {
+	for _, d := range append(catalogue.SystemDeclarations(), workloads.Declarations()...) {
 		if err := d.Validate(); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, o := range olds() {
-		d := systems.Declarations()[0]
+		d := catalogue.SystemDeclarations()[0]
 		if o.of == "workload" {
 			d = workloads.Declarations()[0]
 		}
@@ -42,9 +43,11 @@ func TestParametersAreResolved(t *testing.T) {
 	if err := test.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	opt, err := test.systemOptions()
-	if err != nil || opt.Heartbeat.String() != "20ms" || opt.ElectionMin.String() != "150ms" || opt.ElectionMax.String() != "300ms" || opt.SnapshotEvery != 1000 {
-		t.Errorf("%+v, %v", opt, err)
+	if want := (declare.Args{"heartbeat": "20ms", "election": "150ms-300ms", "snapshot-every": "1000"}); !maps.Equal(test.SystemParams, want) {
+		t.Errorf("%v, want %v", test.SystemParams, want)
+	}
+	if patience := test.patience(); patience != 75*time.Millisecond {
+		t.Errorf("clients wait %v for a node, want half of an election", patience)
 	}
 	p, err := test.workloadSettings()
 	if err != nil || p.Keys != 3 || p.OpsPerKey != 300 || *p.Mix != (workloads.Mix{Read: 1, Write: 2}) || p.WithDefaults().LookBack != -1 {
@@ -61,9 +64,8 @@ func TestParametersAreResolved(t *testing.T) {
 // What the defaults were when they were settings of a test, they are as parameters.
 func TestDefaultsOfParametersAreThoseOfTheirSettings(t *testing.T) {
 	test := DefaultTest()
-	opt, err := test.systemOptions()
-	if want := (systems.Options{SnapshotEvery: 2000}).WithDefaults(); err != nil || opt != want {
-		t.Errorf("%+v, %v, want %+v", opt, err, want)
+	if want := (declare.Args{"heartbeat": "50ms", "election": "300ms-600ms", "snapshot-every": "2000"}); !maps.Equal(test.SystemParams, want) {
+		t.Errorf("%v, want %v", test.SystemParams, want)
 	}
 	p, err := test.workloadSettings()
 	want := workloads.Params{}.WithDefaults()

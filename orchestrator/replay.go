@@ -7,6 +7,7 @@ import (
 
 	"squall/nemesis"
 	"squall/nemesis/faults"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -19,15 +20,15 @@ func (p *Plan) checkReplay() error {
 		planned nemesis.Planned
 		claim   nemesis.Claim
 	}
-	catalogue := faults.All()
-	system, err := systems.Find(p.Test.System)
+	all := faults.All()
+	system, err := catalogue.FindSystem(p.Test.System)
 	if err != nil {
 		return err
 	}
 	var active []inForce
 	var choices []nemesis.Choice
 	for _, planned := range slices.SortedStableFunc(slices.Values(p.Schedule), byBegin) {
-		fault, _ := nemesis.Find(catalogue, planned.Fault) // checkSchedule has found it
+		fault, _ := nemesis.Find(all, planned.Fault) // checkSchedule has found it
 		if err := checkChoice(system, fault, planned, p.Nodes); err != nil {
 			return fmt.Errorf("fault %d cannot be replayed: %w", planned.ID, err)
 		}

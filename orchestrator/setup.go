@@ -11,7 +11,7 @@ import (
 	"squall/nemesis/faults"
 	"squall/nodeimage"
 	"squall/nodeimage/files"
-	"squall/workloads/systems"
+	"squall/workloads/catalogue"
 )
 
 // ErrStopped says that a test was stopped before it had a run directory.
@@ -43,7 +43,7 @@ func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 	if err != nil {
 		return err
 	}
-	system, err := systems.Find(t.System)
+	system, err := catalogue.FindSystem(t.System)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func prepareIn(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 	if p.binary, err = cfg.Build(ctx, arch, t.Mutant); err != nil {
 		return p, blameMutant(t, err)
 	}
-	system, err := systems.Find(t.System)
+	system, err := catalogue.FindSystem(t.System)
 	if err != nil {
 		return p, err
 	}

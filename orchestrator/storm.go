@@ -13,7 +13,9 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nemesis/faults"
+	"squall/workloads/catalogue"
 	"squall/workloads/driver"
+	"squall/workloads/systems"
 )
 
 const driverMachine = "driver"
@@ -121,23 +123,33 @@ func (r *run) startLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	servers, err := r.serverOptions()
-	if err != nil {
-		return err
-	}
 	config := driver.Config{
 		System: t.System, Workload: t.Workload, Nodes: r.peers(), Seed: t.Seed,
 		Params:  params,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
-		// Shorter than an election, so that there are reads to answer wrongly
-		// while a leader that was cut off still believes that it leads.
-		Patience: min(servers.WithDefaults().ElectionMin/2, time.Duration(t.OpTimeout)),
+		Patience: t.patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
 	}
 	if err := r.loader.configure(ctx, config); err != nil {
 		return err
 	}
 	return r.loader.await(ctx, driver.EventLoadBegin)
+}
+
+// defaultPatience is that with a system that does not tell its election timeouts.
+const defaultPatience = 150 * time.Millisecond
+
+// patience is how long a client waits for a node before it goes on with another. It is
+// shorter than an election, so that there are reads to answer wrongly while a leader
+// that was cut off still believes that it leads.
+func (t *Test) patience() time.Duration {
+	patience := defaultPatience
+	system, err := catalogue.FindSystem(t.System)
+	if timer, ok := system.(systems.ElectionTimer); ok && err == nil {
+		shortest, _ := timer.ElectionTimeout(t.SystemParams)
+		patience = shortest / 2
+	}
+	return min(patience, time.Duration(t.OpTimeout))
 }
 
 // underLoad lets the nemesis act until the time is over or the test stopped.

@@ -17,6 +17,7 @@ import (
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/workloads"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -97,7 +98,7 @@ const (
 
 // DefaultTest is the test that `squall run` runs when it is told nothing.
 func DefaultTest() Test {
-	raftkv, register := systems.RaftKV{}, workloads.Register{}
+	raftkv, register := catalogue.Systems()[0], workloads.Register{}
 	return Test{
 		System: raftkv.Name(), SystemParams: raftkv.Params().Fill(nil, nil), Nodes: 5, Time: Duration(30 * time.Second),
 		Workload: register.Name(), WorkloadParams: register.Params().Fill(nil, nil),
@@ -194,6 +195,9 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // error is a *FieldError.
 func (t *Test) Validate() error {
 	if err := t.resolveParams(); err != nil {
+		return err
+	}
+	if err := t.checkMutant(); err != nil {
 		return err
 	}
 	if err := t.checkThresholds(); err != nil {
@@ -311,6 +315,23 @@ func setMutant(t *Test, text string) error {
 	}
 	t.Mutant = text
 	return nil
+}
+
+// checkMutant refuses a bug for servers that are not squall-node.
+func (t *Test) checkMutant() error {
+	system, err := catalogue.FindSystem(t.System)
+	if err != nil {
+		return err
+	}
+	return mutantFor(system, t.Mutant)
+}
+
+func mutantFor(system systems.System, mutant string) error {
+	if _, ok := system.(systems.NodeRunner); ok || mutant == "" {
+		return nil
+	}
+	return &FieldError{"mutant", fmt.Errorf("%s cannot be planted in %s: known bugs are squall-node's, and its servers are another program; leave it out",
+		mutant, system.Name())}
 }
 
 // checkWorkers is how many keys are checked at once.

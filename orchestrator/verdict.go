@@ -6,7 +6,7 @@ import (
 
 	"squall/history/check"
 	"squall/workloads"
-	"squall/workloads/systems"
+	"squall/workloads/catalogue"
 )
 
 // Check checks the history in a run directory as its plan asks, judges its
@@ -34,11 +34,11 @@ func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (
 	if err != nil {
 		return nil, err
 	}
-	system, err := systems.Find(plan.Test.System)
+	system, err := catalogue.FindSystem(plan.Test.System)
 	if err != nil {
 		return nil, err
 	}
-	results, err := check.RunPlanned(ctx, dir, workload.Checkers(system.Traits()), check.Limits{
+	results, err := check.RunPlanned(ctx, dir, workload.Checkers(traced(system)), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),

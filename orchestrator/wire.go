@@ -68,7 +68,7 @@ func (n *node) Connect(ctx context.Context, to []string, timeout time.Duration) 
 
 // BendClock makes the server see time as b says.
 func (n *node) BendClock(ctx context.Context, b nemesis.Bend) error {
-	if !n.start.Clock {
+	if !n.bends {
 		if b == (nemesis.Bend{}) {
 			return nil // it never was bent
 		}

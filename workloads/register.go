@@ -7,7 +7,6 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/workloads/systems"
 )
 
 // Register is reads, writes and compare-and-sets on several registers at
@@ -38,9 +37,9 @@ func (Register) Functions() history.Functions { return history.RegisterFunctions
 // Checkers are linearizability, key by key, Raft's own promises where the
 // system writes a trace of them, whether the cluster came back after the storm,
 // and whether there was enough to judge.
-func (Register) Checkers(t systems.Traits) []check.Checker {
+func (Register) Checkers(traced bool) []check.Checker {
 	checkers := []check.Checker{check.Linearizable(check.RegisterModel())}
-	if t.Trace {
+	if traced {
 		checkers = append(checkers, check.Invariants()...)
 	}
 	return append(checkers, check.Crashes(), check.Recovery(), check.Activity(0))

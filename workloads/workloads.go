@@ -11,7 +11,6 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/internal/declare"
-	"squall/workloads/systems"
 )
 
 // Workload is one kind of load, with its promises.
@@ -29,8 +28,8 @@ type Workload interface {
 	// parameters that make no sense.
 	Generator(seed uint64, p Params) (Generator, error)
 	// Checkers are the checks that a history of this workload must stand, on
-	// a system of these traits.
-	Checkers(t systems.Traits) []check.Checker
+	// a system whose servers write a trace, or on one without.
+	Checkers(traced bool) []check.Checker
 }
 
 // Intent is an operation that a client is to run.

@@ -15,7 +15,7 @@ import (
 	"squall/nodeimage/mutants"
 	"squall/orchestrator"
 	"squall/workloads"
-	"squall/workloads/systems"
+	"squall/workloads/catalogue"
 )
 
 // listing is one line of a list, and one object of its JSON.
@@ -61,22 +61,22 @@ find out, it starts a machine and asks it.`,
 	return cmd
 }
 
-// catalogue is one of the lists: of items that take parameters, or of others.
-type catalogue struct {
+// itemList is one of the lists: of items that take parameters, or of others.
+type itemList struct {
 	name     string
 	items    func() []listing
 	declared []declare.Declaration
 }
 
-func catalogues() []catalogue {
-	return []catalogue{
-		{name: "systems", declared: systems.Declarations()}, {name: "workloads", declared: workloads.Declarations()},
+func itemLists() []itemList {
+	return []itemList{
+		{name: "systems", declared: catalogue.SystemDeclarations()}, {name: "workloads", declared: workloads.Declarations()},
 		{name: "mixes", items: listMixes}, {name: "mutants", items: listMutants},
 	}
 }
 
 // json is what the list is as JSON.
-func (c catalogue) json() any {
+func (c itemList) json() any {
 	if c.declared == nil {
 		return c.items()
 	}
@@ -88,7 +88,7 @@ func (c catalogue) json() any {
 }
 
 // print prints the list for people, parameters included.
-func (c catalogue) print(w io.Writer) {
+func (c itemList) print(w io.Writer) {
 	if c.declared == nil {
 		printListing(w, c.items())
 		return
@@ -105,12 +105,12 @@ func (a *app) listAll(out string, asJSON bool) error {
 	}
 	if asJSON {
 		all := map[string]any{"runs": runs, "faults": describeFaults()}
-		for _, c := range catalogues() {
+		for _, c := range itemLists() {
 			all[c.name] = c.json()
 		}
 		return printJSON(a.out, all)
 	}
-	for _, c := range catalogues() {
+	for _, c := range itemLists() {
 		plain.Fprintf(a.out, "%s:\n", c.name)
 		c.print(a.out)
 		fmt.Fprintln(a.out)
@@ -138,7 +138,7 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 		}
 		return nil
 	}
-	for _, c := range catalogues() {
+	for _, c := range itemLists() {
 		if c.name == what {
 			if asJSON {
 				return printJSON(a.out, c.json())

@@ -13,7 +13,7 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/orchestrator"
-	"squall/workloads/systems"
+	"squall/workloads/catalogue"
 )
 
 // faultListing is one fault of the catalogue, and one object of its JSON.
@@ -66,7 +66,7 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 	if err := option.Set(&test, systemName); err != nil {
 		return usageError(err)
 	}
-	system, err := systems.Find(test.System)
+	system, err := catalogue.FindSystem(test.System)
 	if err != nil {
 		return usageError(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"squall/history/elections"
 	"squall/internal/declare"
 	"squall/orchestrator"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -48,18 +49,17 @@ type Settings struct {
 
 // Validate says which settings cannot work.
 func (e *Settings) Validate() error {
-	system, err := systems.Find(e.System)
+	system, err := catalogue.FindSystem(e.System)
 	if err != nil {
 		return err
 	}
-	traits := system.Traits()
+	_, traced := system.(systems.Tracer)
+	_, takes := system.(systems.TrialTaker)
 	switch {
-	case !traits.Trace:
+	case !traced:
 		return fmt.Errorf("system %s writes no trace: nothing would tell when a leader was elected", e.System)
-	case !traits.Trials && !e.Plain:
-		return fmt.Errorf("system %s takes no trials: --plain kills its leaders from outside", e.System)
-	case e.Plain && (e.Broadcast > 0 || e.Disk != nil) && !traits.Trials:
-		return fmt.Errorf("system %s takes no trials, so a broadcast cannot be measured: leave out --broadcast and --disk", e.System)
+	case !takes:
+		return fmt.Errorf("system %s takes no trials of elections: its timeouts cannot be varied, nor its leaders be told to crash", e.System)
 	case e.Trials < 1 || e.Trials > 100_000:
 		return fmt.Errorf("trials is %d; from 1 to 100000 are possible", e.Trials)
 	case e.Nodes < 3 || e.Nodes > 9 || e.Nodes%2 == 0:
@@ -79,7 +79,7 @@ func (e *Settings) Validate() error {
 // SetSystem reads a system with its parameters. Those that the ranges decide are
 // refused.
 func (e *Settings) SetSystem(text string) error {
-	d, given, err := declare.Choose(systems.Declarations(), text)
+	d, given, err := declare.Choose(catalogue.SystemDeclarations(), text)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ const (
 // that has to wait for a disk, and with a delay that is always the same, servers
 // of nearly the same timeout would split the vote for ever.
 func (x *experiment) tuneLinks(ctx context.Context) error {
-	if !x.traits.Trials || x.what.Plain && x.what.Broadcast == 0 {
+	if x.what.Plain && x.what.Broadcast == 0 {
 		return nil
 	}
 	x.progress.Phase("measuring broadcasts")

@@ -11,8 +11,10 @@ import (
 
 	"squall/history"
 	"squall/history/elections"
+	"squall/internal/declare"
 	"squall/nemesis"
 	"squall/orchestrator"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -30,7 +32,7 @@ type experiment struct {
 	*orchestrator.Experiment // from conduct on
 	what                     Settings
 	progress                 Progress
-	traits                   systems.Traits
+	system                   systems.TrialTaker
 	watch                    *watch
 	rng                      *rand.Rand
 	links                    *nemesis.LinkLayers
@@ -58,11 +60,14 @@ func (x *experiment) save(dir string, stopped bool) error {
 func (x *experiment) conduct(ctx context.Context, running *orchestrator.Experiment) error {
 	x.Experiment, x.links = running, nemesis.NewLinkLayers(running.Cluster())
 	x.record.Runtime = running.Runtime()
-	system, err := systems.Find(x.what.System)
+	system, err := catalogue.FindSystem(x.what.System)
 	if err != nil {
 		return err
 	}
-	x.traits = system.Traits()
+	var ok bool
+	if x.system, ok = system.(systems.TrialTaker); !ok { // Validate refused it
+		return fmt.Errorf("system %s takes no trials of elections", x.what.System)
+	}
 	if err := x.tuneLinks(ctx); err != nil {
 		return err
 	}
@@ -80,16 +85,13 @@ func (x *experiment) conduct(ctx context.Context, running *orchestrator.Experime
 // restart starts every server anew, with the timeouts of a range and on such a
 // disk, and waits for a leader.
 func (x *experiment) restart(ctx context.Context, r elections.Range, disk *elections.Spread) error {
-	return x.Restart(ctx, x.what.Limit, func(opt *systems.Options) {
-		opt.Heartbeat, opt.ElectionMin, opt.ElectionMax = r.Heartbeat.Duration(), r.Min.Duration(), r.Max.Duration()
-		opt.Seed = x.rng.Uint64() >> 1
-		if !x.traits.Trials {
-			return
-		}
-		opt.Trials = &systems.TrialOptions{PreVote: x.what.PreVote, StartWait: startWait}
-		if disk != nil {
-			opt.Trials.DiskMin, opt.Trials.DiskMax = disk.Min.Duration(), disk.Max.Duration()
-		}
+	t := systems.Trials{Heartbeat: r.Heartbeat.Duration(), ElectionMin: r.Min.Duration(), ElectionMax: r.Max.Duration(),
+		PreVote: x.what.PreVote, StartWait: startWait}
+	if disk != nil {
+		t.DiskMin, t.DiskMax = disk.Min.Duration(), disk.Max.Duration()
+	}
+	return x.Restart(ctx, x.what.Limit, x.rng.Uint64()>>1, func(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
+		return x.system.TrialServer(node, cluster, a, t)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"squall/history"
 	"squall/nodeimage/kv"
 	"squall/workloads/systems"
+	"squall/workloads/systems/raftkv"
 )
 
 // instant is a system that answers at once.
@@ -115,7 +116,7 @@ func BenchmarkDriverTCP(b *testing.B) {
 		for i := range cfg.Nodes {
 			cfg.Nodes[i].Addr, cfg.Nodes[i].Port = addr.Addr(), addr.Port()
 		}
-		b.Run(name, func(b *testing.B) { benchmark(b, systems.RaftKV{}, cfg) })
+		b.Run(name, func(b *testing.B) { benchmark(b, raftkv.System{}, cfg) })
 	}
 }
 

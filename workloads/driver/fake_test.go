@@ -77,12 +77,8 @@ func (f *fake) set(node string, m mode) {
 
 func (f *fake) Name() string           { return "fake" }
 func (f *fake) Describe() string       { return "" }
-func (f *fake) Traits() systems.Traits { return systems.Traits{} }
 func (f *fake) Params() declare.Params { return nil }
-func (f *fake) Options(declare.Args) (systems.Options, error) {
-	return systems.Options{}, nil
-}
-func (f *fake) Server(systems.Node, []systems.Node, systems.Options) (systems.Start, error) {
+func (f *fake) Server(systems.Node, systems.Cluster, declare.Args) (systems.Start, error) {
 	return systems.Start{}, nil
 }
 

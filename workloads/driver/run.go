@@ -32,6 +32,7 @@ import (
 
 	"squall/history"
 	"squall/workloads"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -71,7 +72,7 @@ const maxLine = 4 << 20
 // The goroutine that reads Commands ends when they do, which may be later.
 func Run(ctx context.Context, s Streams, cat Catalogue) error {
 	if cat.System == nil {
-		cat.System = systems.Find
+		cat.System = catalogue.FindSystem
 	}
 	if cat.Workload == nil {
 		cat.Workload = workloads.Find

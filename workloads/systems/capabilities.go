@@ -1,0 +1,77 @@
+package systems
+
+import (
+	"context"
+	"time"
+
+	"squall/internal/declare"
+	"squall/nodeimage/files"
+)
+
+// ParamChecker is a System with parameters that do not all go together.
+type ParamChecker interface {
+	// CheckParams refuses values that are each in order and cannot be together. The
+	// error is a *declare.Error.
+	CheckParams(a declare.Args) error
+}
+
+// FileProvider is a System whose servers need files in their machines, such as the
+// server's program. A System that is none needs squall-node alone.
+type FileProvider interface {
+	// Files are what the machine of every server holds, for this processor (by
+	// Go's names) and with values of all of the system's parameters. It is asked
+	// before each test, and makes nothing. An *files.Error says that the choice of
+	// the system is to blame.
+	Files(ctx context.Context, arch string, a declare.Args) ([]files.File, error)
+}
+
+// Tracer is a System whose servers write Raft trace events (docs/trace.md) to file
+// descriptor 3. Without it nothing is known of terms and elections, and Raft's own
+// guarantees are not checked; what other servers write to that descriptor is not read.
+type Tracer interface {
+	WritesTrace()
+}
+
+// ClockBender is a System whose servers go by a clock that squall can bend: they take
+// the line to it that the agent gives them (docs/clock-bending.md).
+type ClockBender interface {
+	BendsClock()
+}
+
+// NodeRunner is a System whose servers are squall-node itself, so that a bug planted
+// in it (--mutant) is one of theirs.
+type NodeRunner interface {
+	RunsSquallNode()
+}
+
+// ElectionTimer is a System that says how long its servers do without a leader before
+// they elect one. Clients wait for less than that before they go on to another node.
+type ElectionTimer interface {
+	// ElectionTimeout is from the shortest to the longest timeout, with values of all
+	// parameters.
+	ElectionTimeout(a declare.Args) (shortest, longest time.Duration)
+}
+
+// TrialTaker is a System whose servers take the trials of an experiment on elections:
+// lines on their standard input by which a leader holds entries back from some
+// followers, broadcasts, and crashes at a given moment after.
+type TrialTaker interface {
+	// TrialServer is Server for such an experiment. Timeouts are those of the trials,
+	// whatever the parameters say.
+	TrialServer(node Node, cluster Cluster, a declare.Args, t Trials) (Start, error)
+}
+
+// Trials are settings of a server in an experiment on elections.
+type Trials struct {
+	Heartbeat   time.Duration // between two heartbeats of a leader
+	ElectionMin time.Duration // least election timeout
+	ElectionMax time.Duration // greatest election timeout
+	// PreVote lets a node ask first whether it could win, and refuse votes
+	// against a leader that it still hears.
+	PreVote bool
+	// StartWait is how long a node that was started waits for a leader, at least.
+	StartWait time.Duration
+	// DiskMin and DiskMax are what a write to the disk takes beside its own
+	// time; both 0: nothing.
+	DiskMin, DiskMax time.Duration
+}

@@ -1,0 +1,101 @@
+// Package raftkv is squall's own replicated key-value server, in nodeimage/kv, as a
+// system under test.
+package raftkv
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"syscall"
+
+	"squall/history"
+	"squall/nodeimage/kv"
+	"squall/workloads/systems"
+)
+
+// System is squall's own server. Its servers are squall-node, write every Raft trace
+// event, go by a clock that can be bent, and take trials.
+type System struct{}
+
+var (
+	_ systems.System        = System{}
+	_ systems.ParamChecker  = System{}
+	_ systems.Tracer        = System{}
+	_ systems.ClockBender   = System{}
+	_ systems.NodeRunner    = System{}
+	_ systems.ElectionTimer = System{}
+	_ systems.TrialTaker    = System{}
+)
+
+// Name is "raftkv".
+func (System) Name() string { return "raftkv" }
+
+// Describe is one line for people.
+func (System) Describe() string {
+	return "squall's own key-value server on its own Raft: ReadIndex reads, write-ahead log, snapshots"
+}
+
+// WritesTrace marks a systems.Tracer.
+func (System) WritesTrace() {}
+
+// BendsClock marks a systems.ClockBender.
+func (System) BendsClock() {}
+
+// RunsSquallNode marks a systems.NodeRunner.
+func (System) RunsSquallNode() {}
+
+// Dial connects to one node.
+func (System) Dial(ctx context.Context, node systems.Node) (systems.Client, error) {
+	port := node.Port
+	if port == 0 {
+		port = kv.DefaultClientPort
+	}
+	c, err := kv.Dial(ctx, netip.AddrPortFrom(node.Addr, port).String())
+	if err != nil {
+		var errno syscall.Errno
+		if errors.As(err, &errno) {
+			err = errno // "connection refused": the history names the node already
+		}
+		return nil, &systems.Error{Certain: true, Lost: true, Err: err}
+	}
+	return client{c}, nil
+}
+
+// client is the server's own client, by the names of this package.
+type client struct{ kv *kv.Client }
+
+func (c client) Read(ctx context.Context, key string) (history.Value, error) {
+	data, found, err := c.kv.Get(ctx, key)
+	return history.Value{Data: data, Present: found}, errorOf(err)
+}
+
+func (c client) Write(ctx context.Context, key string, value history.Value) error {
+	if !value.Present {
+		return c.Delete(ctx, key)
+	}
+	return errorOf(c.kv.Put(ctx, key, value.Data))
+}
+
+func (c client) CAS(ctx context.Context, key string, expect, value history.Value) (bool, history.Value, error) {
+	if !value.Present {
+		return false, history.None, &systems.Error{Certain: true, Err: errors.New("raftkv has no compare-and-delete")}
+	}
+	swapped, found, err := c.kv.CAS(ctx, key, kv.Value(expect), value.Data)
+	return swapped, history.Value(found), errorOf(err)
+}
+
+func (c client) Delete(ctx context.Context, key string) error {
+	return errorOf(c.kv.Delete(ctx, key))
+}
+
+func (c client) Close() error { return c.kv.Close() }
+
+// errorOf says in this package's terms what an error of the client means.
+func errorOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *kv.Error
+	lost := errors.As(err, &e) && (e.Code == kv.CodeConnLost || e.Code == kv.CodeNotSent)
+	return &systems.Error{Certain: kv.Certain(err), Lost: lost, Err: err}
+}

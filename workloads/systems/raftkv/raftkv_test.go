@@ -1,0 +1,235 @@
+package raftkv
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"squall/history"
+	"squall/internal/declare"
+	"squall/internal/machinetest"
+	"squall/workloads/systems"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+
+func cluster(seed uint64) systems.Cluster {
+	return systems.Cluster{Seed: seed, Nodes: []systems.Node{
+		{ID: 1, Name: "n1", Addr: netip.MustParseAddr("198.18.0.11")},
+		{ID: 2, Name: "n2", Addr: netip.MustParseAddr("198.18.0.12")},
+	}}
+}
+
+// args are the parameters, with these values of some.
+func args(given declare.Args) declare.Args { return System{}.Params().Fill(given, nil) }
+
+func TestServer(t *testing.T) {
+	start, err := System{}.Server(cluster(40).Nodes[1], cluster(40), args(declare.Args{"snapshot-every": "1000"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "/squall-node kv -id 2 -peers 1=198.18.0.11,2=198.18.0.12 -data /data -trace-fd 3 " +
+		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -seed 42"
+	if got := strings.Join(start.Argv, " "); got != want {
+		t.Errorf("argv\n%s, want\n%s", got, want)
+	}
+	if start, err = (System{}).Server(cluster(0).Nodes[0], cluster(0), args(nil)); err != nil || slices.Contains(start.Argv, "-seed") {
+		t.Errorf("argv %q, %v", start.Argv, err)
+	}
+	if _, err := (System{}).Server(systems.Node{ID: 9, Name: "n9"}, cluster(0), args(nil)); err == nil {
+		t.Error("a node outside the cluster was started")
+	}
+}
+
+// Trials have timeouts of their own, even such as no parameters could be.
+func TestTrialServer(t *testing.T) {
+	trials := systems.Trials{Heartbeat: 75 * time.Millisecond, ElectionMin: 150 * time.Millisecond, ElectionMax: 150 * time.Millisecond,
+		StartWait: time.Second, DiskMin: time.Millisecond, DiskMax: 3 * time.Millisecond}
+	start, err := System{}.TrialServer(cluster(7).Nodes[0], cluster(7), args(nil), trials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -seed 8 " +
+		"-trials -start-wait 1s -pre-vote=false -sticky-leader=false -disk-min 1ms -disk-max 3ms"
+	if got := strings.Join(start.Argv, " "); !strings.HasSuffix(got, want) {
+		t.Errorf("argv\n%s, want at its end\n%s", got, want)
+	}
+	for want, bad := range map[string]systems.Trials{
+		"longer than the heartbeat": {Heartbeat: time.Second, ElectionMin: time.Second, ElectionMax: time.Second},
+		"below the least":           {Heartbeat: 1, ElectionMin: time.Second, ElectionMax: time.Millisecond},
+		"must be above zero":        {ElectionMin: time.Second, ElectionMax: time.Second},
+	} {
+		if _, err := (System{}).TrialServer(cluster(7).Nodes[0], cluster(7), args(nil), bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want %q", bad, err, want)
+		}
+	}
+}
+
+func TestParamsThatDoNotGoTogether(t *testing.T) {
+	for param, given := range map[string]declare.Args{
+		"":          {"heartbeat": "75ms", "election": "150ms-300ms"},
+		"heartbeat": {"heartbeat": "80ms", "election": "150ms-300ms"},
+		"election":  {"election": "300ms-300ms"},
+	} {
+		err := System{}.CheckParams(args(given))
+		var bad *declare.Error
+		if (err == nil) != (param == "") || err != nil && (!errors.As(err, &bad) || bad.Param != param) {
+			t.Errorf("%v: %v, want %q to blame", given, err, param)
+		}
+	}
+	if shortest, longest := (System{}).ElectionTimeout(args(nil)); shortest != 300*time.Millisecond || longest != 600*time.Millisecond {
+		t.Errorf("election timeouts from %v to %v", shortest, longest)
+	}
+}
+
+// scripted is a server that answers each request by its key: the body of the
+// answer, or "" to break the connection, or "-" to say nothing.
+func scripted(t *testing.T, answers map[string]string) systems.Node {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if err := serveScript(conn, answers); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			t.Log("scripted server:", err)
+		}
+	}()
+	t.Cleanup(func() { ln.Close(); <-served })
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	return systems.Node{ID: 1, Name: "n1", Addr: addr.Addr(), Port: addr.Port()}
+}
+
+// sum is the checksum of the protocol that nodeimage/kv documents.
+func sum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+func serveScript(conn net.Conn, answers map[string]string) error {
+	r := bufio.NewReader(conn)
+	hello := make([]byte, 12)
+	if _, err := io.ReadFull(r, hello); err != nil {
+		return err
+	}
+	if _, err := conn.Write(hello); err != nil { // same letters and version, 0: welcome
+		return err
+	}
+	for {
+		head := make([]byte, 20) // length, id, the body's checksum, the header's own
+		if _, err := io.ReadFull(r, head); err != nil {
+			return err
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head))
+		if _, err := io.ReadFull(r, body); err != nil {
+			return err
+		}
+		if sum(body) != binary.BigEndian.Uint32(head[12:]) || sum(head[:16]) != binary.BigEndian.Uint32(head[16:]) {
+			return fmt.Errorf("wrong checksums: % x, % x", head, body)
+		}
+		key := string(body[2 : 2+int(body[1])]) // short keys only
+		answer, ok := answers[key]
+		switch {
+		case !ok:
+			return fmt.Errorf("no answer for %q", key)
+		case answer == "":
+			return nil
+		case answer == "-":
+			continue
+		}
+		out := binary.BigEndian.AppendUint32(nil, uint32(len(answer)))
+		out = binary.BigEndian.AppendUint32(append(out, head[4:12]...), sum([]byte(answer)))
+		out = binary.BigEndian.AppendUint32(out, sum(out))
+		if _, err := conn.Write(append(out, answer...)); err != nil {
+			return err
+		}
+	}
+}
+
+// The answers of the protocol that nodeimage/kv documents.
+const (
+	answerNone    = "\x01\x00"
+	answerSeven   = "\x01\x017"
+	answerFound8  = "\x02\x018"
+	answerFailed  = "\x03\x02no leader"
+	answerUnknown = "\x04\x08timeout"
+)
+
+func TestClient(t *testing.T) {
+	node := scripted(t, map[string]string{
+		"none": answerNone, "seven": answerSeven, "eight": answerFound8,
+		"failed": answerFailed, "unknown": answerUnknown, "silent": "-", "break": "",
+	})
+	ctx := context.Background()
+	c, err := System{}.Dial(ctx, node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	some := history.Some
+	if v, err := c.Read(ctx, "none"); v != history.None || err != nil {
+		t.Errorf("read of an absent key: %+v, %v", v, err)
+	}
+	if v, err := c.Read(ctx, "seven"); v != some("7") || err != nil {
+		t.Errorf("read: %+v, %v", v, err)
+	}
+	if err := c.Write(ctx, "none", some("1")); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	if err := c.Delete(ctx, "none"); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if swapped, _, err := c.CAS(ctx, "none", history.None, some("1")); !swapped || err != nil {
+		t.Errorf("cas: %v, %v", swapped, err)
+	}
+	if swapped, found, err := c.CAS(ctx, "eight", some("7"), some("9")); swapped || found != some("8") || err != nil {
+		t.Errorf("cas that finds another value: %v, %+v, %v", swapped, found, err)
+	}
+	if _, _, err := c.CAS(ctx, "eight", some("7"), history.None); !systems.Certain(err) {
+		t.Errorf("compare-and-delete: %v", err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	checkError(t, "refused", c.Write(ctx, "failed", some("1")), true, false)
+	checkError(t, "unknown", c.Write(ctx, "unknown", some("1")), false, false)
+	checkError(t, "out of time", c.Write(soon, "silent", some("1")), false, false)
+	checkError(t, "broken", c.Write(ctx, "break", some("1")), false, true)
+	checkError(t, "after it broke", c.Write(ctx, "none", some("1")), true, true)
+}
+
+func checkError(t *testing.T, what string, err error, certain, lost bool) {
+	t.Helper()
+	if err == nil || systems.Certain(err) != certain || systems.Lost(err) != lost {
+		t.Errorf("%s: %v, certain %v, lost %v; want certain %v, lost %v", what, err, systems.Certain(err), systems.Lost(err), certain, lost)
+	}
+}
+
+func TestDialRefused(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().(*net.TCPAddr).AddrPort()
+	ln.Close()
+	_, err = System{}.Dial(context.Background(), systems.Node{Name: "n1", Addr: addr.Addr(), Port: addr.Port()})
+	checkError(t, "refused", err, true, true)
+	if err.Error() != "connection refused" {
+		t.Errorf("error %q", err)
+	}
+}

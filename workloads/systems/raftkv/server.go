@@ -1,0 +1,117 @@
+package raftkv
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"squall/internal/declare"
+	"squall/workloads/systems"
+)
+
+// Params are the parameters of a server.
+func (System) Params() declare.Params {
+	return declare.Params{
+		{Name: "heartbeat", Kind: declare.Duration, Default: "50ms", Min: "1ms", Max: "10s",
+			Doc: "the leader's heartbeat interval; at most half of the shortest election timeout"},
+		{Name: "election", Kind: declare.Range, Default: "300ms-600ms", Min: "5ms", Max: "1m",
+			Doc: "election timeouts: each is drawn from this range"},
+		{Name: "snapshot-every", Kind: declare.Count, Default: "2000", Min: "10", Max: "2147483647", Unit: "log entries",
+			Doc: "log entries between two snapshots"},
+	}
+}
+
+// CheckParams refuses timeouts that do not go together.
+func (System) CheckParams(a declare.Args) error {
+	shortest, longest := a.Range("election")
+	switch heartbeat := a.Duration("heartbeat"); {
+	case shortest >= longest:
+		return &declare.Error{Param: "election", Err: fmt.Errorf(
+			"election: the longest timeout must be greater than the shortest, which is %v, or two nodes stand for election at the same moment again and again", shortest)}
+	case 2*heartbeat > shortest:
+		return &declare.Error{Param: "heartbeat", Err: fmt.Errorf(
+			"heartbeat must be at most half of the shortest election timeout, which is %v; it is %v", shortest, heartbeat)}
+	}
+	return nil
+}
+
+// ElectionTimeout is the parameter of that name.
+func (System) ElectionTimeout(a declare.Args) (shortest, longest time.Duration) {
+	return a.Range("election")
+}
+
+// timeouts are those of a server.
+type timeouts struct{ heartbeat, shortest, longest time.Duration }
+
+// validate refuses what no server can have.
+func (t timeouts) validate() error {
+	switch {
+	case t.heartbeat <= 0:
+		return fmt.Errorf("heartbeat %v must be above zero", t.heartbeat)
+	case t.shortest <= t.heartbeat:
+		return fmt.Errorf("election timeout %v must be longer than the heartbeat %v, "+
+			"or every pause between two heartbeats starts an election", t.shortest, t.heartbeat)
+	case t.longest < t.shortest:
+		return fmt.Errorf("greatest election timeout %v is below the least, %v", t.longest, t.shortest)
+	}
+	return nil
+}
+
+// traceFD is where the agent hands the server the pipe for its trace.
+const traceFD = 3
+
+// Server says how to start a node.
+func (System) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
+	t := timeouts{heartbeat: a.Duration("heartbeat")}
+	t.shortest, t.longest = a.Range("election")
+	return server(node, cluster, a, t)
+}
+
+// TrialServer says how to start a node that takes trials of elections.
+func (System) TrialServer(node systems.Node, cluster systems.Cluster, a declare.Args, t systems.Trials) (systems.Start, error) {
+	start, err := server(node, cluster, a, timeouts{t.Heartbeat, t.ElectionMin, t.ElectionMax})
+	if err != nil {
+		return start, err
+	}
+	start.Argv = append(start.Argv, "-trials", "-start-wait", t.StartWait.String(),
+		fmt.Sprintf("-pre-vote=%v", t.PreVote), fmt.Sprintf("-sticky-leader=%v", t.PreVote))
+	if t.DiskMax > 0 {
+		start.Argv = append(start.Argv, "-disk-min", t.DiskMin.String(), "-disk-max", t.DiskMax.String())
+	}
+	return start, nil
+}
+
+func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeouts) (systems.Start, error) {
+	if err := t.validate(); err != nil {
+		return systems.Start{}, fmt.Errorf("timeouts of %s: %w", node.Name, err)
+	}
+	peers := make([]string, 0, len(cluster.Nodes))
+	member := false
+	for _, n := range cluster.Nodes {
+		peers = append(peers, fmt.Sprintf("%d=%s", n.ID, n.Addr))
+		member = member || n.ID == node.ID
+	}
+	if !member {
+		return systems.Start{}, fmt.Errorf("start %s: id %d is not one of the cluster's", node.Name, node.ID)
+	}
+	every := a.Int("snapshot-every")
+	argv := []string{
+		"/squall-node", "kv",
+		"-id", strconv.Itoa(node.ID),
+		"-peers", strings.Join(peers, ","),
+		"-data", "/data",
+		"-trace-fd", strconv.Itoa(traceFD),
+		"-heartbeat", t.heartbeat.String(),
+		"-election-min", t.shortest.String(),
+		"-election-max", t.longest.String(),
+		// Few entries stay behind a snapshot, so that a node which was away for
+		// a while must have one installed.
+		"-snapshot-every", strconv.Itoa(every), "-snapshot-keep", strconv.Itoa(every / 4),
+	}
+	if cluster.Seed != 0 {
+		// Nodes of one seed would stand for election all at the same moments.
+		argv = append(argv, "-seed", strconv.FormatUint(max(1, cluster.Seed+uint64(node.ID)), 10))
+	}
+	return systems.Start{Argv: argv}, nil
+}

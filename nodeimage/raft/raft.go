@@ -1,8 +1,3 @@
-// Package raft is a Raft consensus library in which everything that happens
-// to a node is a typed task on one blocking queue, taken by one event loop.
-//
-// Time, randomness, transport and storage come from outside, so the same core
-// runs in real time and in the virtual time of tests.
 package raft
 
 import (

@@ -3,9 +3,6 @@ package raft
 import (
 	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/token"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -68,25 +65,4 @@ func TestOnePlaceChangesTheRole(t *testing.T) {
 	if got := strings.Join(where, ", "); got != "core.go newCore, core.go become" {
 		t.Errorf("the role is assigned in: %s", got)
 	}
-}
-
-// sources are the package's files without the tests, by name.
-func sources(t *testing.T) map[string]*ast.File {
-	t.Helper()
-	files := map[string]*ast.File{}
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = file
-	}
-	return files
 }

@@ -13,6 +13,9 @@ type explanation struct {
 	beside   []*history.Op // operations that explain it and are not in the witness
 }
 
+// none reports whether nothing is explained.
+func (e explanation) none() bool { return e.sentence == "" }
+
 // suspect is the operation whose answer nothing explains, and what it found.
 type suspect struct {
 	op    *history.Op

@@ -108,7 +108,7 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) 
 	}
 	if witness.part != nil {
 		if at, taken := witness.part.begins(); taken {
-			res.Start = startText(witness.part.held(shown.ops, f.end), f.seconds(at))
+			res.Start = witness.part.startText(shown.ops, f.seconds(at), f.end)
 			res.Summary += ", " + res.Start
 		}
 	}

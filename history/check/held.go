@@ -12,9 +12,9 @@ import (
 // heldMost is how many values are named; more tell nobody anything.
 const heldMost = 4
 
-// held implements part.
-func (r *register) held(ops []*history.Op, deadline time.Time) []string {
-	return showValues(heldAt(ops, r.start.at, deadline))
+// startText implements part.
+func (r *register) startText(ops []*history.Op, seconds float64, deadline time.Time) string {
+	return startText(showValues(heldAt(ops, r.start.at, deadline)), seconds)
 }
 
 // showValues gives values of a register for people.
@@ -125,15 +125,20 @@ func (l *latestShown) other(v history.Value) int64 {
 	return l[0].call
 }
 
-// startText tells what an object holds where a witness begins in the middle:
+// startText tells what a register holds where a witness begins in the middle:
 // "it held 3 or 5 at 7.512 s", "whatever it held at 7.512 s".
 func startText(names []string, seconds float64) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("whatever it held at %.3f s", seconds)
 	}
-	text := names[0]
-	if last := len(names) - 1; last > 0 {
-		text = strings.Join(names[:last], ", ") + " or " + names[last]
+	return fmt.Sprintf("it held %s at %.3f s", either(names), seconds)
+}
+
+// either joins what there may be: "3", "3 or 5", "3, 4 or 5".
+func either(names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
 	}
-	return fmt.Sprintf("it held %s at %.3f s", text, seconds)
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

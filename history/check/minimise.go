@@ -191,17 +191,23 @@ func (m *minimiser) over() bool {
 }
 
 // illegal says whether operations are illegal, for certain.
-func (m *minimiser) illegal(o decidable) bool {
+func (m *minimiser) illegal(o decidable) bool { return m.ask(o) == illegal }
+
+// ask decides about operations, unless nothing more may be tried.
+func (m *minimiser) ask(o decidable) answer {
 	if m.over() {
-		return false
+		return undecided
 	}
 	m.checks++
 	deadline := time.Now().Add(minimiseCheckTime)
 	if deadline.After(m.end) {
 		deadline = m.end
 	}
-	return o.decide(m.judge, deadline).answer == illegal
+	return o.decide(m.judge, deadline).answer
 }
+
+// legal says whether operations are linearizable, for certain.
+func (m *minimiser) legal(o decidable) bool { return m.ask(o) == legal }
 
 // prefix is what was known at a moment: later calls are not there, and what was
 // under way has an unknown outcome.

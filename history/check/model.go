@@ -47,9 +47,9 @@ type part interface {
 	showState(state any) string
 	// begins is the moment at which a part begins that does not begin with its object.
 	begins() (at int64, inTheMiddle bool)
-	// held names what the object may have held at that moment; none when that is
-	// not known, or much. ops are all operations of the object.
-	held(ops []*history.Op, deadline time.Time) []string
+	// startText tells what the object may have been or held at that moment: "it held 3
+	// or 5 at 7.512 s". ops are all operations of the object.
+	startText(ops []*history.Op, seconds float64, deadline time.Time) string
 }
 
 // shown is an input of porcupine's that knows its operation.
@@ -57,7 +57,7 @@ type shown interface{ operation() *history.Op }
 
 // Models are all models, in the order in which they are listed.
 func Models() []Model {
-	return []Model{RegisterModel()}
+	return []Model{RegisterModel(), SetModel(), LockModel(), CounterModel()}
 }
 
 // FindModel is the model of that name.

@@ -74,6 +74,12 @@ func (j *judge) firstByHalving(r *register, deadline time.Time) (at int64, exact
 			returns = append(returns, r.steps[i].ret)
 		}
 	}
+	return halve(returns, deadline, func(at int64, until time.Time) answer { return j.decide(r.with(prefix(r.steps, at)), until).answer })
+}
+
+// halve finds the first of some moments up to which decide says illegal, when it does so
+// of the last one.
+func halve(returns []int64, deadline time.Time, decide func(at int64, until time.Time) answer) (at int64, exact bool) {
 	slices.Sort(returns)
 	returns = slices.Compact(returns)
 	lo, hi := 0, len(returns)-1
@@ -85,7 +91,7 @@ func (j *judge) firstByHalving(r *register, deadline time.Time) (at int64, exact
 		// Each gets half of what is left: an earlier moment is worth less than
 		// having one at all.
 		until := time.Now().Add(time.Until(deadline) / 2)
-		switch j.decide(r.with(prefix(r.steps, returns[mid])), until).answer {
+		switch decide(returns[mid], until) {
 		case illegal:
 			hi = mid
 		case undecided:

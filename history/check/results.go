@@ -80,6 +80,15 @@ const (
 	KindStaleCAS     Kind = "compare-and-set on an old value"
 )
 
+// The kinds of violations of any model: one operation went wrong, and all the rest fits.
+const (
+	KindFailedEffect Kind = "failed operation took effect"
+	KindLost         Kind = "lost operation"               // it was acknowledged, and took no effect
+	KindTwice        Kind = "operation took effect twice"  // once by itself, and once more
+	KindEarly        Kind = "effect before its operation"  // it was called only later
+	KindNoOrder      Kind = "answers that fit in no order" // and no single operation explains it
+)
+
 // Results is results.json.
 type Results struct {
 	SchemaVersion int     `json:"schemaVersion"`

@@ -1,0 +1,296 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"squall/history"
+)
+
+// at makes an operation of the tables below: times in ms.
+func at(p int64, node string, f history.Func, in, out history.Data, call, ret int64) history.Op {
+	return history.Op{Process: p, Node: node, Key: "k", Func: f, In: in, Out: out, Outcome: history.OK, Call: call * 1e6, Return: ret * 1e6}
+}
+
+func unknown(op history.Op) history.Op {
+	op.Outcome, op.Out = history.Info, ""
+	return op
+}
+
+func failed(op history.Op) history.Op {
+	op.Outcome, op.Out = history.Fail, ""
+	return op
+}
+
+// checkModel checks a history of one model, and what it says of a violation.
+func checkModel(t testing.TB, m Model, ops []history.Op) Result {
+	t.Helper()
+	res := Linearizable(m).Check(t.Context(), &Input{History: &history.History{Header: history.Header{Functions: m.Functions}, Ops: ops}, Dir: t.TempDir()})
+	if res.Verdict == Violation && res.Picture == "" {
+		t.Errorf("not drawn: %s", res.Told())
+	}
+	if res.Verdict == Violation && (len(res.Witness) == 0 || res.FirstAt == nil || res.Explanation == "" || res.Kind == "" || strings.Contains(res.Explanation, "%!")) {
+		t.Errorf("a violation without all that it must come with: %+v", res)
+	}
+	return res
+}
+
+// TestModelsAccept: what each model must accept.
+func TestModelsAccept(t *testing.T) {
+	add := func(n int64, call, ret int64) history.Op { return at(1, "n1", Add, number(n), history.True, call, ret) }
+	read := func(out history.Data, call, ret int64) history.Op {
+		return at(2, "n2", history.Read, "", out, call, ret)
+	}
+	acquire := func(owner string, out history.Data, call, ret int64) history.Op {
+		return at(1, "n1", Acquire, history.Text(owner), out, call, ret)
+	}
+	release := func(owner string, token int64, out history.Data, call, ret int64) history.Op {
+		return at(1, "n1", Release, history.List(history.Text(owner), number(token)), out, call, ret)
+	}
+	for name, tt := range map[string]struct {
+		model Model
+		ops   []history.Op
+	}{
+		"set: nothing yet":                       {SetModel(), []history.Op{read("[]", 1, 2), add(1, 3, 4), read("[1]", 5, 6)}},
+		"set: any order":                         {SetModel(), []history.Op{add(1, 1, 2), add(2, 3, 4), read("[2,1]", 5, 6)}},
+		"set: under way":                         {SetModel(), []history.Op{add(1, 1, 9), read("[]", 2, 3), read("[1]", 4, 5)}},
+		"set: unknown, and seen":                 {SetModel(), []history.Op{unknown(add(1, 1, 2)), read("[]", 3, 4), read("[1]", 5, 6)}},
+		"set: unknown, and not seen":             {SetModel(), []history.Op{unknown(add(1, 1, 2)), add(2, 3, 4), read("[2]", 5, 6)}},
+		"set: failed":                            {SetModel(), []history.Op{failed(add(1, 1, 2)), read("[]", 3, 4)}},
+		"set: added twice":                       {SetModel(), []history.Op{add(1, 1, 2), read("[1]", 3, 4), add(1, 5, 6), read("[1]", 7, 8)}},
+		"lock: in turn":                          {LockModel(), []history.Op{acquire("a", "1", 1, 2), acquire("b", `"a"`, 3, 4), release("a", 1, "true", 5, 6), acquire("b", "4", 7, 8)}},
+		"lock: not held so":                      {LockModel(), []history.Op{acquire("a", "1", 1, 2), release("a", 2, "false", 3, 4), release("b", 1, "false", 5, 6), release("a", 1, "true", 7, 8), release("a", 1, "false", 9, 10)}},
+		"lock: held by an acquire nobody heard":  {LockModel(), []history.Op{unknown(acquire("a", "1", 1, 2)), acquire("b", `"a"`, 3, 4), acquire("c", `"a"`, 5, 6)}},
+		"lock: an acquire that came to nothing":  {LockModel(), []history.Op{unknown(acquire("a", "1", 1, 2)), acquire("b", "1", 3, 4)}},
+		"lock: released after all":               {LockModel(), []history.Op{acquire("a", "1", 1, 2), unknown(release("a", 1, "true", 3, 4)), acquire("b", `"a"`, 5, 6), acquire("b", "2", 7, 8)}},
+		"counter: in between":                    {CounterModel(), []history.Op{add(1, 1, 9), add(2, 1, 9), read("2", 2, 3), read("3", 4, 5)}},
+		"counter: down":                          {CounterModel(), []history.Op{add(5, 1, 2), add(-7, 3, 4), read("-2", 5, 6)}},
+		"counter: unknown, and counted later":    {CounterModel(), []history.Op{unknown(add(5, 1, 2)), read("0", 3, 4), read("5", 5, 6)}},
+		"counter: unknown, and never heard of":   {CounterModel(), []history.Op{unknown(add(5, 1, 2)), read("0", 3, 4), add(1, 5, 6), read("1", 7, 8)}},
+		"counter: a read that was not answered":  {CounterModel(), []history.Op{add(5, 1, 2), unknown(read("7", 3, 4))}},
+		"counter: two keys know nothing of each": {CounterModel(), []history.Op{add(5, 1, 2), {Key: "other", Func: history.Read, Out: "0", Outcome: history.OK, Call: 3e6, Return: 4e6}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if res := checkModel(t, tt.model, tt.ops); res.Verdict != Pass {
+				t.Errorf("%s: %s %s", res.Verdict, res.Told(), res.Explanation)
+			}
+		})
+	}
+}
+
+// TestModelsRefuseData: data that an operation cannot have is named with its field.
+func TestModelsRefuseData(t *testing.T) {
+	op := func(f history.Func, in, out history.Data) history.Op { return at(1, "n1", f, in, out, 1, 2) }
+	for _, tt := range []struct {
+		model Model
+		op    history.Op
+		want  string
+	}{
+		{SetModel(), op("pop", "", "1"), "the operation pop, which a set does not have"},
+		{SetModel(), op(Add, "", "true"), `an add without its element "i", a string or a number: it is missing`},
+		{SetModel(), op(Add, "[1]", "true"), `an add without its element "i"`},
+		{SetModel(), op(Add, "1", "2"), `a add with data that it cannot have: its "o" is 2`},
+		{SetModel(), op(history.Read, "", ""), `a read that was answered without its result "o", a list: it is missing`},
+		{SetModel(), op(history.Read, "", "[[]]"), `neither a string nor a number: []`},
+		{SetModel(), op(history.Read, "1", "[]"), `its "i" is 1`},
+		{SetModel(), history.Op{Func: Add, In: "1", Out: "true", Outcome: history.Info}, `with an answer "o", though its outcome is "info"`},
+		{LockModel(), op(Acquire, "7", "1"), `an acquire without its owner "i", a string: it is 7`},
+		{LockModel(), op(Acquire, `"a"`, ""), `an acquire whose result "o" is neither its token nor the owner who holds the lock: missing`},
+		{LockModel(), op(Acquire, `"a"`, "1.5"), "1.5, want a whole number"},
+		{LockModel(), op(Acquire, `"a"`, "9223372036854775807"), "want a whole number of at most 2^53"},
+		{LockModel(), op(Release, `"a"`, "true"), `a release without its "i", a list of owner and token`},
+		{LockModel(), op(Release, `["a"]`, "true"), `a release without its "i"`},
+		{LockModel(), op(Release, `["a","b"]`, "true"), `a release whose token in "i" is none`},
+		{LockModel(), op(Release, `["a",1]`, ""), `a release whose result "o" is neither true nor false: it is missing`},
+		{CounterModel(), op(Add, `"1"`, "true"), `an add whose number "i" is none`},
+		{CounterModel(), op(history.Read, "", "null"), `a read whose result "o" is none: null`},
+	} {
+		res := checkModel(t, tt.model, []history.Op{tt.op})
+		if res.Verdict != Unknown || !strings.Contains(res.Summary, tt.want) {
+			t.Errorf("%s %s: %s, want %s", tt.model.Name, tt.op.Func, res.Told(), tt.want)
+		}
+	}
+}
+
+// simulateModel runs clients against a correct object of a model: each operation takes
+// effect at a random moment between its call and its return. One of unknown outcome takes
+// effect at a random moment after its call, or never.
+func simulateModel(rng *rand.Rand, model string, key string, n, clients, pending int) []history.Op {
+	ops := make([]history.Op, n)
+	type effect struct {
+		at int64
+		op *history.Op
+	}
+	var effects []effect
+	free, process := make([]int64, clients), make([]int64, clients)
+	for i := range ops {
+		c := rng.IntN(clients)
+		op := &ops[i]
+		*op = history.Op{Process: process[c]*int64(clients) + int64(c), Node: fmt.Sprint("n", 1+c%3), Key: key, Outcome: history.OK}
+		op.Call = free[c] + 1 + rng.Int64N(20)
+		op.Return = op.Call + 2 + rng.Int64N(100)
+		free[c] = op.Return
+		at := op.Call + rng.Int64N(op.Return-op.Call)
+		if rng.IntN(100) < pending {
+			op.Outcome = history.Info
+			process[c]++
+			at = op.Call + rng.Int64N(300)
+			if rng.IntN(2) == 0 {
+				at = -1 // never
+			}
+		}
+		effects = append(effects, effect{at, op})
+	}
+	slices.SortStableFunc(effects, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
+	object := correct{owner: history.Null}
+	for i, e := range effects {
+		object.do(rng, model, e.op, i+1, e.at < 0)
+	}
+	return ops
+}
+
+// correct is an object that behaves.
+type correct struct {
+	elements    []history.Data
+	sum         int64
+	owner       history.Data
+	token, last int64
+}
+
+// do gives an operation its function, data and answer, and carries it out unless it never
+// takes effect.
+func (c *correct) do(rng *rand.Rand, model string, op *history.Op, i int, never bool) {
+	before := *c
+	switch reads := rng.IntN(10) < 3; {
+	case model == "lock":
+		c.lock(rng, op)
+	case reads && model == "set":
+		op.Func, op.Out = history.Read, history.List(c.elements...)
+	case reads:
+		op.Func, op.Out = history.Read, number(c.sum)
+	default:
+		op.Func, op.In, op.Out = Add, number(int64(i)), history.True
+		if model == "counter" {
+			op.In = number(1 + rng.Int64N(3))
+		}
+		n, _ := wholeNumber(op.In)
+		c.sum += n
+		if model == "set" {
+			c.elements = slices.Insert(slices.Clone(c.elements), rng.IntN(len(c.elements)+1), op.In)
+		}
+	}
+	if never {
+		*c = before
+	}
+	if op.Outcome != history.OK {
+		op.Out = ""
+	}
+}
+
+func (c *correct) lock(rng *rand.Rand, op *history.Op) {
+	owner := history.Text(fmt.Sprint("c", op.Process))
+	if c.owner != history.Null && rng.IntN(2) == 0 {
+		op.Func, op.In, op.Out = Release, history.List(c.owner, number(c.token)), history.True
+		if rng.IntN(4) == 0 {
+			op.In, op.Out = history.List(owner, number(c.token-1)), history.False
+			return
+		}
+		c.owner = history.Null
+		return
+	}
+	op.Func, op.In, op.Out = Acquire, owner, c.owner
+	if c.owner == history.Null {
+		c.last += 1 + rng.Int64N(2)
+		c.owner, c.token = owner, c.last
+		op.Out = number(c.token)
+	}
+}
+
+// plantIn spoils one answer of a correct history so that no order explains it.
+func plantIn(rng *rand.Rand, model string, ops []history.Op) []history.Op {
+	end := int64(0)
+	for i := range ops {
+		end = max(end, ops[i].Return)
+	}
+	op := func(f history.Func, in, out history.Data) history.Op {
+		end += 10
+		return history.Op{Process: 1 << 30, Node: "n2", Key: ops[0].Key, Func: f, In: in, Out: out, Outcome: history.OK, Call: end, Return: end + 5}
+	}
+	switch model {
+	case "set":
+		return append(ops, op(Add, "1000000", history.True), op(history.Read, "", history.List()))
+	case "counter":
+		return append(ops, op(history.Read, "", number(int64(-1-rng.IntN(3)))))
+	}
+	return append(ops, op(Acquire, `"x"`, "1000000"), op(Acquire, `"y"`, "1000001"))
+}
+
+// TestCorrectObjectsPass: no false alarm on what objects really did, and a violation
+// planted in it is caught, shown with few operations and explained.
+func TestCorrectObjectsPass(t *testing.T) {
+	for _, m := range []Model{SetModel(), LockModel(), CounterModel()} {
+		t.Run(m.Name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				rng := random(rt)
+				n := rapid.IntRange(1, 200).Draw(rt, "n")
+				ops := simulateModel(rng, m.Name, "k", n, rapid.IntRange(1, 6).Draw(rt, "clients"), rapid.SampledFrom([]int{0, 3}).Draw(rt, "pending"))
+				if res := checkModel(t, m, ops); res.Verdict != Pass {
+					rt.Fatalf("%s: %s", res.Verdict, res.Told())
+				}
+				res := checkModel(t, m, plantIn(rng, m.Name, ops))
+				if res.Verdict != Violation || len(res.Witness) > 8 {
+					rt.Fatalf("planted: %s, %d shown: %s %s", res.Verdict, len(res.Witness), res.Told(), res.Explanation)
+				}
+			})
+		})
+	}
+}
+
+// TestHostileHistories: whatever operations say, a model refuses it or checks it.
+func TestHostileHistories(t *testing.T) {
+	told := t
+	data := []history.Data{"", "null", "true", "false", "1", "-1", "9007199254740993", "1e9", `"a"`, `"\udc80"`, "[]", "[1,1]", `["a",1]`, `["a",1,2]`, "[[1],{}]", `{"found":"a"}`, "[", `"`, "{"}
+	rapid.Check(t, func(t *rapid.T) {
+		for range 50 {
+			rng := random(t)
+			m := Models()[rng.IntN(len(Models()))]
+			ops := make([]history.Op, 1+rng.IntN(6))
+			for i := range ops {
+				ops[i] = at(int64(i), "n1", m.Functions[rng.IntN(len(m.Functions))].Name, data[rng.IntN(len(data))], data[rng.IntN(len(data))], rng.Int64N(9), rng.Int64N(9))
+				ops[i].Outcome = []history.Outcome{history.OK, history.OK, history.Info, history.Fail}[rng.IntN(4)]
+			}
+			checkTold(told, Linearizable(m).Check(context.Background(), &Input{History: &history.History{Header: history.Header{Functions: m.Functions}, Ops: ops}}))
+		}
+	})
+}
+
+// TestLongHistories: of many thousand operations on one key the limits allow a
+// verdict, and few are shown of what is wrong.
+func TestLongHistories(t *testing.T) {
+	for _, m := range []Model{LockModel(), CounterModel()} {
+		t.Run(m.Name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			begin := time.Now()
+			ops := simulateModel(rng, m.Name, "k", 50_000, 10, 0)
+			res := checkModel(t, m, ops)
+			t.Logf("%s, %v: %s", res.Verdict, time.Since(begin), res.Told())
+			if res.Verdict != Pass {
+				t.Errorf("%s: %s", res.Verdict, res.Told())
+			}
+			begin = time.Now()
+			res = checkModel(t, m, plantIn(rng, m.Name, ops))
+			t.Logf("%s, %v, %d shown: %s %s", res.Verdict, time.Since(begin), len(res.Witness), res.Told(), res.Explanation)
+			if res.Verdict != Violation || len(res.Witness) > 8 {
+				t.Errorf("%s, %d shown: %s", res.Verdict, len(res.Witness), res.Told())
+			}
+		})
+	}
+}

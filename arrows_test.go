@@ -20,11 +20,11 @@ const module = "squall"
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
 	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections",
-		"workloads", "workloads/catalogue", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
+		"workloads/catalogue", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule",
-		"workloads", "workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/elections", "internal/declare", "internal/host", "internal/suggest"},
+		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/elections", "internal/declare", "internal/host", "internal/suggest"},
 	"orchestrator/campaign":    {"internal/declare", "internal/suggest", "orchestrator", "history", "history/check", "history/gate", "history/ledger"},
 	"orchestrator/elections":   {"orchestrator", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/elections", "internal/declare"},
 	"orchestrator/docker":      {"orchestrator", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files"},
@@ -38,11 +38,12 @@ var arrows = map[string][]string{
 	"nemesis":                  {"internal/declare", "internal/suggest", "history"},
 	"nemesis/faults":           {"internal/declare", "nemesis", "history"},
 	"nemesis/schedule":         {"internal/declare", "internal/suggest", "nemesis", "history"},
-	"workloads":                {"internal/declare", "history", "history/check"},
-	"workloads/catalogue":      {"internal/declare", "workloads/systems", "workloads/systems/raftkv"},
-	"workloads/driver":         {"workloads", "workloads/catalogue", "workloads/systems", "history", "history/check"},
+	"workloads":                {"internal/declare", "workloads/systems", "history", "history/check"},
+	"workloads/register":       {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
+	"workloads/catalogue":      {"internal/declare", "workloads", "workloads/register", "workloads/systems", "workloads/systems/raftkv"},
+	"workloads/driver":         {"internal/declare", "workloads", "workloads/catalogue", "workloads/systems", "history", "history/check"},
 	"workloads/systems":        {"internal/declare", "nodeimage/files", "history"},
-	"workloads/systems/raftkv": {"internal/declare", "workloads/systems", "nodeimage/kv", "history"},
+	"workloads/systems/raftkv": {"internal/declare", "workloads/register", "workloads/systems", "nodeimage/kv", "history"},
 	"reports":                  {"history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections"},
 	"reports/serve":            {"reports", "history", "history/check", "history/ledger", "history/measure", "history/elections"},
 	"reports/browsertest":      {"internal/machinetest"},
@@ -83,7 +84,7 @@ var testArrows = map[string][]string{
 	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
 	"reports":               {"reports/browsertest", "history/historytest"},
 	"reports/serve":         {"reports/browsertest", "history/historytest"},
-	"workloads/driver":      {"nodeimage/kv", "internal/declare", "workloads/systems/raftkv"},
+	"workloads/driver":      {"nodeimage/kv", "workloads/systems/raftkv"},
 	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
 	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
 	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends

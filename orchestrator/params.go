@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"squall/internal/declare"
-	"squall/workloads"
 	"squall/workloads/catalogue"
 )
 
@@ -67,7 +66,7 @@ func systemOption() Option {
 
 func workloadOption() Option {
 	return callOption("workload", `what clients do and what is checked, with its parameters: "register(keys=3)" (see: squall list workloads)`,
-		workloads.Declarations(), func(t *Test) *string { return &t.Workload }, func(t *Test) *declare.Args { return &t.WorkloadParams })
+		catalogue.WorkloadDeclarations(), func(t *Test) *string { return &t.Workload }, func(t *Test) *declare.Args { return &t.WorkloadParams })
 }
 
 // SystemCall is the system as it is written: with the parameters that are not the
@@ -98,17 +97,26 @@ func (t *Test) resolveParams() error {
 	return nil
 }
 
-// workloadSettings are the parameters of the workload as its settings.
-func (t *Test) workloadSettings() (workloads.Params, error) {
-	workload, err := workloads.Find(t.Workload)
+// checkServed refuses a workload whose operations the system's clients cannot carry
+// out. The error is a *FieldError.
+func (t *Test) checkServed() error {
+	system, err := catalogue.FindSystem(t.System)
 	if err != nil {
-		return workloads.Params{}, err
+		return err
 	}
-	p, err := workload.Resolve(t.WorkloadParams)
-	if err != nil {
-		return workloads.Params{}, fmt.Errorf("the parameters of %s: %w", t.Workload, err)
+	var served []string
+	for _, w := range catalogue.Workloads() {
+		if w.Fits(system.Prototype()) {
+			served = append(served, w.Name)
+		}
 	}
-	return p, nil
+	if slices.Contains(served, t.Workload) {
+		return nil
+	}
+	if len(served) == 0 {
+		served = []string{"none"}
+	}
+	return &FieldError{"workload", fmt.Errorf("the system %s cannot serve the workload %s; it serves: %s", t.System, t.Workload, strings.Join(served, ", "))}
 }
 
 // old is a setting of earlier versions that has become a parameter of a system or

@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"squall/internal/declare"
-	"squall/workloads"
 	"squall/workloads/catalogue"
 )
 
 func TestSystemsAndWorkloadsDeclareTheirParameters(t *testing.T) {
-	for _, d := range append(catalogue.SystemDeclarations(), workloads.Declarations()...) {
+	for _, d := range append(catalogue.SystemDeclarations(), catalogue.WorkloadDeclarations()...) {
 		if err := d.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -23,7 +22,7 @@ func TestSystemsAndWorkloadsDeclareTheirParameters(t *testing.T) {
 	for _, o := range olds() {
 		d := catalogue.SystemDeclarations()[0]
 		if o.of == "workload" {
-			d = workloads.Declarations()[0]
+			d = catalogue.WorkloadDeclarations()[0]
 		}
 		if _, ok := d.Params.Find(o.param); !ok {
 			t.Errorf("%s stands for a parameter %q that %s does not have", o.name, o.param, d.Name)
@@ -49,15 +48,15 @@ func TestParametersAreResolved(t *testing.T) {
 	if patience := test.patience(); patience != 75*time.Millisecond {
 		t.Errorf("clients wait %v for a node, want half of an election", patience)
 	}
-	p, err := test.workloadSettings()
-	if err != nil || p.Keys != 3 || p.OpsPerKey != 300 || *p.Mix != (workloads.Mix{Read: 1, Write: 2}) || p.WithDefaults().LookBack != -1 {
-		t.Errorf("%+v, %v", p, err)
+	want := declare.Args{"keys": "3", "ops-per-key": "300", "mix": "1/2/0", "look-back": "0%"}
+	if !maps.Equal(test.WorkloadParams, want) {
+		t.Errorf("%v, want %v", test.WorkloadParams, want)
 	}
 	test.Seed = 1
-	want := "squall run --time 30s --workload 'register(keys=3, mix=1/2/0, look-back=0%)' --seed 1 " +
+	command := "squall run --time 30s --workload 'register(keys=3, mix=1/2/0, look-back=0%)' --seed 1 " +
 		"--system 'raftkv(heartbeat=20ms, election=150ms-300ms, snapshot-every=1000)'"
-	if got := CommandFor("squall", test); got != want {
-		t.Errorf("%s\nwant %s", got, want)
+	if got := CommandFor("squall", test); got != command {
+		t.Errorf("%s\nwant %s", got, command)
 	}
 }
 
@@ -67,10 +66,9 @@ func TestDefaultsOfParametersAreThoseOfTheirSettings(t *testing.T) {
 	if want := (declare.Args{"heartbeat": "50ms", "election": "300ms-600ms", "snapshot-every": "2000"}); !maps.Equal(test.SystemParams, want) {
 		t.Errorf("%v, want %v", test.SystemParams, want)
 	}
-	p, err := test.workloadSettings()
-	want := workloads.Params{}.WithDefaults()
-	if p = p.WithDefaults(); err != nil || *p.Mix != *want.Mix || p.Keys != want.Keys || p.OpsPerKey != want.OpsPerKey || p.LookBack != want.LookBack {
-		t.Errorf("%+v, %v, want %+v", p, err, want)
+	want := declare.Args{"keys": "5", "ops-per-key": "300", "mix": "50/30/20", "look-back": "3%"}
+	if !maps.Equal(test.WorkloadParams, want) {
+		t.Errorf("%v, want %v", test.WorkloadParams, want)
 	}
 }
 
@@ -105,7 +103,6 @@ func TestMistakesInParametersHaveAPlace(t *testing.T) {
 		{"workload: register(keys=3ms)\n", `t.yaml:1:25: workload: keys: expected a whole number, found "3ms"`},
 		{"workload: register(keys=3\n", `t.yaml:1:19: workload: the parenthesis is not closed`},
 		{"workload: register(mix=0/1/1)\n", `t.yaml:1:24: workload: mix has no reads`},
-		{"workload: register(look-back=0.05%)\n", `t.yaml:1:30: workload: look-back must be a multiple of 0.1%`},
 		{"workload:\n  register:\n    mix: 1/1/1\n    kyes: 3\n", `t.yaml:4:5: workload: register has no parameter "kyes"`},
 		{"workload:\n  register:\n    mix: 1/1/1\n    keys: 0\n", `t.yaml:4:11: workload: keys: expected from 1 to 1000, found 0`},
 		{"workload:\n  register:\n    keys: [1]\n", `t.yaml:3:11: workload: keys: expected a value, found a list`},

@@ -17,7 +17,7 @@ import (
 	"squall/nemesis"
 	"squall/nodeimage"
 	"squall/nodeimage/files"
-	"squall/workloads"
+	"squall/workloads/catalogue"
 )
 
 // Config is what a run needs beside its test.
@@ -192,11 +192,11 @@ func (r *run) earliest() int64 {
 // functionsOf are what the operations of a workload do. An experiment, which has no
 // workload, has no operations either.
 func functionsOf(workload string) history.Functions {
-	w, err := workloads.Find(workload)
+	w, err := catalogue.FindWorkload(workload)
 	if err != nil {
 		return nil
 	}
-	return w.Functions()
+	return w.Functions
 }
 
 // record is the history, nil before openHistory.

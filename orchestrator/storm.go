@@ -119,13 +119,9 @@ func (r *run) startLoad(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, driverTimeout)
 	defer cancel()
 	t := r.plan.Test
-	params, err := t.workloadSettings()
-	if err != nil {
-		return err
-	}
 	config := driver.Config{
 		System: t.System, Workload: t.Workload, Nodes: r.peers(), Seed: t.Seed,
-		Params:  params,
+		Args:    t.WorkloadParams,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
 		Patience: t.patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),

@@ -16,7 +16,6 @@ import (
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
-	"squall/workloads"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -98,10 +97,10 @@ const (
 
 // DefaultTest is the test that `squall run` runs when it is told nothing.
 func DefaultTest() Test {
-	raftkv, register := catalogue.Systems()[0], workloads.Register{}
+	raftkv, register := catalogue.Systems()[0], catalogue.Workloads()[0]
 	return Test{
 		System: raftkv.Name(), SystemParams: raftkv.Params().Fill(nil, nil), Nodes: 5, Time: Duration(30 * time.Second),
-		Workload: register.Name(), WorkloadParams: register.Params().Fill(nil, nil),
+		Workload: register.Name, WorkloadParams: register.Params.Fill(nil, nil),
 		Nemesis: "partition,kill,pause", Clients: 10, Runtime: RuntimeAuto,
 		OpTimeout: Duration(5 * time.Second), Recovery: Duration(30 * time.Second),
 		Out: "runs", Keep: KeepNever,
@@ -198,6 +197,9 @@ func (t *Test) Validate() error {
 		return err
 	}
 	if err := t.checkMutant(); err != nil {
+		return err
+	}
+	if err := t.checkServed(); err != nil {
 		return err
 	}
 	if err := t.checkThresholds(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/nemesis/schedule"
-	"squall/workloads"
+	"squall/workloads/catalogue"
 )
 
 // setThresholds takes thresholds with semicolons between them.
@@ -19,7 +19,7 @@ func setThresholds(t *Test, text string) error {
 		if strings.TrimSpace(one) == "" {
 			continue
 		}
-		threshold, err := gate.Parse(workloads.FunctionNames(), one)
+		threshold, err := gate.Parse(catalogue.FunctionNames(), one)
 		var bad *gate.ParseError
 		if errors.As(err, &bad) {
 			return &schedule.ItemError{Item: i, Err: bad}
@@ -32,18 +32,18 @@ func setThresholds(t *Test, text string) error {
 
 // CheckThresholds says what is wrong with thresholds, on whatever workload.
 func CheckThresholds(texts ...string) error {
-	_, err := gate.ParseAll(workloads.FunctionNames(), texts...)
+	_, err := gate.ParseAll(catalogue.FunctionNames(), texts...)
 	return err
 }
 
 // checkThresholds refuses thresholds on operations that the workload does not have.
 // The error is a *FieldError.
 func (t *Test) checkThresholds() error {
-	w, err := workloads.Find(t.Workload)
+	w, err := catalogue.FindWorkload(t.Workload)
 	if err != nil {
 		return err
 	}
-	if _, err := gate.ParseAll(w.Functions().Names(), t.Thresholds...); err != nil {
+	if _, err := gate.ParseAll(w.Functions.Names(), t.Thresholds...); err != nil {
 		return &FieldError{"threshold", err}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"squall/history/check"
-	"squall/workloads"
 	"squall/workloads/catalogue"
 )
 
@@ -30,7 +29,7 @@ func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.
 }
 
 func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (*check.Results, error) {
-	workload, err := workloads.Find(plan.Test.Workload)
+	workload, err := catalogue.FindWorkload(plan.Test.Workload)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (
 	if err != nil {
 		return nil, err
 	}
-	results, err := check.RunPlanned(ctx, dir, workload.Checkers(traced(system)), check.Limits{
+	results, err := check.RunPlanned(ctx, dir, workload.Checks(traced(system)), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),

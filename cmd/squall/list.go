@@ -14,7 +14,6 @@ import (
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
 	"squall/orchestrator"
-	"squall/workloads"
 	"squall/workloads/catalogue"
 )
 
@@ -70,7 +69,7 @@ type itemList struct {
 
 func itemLists() []itemList {
 	return []itemList{
-		{name: "systems", declared: catalogue.SystemDeclarations()}, {name: "workloads", declared: workloads.Declarations()},
+		{name: "systems", declared: catalogue.SystemDeclarations()}, {name: "workloads", declared: catalogue.WorkloadDeclarations()},
 		{name: "mixes", items: listMixes}, {name: "mutants", items: listMutants},
 	}
 }

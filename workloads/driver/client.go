@@ -173,7 +173,7 @@ func (l *load) losePatience(c *client, now int64) *runner {
 	r.leftCall = call
 	c.renumber()
 	if !l.isStopped() {
-		l.start(c, r.suspect || !c.link.does.Reads(r.op.Func))
+		l.start(c, r.suspect || !c.link.work.Functions.Reads(r.op.Func))
 	}
 	return r
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"squall/workloads"
+	"squall/internal/declare"
 	"squall/workloads/systems"
 )
 
@@ -18,11 +18,11 @@ const (
 // Config is what the driver is to do: the first line of its input, as JSON. A
 // zero field means the default. Durations are in nanoseconds there.
 type Config struct {
-	System   string           `json:"system"`   // of systems.All
-	Workload string           `json:"workload"` // of workloads.All
-	Nodes    []systems.Node   `json:"nodes"`
-	Params   workloads.Params `json:"params"`
-	Seed     uint64           `json:"seed"`
+	System   string         `json:"system"`   // of systems.All
+	Workload string         `json:"workload"` // of catalogue.Workloads
+	Nodes    []systems.Node `json:"nodes"`
+	Args     declare.Args   `json:"args,omitempty"` // of the workload
+	Seed     uint64         `json:"seed"`
 
 	// Clients is how many clients there are in a closed loop: each starts an
 	// operation when its last one has ended. Client i speaks to node i mod
@@ -78,8 +78,6 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Recovery, 30*time.Second)
 	setDefault(&c.FinalTimeout, 10*time.Second)
 	setDefault(&c.Conns, 1)
-	c.Params.Clients = c.processes()
-	c.Params = c.Params.WithDefaults()
 	return c
 }
 
@@ -136,8 +134,5 @@ func (c Config) Validate() error {
 	require(c.Recovery > 0, "recovery is %v; it must be above 0", c.Recovery)
 	require(c.FinalTimeout > 0, "finalTimeout is %v; it must be above 0", c.FinalTimeout)
 	require(c.Conns >= 1 && c.Conns <= 64, "conns is %d; 1 to 64 are possible", c.Conns)
-	if err := c.Params.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("params: %w", err))
-	}
 	return errors.Join(errs...)
 }

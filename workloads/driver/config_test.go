@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"squall/workloads"
 )
 
 // TestBadConfiguration is refused with the reason, on both ways out.
@@ -23,7 +21,7 @@ func TestBadConfiguration(t *testing.T) {
 		{"no nodes", `{"system":"fake","workload":"register"}` + "\n", "nodes is empty"},
 		{"unknown system", `{"system":"oracle","workload":"register","nodes":[{"id":1,"name":"n1","addr":"127.0.0.1"}]}` + "\n", `no system is called "oracle"`},
 		{"unknown workload", `{"system":"raftkv","workload":"dance","nodes":[{"id":1,"name":"n1","addr":"127.0.0.1"}]}` + "\n", `no workload is called "dance"`},
-		{"no reads", `{"system":"raftkv","workload":"register","nodes":[{"id":1,"name":"n1","addr":"127.0.0.1"}],"params":{"mix":{"write":1}}}` + "\n", "no reads"},
+		{"no reads", `{"system":"raftkv","workload":"register","nodes":[{"id":1,"name":"n1","addr":"127.0.0.1"}],"args":{"mix":"0/1/0"}}` + "\n", "no reads"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,12 +39,12 @@ func TestBadConfiguration(t *testing.T) {
 
 func TestValidateSaysEverything(t *testing.T) {
 	cfg := Config{Clients: -1, Rate: -1, Arrival: "tide", Patience: 2 * time.Second, Timeout: time.Second, Conns: 100,
-		Params: workloads.Params{Keys: -1}, Nodes: append(testNodes(1), testNodes(1)...)}.WithDefaults()
+		Nodes: append(testNodes(1), testNodes(1)...)}.WithDefaults()
 	err := cfg.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"system", "workload", "clients", "rate", "arrival", "below patience", "conns", "params", `two nodes called "n1"`} {
+	for _, want := range []string{"system", "workload", "clients", "rate", "arrival", "below patience", "conns", `two nodes called "n1"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %q in: %v", want, err)
 		}

@@ -15,7 +15,7 @@ const (
 	EventLoadEnd   = "load-end"   // every operation has ended, and all lines are written
 	EventRecovery  = "recovery"   // the operations that show whether the cluster came back begin
 	EventRecovered = "recovered"  // they have ended, well or not, and all lines are written
-	EventFinal     = "final"      // the final reads begin
+	EventFinal     = "final"      // the final operations begin
 	EventFinalDone = "final-done" // they have ended, and all lines are written
 	EventError     = "error"      // Error says what is wrong with the input or the run
 )
@@ -24,7 +24,7 @@ const (
 type Event struct {
 	Event string `json:"event"`
 	Time  int64  `json:"t"` // CLOCK_MONOTONIC, ns
-	// Counts of operations since the load began, final reads included.
+	// Counts of operations since the load began, final operations included.
 	Counts
 	// Late is by how much this second's look at the counts came late, ns: how far
 	// the driver is from doing what it does in time. In "stats".
@@ -36,7 +36,7 @@ type Event struct {
 	// due, so that an operation which had to wait for a free client shows the
 	// wait; in a closed loop, and in the history's times always, from its call.
 	Latency *Latency `json:"latency,omitempty"`
-	// Final tells how the final reads went: in "final-done"; and how the
+	// Final tells how the final operations went: in "final-done"; and how the
 	// operations of the recovery did: in "recovered".
 	Final *FinalCounts `json:"final,omitempty"`
 	Error string       `json:"error,omitempty"`

@@ -75,9 +75,10 @@ func (f *fake) set(node string, m mode) {
 	}
 }
 
-func (f *fake) Name() string           { return "fake" }
-func (f *fake) Describe() string       { return "" }
-func (f *fake) Params() declare.Params { return nil }
+func (f *fake) Name() string              { return "fake" }
+func (f *fake) Describe() string          { return "" }
+func (f *fake) Params() declare.Params    { return nil }
+func (f *fake) Prototype() systems.Client { return &fakeClient{} }
 func (f *fake) Server(systems.Node, systems.Cluster, declare.Args) (systems.Start, error) {
 	return systems.Start{}, nil
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"squall/history"
+	"squall/workloads"
 	"squall/workloads/systems"
 )
 
@@ -27,7 +27,7 @@ type link struct {
 	node    systems.Node
 	clock   clock
 	timeout time.Duration // for one attempt to connect
-	does    history.Functions
+	work    workloads.Workload
 	silence time.Duration // after which a connection that answers nothing is given up
 
 	current atomic.Pointer[connection]

@@ -28,6 +28,7 @@ type load struct {
 	done     chan struct{} // every operation has ended
 
 	mu      sync.Mutex
+	fresh   int64 // the next process number that nobody has; 0: not known yet
 	runners int
 	ended   chan struct{} // closed when the last runner has ended
 }
@@ -110,6 +111,19 @@ func (l *load) exit(r *runner) {
 	if l.runners--; l.runners == 0 {
 		close(l.ended)
 	}
+}
+
+// freshProcess is a process number that nobody had, for operations after the load.
+func (l *load) freshProcess() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fresh == 0 {
+		for _, c := range l.clients {
+			l.fresh = max(l.fresh, c.process+1)
+		}
+	}
+	l.fresh++
+	return l.fresh - 1
 }
 
 // next waits until an operation is due. It returns when that was, or 0 for at

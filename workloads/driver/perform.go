@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"fmt"
 
 	"squall/history"
 	"squall/workloads"
@@ -26,7 +25,7 @@ func perform(ctx context.Context, l *link, op *history.Op) {
 		op.Outcome, op.Error = history.Fail, errorText(ctx, err)
 		return
 	}
-	err = call(ctx, conn.client, op)
+	err = l.work.Perform(ctx, conn.client, op)
 	op.Return = l.clock.now()
 	if err == nil {
 		op.Outcome = history.OK
@@ -37,29 +36,10 @@ func perform(ctx context.Context, l *link, op *history.Op) {
 	op.Error = errorText(ctx, err)
 	op.Outcome = history.Info
 	// What only reads changes nothing, so if it was not answered it had no effect.
-	if l.does.Reads(op.Func) || systems.Certain(err) {
+	if l.work.Functions.Reads(op.Func) || systems.Certain(err) {
 		op.Outcome = history.Fail
 	}
 	l.failed(conn, err, op.Return)
-}
-
-func call(ctx context.Context, client systems.Client, op *history.Op) error {
-	switch op.Func {
-	case history.Read:
-		found, err := client.Read(ctx, op.Key)
-		op.Out = found.AsData()
-		return err
-	case history.Write:
-		return client.Write(ctx, op.Key, op.Register().Value)
-	case history.CAS:
-		said := op.Register()
-		swapped, found, err := client.CAS(ctx, op.Key, said.Expect, said.Value)
-		op.Out = history.CASAnswer(swapped, found)
-		return err
-	case history.Delete:
-		return client.Delete(ctx, op.Key)
-	}
-	return &systems.Error{Certain: true, Err: fmt.Errorf("the driver knows no operation %q", op.Func)}
 }
 
 // errorText is what the history says of an error. When it was the driver that

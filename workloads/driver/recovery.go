@@ -12,7 +12,7 @@ import (
 )
 
 // recovery shows whether the cluster came back after the storm: through each node
-// a write and then a read, each tried until it succeeds or the bound is over.
+// what the workload has for that (a write and then a read), each tried until it succeeds or the bound is over.
 type recovery struct {
 	load   *load
 	links  [][]*link
@@ -25,35 +25,32 @@ func (r *recovery) run(ctx context.Context) FinalCounts {
 	bound := r.load.cfg.Recovery
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("timeout: the node did not serve again within %v", bound))
 	defer cancel()
-	first := int64(0) // process that nobody has
-	for _, c := range r.load.clients {
-		first = max(first, c.process+1)
-	}
 	var workers sync.WaitGroup
 	for i := range r.links {
-		workers.Go(func() { r.node(ctx, i, first+int64(i)) })
+		workers.Go(func() { r.node(ctx, i) })
 	}
 	workers.Wait()
-	return FinalCounts{Wanted: 2 * len(r.links), Missing: int(r.missed.Load())}
+	wanted := 0
+	for i := range r.links {
+		wanted += len(r.load.gen.Recovery(r.links[i][0].node.Name, 0))
+	}
+	return FinalCounts{Wanted: wanted, Missing: int(r.missed.Load())}
 }
 
-// node tries one node.
-func (r *recovery) node(ctx context.Context, node int, process int64) {
+// node tries one node: the operations in order. Each attempt at one is the
+// generator's next.
+func (r *recovery) node(ctx context.Context, node int) {
+	process := r.load.freshProcess()
 	rec := r.load.rec
 	flight := rec.register()
 	defer rec.release(flight)
 	name := r.links[node][0].node.Name
 	attempt := 0
-	write := func() workloads.Intent {
-		w, _ := r.load.gen.Recovery(name, attempt)
-		attempt++
-		return w
-	}
-	read := func() workloads.Intent {
-		_, rd := r.load.gen.Recovery(name, 0)
-		return rd
-	}
-	for _, next := range []func() workloads.Intent{write, read} {
+	for i := range r.load.gen.Recovery(name, 0) {
+		next := func() workloads.Intent {
+			attempt++
+			return r.load.gen.Recovery(name, attempt-1)[i]
+		}
 		var ok bool
 		if process, ok = r.until(ctx, flight, node, process, next); !ok {
 			r.missed.Add(1)
@@ -80,7 +77,7 @@ func (r *recovery) until(ctx context.Context, f *flight, node int, process int64
 		case history.OK:
 			return process, true
 		case history.Info:
-			process += int64(len(r.links))
+			process = l.freshProcess()
 		}
 		select {
 		case <-time.After(rest):

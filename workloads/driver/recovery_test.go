@@ -8,8 +8,8 @@ import (
 	"squall/history"
 )
 
-// finals are the operations after the storm by node, function and outcome.
-func finals(ops []history.Op) map[string]map[history.Func]map[history.Outcome]int {
+// countFinals are the operations after the storm by node, function and outcome.
+func countFinals(ops []history.Op) map[string]map[history.Func]map[history.Outcome]int {
 	count := map[string]map[history.Func]map[history.Outcome]int{}
 	for _, op := range ops {
 		if !op.Final {
@@ -58,7 +58,7 @@ func TestRecovery(t *testing.T) {
 				values[op.In] = true
 			}
 		}
-		count := finals(ops)
+		count := countFinals(ops)
 		for _, node := range []string{"n1", "n2", "n3"} {
 			if count[node][history.Write][history.OK] != 1 || count[node][history.Read][history.OK] < 1 {
 				t.Errorf("%s: %v", node, count[node])
@@ -101,7 +101,7 @@ func TestNoRecovery(t *testing.T) {
 		if *done.Final != (FinalCounts{Wanted: 6, Missing: 4}) {
 			t.Errorf("%+v", done.Final)
 		}
-		count := finals(r.ops())
+		count := countFinals(r.ops())
 		for _, node := range []string{"n2", "n3"} {
 			if count[node][history.Write][history.OK]+count[node][history.Read][history.OK] != 0 || len(count[node][history.Write]) == 0 || len(count[node][history.Read]) == 0 {
 				t.Errorf("%s: %v", node, count[node])

@@ -11,7 +11,7 @@
 //	stop     no operation begins any more; those under way go on to their end
 //	recover  write and read through every node until it works, or the bound is over;
 //	         does "stop" first, and waits for the load's end
-//	final    make the final reads; does "stop" first, and waits for what is under way
+//	final    run the final operations; does "stop" first, and waits for what is under way
 //	quit     end
 //
 // The end of the input means quit. The history goes out as lines of
@@ -30,7 +30,6 @@ import (
 	"io"
 	"time"
 
-	"squall/history"
 	"squall/workloads"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
@@ -75,7 +74,7 @@ func Run(ctx context.Context, s Streams, cat Catalogue) error {
 		cat.System = catalogue.FindSystem
 	}
 	if cat.Workload == nil {
-		cat.Workload = workloads.Find
+		cat.Workload = catalogue.FindWorkload
 	}
 	d := &driver{status: status{w: s.Status}, afterDone: make(chan FinalCounts, 1)}
 	err := d.run(ctx, s, cat)
@@ -91,8 +90,8 @@ type driver struct {
 	cfg   Config
 	clock clock
 	rec   *recorder
+	work  workloads.Workload
 	gen   workloads.Generator
-	does  history.Functions
 	links [][]*link
 	load  *load
 
@@ -116,7 +115,7 @@ func (d *driver) run(ctx context.Context, s Streams, cat Catalogue) (err error) 
 	if err := d.status.emit(Event{Event: EventReady, Time: d.clock.now()}); err != nil {
 		return err
 	}
-	d.rec = newRecorder(d.clock, s.History, d.does)
+	d.rec = newRecorder(d.clock, s.History, d.work.Functions)
 	err = d.serve(ctx, lines)
 	return errors.Join(err, d.end(cancel))
 }
@@ -178,15 +177,20 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 	if err != nil {
 		return false, fmt.Errorf("configuration: %w", err)
 	}
-	if d.gen, err = work.Generator(d.cfg.Seed, d.cfg.Params); err != nil {
-		return false, fmt.Errorf("configuration: workload %s: %w", work.Name(), err)
+	if !work.Fits(sys.Prototype()) {
+		return false, fmt.Errorf("configuration: the system %s cannot serve the workload %s", d.cfg.System, work.Name)
 	}
-	d.does = work.Functions()
+	args, err := work.Declaration().Resolve(d.cfg.Args)
+	if err != nil {
+		return false, fmt.Errorf("configuration: workload %s: %w", work.Name, err)
+	}
+	d.work = work
+	d.gen = work.New(workloads.Load{Args: args, Clients: d.cfg.processes(), Seed: d.cfg.Seed})
 	for _, node := range d.cfg.Nodes {
 		var conns []*link
 		for range d.cfg.Conns {
 			conns = append(conns, &link{
-				sys: sys, node: node, clock: d.clock, does: d.does,
+				sys: sys, node: node, clock: d.clock, work: work,
 				timeout: d.cfg.ConnectTimeout, silence: 2 * d.cfg.Timeout,
 			})
 		}
@@ -293,7 +297,7 @@ func (d *driver) maybeNext(ctx context.Context) error {
 	d.under, d.wanted = d.wanted[0], d.wanted[1:]
 	run := (&recovery{load: d.load, links: d.links}).run
 	if d.under == CommandFinal {
-		run = newFinalReads(d.load, d.links, d.gen.FinalReads()).run
+		run = newFinals(d.load, d.links, d.gen.Finals()).run
 	}
 	go func() { d.afterDone <- run(ctx) }()
 	return d.status.emit(d.rec.event(afterStorm[d.under].begin))

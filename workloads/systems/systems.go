@@ -53,20 +53,29 @@ type System interface {
 	// Dial connects a client to one node. The client speaks to that node
 	// alone: it never tries another one, nor anything twice.
 	Dial(ctx context.Context, node Node) (Client, error)
+	// Prototype is a Client that is connected to nothing. It shows, before any node
+	// is there, which interfaces of workloads those of Dial have.
+	Prototype() Client
 }
 
-// Client is one connection to one node. It is safe for concurrent use, and
-// concurrent operations share the connection. Every method returns soon after
-// its context ends. An error is read with Certain and Lost.
+// Client is one connection to one node, and at least this. What operations it can
+// carry out, a workload finds by asking for the interface that it needs
+// (workloads.On). It is safe for concurrent use, and concurrent operations share the
+// connection. Methods that carry out an operation do so once, through that node
+// alone, and return soon after their context ends; an error of them is read with
+// Certain and Lost.
 type Client interface {
-	Read(ctx context.Context, key string) (history.Value, error)
-	Write(ctx context.Context, key string, value history.Value) error
-	// CAS stores value if the key holds expect. If it does not, found is what
-	// it holds.
-	CAS(ctx context.Context, key string, expect, value history.Value) (swapped bool, found history.Value, err error)
-	Delete(ctx context.Context, key string) error
 	// Close ends the connection; operations under way return errors.
 	Close() error
+}
+
+// Caller is a Client that takes the operations of workloads as they are.
+type Caller interface {
+	Client
+	// Serves reports whether it can carry out the operations of that workload.
+	Serves(workload string) bool
+	// Call carries out one operation and sets op.Out where there is an answer.
+	Call(ctx context.Context, op *history.Op) error
 }
 
 // Declaration is a system as it is called: raftkv(heartbeat=50ms).

@@ -10,6 +10,7 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/kv"
+	"squall/workloads/register"
 	"squall/workloads/systems"
 )
 
@@ -60,6 +61,11 @@ func (System) Dial(ctx context.Context, node systems.Node) (systems.Client, erro
 	}
 	return client{c}, nil
 }
+
+// Prototype has the interfaces of every workload that squall knows.
+func (System) Prototype() systems.Client { return client{} }
+
+var _ register.Client = client{}
 
 // client is the server's own client, by the names of this package.
 type client struct{ kv *kv.Client }

@@ -177,11 +177,12 @@ func TestClient(t *testing.T) {
 		"failed": answerFailed, "unknown": answerUnknown, "silent": "-", "break": "",
 	})
 	ctx := context.Background()
-	c, err := System{}.Dial(ctx, node)
+	dialled, err := System{}.Dial(ctx, node)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer dialled.Close()
+	c := dialled.(client)
 	some := history.Some
 	if v, err := c.Read(ctx, "none"); v != history.None || err != nil {
 		t.Errorf("read of an absent key: %+v, %v", v, err)

@@ -1,4 +1,4 @@
-package workloads
+package register
 
 import (
 	"math/rand/v2"
@@ -12,25 +12,27 @@ import (
 	"pgregory.net/rapid"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/internal/machinetest"
+	"squall/workloads"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
-func newRegister(t testing.TB, seed uint64, p Params) Generator {
-	t.Helper()
-	g, err := Register{}.Generator(seed, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
+// newRegister is the load of that many clients, with these parameters and the
+// defaults of all others.
+func newRegister(seed uint64, clients int, given declare.Args) workloads.Generator {
+	w := Workload()
+	return w.New(workloads.Load{Args: w.Params.Fill(given, nil), Clients: clients, Seed: seed})
 }
+
+func opsPerKey(n int) declare.Args { return declare.Args{"ops-per-key": strconv.Itoa(n)} }
 
 // play runs clients in the given order against a perfect store, one operation
 // at a time, and returns what was done.
-func play(g Generator, order []int, readOnly func(i int) bool) []history.Op {
+func play(g workloads.Generator, order []int, readOnly func(i int) bool) []history.Op {
 	store := map[string]history.Value{} // what is not there is None
-	streams := map[int]Stream{}
+	streams := map[int]workloads.Stream{}
 	var ops []history.Op
 	for i, c := range order {
 		if streams[c] == nil {
@@ -59,15 +61,9 @@ func never(int) bool { return false }
 func TestSameSeedSameLoad(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
-		p := Params{Clients: rapid.IntRange(1, 20).Draw(t, "clients"), OpsPerKey: rapid.IntRange(2, 50).Draw(t, "opsPerKey")}
-		order := rapid.SliceOfN(rapid.IntRange(0, p.Clients-1), 50, 500).Draw(t, "order")
-		mk := func(seed uint64) []history.Op {
-			g, err := Register{}.Generator(seed, p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return play(g, order, never)
-		}
+		clients, args := rapid.IntRange(1, 20).Draw(t, "clients"), opsPerKey(rapid.IntRange(2, 50).Draw(t, "opsPerKey"))
+		order := rapid.SliceOfN(rapid.IntRange(0, clients-1), 50, 500).Draw(t, "order")
+		mk := func(seed uint64) []history.Op { return play(newRegister(seed, clients, args), order, never) }
 		a := mk(seed)
 		if b := mk(seed); !slices.Equal(a, b) {
 			t.Fatal("the same seed made another load")
@@ -81,12 +77,9 @@ func TestSameSeedSameLoad(t *testing.T) {
 // TestValuesAreUnique, decimal integers, and CASes name a value of their key.
 func TestValuesAreUnique(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := Params{Clients: rapid.IntRange(1, 20).Draw(t, "clients"), OpsPerKey: rapid.IntRange(2, 50).Draw(t, "opsPerKey")}
-		g, err := Register{}.Generator(rapid.Uint64().Draw(t, "seed"), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		order := rapid.SliceOfN(rapid.IntRange(0, p.Clients-1), 50, 500).Draw(t, "order")
+		clients := rapid.IntRange(1, 20).Draw(t, "clients")
+		g := newRegister(rapid.Uint64().Draw(t, "seed"), clients, opsPerKey(rapid.IntRange(2, 50).Draw(t, "opsPerKey")))
+		order := rapid.SliceOfN(rapid.IntRange(0, clients-1), 50, 500).Draw(t, "order")
 		keyOf := map[string]string{}
 		for _, op := range play(g, order, never) {
 			if err := op.AsRegister(new(history.RegisterData)); err != nil {
@@ -126,7 +119,7 @@ func randomOrder(clients, n int) []int {
 func TestMixAndSuccess(t *testing.T) {
 	const n = 50_000
 	counts, swapped := map[history.Func]int{}, 0
-	for _, op := range play(newRegister(t, 1, Params{}), randomOrder(10, n), never) {
+	for _, op := range play(newRegister(1, 10, nil), randomOrder(10, n), never) {
 		counts[op.Func]++
 		if op.Swapped() {
 			swapped++
@@ -143,7 +136,7 @@ func TestMixAndSuccess(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
-	for _, op := range play(newRegister(t, 1, Params{}), randomOrder(10, 2000), func(i int) bool { return i >= 1000 })[1000:] {
+	for _, op := range play(newRegister(1, 10, nil), randomOrder(10, 2000), func(i int) bool { return i >= 1000 })[1000:] {
 		if op.Func != history.Read {
 			t.Fatalf("asked for reads, got a %s", op.Func)
 		}
@@ -153,8 +146,8 @@ func TestReadOnly(t *testing.T) {
 // TestKeysRotate: each key gets its share of operations and then only reads,
 // few at any one time, and no name is used twice.
 func TestKeysRotate(t *testing.T) {
-	p := Params{Keys: 3, OpsPerKey: 40}.WithDefaults()
-	ops := play(newRegister(t, 5, p), randomOrder(10, 20_000), never)
+	const keys, perKey = 3, 40
+	ops := play(newRegister(5, 10, declare.Args{"keys": "3", "ops-per-key": "40"}), randomOrder(10, 20_000), never)
 	type span struct{ first, lastChange, changes, ops int }
 	spans := map[string]*span{}
 	for i, op := range ops {
@@ -170,24 +163,24 @@ func TestKeysRotate(t *testing.T) {
 	}
 	lookedBack := 0
 	for key, s := range spans {
-		if s.changes > p.OpsPerKey {
-			t.Errorf("%s was changed %d times, at most %d operations are its share", key, s.changes, p.OpsPerKey)
+		if s.changes > perKey {
+			t.Errorf("%s was changed %d times, at most %d operations are its share", key, s.changes, perKey)
 		}
-		if s.ops > 2*p.OpsPerKey {
+		if s.ops > 2*perKey {
 			t.Errorf("%s has %d operations: the history of a key must stay short", key, s.ops)
 		}
-		lookedBack += max(0, s.ops-p.OpsPerKey)
+		lookedBack += max(0, s.ops-perKey)
 		inUse := 0
 		for _, o := range spans {
 			if o.first <= s.lastChange && s.lastChange <= o.lastChange {
 				inUse++
 			}
 		}
-		if inUse > p.Keys {
+		if inUse > keys {
 			t.Errorf("%d keys were in use at once", inUse)
 		}
 	}
-	if want := 20_000 / p.OpsPerKey; len(spans) < want*9/10 || len(spans) > want+p.Keys {
+	if want := 20_000 / perKey; len(spans) < want*9/10 || len(spans) > want+keys {
 		t.Errorf("%d keys were used, want about %d", len(spans), want)
 	}
 	if lookedBack < 20_000*2/100 {
@@ -196,14 +189,15 @@ func TestKeysRotate(t *testing.T) {
 }
 
 func TestFinalReads(t *testing.T) {
-	g := newRegister(t, 5, Params{Keys: 3, OpsPerKey: 40})
-	if reads := g.FinalReads(); len(reads) != 0 {
+	const kept = 256
+	g := newRegister(5, 10, declare.Args{"keys": "3", "ops-per-key": "40"})
+	if reads := g.Finals(); len(reads) != 0 {
 		t.Errorf("nothing was written yet, and there are final reads %v", reads)
 	}
 	ops := play(g, randomOrder(10, 30_000), never)
-	reads := g.FinalReads()
-	if len(reads) != 3+retiredKept {
-		t.Errorf("%d keys are read at last, want 3 in use and %d before them", len(reads), retiredKept)
+	reads := g.Finals()
+	if len(reads) != 3+kept {
+		t.Errorf("%d keys are read at last, want 3 in use and %d before them", len(reads), kept)
 	}
 	want := map[string]bool{} // the last keys that were changed
 	for i := len(ops) - 1; len(want) < 3; i-- {
@@ -231,19 +225,19 @@ func TestFinalReads(t *testing.T) {
 
 // TestOldNews: an answer that was long on its way does not hide a newer one.
 func TestOldNews(t *testing.T) {
-	g := newRegister(t, 1, Params{Keys: 1, Mix: &Mix{Read: 1, CAS: 1000}}).(*register)
+	g := newRegister(1, 10, declare.Args{"keys": "1", "mix": "1/0/1000"}).(*load)
 	g.Observe(&history.Op{Func: history.Write, Key: "r0", In: `"7"`, Outcome: history.OK, Call: 20})
 	g.Observe(&history.Op{Func: history.Read, Key: "r0", Out: `"3"`, Outcome: history.OK, Call: 10})
 	g.Observe(&history.Op{Func: history.Write, Key: "r0", In: `"8"`, Outcome: history.Info, Call: 30})
 	g.Observe(&history.Op{Func: history.Write, Key: "r1", In: `"9"`, Outcome: history.OK, Call: 30})
 	g.Observe(&history.Op{Func: history.Write, Key: "mine", In: `"9"`, Outcome: history.OK, Call: 30})
-	if v := g.slots[0].seen; v != `"7"` {
+	if v := g.keys.Take(0).Seen; v != `"7"` {
 		t.Errorf("last seen is %+v, want 7", v)
 	}
 }
 
 func TestConcurrentUse(t *testing.T) {
-	g := newRegister(t, 1, Params{Clients: 8, OpsPerKey: 20})
+	g := newRegister(1, 8, opsPerKey(20))
 	var clients sync.WaitGroup
 	var mu sync.Mutex
 	values := map[string]bool{}
@@ -268,36 +262,17 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	g.FinalReads()
+	g.Finals()
 }
 
-func TestFind(t *testing.T) {
-	for _, w := range All() {
-		if got, err := Find(w.Name()); err != nil || got.Name() != w.Name() || w.Describe() == "" {
-			t.Errorf("Find(%q) = %v, %v", w.Name(), got, err)
+func TestParamsThatDoNotGoTogether(t *testing.T) {
+	for mix, want := range map[string]string{"0/1/1": "no reads", "1/0/0": "neither writes nor cas"} {
+		_, err := Workload().Declaration().Resolve(declare.Args{"mix": mix})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("mix=%s: %v, want something about %q", mix, err, want)
 		}
 	}
-	if _, err := Find("bank"); err == nil || !strings.Contains(err.Error(), "register") {
-		t.Errorf("an unknown workload: %v; the error must name those there are", err)
-	}
-}
-
-func TestParamsValidate(t *testing.T) {
-	tests := map[string]Params{
-		"clients":   {Clients: -1},
-		"keys":      {Keys: -1},
-		"opsPerKey": {OpsPerKey: 1},
-		"lookBack":  {LookBack: 900},
-		"no reads":  {Mix: &Mix{Write: 1}},
-		"neither":   {Mix: &Mix{Read: 1}},
-		"weights":   {Mix: &Mix{Read: 1, Write: -1}},
-	}
-	for want, p := range tests {
-		if _, err := (Register{}).Generator(1, p); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: error %v, want something about %q", p, err, want)
-		}
-	}
-	if err := (Params{}).WithDefaults().Validate(); err != nil {
-		t.Errorf("the defaults: %v", err)
+	if err := Workload().Declaration().Validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,52 @@
+package catalogue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"squall/internal/declare"
+	"squall/workloads"
+	"squall/workloads/register"
+)
+
+// Workloads lists the workloads that squall knows, in the order in which it shows
+// them. The first is the default.
+func Workloads() []workloads.Workload {
+	return []workloads.Workload{register.Workload()}
+}
+
+// FindWorkload returns the workload of that name.
+func FindWorkload(name string) (workloads.Workload, error) {
+	var names []string
+	for _, w := range Workloads() {
+		if w.Name == name {
+			return w, nil
+		}
+		names = append(names, w.Name)
+	}
+	return workloads.Workload{}, fmt.Errorf("no workload is called %q; there is: %s", name, strings.Join(names, ", "))
+}
+
+// WorkloadDeclarations are the workloads with their parameters, as they are called:
+// register(keys=3).
+func WorkloadDeclarations() []declare.Declaration {
+	var all []declare.Declaration
+	for _, w := range Workloads() {
+		all = append(all, w.Declaration())
+	}
+	return all
+}
+
+// FunctionNames are the functions of all workloads, each once.
+func FunctionNames() []string {
+	var names []string
+	for _, w := range Workloads() {
+		for _, name := range w.Functions.Names() {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

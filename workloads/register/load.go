@@ -1,0 +1,127 @@
+package register
+
+import (
+	"math/rand/v2"
+	"strconv"
+
+	"squall/history"
+	"squall/workloads"
+)
+
+// load is the part of the load that all clients share: which keys are in use, and
+// what was last seen of them.
+type load struct {
+	seed     uint64
+	clients  int
+	keys     *workloads.Rotation
+	mix      [3]int // of reads, writes and compare-and-sets
+	lookBack float64
+}
+
+var _ workloads.Generator = (*load)(nil)
+
+func newLoad(l workloads.Load) workloads.Generator {
+	return &load{
+		seed:     l.Seed,
+		clients:  l.Clients,
+		keys:     workloads.NewRotation("r", l.Args.Int("keys"), l.Args.Int("ops-per-key")),
+		mix:      [3]int(l.Args.Weights("mix")),
+		lookBack: l.Args.Float("look-back"),
+	}
+}
+
+// Observe notes what the operation saw, so that the next CAS can expect it.
+func (l *load) Observe(op *history.Op) {
+	if v, ok := observed(op); ok {
+		l.keys.Note(op.Key, op.Call, v)
+	}
+}
+
+// observed is the value that the key held after the operation.
+func observed(op *history.Op) (history.Data, bool) {
+	if op.Outcome != history.OK {
+		return "", false
+	}
+	switch op.Func {
+	case history.Read:
+		return op.Out, true
+	case history.Write:
+		return op.In, true
+	case history.CAS:
+		var said history.RegisterData
+		if op.AsRegister(&said) != nil {
+			return "", false
+		}
+		if said.Swapped {
+			return said.Value, true
+		}
+		return said.Result, true
+	}
+	return "", false
+}
+
+// Finals read every key: see workloads.Rotation.
+func (l *load) Finals() []workloads.Final { return l.keys.Finals(read) }
+
+func read(key string) workloads.Intent { return workloads.Intent{Func: history.Read, Key: key} }
+
+// Recovery writes to a key of the node's own and reads it.
+func (l *load) Recovery(node string, attempt int) []workloads.Intent {
+	key := "recovery-" + node
+	value := history.Text(node + "-" + strconv.Itoa(attempt+1))
+	return []workloads.Intent{{Func: history.Write, Key: key, In: value}, read(key)}
+}
+
+// Client is the stream of client i.
+func (l *load) Client(i int) workloads.Stream {
+	return &stream{
+		load:   l,
+		rng:    rand.New(rand.NewPCG(l.seed, 0x7265676973746572^uint64(i))),
+		client: int64(i),
+	}
+}
+
+// stream is one client's share of the load.
+type stream struct {
+	*load
+	rng     *rand.Rand
+	client  int64
+	written int64 // values that this client made so far
+}
+
+// Next draws the next operation.
+func (s *stream) Next(readOnly bool) workloads.Intent {
+	if s.rng.Float64() < s.lookBack {
+		if key := s.keys.LookBack(s.rng.Uint64()); key != "" {
+			return read(key)
+		}
+	}
+	turn := s.keys.Take(s.rng.IntN(s.keys.Keys()))
+	return s.pick(turn, s.rng.IntN(s.mix[0]+s.mix[1]+s.mix[2]), readOnly)
+}
+
+// pick is a pure function of what the client knows of the key and of the
+// number drawn, but for the counter that makes its values unique.
+func (s *stream) pick(turn workloads.Turn, drawn int, readOnly bool) workloads.Intent {
+	if readOnly || drawn < s.mix[0] {
+		return read(turn.Key)
+	}
+	// Client i of c writes i+1, i+1+c, i+1+2c, …: unique without asking the
+	// others, and the value names its writer.
+	n := s.client + 1 + s.written*int64(s.clients)
+	s.written++
+	if drawn < s.mix[0]+s.mix[1] {
+		return workloads.Intent{Func: history.Write, Key: turn.Key, In: number(n)}
+	}
+	expect := turn.Seen
+	if expect == "" {
+		expect = history.Null // nobody has seen anything of it yet
+	}
+	return workloads.Intent{Func: history.CAS, Key: turn.Key, In: history.List(expect, number(n))}
+}
+
+// number is a number as a register stores it: a string.
+func number(n int64) history.Data {
+	var room [24]byte
+	return history.Data(append(strconv.AppendInt(append(room[:0], '"'), n, 10), '"'))
+}

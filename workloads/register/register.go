@@ -1,0 +1,89 @@
+// Package register is the workload of reads, writes and compare-and-sets on several
+// registers at once. Every written value is unique in the test, so that each
+// observation names the one operation it observed.
+//
+// What makes it bite:
+//   - few keys, many clients on different nodes: a node that answers from old
+//     state is soon asked for a key that others have just written elsewhere;
+//   - a compare-and-set expects what was last seen of the key, so about half
+//     of them succeed and tie the order of two writes down;
+//   - keys are retired after some hundred operations, which keeps checking
+//     cheap, but now and then a retired key is read again: a lost write stays
+//     lost, and shows long after the storm moved on.
+package register
+
+import (
+	"context"
+	"errors"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/internal/declare"
+	"squall/workloads"
+	"squall/workloads/systems"
+)
+
+// Workload is the workload "register".
+func Workload() workloads.Workload {
+	return workloads.Workload{
+		Name: "register",
+		Doc:  "read, write and compare-and-set unique values on several keys; every key must be linearizable",
+		Params: declare.Params{
+			{Name: "keys", Kind: declare.Count, Default: "5", Min: "1", Max: "1000", Unit: "keys",
+				Doc: "keys in use at a time; the fewer, the more clients meet on one key"},
+			{Name: "ops-per-key", Kind: declare.Count, Default: "300", Min: "10", Max: "5000", Unit: "operations",
+				Doc: "operations on a key before a new key replaces it"},
+			{Name: "mix", Kind: declare.Weights, Default: "50/30/20", Parts: []string{"read", "write", "cas"}, Min: "0", Max: "1000",
+				Doc: "how often each function is called, relative to the others"},
+			{Name: "look-back", Kind: declare.Share, Default: "3%", Min: "0%", Max: "50%",
+				Doc: "how many operations read a key that was replaced lately, to find writes that were lost"},
+		},
+		Check:     checkArgs,
+		Functions: history.RegisterFunctions(),
+		New:       newLoad,
+		Do:        workloads.On(do),
+		Checkers:  func() []check.Checker { return []check.Checker{check.Linearizable(check.RegisterModel())} },
+	}
+}
+
+func checkArgs(a declare.Args) error {
+	switch mix := a.Weights("mix"); {
+	case mix[0] == 0:
+		return &declare.Error{Param: "mix", Err: errors.New("mix has no reads, so nothing would be observed")}
+	case mix[1] == 0 && mix[2] == 0:
+		return &declare.Error{Param: "mix", Err: errors.New("mix has neither writes nor cas, so there would be nothing to observe")}
+	}
+	return nil
+}
+
+// Client is a connection that this workload can use. Its methods are safe for
+// concurrent use, and return soon after their context ends. An error is read with
+// systems.Certain and systems.Lost.
+type Client interface {
+	systems.Client
+	Read(ctx context.Context, key string) (history.Value, error)
+	Write(ctx context.Context, key string, value history.Value) error
+	// CAS stores value if the key holds expect. If it does not, found is what
+	// it holds.
+	CAS(ctx context.Context, key string, expect, value history.Value) (swapped bool, found history.Value, err error)
+	Delete(ctx context.Context, key string) error
+}
+
+func do(ctx context.Context, client Client, op *history.Op) error {
+	switch op.Func {
+	case history.Read:
+		found, err := client.Read(ctx, op.Key)
+		op.Out = found.AsData()
+		return err
+	case history.Write:
+		return client.Write(ctx, op.Key, op.Register().Value)
+	case history.CAS:
+		said := op.Register()
+		swapped, found, err := client.CAS(ctx, op.Key, said.Expect, said.Value)
+		op.Out = history.CASAnswer(swapped, found)
+		return err
+	case history.Delete:
+		return client.Delete(ctx, op.Key)
+	}
+	return workloads.Unknown(op)
+}

@@ -32,7 +32,7 @@ type opDraft struct {
 	length  int64 // Return − Call
 	has     uint16
 	version int // of the format; 0: this one
-	old     lifted
+	old     version1Fields
 }
 
 // once notes that a key has come; false when it had come before.
@@ -48,7 +48,7 @@ func (d *opDraft) finish() (op Op, open bool, err error) {
 		return Op{}, false, err
 	}
 	if d.version == 1 {
-		if err := d.lift(); err != nil {
+		if err := d.translate(); err != nil {
 			return Op{}, false, err
 		}
 	}

@@ -193,9 +193,9 @@ func (d Data) pair() (a, b Data) {
 	return a, b
 }
 
-// lifted are the fields that an operation had in format version 1: a value to
+// version1Fields are the fields that an operation had in format version 1: a value to
 // store, one to expect, and a result; each a string or null, or "" where missing.
-type lifted struct{ value, expect, result Data }
+type version1Fields struct{ value, expect, result Data }
 
 // fieldOf1 reads a field that lines of version 1 have in place of "i" and "o".
 func (d *opDraft) fieldOf1(l *lexer, key string) (ok bool) {
@@ -216,8 +216,8 @@ func (d *opDraft) fieldOf1(l *lexer, key string) (ok bool) {
 	return false
 }
 
-// lift makes data of the fields of a line of version 1, or says what is wrong with them.
-func (d *opDraft) lift() error {
+// translate makes data of the fields of a line of version 1, or says what is wrong with them.
+func (d *opDraft) translate() error {
 	if err := d.check1(); err != nil {
 		return err
 	}

@@ -84,70 +84,70 @@ func (op *Op) Data(name string) Data {
 // Show gives data as people read it (assets/timeline.js of package reports does the same): strings as Show does, null and no data as
 // "nothing", a list as its elements in brackets, an object as names and values.
 func (d Data) Show() string {
-	s := shower{left: ShownValues}
-	s.data(d)
-	return string(s.buf)
+	p := dataPrinter{left: ShownValues}
+	p.data(d)
+	return string(p.buf)
 }
 
-// shower writes data for people.
-type shower struct {
+// dataPrinter writes data for people.
+type dataPrinter struct {
 	buf  []byte
 	left int // how many more values are shown
 }
 
-func (s *shower) data(d Data) {
+func (p *dataPrinter) data(d Data) {
 	if d == "" || d == Null {
-		s.add("nothing")
+		p.add("nothing")
 		return
 	}
 	switch d[0] {
 	case '"':
 		text, _ := d.Text()
-		s.add(Show(text))
+		p.add(Show(text))
 	case '[':
-		s.add("[")
+		p.add("[")
 		n := 0
 		for e := range d.Elements() {
-			if !s.next(&n, " ") {
+			if !p.next(&n, " ") {
 				break
 			}
-			s.data(e)
+			p.data(e)
 		}
-		s.add("]")
+		p.add("]")
 	case '{':
 		n := 0
 		for name, value := range d.Fields() {
-			if !s.next(&n, ", ") {
+			if !p.next(&n, ", ") {
 				break
 			}
-			s.add(Show(name) + " ")
-			s.data(value)
+			p.add(Show(name) + " ")
+			p.data(value)
 		}
 		if n == 0 {
-			s.add("{}")
+			p.add("{}")
 		}
 	default:
 		if len(d) > shownBytes {
 			d = d[:shownBytes] + "…"
 		}
-		s.add(string(d))
+		p.add(string(d))
 	}
 }
 
-func (s *shower) add(text string) { s.buf = append(s.buf, text...) }
+func (p *dataPrinter) add(text string) { p.buf = append(p.buf, text...) }
 
 // next comes before each of the values in another, the n-th, and is false when no more are
 // shown.
-func (s *shower) next(n *int, separator string) bool {
+func (p *dataPrinter) next(n *int, separator string) bool {
 	if *n > 0 {
-		s.add(separator)
+		p.add(separator)
 	}
 	*n++
-	if s.left == 0 {
-		s.add("…")
+	if p.left == 0 {
+		p.add("…")
 		return false
 	}
-	s.left--
+	p.left--
 	return true
 }
 

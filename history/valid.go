@@ -138,7 +138,7 @@ func (v *validator) op(op *Op, open bool) error {
 		return fmt.Errorf("process %d; processes are numbered from 0 to %d", op.Process, int64(maxProcess))
 	}
 	if !v.named(op.Node) {
-		return v.stranger("an operation", op.Node)
+		return v.unknownNode("an operation", op.Node)
 	}
 	if !v.header.Functions.Have(op.Func) {
 		return fmt.Errorf("unknown function %s; the header lists %s", excerpt([]byte(op.Func)), v.header.Functions)
@@ -164,7 +164,7 @@ func (v *validator) named(node string) bool {
 	return v.nodes[node] != nil
 }
 
-func (v *validator) stranger(what, node string) error {
+func (v *validator) unknownNode(what, node string) error {
 	return fmt.Errorf("%s names the node %s, and the header names %s", what, excerpt([]byte(node)), strings.Join(v.header.Nodes, ", "))
 }
 
@@ -221,13 +221,13 @@ func (v *validator) faultFields(f *Fault) error {
 	}
 	for _, node := range f.Targets {
 		if !v.place(node) {
-			return v.stranger(fmt.Sprintf("fault %d", f.ID), node)
+			return v.unknownNode(fmt.Sprintf("fault %d", f.ID), node)
 		}
 	}
 	for _, l := range f.Cut {
 		for _, end := range []string{l.From, l.To} {
 			if !v.place(end) {
-				return v.stranger(fmt.Sprintf("fault %d", f.ID), end)
+				return v.unknownNode(fmt.Sprintf("fault %d", f.ID), end)
 			}
 		}
 	}
@@ -242,7 +242,7 @@ func (v *validator) place(name string) bool {
 func (v *validator) node(e *NodeEvent) error {
 	life := v.nodes[e.Node]
 	if life == nil {
-		return v.stranger("a node event", e.Node)
+		return v.unknownNode("a node event", e.Node)
 	}
 	if err := CheckEvent(e); err != nil {
 		return err

@@ -132,9 +132,9 @@ func (s *sheet) drawNodeLane(fig *figures, a timeAxis, node string, y vg.Length)
 		x0 := a.x(o.Begin)
 		s.hatchedBox(x0, y-laneBar/2+2, max(a.x(o.End), x0+1.5), y+laneBar/2-2, fault)
 	}
-	for _, r := range fig.elections.Reigns {
+	for _, r := range fig.elections.Leaderships {
 		if r.Node == node {
-			s.drawReign(fig, a, r, y)
+			s.drawLeadership(fig, a, r, y)
 		}
 	}
 	for _, c := range fig.candidates {
@@ -144,9 +144,9 @@ func (s *sheet) drawNodeLane(fig *figures, a timeAxis, node string, y vg.Length)
 	}
 }
 
-// drawReign draws a leader's bar; the term stands in it, or right of it when
+// drawLeadership draws a leader's bar; the term stands in it, or right of it when
 // it is too short.
-func (s *sheet) drawReign(fig *figures, a timeAxis, r measure.Reign, y vg.Length) {
+func (s *sheet) drawLeadership(fig *figures, a timeAxis, r measure.Leadership, y vg.Length) {
 	end := r.End
 	if end == 0 {
 		end = a.End
@@ -175,10 +175,10 @@ func (s *sheet) drawReign(fig *figures, a timeAxis, r measure.Reign, y vg.Length
 	}
 }
 
-// nextInLane is where the next mark in a reign's lane stands, after it.
-func (fig *figures) nextInLane(a timeAxis, r measure.Reign) vg.Length {
+// nextInLane is where the next mark in a leadership's lane stands, after it.
+func (fig *figures) nextInLane(a timeAxis, r measure.Leadership) vg.Length {
 	next := a.x1
-	for _, o := range fig.elections.Reigns {
+	for _, o := range fig.elections.Leaderships {
 		if o.Node == r.Node && o.Begin > r.Begin {
 			next = min(next, a.x(o.Begin))
 		}

@@ -66,7 +66,7 @@ func newFigures(in measure.Input, results *check.Results) *figures {
 		cloud:     cloudOf(in),
 		outages:   measure.Outages(in),
 	}
-	fig.elections.Reigns = drawn(fig, "times of a leader", fig.elections.Reigns)
+	fig.elections.Leaderships = drawn(fig, "times of a leader", fig.elections.Leaderships)
 	fig.outages = drawn(fig, "outages of nodes", fig.outages)
 	slices.SortStableFunc(fig.faults, func(a, b measure.FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
 	for i := range in.Nodes {
@@ -88,7 +88,7 @@ func shownWindow(in measure.Input, load measure.Window, fig *figures) measure.Wi
 	if w.Begin == 0 && load.Seconds() == 0 {
 		return w
 	}
-	if rs := fig.elections.Reigns; len(rs) > 0 {
+	if rs := fig.elections.Leaderships; len(rs) > 0 {
 		w.Begin = min(w.Begin, rs[0].Begin)
 	}
 	air := (w.End - w.Begin) / 100

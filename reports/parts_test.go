@@ -146,11 +146,11 @@ func TestTimeline(t *testing.T) {
 			})
 		}
 		faults := []measure.FaultRun{{Name: "kill", Verified: true, Begin: when.Draw(t, "fault"), HealAt: 0}}
-		fig := &figures{faults: faults, elections: measure.Elections{Reigns: []measure.Reign{{Node: "n1", Term: 3, Begin: when.Draw(t, "reign")}}}}
+		fig := &figures{faults: faults, elections: measure.Elections{Leaderships: []measure.Leadership{{Node: "n1", Term: 3, Begin: when.Draw(t, "leadership")}}}}
 		tl := newTimeline(ops, fig)
-		for _, r := range tl.Reigns {
+		for _, r := range tl.Leaderships {
 			if r.X < 0 || r.X+r.W > tl.Width {
-				t.Fatalf("reign %+v leaves the picture", r)
+				t.Fatalf("leadership %+v leaves the picture", r)
 			}
 		}
 		if len(tl.Bars) != len(ops) || len(tl.Lanes) == 0 || len(tl.Lanes) > len(ops) {

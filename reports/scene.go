@@ -17,7 +17,7 @@ type scene struct {
 	To          micros      `json:"to"`
 	Nodes       []string    `json:"nodes"`
 	Faults      []sceneBand `json:"faults"`
-	Reigns      []sceneSpan `json:"reigns"`
+	Leaderships []sceneSpan `json:"reigns"`
 	Outages     []sceneSpan `json:"outages"`
 	Candidates  []sceneSpan `json:"candidates"`
 	NoLeader    []sceneSpan `json:"noLeader"`
@@ -49,7 +49,7 @@ type sceneSpan struct {
 
 func newScene(fig *figures) scene {
 	s := scene{From: micros(fig.shown.Begin), To: micros(max(fig.shown.End, fig.shown.Begin+1e6)), Nodes: []string{}, Faults: []sceneBand{},
-		Reigns: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}}
+		Leaderships: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}}
 	for _, n := range fig.nodes {
 		s.Nodes = append(s.Nodes, clip(n, maxName))
 	}
@@ -60,12 +60,12 @@ func newScene(fig *figures) scene {
 		w := faultWindow(f, fig.shown.End)
 		s.Faults = append(s.Faults, sceneBand{f.ID, clip(bandLabels(f)[0], maxName), clip(f.Name, maxName), string(f.Class()), micros(w.Begin), micros(w.End)})
 	}
-	for _, r := range fig.elections.Reigns {
+	for _, r := range fig.elections.Leaderships {
 		end := r.End
 		if end == 0 {
 			end = fig.shown.End
 		}
-		s.Reigns = append(s.Reigns, sceneSpan{fig.node(r.Node), micros(r.Begin), micros(end), strconv.FormatUint(r.Term, 10)})
+		s.Leaderships = append(s.Leaderships, sceneSpan{fig.node(r.Node), micros(r.Begin), micros(end), strconv.FormatUint(r.Term, 10)})
 	}
 	for _, o := range fig.outages {
 		s.Outages = append(s.Outages, sceneSpan{fig.node(o.Node), micros(o.Begin), micros(o.End), o.Cause})

@@ -26,7 +26,7 @@ type timeline struct {
 	Lanes               []lane
 	Bars                []bar
 	Bands               []band
-	Reigns              []reignBar // who led, in a lane of its own
+	Leaderships         []leaderBar // who led, in a lane of its own
 	LeadersY            int
 	Times               []moment
 }
@@ -52,7 +52,7 @@ type band struct {
 	Kind, Label  string
 }
 
-type reignBar struct {
+type leaderBar struct {
 	X, W, TextX int
 	Odd         bool
 	Text        string
@@ -131,7 +131,7 @@ func newTimeline(witness []check.WitnessOp, fig *figures) *timeline {
 	t.Foot = t.LeadersY + 26
 	t.Height = t.Foot + 24
 	t.placeBands(fig.faults, s)
-	t.placeReigns(fig.elections.Reigns, s)
+	t.placeLeaderships(fig.elections.Leaderships, s)
 	t.placeTimes(s)
 	return t
 }
@@ -229,13 +229,13 @@ func (t *timeline) placeBands(faults []measure.FaultRun, s squeeze) {
 	}
 }
 
-// placeReigns shows who led between the first call and the last return.
-func (t *timeline) placeReigns(reigns []measure.Reign, s squeeze) {
+// placeLeaderships shows who led between the first call and the last return.
+func (t *timeline) placeLeaderships(leaderships []measure.Leadership, s squeeze) {
 	if len(s.times) == 0 {
 		return
 	}
 	first, last := s.times[0], s.times[len(s.times)-1]
-	for _, r := range reigns {
+	for _, r := range leaderships {
 		end := r.End
 		if end == 0 {
 			end = last + 1
@@ -250,12 +250,12 @@ func (t *timeline) placeReigns(reigns []measure.Reign, s squeeze) {
 		if end > last {
 			x1 = tlWidth - tlRight
 		}
-		b := reignBar{X: x0, W: max(x1-x0, 3), TextX: x0 + 5, Odd: r.Term%2 == 1}
+		b := leaderBar{X: x0, W: max(x1-x0, 3), TextX: x0 + 5, Odd: r.Term%2 == 1}
 		text := fmt.Sprintf("%s · term %d", clipRunes(r.Node, 12), r.Term)
 		if float64(utf8.RuneCountInString(text))*tlLetter+8 < float64(b.W) {
 			b.Text = text
 		}
-		t.Reigns = append(t.Reigns, b)
+		t.Leaderships = append(t.Leaderships, b)
 	}
 }
 

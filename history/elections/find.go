@@ -17,7 +17,7 @@ func (r *Record) Recompute(h *history.History) {
 			if t.Outcome == Invalid && t.Crash == 0 {
 				continue // it never began: there is nothing to find
 			}
-			r.Judge(t, within(h.Nodes, h.Header.Mono+t.Begin, h.Header.Mono+t.End), h.Header.Mono)
+			r.Reconstruct(t, within(h.Nodes, h.Header.Mono+t.Begin, h.Header.Mono+t.End), h.Header.Mono)
 		}
 	}
 }
@@ -29,31 +29,31 @@ func within(events []history.NodeEvent, from, to int64) []history.NodeEvent {
 	return events[a:max(a, b)]
 }
 
-// Judge fills in what the events of a trial tell, and its outcome. They are
+// Reconstruct fills in what the events of a trial tell, and its outcome. They are
 // sorted by time; start is that of the test, ns of the machines' clock.
-func (r *Record) Judge(t *Trial, events []history.NodeEvent, start int64) {
+func (r *Record) Reconstruct(t *Trial, events []history.NodeEvent, start int64) {
 	t.Found, t.Outcome, t.Why = Found{}, Invalid, ""
-	d := &deed{trial: t, events: events, plain: r.Plain}
-	if !d.findCrash() {
+	c := &reconstruction{trial: t, events: events, plain: r.Plain}
+	if !c.findCrash() {
 		return
 	}
-	t.Crash = d.crash - start
-	d.findElection()
-	d.findLengths()
-	if why := d.flaw(r.Nodes); why != "" {
+	t.Crash = c.crash - start
+	c.findElection()
+	c.findLengths()
+	if why := c.flaw(r.Nodes); why != "" {
 		t.Why = why
 		return
 	}
-	if d.heard == 0 {
+	if c.heard == 0 {
 		t.Outcome, t.Why = Undecided, "no new leader was heard within the limit"
-		t.NoLeader = MillisOf(start + t.End - d.crash)
+		t.NoLeader = MillisOf(start + t.End - c.crash)
 		return
 	}
 	t.Outcome = Elected
 }
 
-// deed is a trial being looked into; times are ns of the machines' clock.
-type deed struct {
+// reconstruction is a trial being computed from events; times are ns of the machines' clock.
+type reconstruction struct {
 	trial  *Trial
 	events []history.NodeEvent
 	plain  bool
@@ -65,17 +65,17 @@ type deed struct {
 }
 
 // findCrash finds the crash and what led to it.
-func (d *deed) findCrash() bool {
-	t := d.trial
+func (c *reconstruction) findCrash() bool {
+	t := c.trial
 	var proposed int64
-	for i := range d.events {
-		e := &d.events[i]
+	for i := range c.events {
+		e := &c.events[i]
 		if e.Node != t.Leader {
 			continue
 		}
 		switch {
-		case d.plain && e.Kind == history.EventExit && d.crash == 0:
-			d.crash = e.Time
+		case c.plain && e.Kind == history.EventExit && c.crash == 0:
+			c.crash = e.Time
 		case e.Kind != history.EventTrial && e.Kind != history.EventCommit:
 		case strings.HasPrefix(e.Reason, "refused"):
 			t.Why = "the leader " + e.Reason
@@ -85,33 +85,33 @@ func (d *deed) findCrash() bool {
 		case e.Kind == history.EventCommit && t.Broadcast == 0 && proposed > 0 && e.Index >= t.Index:
 			t.Broadcast = MillisOf(e.Time - proposed)
 		case e.Reason == "broadcast":
-			d.sent = e.Time
-		case e.Reason == "crash" && d.sent > 0:
-			d.crash = e.Time
-			t.Waited = MillisOf(e.Time - d.sent)
+			c.sent = e.Time
+		case e.Reason == "crash" && c.sent > 0:
+			c.crash = e.Time
+			t.Waited = MillisOf(e.Time - c.sent)
 		}
 	}
-	if d.crash == 0 {
+	if c.crash == 0 {
 		t.Why = "the leader did not crash"
 	}
-	return d.crash > 0
+	return c.crash > 0
 }
 
 // findElection follows the survivors from the crash to a new leader that all of
 // them have heard.
-func (d *deed) findElection() {
-	t := d.trial
+func (c *reconstruction) findElection() {
+	t := c.trial
 	stood := map[uint64]map[string]int64{} // by term: who stood, and when
 	led := map[uint64]int64{}
 	heardBy := map[string]int64{}
 	var first int64
-	for i := range d.events {
-		e := &d.events[i]
-		if e.Kind != history.EventRole || e.Term <= t.Term || e.Node == t.Leader && e.Time >= d.crash {
+	for i := range c.events {
+		e := &c.events[i]
+		if e.Kind != history.EventRole || e.Term <= t.Term || e.Node == t.Leader && e.Time >= c.crash {
 			continue
 		}
-		if e.Time < d.crash {
-			d.early = fmt.Sprintf("%s was in term %d before the crash", e.Node, e.Term)
+		if e.Time < c.crash {
+			c.early = fmt.Sprintf("%s was in term %d before the crash", e.Node, e.Term)
 			continue
 		}
 		switch {
@@ -123,34 +123,34 @@ func (d *deed) findElection() {
 			if first == 0 {
 				first = e.Time
 			}
-			if d.heard == 0 {
+			if c.heard == 0 {
 				t.Late = max(t.Late, MillisOf(e.Late))
 			}
 		case e.Role == history.RoleLeader:
 			led[e.Term] = e.Time
 		case e.Role == history.RoleFollower && e.Leader != "" && e.Leader != e.Node:
-			if d.heard == 0 {
-				d.heard, t.NewLeader, t.NewTerm = e.Time, e.Leader, e.Term
+			if c.heard == 0 {
+				c.heard, t.NewLeader, t.NewTerm = e.Time, e.Leader, e.Term
 			}
 			if _, ok := heardBy[e.Node]; !ok && e.Term >= t.NewTerm {
 				heardBy[e.Node] = e.Time
-				t.All = MillisOf(e.Time - d.crash)
+				t.All = MillisOf(e.Time - c.crash)
 			}
 		}
 	}
 	if first > 0 {
-		t.Detection = MillisOf(first - d.crash)
+		t.Detection = MillisOf(first - c.crash)
 	}
-	if d.heard == 0 {
+	if c.heard == 0 {
 		t.All = 0
 		return
 	}
-	t.NoLeader = MillisOf(d.heard - d.crash)
+	t.NoLeader = MillisOf(c.heard - c.crash)
 	if at := led[t.NewTerm]; at > 0 && first > 0 {
 		t.Election = MillisOf(at - first)
 	}
 	if at := stood[t.NewTerm][t.NewLeader]; at > 0 {
-		t.Won = MillisOf(d.heard - at)
+		t.Won = MillisOf(c.heard - at)
 	}
 	for term, who := range stood {
 		if term <= t.NewTerm {
@@ -164,11 +164,11 @@ func (d *deed) findElection() {
 
 // findLengths notes how long each survivor's log was when it last spoke of that
 // before it followed the new leader.
-func (d *deed) findLengths() {
-	t := d.trial
-	for i := range d.events {
-		e := &d.events[i]
-		if e.Kind != history.EventRole || e.Node == t.Leader || e.Time < d.crash || e.Index == 0 ||
+func (c *reconstruction) findLengths() {
+	t := c.trial
+	for i := range c.events {
+		e := &c.events[i]
+		if e.Kind != history.EventRole || e.Node == t.Leader || e.Time < c.crash || e.Index == 0 ||
 			t.NewTerm > 0 && e.Term > t.NewTerm {
 			continue
 		}
@@ -180,19 +180,19 @@ func (d *deed) findLengths() {
 }
 
 // flaw says what makes a trial another experiment; "" when nothing does.
-func (d *deed) flaw(nodes []string) string {
-	t := d.trial
-	if d.early != "" {
-		return d.early
+func (c *reconstruction) flaw(nodes []string) string {
+	t := c.trial
+	if c.early != "" {
+		return c.early
 	}
-	if d.plain {
+	if c.plain {
 		return ""
 	}
 	for _, node := range nodes {
 		length, known := t.Lengths[node]
 		behind := slices.Contains(t.Behind, node)
 		switch {
-		case node == t.Leader || !known && d.heard == 0:
+		case node == t.Leader || !known && c.heard == 0:
 		case !known:
 			return fmt.Sprintf("nothing shows how long the log of %s was", node)
 		case behind && length >= t.Index:

@@ -22,9 +22,9 @@ func step(node string, at int64, reason string) history.NodeEvent {
 	return history.NodeEvent{Node: node, Boot: 1, Kind: history.EventTrial, Time: start + at, Term: 5, Index: 40, Reason: reason}
 }
 
-// story is a trial in which n2 and n4 have the shorter logs: n3 and n2 split the
+// splitVote is the events of a trial in which n2 and n4 have the shorter logs: n3 and n2 split the
 // vote of term 6, then n3 wins term 7.
-func story() []history.NodeEvent {
+func splitVote() []history.NodeEvent {
 	stood := role("n3", 160*ms, 6, history.RoleCandidate, "", 40)
 	stood.Timeout, stood.Late = 150*ms, 2*ms
 	return []history.NodeEvent{
@@ -52,9 +52,9 @@ func trial() Trial {
 	return Trial{Begin: 0, End: 400 * ms, Leader: "n1", Term: 5, Behind: []string{"n2", "n4"}, Asked: 37}
 }
 
-func TestJudge(t *testing.T) {
+func TestReconstruct(t *testing.T) {
 	got := trial()
-	record().Judge(&got, story(), start)
+	record().Reconstruct(&got, splitVote(), start)
 	want := trial()
 	want.Outcome = Elected
 	want.Found = Found{Index: 40, Crash: 60 * ms, Waited: 38, Broadcast: 11, NewLeader: "n3", NewTerm: 7,
@@ -65,7 +65,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestJudgeFindsFlaws(t *testing.T) {
+func TestReconstructFindsFlaws(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(events []history.NodeEvent) []history.NodeEvent
 		outcome Outcome
@@ -94,7 +94,7 @@ func TestJudgeFindsFlaws(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := trial()
-			record().Judge(&got, c.change(story()), start)
+			record().Reconstruct(&got, c.change(splitVote()), start)
 			if got.Outcome != c.outcome || !strings.Contains(got.Why, c.why) {
 				t.Errorf("%s, %q; want %s, %q", got.Outcome, got.Why, c.outcome, c.why)
 			}
@@ -105,13 +105,13 @@ func TestJudgeFindsFlaws(t *testing.T) {
 	}
 }
 
-// TestJudgePlain: the clock starts when the process is gone, and logs do not
+// TestReconstructPlain: the clock starts when the process is gone, and logs do not
 // matter.
-func TestJudgePlain(t *testing.T) {
+func TestReconstructPlain(t *testing.T) {
 	r := record()
 	r.Plain = true
 	got := Trial{Leader: "n1", Term: 5, End: 400 * ms}
-	r.Judge(&got, story()[5:], start)
+	r.Reconstruct(&got, splitVote()[5:], start)
 	if got.Outcome != Elected || got.NoLeader != 275 || got.Crash != 61*ms {
 		t.Errorf("%+v", got)
 	}
@@ -121,12 +121,12 @@ func TestJudgePlain(t *testing.T) {
 func TestRecompute(t *testing.T) {
 	r := record()
 	done, refused := trial(), Trial{Outcome: Invalid, Why: "the leader was lost before"}
-	r.Judge(&done, story(), start)
+	r.Reconstruct(&done, splitVote(), start)
 	r.Ranges = []Range{{Min: 150, Max: 155, Trials: []Trial{done, refused}}}
 	before := []Trial{done, refused}
 	r.Ranges[0].Trials[0].Found = Found{Crash: 1}
 	later := role("n1", 900*ms, 9, history.RoleLeader, "n1", 50)
-	r.Recompute(&history.History{Header: history.Header{Mono: start}, Nodes: append(story(), later)})
+	r.Recompute(&history.History{Header: history.Header{Mono: start}, Nodes: append(splitVote(), later)})
 	if diff := cmp.Diff(before, r.Ranges[0].Trials); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -29,7 +29,7 @@ func FuzzRecord(f *testing.F) {
 		for _, s := range r.Summarize(3) {
 			_ = s.Reason()
 		}
-		r.Recompute(&history.History{Header: history.Header{Nodes: r.Nodes}, Nodes: story()})
+		r.Recompute(&history.History{Header: history.Header{Nodes: r.Nodes}, Nodes: splitVote()})
 		if n := len(r.Summarize(1)); n != len(r.Ranges) || n > maxRanges {
 			t.Errorf("%d ranges of %d", n, len(r.Ranges))
 		}

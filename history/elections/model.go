@@ -71,8 +71,8 @@ const (
 	trialWork = 200_000
 )
 
-// happening is something to come in the model.
-type happening struct {
+// modelEvent is something to come in the model.
+type modelEvent struct {
 	at   Millis
 	kind int // 0: a timeout; 1: a request for a vote; 2: a vote
 	node int // whom it happens to
@@ -80,16 +80,16 @@ type happening struct {
 	term int // of a timeout: which timer
 }
 
-type agenda []happening
+type eventQueue []modelEvent
 
-func (a agenda) Len() int           { return len(a) }
-func (a agenda) Less(i, j int) bool { return a[i].at < a[j].at }
-func (a agenda) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(x any)        { *a = append(*a, x.(happening)) }
-func (a *agenda) Pop() any {
-	old := *a
+func (q eventQueue) Len() int           { return len(q) }
+func (q eventQueue) Less(i, j int) bool { return q[i].at < q[j].at }
+func (q eventQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *eventQueue) Push(x any)        { *q = append(*q, x.(modelEvent)) }
+func (q *eventQueue) Pop() any {
+	old := *q
 	x := old[len(old)-1]
-	*a = old[:len(old)-1]
+	*q = old[:len(old)-1]
 	return x
 }
 
@@ -102,29 +102,29 @@ type modelNode struct {
 	busy        Millis // its disk is, until then
 }
 
-// play is one trial of the model.
-type play struct {
+// modelTrial is one trial of the model.
+type modelTrial struct {
 	Model
 	Range
 	rng    *rand.Rand
 	nodes  []modelNode
-	agenda agenda
+	events eventQueue
 }
 
 // trial makes one trial, and takes what happens in it from what is left of the work.
 func (m Model) trial(r Range, rng *rand.Rand, left *int) Millis {
-	p := &play{Model: m, Range: r, rng: rng, nodes: make([]modelNode, m.Survivors)}
+	p := &modelTrial{Model: m, Range: r, rng: rng, nodes: make([]modelNode, m.Survivors)}
 	crash := Millis(rng.Float64()) * r.Min / 2
 	for i := range p.nodes {
 		p.reset(i, p.draw(m.OneWay)) // the last broadcast
 	}
-	for work := 0; work < trialWork && len(p.agenda) > 0 && p.agenda[0].at < modelLimit; work++ {
+	for work := 0; work < trialWork && len(p.events) > 0 && p.events[0].at < modelLimit; work++ {
 		*left--
-		h := heap.Pop(&p.agenda).(happening)
+		h := heap.Pop(&p.events).(modelEvent)
 		n := &p.nodes[h.node]
 		if n.busy > h.at {
 			h.at = n.busy
-			heap.Push(&p.agenda, h)
+			heap.Push(&p.events, h)
 			continue
 		}
 		switch h.kind {
@@ -143,25 +143,25 @@ func (m Model) trial(r Range, rng *rand.Rand, left *int) Millis {
 	return modelLimit
 }
 
-func (p *play) draw(s Spread) Millis { return s.Min + Millis(p.rng.Float64())*(s.Max-s.Min) }
+func (p *modelTrial) draw(s Spread) Millis { return s.Min + Millis(p.rng.Float64())*(s.Max-s.Min) }
 
-func (p *play) writes(n int) (sum Millis) {
+func (p *modelTrial) writes(n int) (sum Millis) {
 	for range n {
 		sum += p.draw(p.Disk)
 	}
 	return sum
 }
 
-func (p *play) reset(i int, now Millis) {
+func (p *modelTrial) reset(i int, now Millis) {
 	timeout := p.draw(Spread{p.Range.Min, p.Range.Max})
 	if p.Whole {
 		timeout = p.Range.Min + Millis(p.rng.IntN(int(p.Range.Max-p.Range.Min)+1))
 	}
 	p.nodes[i].timer++
-	heap.Push(&p.agenda, happening{at: now + timeout, node: i, term: p.nodes[i].timer})
+	heap.Push(&p.events, modelEvent{at: now + timeout, node: i, term: p.nodes[i].timer})
 }
 
-func (p *play) timeout(h happening) {
+func (p *modelTrial) timeout(h modelEvent) {
 	n := &p.nodes[h.node]
 	if n.timer != h.term {
 		return
@@ -171,12 +171,12 @@ func (p *play) timeout(h happening) {
 	n.busy = h.at + p.writes(1)
 	for i := range p.nodes {
 		if i != h.node {
-			heap.Push(&p.agenda, happening{at: n.busy + p.draw(p.OneWay), kind: 1, node: i, from: h.node, term: n.term})
+			heap.Push(&p.events, modelEvent{at: n.busy + p.draw(p.OneWay), kind: 1, node: i, from: h.node, term: n.term})
 		}
 	}
 }
 
-func (p *play) request(h happening) {
+func (p *modelTrial) request(h modelEvent) {
 	n := &p.nodes[h.node]
 	if h.term < n.term {
 		return
@@ -194,12 +194,12 @@ func (p *play) request(h happening) {
 	}
 	n.busy = h.at + p.writes(wrote)
 	if grants {
-		heap.Push(&p.agenda, happening{at: n.busy + p.draw(p.OneWay), kind: 2, node: h.from, term: h.term})
+		heap.Push(&p.events, modelEvent{at: n.busy + p.draw(p.OneWay), kind: 2, node: h.from, term: h.term})
 	}
 }
 
 // heard is when the first other node hears the leader of that moment.
-func (p *play) heard(at Millis) Millis {
+func (p *modelTrial) heard(at Millis) Millis {
 	first := p.draw(p.OneWay)
 	for range len(p.nodes) - 2 {
 		first = min(first, p.draw(p.OneWay))

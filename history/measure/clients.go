@@ -6,7 +6,7 @@ import (
 	"sort"
 )
 
-// lineages says which client each process of the load belongs to.
+// processClients says which client each process of the load belongs to.
 //
 // A process that lost patience, or whose operation ended as info, never runs
 // again; its client goes on as another process. Which one, a history does not
@@ -16,7 +16,7 @@ import (
 // sense of gaveUp. With a smaller one, some process would take over from one
 // that was still at work. Where no number fits, as in a history of another tool
 // that counts otherwise, every process is a client of its own.
-func (s *samples) lineages() map[int64]int64 {
+func (s *samples) processClients() map[int64]int64 {
 	lives := s.lives()
 	order := make([]int64, 0, len(lives))
 	for p := range lives {
@@ -73,7 +73,7 @@ func (l *life) gaveUp(next *life) bool {
 // maxClients is how many clients a load has at most.
 const maxClients = 1000
 
-// clientCount finds n of lineages; 0 when there is none. order are the numbers
+// clientCount finds n of processClients; 0 when there is none. order are the numbers
 // of the processes, ascending.
 func clientCount(lives map[int64]*life, order []int64) int64 {
 	if len(order) == 0 || order[0] < 0 {
@@ -98,7 +98,7 @@ type successesOf [][]int64
 
 // byClient sorts the successes of the load by client.
 func (s *samples) byClient() successesOf {
-	client := s.lineages()
+	client := s.processClients()
 	place, clients := map[int64]int{}, map[int64]bool{}
 	for _, c := range client {
 		clients[c] = true

@@ -8,7 +8,7 @@ import (
 	"squall/history"
 )
 
-// Causes of the end of a reign. A leader that stepped down of itself has
+// Causes of the end of a leadership. A leader that stepped down of itself has
 // CauseSteppedDown with ": " and the node's reason behind it; one whose
 // process ended and no fault asked for it has CauseCrashed.
 const (

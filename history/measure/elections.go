@@ -11,22 +11,22 @@ import (
 // counts as its consequence: a new leader first commits an entry of its term.
 const settle = int64(100e6) // ns
 
-// elections finds the reigns and their losses, up to the end of the test.
+// elections finds the leaderships and their losses, up to the end of the test.
 func elections(in Input, s *samples) Elections {
-	reigns := follow(in, s)
-	out := Elections{Count: len(reigns), Reigns: []Reign{}, Losses: []Loss{}, NoTrace: !history.Traced(in.Nodes)}
-	for _, r := range reigns {
-		pub := Reign{Node: r.node, Term: r.term, Begin: r.begin - s.mono, Cause: r.cause}
+	leaderships := follow(in, s)
+	out := Elections{Count: len(leaderships), Leaderships: []Leadership{}, Losses: []Loss{}, NoTrace: !history.Traced(in.Nodes)}
+	for _, r := range leaderships {
+		pub := Leadership{Node: r.node, Term: r.term, Begin: r.begin - s.mono, Cause: r.cause}
 		if !r.open {
 			pub.End = r.end - s.mono
 		}
-		out.Reigns = append(out.Reigns, pub)
+		out.Leaderships = append(out.Leaderships, pub)
 	}
-	a := aftermath{samples: s, reigns: reigns, silence: newSilence(s), clients: s.byClient(),
-		ballots: newBallots(in, reigns, s.mono+s.end)}
-	ends := latestEnds(reigns)
-	for _, r := range reigns {
-		if !r.open && !led(reigns, ends, r) {
+	a := aftermath{samples: s, leaderships: leaderships, silence: newSilence(s), clients: s.byClient(),
+		campaigns: newCampaigns(in, leaderships, s.mono+s.end)}
+	ends := latestEnds(leaderships)
+	for _, r := range leaderships {
+		if !r.open && !led(leaderships, ends, r) {
 			out.Losses = append(out.Losses, a.of(r))
 		}
 	}
@@ -38,22 +38,22 @@ func elections(in Input, s *samples) Elections {
 // aftermath finds what came of losses.
 type aftermath struct {
 	*samples
-	reigns  []*reign
-	silence []int64 // see newSilence
-	clients successesOf
-	ballots *ballots
+	leaderships []*leadership
+	silence     []int64 // see newSilence
+	clients     successesOf
+	campaigns   *campaigns
 }
 
-// of is the loss that the end of a reign was.
-func (a *aftermath) of(r *reign) Loss {
+// of is the loss that the end of a leadership was.
+func (a *aftermath) of(r *leadership) Loss {
 	l := Loss{At: r.end - a.mono, Node: r.node, Term: r.term, Cause: r.cause}
 	until := a.mono + a.end
-	if next := successor(a.reigns, r); next != nil {
+	if next := successor(a.leaderships, r); next != nil {
 		l.NewLeader, l.NewTerm = next.node, next.term
 		until = next.begin
 	}
 	l.NoLeader = millis(until - r.end)
-	a.ballots.phases(&l, r.end, until)
+	a.campaigns.phases(&l, r.end, until)
 	if a.load.Holds(l.At) {
 		gap := longest(a.silence, r.end, until+settle)
 		l.Unavailable = millis(gap.ret - gap.call)
@@ -85,12 +85,12 @@ func (e *Elections) sumUp(load Window) {
 	e.DetectionMedian, e.ElectionMedian = median(detection), median(election)
 }
 
-// latestEnds is, for each reign, the latest end of it and of all that began
+// latestEnds is, for each leadership, the latest end of it and of all that began
 // before it.
-func latestEnds(reigns []*reign) []int64 {
-	ends := make([]int64, len(reigns))
+func latestEnds(leaderships []*leadership) []int64 {
+	ends := make([]int64, len(leaderships))
 	latest := int64(math.MinInt64)
-	for i, r := range reigns {
+	for i, r := range leaderships {
 		if r.open {
 			latest = math.MaxInt64
 		}
@@ -100,28 +100,28 @@ func latestEnds(reigns []*reign) []int64 {
 	return ends
 }
 
-// led reports whether a leader of a higher term reigned already when r ended:
-// then the cluster lost nothing. Of the reigns, which are in the order in which
+// led reports whether a leader of a higher term led already when r ended:
+// then the cluster lost nothing. Of the leaderships, which are in the order in which
 // they began, it looks at those that had begun, the last first, until all others
 // had ended.
-func led(reigns []*reign, ends []int64, r *reign) bool {
-	for i := firstFrom(reigns, r.end) - 1; i >= 0 && ends[i] > r.end; i-- {
-		if o := reigns[i]; o.term > r.term && (o.open || o.end > r.end) {
+func led(leaderships []*leadership, ends []int64, r *leadership) bool {
+	for i := firstFrom(leaderships, r.end) - 1; i >= 0 && ends[i] > r.end; i-- {
+		if o := leaderships[i]; o.term > r.term && (o.open || o.end > r.end) {
 			return true
 		}
 	}
 	return false
 }
 
-// firstFrom is the index of the first reign that began at a moment or later.
-func firstFrom(reigns []*reign, at int64) int {
-	return sort.Search(len(reigns), func(i int) bool { return reigns[i].begin >= at })
+// firstFrom is the index of the first leadership that began at a moment or later.
+func firstFrom(leaderships []*leadership, at int64) int {
+	return sort.Search(len(leaderships), func(i int) bool { return leaderships[i].begin >= at })
 }
 
 // successor is the first leader of a higher term after r; nil when none was
 // elected any more.
-func successor(reigns []*reign, r *reign) *reign {
-	for _, o := range reigns[firstFrom(reigns, r.end):] {
+func successor(leaderships []*leadership, r *leadership) *leadership {
+	for _, o := range leaderships[firstFrom(leaderships, r.end):] {
 		if o.term > r.term {
 			return o
 		}

@@ -136,7 +136,7 @@ func TestLosses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Summarize(tt.s.in).Elections
 			if diff := cmp.Diff(tt.want, outline(got.Losses)); diff != "" {
-				t.Errorf("losses (-want +got):\n%s\nreigns: %+v", diff, got.Reigns)
+				t.Errorf("losses (-want +got):\n%s\nleaderships: %+v", diff, got.Leaderships)
 			}
 		})
 	}
@@ -152,7 +152,7 @@ func outline(ls []Loss) []Loss {
 	return ls
 }
 
-func TestReignsAndMedians(t *testing.T) {
+func TestLeadershipsAndMedians(t *testing.T) {
 	s := newScript().load(1000, 30000).leader(500, "n1", 1).succeeds(1000, 5000)
 	s.fault(1, "kill", "leader", 5000, 8000, nil, "n1").leader(5200, "n2", 2).succeeds(5290, 10000)
 	s.isolate(2, "n2", 10000, 12000).leader(10400, "n3", 3).succeeds(10490, 15000)
@@ -160,14 +160,14 @@ func TestReignsAndMedians(t *testing.T) {
 	s.event(33000, "n4", history.EventExit, "")
 	got := Summarize(s.in).Elections
 
-	want := []Reign{
+	want := []Leadership{
 		{"n1", 1, 500 * ms, 5000 * ms, "killed"},
 		{"n2", 2, 5200 * ms, 10000 * ms, "cut off"},
 		{"n3", 3, 10400 * ms, 15000 * ms, "paused"},
 		{"n4", 5, 15900 * ms, 0, ""},
 	}
-	if diff := cmp.Diff(want, got.Reigns); diff != "" {
-		t.Errorf("reigns (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, got.Leaderships); diff != "" {
+		t.Errorf("leaderships (-want +got):\n%s", diff)
 	}
 	if got.Count != 4 || got.NoLeaderMedian != 400 || got.NoLeaderMax != 900 ||
 		got.UnavailableMedian != 500 || got.UnavailableMax != 1000 {
@@ -195,7 +195,7 @@ func TestEmpty(t *testing.T) {
 	if got.Ops.Total != 0 || got.Ops.Throughput != 0 || got.Elections.Count != 0 || len(got.Faults) != 0 {
 		t.Errorf("%+v", got)
 	}
-	if got.Elections.Losses == nil || got.Elections.Reigns == nil || got.Faults == nil || got.Ops.ByFunc == nil {
+	if got.Elections.Losses == nil || got.Elections.Leaderships == nil || got.Faults == nil || got.Ops.ByFunc == nil {
 		t.Error("results.json would say null for an empty list")
 	}
 	if n := Over(Input{}, 1e9).Len(); n != 0 {

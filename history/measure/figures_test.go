@@ -104,7 +104,7 @@ func TestMedian(t *testing.T) {
 }
 
 // Whatever a history says, the figures stay sane: nothing negative, no loss
-// outside the test, no reign longer than what follows it in the same node.
+// outside the test, no leadership longer than what follows it in the same node.
 func TestAnyHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newScript()
@@ -146,9 +146,9 @@ func TestAnyHistory(t *testing.T) {
 				t.Fatalf("followed by a lower term: %+v", l)
 			}
 		}
-		for _, r := range got.Elections.Reigns {
+		for _, r := range got.Elections.Leaderships {
 			if r.End != 0 && r.End < r.Begin {
-				t.Fatalf("reign %+v", r)
+				t.Fatalf("leadership %+v", r)
 			}
 		}
 		for _, o := range Outages(s.in) {

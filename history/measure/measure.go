@@ -62,8 +62,8 @@ type Blocks struct {
 	P99 map[string][]Millis `json:"p99ms"`
 }
 
-// Reign is one node's leadership of one term.
-type Reign struct {
+// Leadership is one node's leadership of one term.
+type Leadership struct {
 	Node  string `json:"node"`
 	Term  uint64 `json:"term"`
 	Begin int64  `json:"begin"` // ns since the start of the test
@@ -179,13 +179,13 @@ type Change struct {
 // over the losses that a next leader made good; the maxima are over all.
 // Losses outside the load phase do not count in the figures of Unavailable.
 type Elections struct {
-	Count             int     `json:"count"` // leaders elected
-	Reigns            []Reign `json:"reigns"`
-	Losses            []Loss  `json:"losses"`
-	NoLeaderMedian    Millis  `json:"noLeaderMedianMs"`
-	NoLeaderMax       Millis  `json:"noLeaderMaxMs"`
-	UnavailableMedian Millis  `json:"unavailableMedianMs"`
-	UnavailableMax    Millis  `json:"unavailableMaxMs"`
+	Count             int          `json:"count"` // leaders elected
+	Leaderships       []Leadership `json:"reigns"`
+	Losses            []Loss       `json:"losses"`
+	NoLeaderMedian    Millis       `json:"noLeaderMedianMs"`
+	NoLeaderMax       Millis       `json:"noLeaderMaxMs"`
+	UnavailableMedian Millis       `json:"unavailableMedianMs"`
+	UnavailableMax    Millis       `json:"unavailableMaxMs"`
 	// Of the losses with a Candidate and a next leader.
 	DetectionMedian Millis `json:"detectionMedianMs"`
 	DetectionMax    Millis `json:"detectionMaxMs"`

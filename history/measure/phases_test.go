@@ -84,7 +84,7 @@ func TestPhases(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			el := Summarize(tt.s.in).Elections
 			if len(el.Losses) == 0 {
-				t.Fatalf("no loss; reigns %+v", el.Reigns)
+				t.Fatalf("no loss; leaderships %+v", el.Leaderships)
 			}
 			l := el.Losses[0]
 			got := phase{l.Candidate, l.Detection, l.Election, l.Rounds, l.SplitVotes, l.Terms}
@@ -145,7 +145,7 @@ func TestLineages(t *testing.T) {
 			map[int64]int64{-1: -1, 0: 0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, newSamples(tt.s.in).lineages()); diff != "" {
+			if diff := cmp.Diff(tt.want, newSamples(tt.s.in).processClients()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

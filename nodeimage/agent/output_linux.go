@@ -127,9 +127,9 @@ func (k *logKeeper) finish() {
 	}
 }
 
-// lastWords is the line of the log that says best why a process ended: that of
+// lastLine is the line of the log that says best why a process ended: that of
 // a Go panic, or else the last one.
-func lastWords(tail []byte) string {
+func lastLine(tail []byte) string {
 	best := ""
 	for line := range bytes.Lines(tail) {
 		line = bytes.TrimSpace(line)

@@ -161,7 +161,7 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	stopPump(pipes.trace)
 	pumps.Wait()
 	if reason != "signal: killed" { // that one was somebody else's decision
-		if words := lastWords(logs.tail); words != "" {
+		if words := lastLine(logs.tail); words != "" {
 			reason += ": " + words
 		}
 	}

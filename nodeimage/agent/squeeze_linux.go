@@ -78,7 +78,7 @@ func (s *squeezer) spin(ctx context.Context, p protocol.SpinParams) (protocol.Sp
 
 // said is what a helper had to say for itself.
 func said(words *bytes.Buffer) string {
-	if text := lastWords(words.Bytes()); text != "" {
+	if text := lastLine(words.Bytes()); text != "" {
 		return ": " + text
 	}
 	return ""

@@ -90,7 +90,7 @@ func (n Node) WriteTo(w io.Writer) (int64, error) {
 		return 0, damaged(n.arch, err)
 	}
 	defer unpack.Close()
-	out := &judge{w: w}
+	out := &trackedWriter{w: w}
 	written, err := io.Copy(out, unpack)
 	switch {
 	case out.err != nil:
@@ -101,15 +101,15 @@ func (n Node) WriteTo(w io.Writer) (int64, error) {
 	return written, nil
 }
 
-// judge remembers whether it was the writer that failed, not the packed node.
-type judge struct {
+// trackedWriter remembers whether it was the writer that failed, not the packed node.
+type trackedWriter struct {
 	w   io.Writer
 	err error
 }
 
-func (j *judge) Write(p []byte) (int, error) {
-	n, err := j.w.Write(p)
-	j.err = err
+func (t *trackedWriter) Write(p []byte) (int, error) {
+	n, err := t.w.Write(p)
+	t.err = err
 	return n, err
 }
 

@@ -28,25 +28,25 @@ func (n *badNetwork) change(_ bool, _ int, chunk []byte) {
 	n.changed.Add(1)
 }
 
-// fate is what a client knows of a value it wrote.
-type fate int
+// writeOutcome is what a client knows of a value it wrote.
+type writeOutcome int
 
 const (
-	failed  fate = iota // certainly not written
-	unknown             // maybe
-	written             // acknowledged
+	failed  writeOutcome = iota // certainly not written
+	unknown                     // maybe
+	written                     // acknowledged
 )
 
-// scribe writes every key once, always the value that belongs to it.
-type scribe struct {
-	t     *testing.T
-	name  string
-	addr  string
-	fates map[string]fate // by key
-	acked []string
-	read  int
+// writer writes every key once, always the value that belongs to it.
+type writer struct {
+	t        *testing.T
+	name     string
+	addr     string
+	outcomes map[string]writeOutcome // by key
+	acked    []string
+	read     int
 
-	worked *atomic.Int64 // writes that were acknowledged, and then a read, of all scribes
+	worked *atomic.Int64 // writes that were acknowledged, and then a read, of all writers
 }
 
 // valueOf is long enough that most changed bytes hit a value.
@@ -54,7 +54,7 @@ func valueOf(key string) string { return strings.Repeat(key+".", 20) }
 
 // run writes, and reads what was acknowledged, until stop is closed. A client
 // whose connection is lost is replaced.
-func (s *scribe) run(stop <-chan struct{}) {
+func (s *writer) run(stop <-chan struct{}) {
 	var c *Client
 	defer func() {
 		if c != nil {
@@ -81,17 +81,17 @@ func (s *scribe) run(stop <-chan struct{}) {
 }
 
 // step writes a key and reads another.
-func (s *scribe) step(c *Client, key string) error {
+func (s *writer) step(c *Client, key string) error {
 	ctx := context.Background()
 	switch err := c.Put(ctx, key, valueOf(key)); {
 	case err == nil:
-		s.fates[key] = written
+		s.outcomes[key] = written
 		s.acked = append(s.acked, key)
 	case Certain(err):
-		s.fates[key] = failed
+		s.outcomes[key] = failed
 		return err
 	default:
-		s.fates[key] = unknown
+		s.outcomes[key] = unknown
 		return err
 	}
 	old := s.acked[rand.N(len(s.acked))]
@@ -106,18 +106,18 @@ func (s *scribe) step(c *Client, key string) error {
 	return err
 }
 
-// check compares what the cluster holds in the end with what the scribe knows.
-func (s *scribe) check(c *Client) {
-	for key, fate := range s.fates {
+// check compares what the cluster holds in the end with what the writer knows.
+func (s *writer) check(c *Client) {
+	for key, outcome := range s.outcomes {
 		v, found, err := c.Get(context.Background(), key)
 		switch {
 		case err != nil:
 			s.t.Fatalf("read %s in the end: %v", key, err)
 		case found && v != valueOf(key):
 			s.t.Errorf("%s holds %q", key, v)
-		case found && fate == failed:
+		case found && outcome == failed:
 			s.t.Errorf("%s is there, and was said to have failed for certain", key)
-		case !found && fate == written:
+		case !found && outcome == written:
 			s.t.Errorf("%s was acknowledged, and is lost", key)
 		}
 	}
@@ -192,12 +192,12 @@ func TestClusterOnANetworkThatChangesBytes(t *testing.T) {
 	c.leader()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	var scribes []*scribe
+	var writers []*writer
 	var worked atomic.Int64
 	for i, addr := range clients {
 		for j := range 3 {
-			s := &scribe{t: t, name: fmt.Sprintf("n%d-%d", i+1, j), addr: addr, fates: make(map[string]fate), worked: &worked}
-			scribes = append(scribes, s)
+			s := &writer{t: t, name: fmt.Sprintf("n%d-%d", i+1, j), addr: addr, outcomes: make(map[string]writeOutcome), worked: &worked}
+			writers = append(writers, s)
 			wg.Go(func() { s.run(stop) })
 		}
 	}
@@ -212,11 +212,11 @@ func TestClusterOnANetworkThatChangesBytes(t *testing.T) {
 	c.leader()
 	seen = max(seen, c.wellAndDamaged())
 	client := dialServer(t, c.servers[behind].ClientAddr(), 20*time.Second)
-	counts := map[fate]int{}
+	counts := map[writeOutcome]int{}
 	reads := 0
-	for _, s := range scribes {
+	for _, s := range writers {
 		s.check(client)
-		for _, f := range s.fates {
+		for _, f := range s.outcomes {
 			counts[f]++
 		}
 		reads += s.read

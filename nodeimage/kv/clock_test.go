@@ -35,27 +35,27 @@ func TestBentClockKnowsTrueTime(t *testing.T) {
 	}
 }
 
-// ringing notes when timers rang, in true time since the clock's start.
-type ringing struct {
-	c    *Clock
-	mu   sync.Mutex
-	rang []string
+// expiries notes when timers expired, in true time since the clock's start.
+type expiries struct {
+	c       *Clock
+	mu      sync.Mutex
+	expired []string
 }
 
-func (r *ringing) set(name string, d time.Duration) {
+func (r *expiries) set(name string, d time.Duration) {
 	r.c.AfterFunc(d, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.rang = append(r.rang, fmt.Sprintf("%s at %v", name, r.c.True()))
+		r.expired = append(r.expired, fmt.Sprintf("%s at %v", name, r.c.True()))
 	})
 }
 
-// bells are the timers that rang so far, by name.
-func (r *ringing) bells() []string {
+// names are the timers that expired so far, by name.
+func (r *expiries) names() []string {
 	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Sorted(slices.Values(r.rang))
+	return slices.Sorted(slices.Values(r.expired))
 }
 
 // bendBy sets the clock to true time plus offset, now.
@@ -92,14 +92,14 @@ func TestTimersFollowTheClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &ringing{c: newPlainClock()}
+				r := &expiries{c: newPlainClock()}
 				r.set("a", 10*s)
 				r.set("b", 60*s)
 				time.Sleep(4 * s)
 				c.do(r.c)
 				time.Sleep(24 * time.Hour)
-				if got := strings.Join(r.bells(), ", "); got != c.want {
-					t.Errorf("rang: %q, want %q", got, c.want)
+				if got := strings.Join(r.names(), ", "); got != c.want {
+					t.Errorf("expired: %q, want %q", got, c.want)
 				}
 			})
 		})
@@ -110,21 +110,21 @@ func TestTimersFollowTheClock(t *testing.T) {
 // and the clock went back in two steps.
 func TestTimersDoNotOutliveTheBend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &ringing{c: newPlainClock()}
+		r := &expiries{c: newPlainClock()}
 		r.c.bendBy(time.Hour, 1)
 		r.set("a", 10*time.Second)
 		time.Sleep(time.Second)
 		r.c.bendBy(time.Minute, 1)
 		r.set("b", 10*time.Second)
 		time.Sleep(30 * time.Second)
-		if rang := r.bells(); len(rang) != 1 {
-			t.Errorf("before the clock is right again rang %q, want b alone: a real clock would not ring a for an hour", rang)
+		if expired := r.names(); len(expired) != 1 {
+			t.Errorf("before the clock is right again %q expired, want b alone: with a real clock a would not expire for an hour", expired)
 		}
 		r.c.heal()
 		time.Sleep(24 * time.Hour)
 		want := []string{"a at 41s", "b at 11s"}
-		if rang := r.bells(); !slices.Equal(rang, want) {
-			t.Errorf("rang: %q, want %q", rang, want)
+		if expired := r.names(); !slices.Equal(expired, want) {
+			t.Errorf("expired: %q, want %q", expired, want)
 		}
 	})
 }
@@ -132,8 +132,8 @@ func TestTimersDoNotOutliveTheBend(t *testing.T) {
 func TestStoppedTimersDoNotRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newPlainClock()
-		var rang atomic.Bool
-		timer := c.AfterFunc(time.Second, func() { rang.Store(true) })
+		var expired atomic.Bool
+		timer := c.AfterFunc(time.Second, func() { expired.Store(true) })
 		c.bendBy(0, 0)
 		if !timer.Stop() || timer.Stop() {
 			t.Error("a pending timer is stopped once")
@@ -141,8 +141,8 @@ func TestStoppedTimersDoNotRing(t *testing.T) {
 		c.bendBy(time.Hour, 1)
 		frozen := c.AfterFunc(0, func() {})
 		time.Sleep(time.Hour)
-		if rang.Load() || frozen.Stop() || len(c.timers) != 0 {
-			t.Errorf("a stopped timer rang: %v; %d timers pending", rang.Load(), len(c.timers))
+		if expired.Load() || frozen.Stop() || len(c.timers) != 0 {
+			t.Errorf("a stopped timer expired: %v; %d timers pending", expired.Load(), len(c.timers))
 		}
 	})
 }
@@ -154,9 +154,9 @@ type clockStep struct {
 	timer         time.Duration // how long the timer set then waits
 }
 
-// TestTimersRingWhenDue: whatever is done to the clock, a timer rings once and
+// TestTimersExpireWhenDue: whatever is done to the clock, a timer expires once and
 // not before the clock shows its time; and at the first moment at which it does.
-func TestTimersRingWhenDue(t *testing.T) {
+func TestTimersExpireWhenDue(t *testing.T) {
 	duration := func(most time.Duration) *rapid.Generator[time.Duration] {
 		return rapid.Custom(func(t *rapid.T) time.Duration {
 			return time.Duration(rapid.Int64Range(int64(-most), int64(most)).Draw(t, "ns"))
@@ -173,18 +173,18 @@ func TestTimersRingWhenDue(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		plan := steps.Draw(rt, "steps")
 		wrong := ""
-		synctest.Test(t, func(*testing.T) { wrong = ringsWhenDue(plan) })
+		synctest.Test(t, func(*testing.T) { wrong = expiresWhenDue(plan) })
 		if wrong != "" {
 			rt.Fatal(wrong)
 		}
 	})
 }
 
-func ringsWhenDue(plan []clockStep) (wrong string) {
+func expiresWhenDue(plan []clockStep) (wrong string) {
 	c := newPlainClock()
 	type set struct {
 		asked, due time.Duration
-		rang       int
+		expired    int
 	}
 	var timers []*set
 	var mu sync.Mutex
@@ -194,7 +194,7 @@ func ringsWhenDue(plan []clockStep) (wrong string) {
 		defer mu.Unlock()
 		for i, s := range timers {
 			// Rounding is by some nanoseconds of the clock's.
-			if s.rang == 0 && c.Now() >= s.due+1000 {
+			if s.expired == 0 && c.Now() >= s.due+1000 {
 				wrong = fmt.Sprintf("%s: timer %d of %+v is %v overdue", when, i, plan, c.Now()-s.due)
 			}
 		}
@@ -212,9 +212,9 @@ func ringsWhenDue(plan []clockStep) (wrong string) {
 		c.AfterFunc(step.timer, func() {
 			mu.Lock()
 			defer mu.Unlock()
-			s.rang++
-			if c.Now() < s.due || s.rang > 1 {
-				wrong = fmt.Sprintf("%+v: rang %v before its time, %d times", plan, s.due-c.Now(), s.rang)
+			s.expired++
+			if c.Now() < s.due || s.expired > 1 {
+				wrong = fmt.Sprintf("%+v: expired %v early, %d times", plan, s.due-c.Now(), s.expired)
 			}
 		})
 		overdue("before a sleep")

@@ -365,7 +365,7 @@ func TestPeerHello(t *testing.T) {
 	} {
 		h := right
 		c.change(&h)
-		if got := h.judge(clusterID("c"), 1, peers); got != c.want {
+		if got := h.check(clusterID("c"), 1, peers); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

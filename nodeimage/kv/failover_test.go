@@ -203,7 +203,7 @@ func TestEverythingSurvives(t *testing.T) {
 	ctx := t.Context()
 	d := &dialler{c: c, first: (away + 1) % 3}
 	defer d.close()
-	k := &keeper{t: t, d: d, session: d.session(t)}
+	k := &expectation{t: t, d: d, session: d.session(t)}
 	k.once = k.session.Begin()
 	k.must(func(ctx context.Context, c *Client) error { return c.With(k.once).Append(ctx, "list", "once") })
 	k.must(func(ctx context.Context, c *Client) error {
@@ -241,8 +241,8 @@ func TestEverythingSurvives(t *testing.T) {
 	c.sameState()
 }
 
-// keeper knows what a cluster has to hold.
-type keeper struct {
+// expectation is what a cluster has to hold.
+type expectation struct {
 	t       *testing.T
 	d       *dialler
 	session *Session
@@ -251,7 +251,7 @@ type keeper struct {
 }
 
 // must does an operation that may be done twice, until it goes well.
-func (k *keeper) must(op func(context.Context, *Client) error) {
+func (k *expectation) must(op func(context.Context, *Client) error) {
 	k.t.Helper()
 	attempt := 0
 	eventually(k.t, "an operation goes well", func() bool {
@@ -262,7 +262,7 @@ func (k *keeper) must(op func(context.Context, *Client) error) {
 }
 
 // check asks every node that there is.
-func (k *keeper) check(ctx context.Context) {
+func (k *expectation) check(ctx context.Context) {
 	k.t.Helper()
 	for i, s := range k.d.c.servers {
 		if s == nil {

@@ -81,8 +81,8 @@ func readPeerHello(r io.Reader) (h peerHello, err error) {
 // clusterID is what a cluster's name becomes in a hello.
 func clusterID(name string) uint64 { return hashBytes(keySeed, []byte(name)) }
 
-// judge decides about a node that says hello.
-func (h *peerHello) judge(cluster uint64, self raft.NodeID, peers map[raft.NodeID]string) helloReply {
+// check decides about a node that says hello.
+func (h *peerHello) check(cluster uint64, self raft.NodeID, peers map[raft.NodeID]string) helloReply {
 	_, member := peers[h.from]
 	switch {
 	case h.version != ProtocolVersion:

@@ -195,7 +195,7 @@ func (s *Server) servePeer(conn net.Conn) {
 		}
 		return
 	}
-	verdict := hello.judge(clusterID(s.cfg.Cluster), s.cfg.ID, s.cfg.Peers)
+	verdict := hello.check(clusterID(s.cfg.Cluster), s.cfg.ID, s.cfg.Peers)
 	if verdict != welcome {
 		s.log.Warn("peer refused", "addr", from, "claims", hello.from, "looks for", hello.to, "verdict", uint16(verdict))
 	}

@@ -63,7 +63,7 @@ func (e *peerEnd) serve(conn net.Conn, peers map[NodeID]string) {
 	if err != nil {
 		return
 	}
-	verdict := hello.judge(clusterID("test"), e.transport.self, peers)
+	verdict := hello.check(clusterID("test"), e.transport.self, peers)
 	if _, err := conn.Write(shortHello(peerMagic, verdict)); err != nil || verdict != welcome {
 		return
 	}

@@ -97,7 +97,7 @@ func (x *experiment) receive(m *Message) {
 	if x.NoStickiness && c.concerns(m) && c.role.kind() != Stopped {
 		switch {
 		case m.Type == MsgPreVote && m.Term >= c.term:
-			c.judgePreVote(m)
+			c.replyPreVote(m)
 			return
 		case m.Type == MsgVote && m.Term > c.term:
 			c.toFollower(m.Term, 0, reasonHigherTerm)

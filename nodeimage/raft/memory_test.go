@@ -19,7 +19,7 @@ type memStorage struct {
 
 	// Test-only faults.
 	forgetVote bool // the vote is never stored
-	loseSaves  bool // an fsync that lies: nothing is stored
+	loseSaves  bool // an fsync without effect: nothing is stored
 }
 
 type memSnapshot struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // sim is a cluster in virtual time: one goroutine, one seed, the same course
-// every time. After each task it checks what Raft promises.
+// every time. After each task it checks the invariants of Raft.
 type sim struct {
 	rng           *rand.Rand
 	now           time.Duration
@@ -25,13 +25,13 @@ type sim struct {
 	loss          float64
 	snapshotEvery uint64
 	electionMax   time.Duration
-	alter         func(m *Message) *Message // test-only: a transport that lies
+	alter         func(m *Message) *Message // test-only: a faulty transport
 	bends         bool                      // clocks run wrong, too
 	configure     func(*Config)             // nil: as it is
 	watch         func(*simNode, Event)     // sees every event; nil: nobody
 
 	failure string
-	promises
+	invariants
 	clients
 }
 
@@ -60,7 +60,7 @@ func newSim(seed uint64, size int, prepare func(*sim)) *sim {
 	s := &sim{
 		rng:   rand.New(rand.NewPCG(seed, 7)),
 		nodes: map[NodeID]*simNode{}, cut: map[[2]NodeID]bool{}, snapshotEvery: 40, electionMax: 300 * time.Millisecond,
-		promises: newPromises(), clients: clients{issued: map[uint64]*simOp{}},
+		invariants: newInvariants(), clients: clients{issued: map[uint64]*simOp{}},
 	}
 	for i := 1; i <= size; i++ {
 		s.members = append(s.members, NodeID(i))
@@ -277,7 +277,7 @@ func (s *sim) settle() {
 			s.fail("state machine safety: nodes %d and %d differ at %d", n.id, lead.id, lead.applier.at.Index)
 		}
 	}
-	s.judgeWrites(lead.machine.ids)
+	s.checkWrites(lead.machine.ids)
 }
 
 func runSeed(seed uint64, size int, prepare func(*sim)) *sim {
@@ -329,10 +329,10 @@ func TestSimulationIsDeterministic(t *testing.T) {
 	}
 }
 
-// TestSimulationCatches plants one lie each, outside of the node, and demands
+// TestSimulationCatches plants one defect each, outside of the node, and demands
 // that the simulation's checks see its effect.
 func TestSimulationCatches(t *testing.T) {
-	lies := map[string]func(*sim){
+	defects := map[string]func(*sim){
 		"a disk that forgets the vote": func(s *sim) {
 			// Elections that collide, and voters that crash right afterwards.
 			s.electionMax = 153 * time.Millisecond
@@ -419,11 +419,11 @@ func TestSimulationCatches(t *testing.T) {
 			}
 		},
 	}
-	for name, lie := range lies {
+	for name, plant := range defects {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(40) {
-				s := runSeed(seed, 3+2*int(seed%2), lie)
+				s := runSeed(seed, 3+2*int(seed%2), plant)
 				if s.failure != "" && !strings.Contains(s.failure, "liveness") {
 					t.Logf("seed %d: %s", seed, s.failure)
 					return

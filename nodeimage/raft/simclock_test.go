@@ -106,7 +106,7 @@ func (t *simTimer) Stop() bool {
 }
 
 // TestSimulationWithBentClocks: clocks that jump, race, crawl and stand still
-// break no promise, and once they are right again the cluster works: settle
+// break no invariant, and once they are right again the cluster works: settle
 // demands that within seconds, though the clocks were wrong by far more.
 func TestSimulationWithBentClocks(t *testing.T) {
 	seeds := envSeeds(10)

@@ -69,13 +69,13 @@ func (c *core) hearsLeader() bool {
 // leader.
 func (c *core) answerPreVote(m *Message) {
 	if !c.hearsLeader() {
-		c.judgePreVote(m)
+		c.replyPreVote(m)
 	}
 }
 
-// judgePreVote says whether this node would grant a vote. It promises nothing and
+// replyPreVote says whether this node would grant a vote. It promises nothing and
 // changes nothing, not even the election timer.
-func (c *core) judgePreVote(m *Message) {
+func (c *core) replyPreVote(m *Message) {
 	reply := &Message{Type: MsgPreVoteReply, To: m.From, Reject: true}
 	if m.Term > c.term && c.log.upToDate(LogMark{m.Index, m.LogTerm}) {
 		// The grant carries the term asked about: the asker's own term is lower

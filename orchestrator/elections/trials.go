@@ -169,7 +169,7 @@ func (x *experiment) try(ctx context.Context, r elections.Range) (elections.Tria
 		return t, err
 	}
 	seen := x.watch.seen()
-	x.record.Judge(&t, seen, start)
+	x.record.Reconstruct(&t, seen, start)
 	if err == nil && !ended(leader)(seen) { // it was refused: nothing happened to the server
 		server.ForgetKill()
 		return t, nil

@@ -119,9 +119,9 @@ func TestLeftAlone(t *testing.T) {
 	icmp := bytes.Clone(udp)
 	icmp[9] = 1
 	short := udp[:24]
-	lies := packetOf(a, b, protoTCP, []byte("payload"))
-	lies[20+12] = 0xf0 // header longer than the packet
-	for name, p := range map[string][]byte{"fragment": later, "ICMP": icmp, "short": short, "lies": lies, "nothing": nil} {
+	badHeader := packetOf(a, b, protoTCP, []byte("payload"))
+	badHeader[20+12] = 0xf0 // header longer than the packet
+	for name, p := range map[string][]byte{"fragment": later, "ICMP": icmp, "short": short, "bad header": badHeader, "nothing": nil} {
 		was := bytes.Clone(p)
 		for _, kind := range []string{protocol.CorruptChecksum, protocol.CorruptPayload} {
 			if corrupt(p, kind, 0x1234) || !bytes.Equal(was, p) {

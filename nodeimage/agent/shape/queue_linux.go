@@ -65,13 +65,13 @@ func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
-	q.rouse()
+	q.wakeUp()
 	<-q.done
 	unix.Close(q.wake)
 	q.free()
 }
 
-func (q *queue) rouse() {
+func (q *queue) wakeUp() {
 	_, _ = unix.Write(q.wake, binary.NativeEndian.AppendUint64(nil, 1)) // it fails only when it is set already
 }
 
@@ -145,7 +145,7 @@ func (q *queue) run() {
 	defer close(q.done)
 	defer q.nfq.close()
 	runtime.LockOSThread() // and ends with the goroutine
-	punctual()
+	runPromptly()
 	poll := []unix.PollFd{{Fd: int32(q.nfq.fd), Events: unix.POLLIN}, {Fd: int32(q.wake), Events: unix.POLLIN}}
 	readable := false
 	for {
@@ -173,9 +173,9 @@ func (q *queue) run() {
 	}
 }
 
-// punctual makes this thread run soon after it could. Where the system does not
+// runPromptly makes this thread run as soon as it can. Where the system does not
 // let it, it is a little later.
-func punctual() {
+func runPromptly() {
 	// Else the kernel may let it sleep 50 µs longer.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	// Who asks for short turns on the processor gets them sooner (from Linux 6.12

@@ -86,7 +86,7 @@ func (s *Shaper) Set(shapes []protocol.Shape, rules Rules) error {
 func (s *Shaper) place(shapes []protocol.Shape) (map[netip.Addr]placed, error) {
 	next := make(map[netip.Addr]placed, len(shapes))
 	for _, sh := range shapes {
-		if old, ok := s.placed[sh.To]; ok && reflect.DeepEqual(old.shape, sh) && !s.lame(old) {
+		if old, ok := s.placed[sh.To]; ok && reflect.DeepEqual(old.shape, sh) && !s.isBroken(old) {
 			next[sh.To] = old
 			continue
 		}
@@ -111,8 +111,8 @@ func (s *Shaper) place(shapes []protocol.Shape) (map[netip.Addr]placed, error) {
 	return next, nil
 }
 
-// lame says that a shape's engine has broken down.
-func (s *Shaper) lame(p placed) bool { return p.link != nil && s.queue.isBroken() != nil }
+// isBroken says that a shape's engine has broken down.
+func (s *Shaper) isBroken(p placed) bool { return p.link != nil && s.queue.isBroken() != nil }
 
 func (s *Shaper) tryNetem(sh protocol.Shape) error {
 	if why := netemCan(sh); why != "" {

@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// promises is what the simulation knows of what must hold.
-type promises struct {
+// invariants is what the simulation knows of what must hold.
+type invariants struct {
 	leaders   map[uint64]NodeID // by term
 	committed []Entry           // committed[i] has index i+1
 	chain     map[uint64]uint64 // chain hash by index
@@ -18,8 +18,8 @@ type promises struct {
 	installs  int
 }
 
-func newPromises() promises {
-	return promises{
+func newInvariants() invariants {
+	return invariants{
 		leaders: map[uint64]NodeID{}, chain: map[uint64]uint64{}, states: map[uint64]uint64{},
 		votes: map[[2]uint64]NodeID{}, maxTerm: map[NodeID]uint64{}, seen: map[*core]uint64{},
 	}
@@ -207,8 +207,8 @@ func (s *sim) newRead(n *simNode) *read {
 	}}
 }
 
-// judgeWrites compares what the clients were told with what the register holds.
-func (s *sim) judgeWrites(ids []uint64) {
+// checkWrites compares what the clients were told with what the register holds.
+func (s *sim) checkWrites(ids []uint64) {
 	place := map[uint64]int{}
 	for i, id := range ids {
 		if place[id] != 0 {

@@ -6,8 +6,8 @@ import (
 	"squall/history"
 )
 
-// reign is a Reign in the making; times are ns of the machine's clock.
-type reign struct {
+// leadership is a Leadership in the making; times are ns of the machine's clock.
+type leadership struct {
 	node       string
 	boot       int
 	term       uint64
@@ -16,31 +16,31 @@ type reign struct {
 	open       bool
 
 	// A leader that is paused, cut off or without a quorum is suspended: that
-	// may be the end of its reign, and may not.
+	// may be the end of its leadership, and may not.
 	suspended bool
 	since     int64  // it is suspended, or was last
 	why       string // it was
 	restored  int64  // when nothing hindered it any more; 0: something does
 }
 
-// reignTracker follows the reigns through a test.
+// leadershipTracker follows the leaderships through a test.
 //
-// A reign ends at the moment from which its leader could no longer act and
+// A leadership ends at the moment from which its leader could no longer act and
 // did not act again. A kill, an exit and a step down end it at once. A pause
 // or a partition only suspends it: when the leader is let go before another
-// was elected, and an operation then succeeds, it went on reigning and nothing
+// was elected, and an operation then succeeds, it went on leading and nothing
 // was lost. When it steps down instead, or another is elected, or the test
-// ends, the reign is over since the suspension began.
+// ends, the leadership is over since the suspension began.
 //
 // A leader that still believes in itself while another was elected in a higher
-// term does not reign: it was superseded at the latest when that other one
+// term does not lead: it was superseded at the latest when that other one
 // stood for election and won.
-type reignTracker struct {
-	cluster *cluster
-	reigns  []*reign
-	open    []*reign            // those of them that are open: a few, however many there were
-	stood   map[candidacy]int64 // when a node stood for election in a term
-	log     *samples
+type leadershipTracker struct {
+	cluster     *cluster
+	leaderships []*leadership
+	open        []*leadership       // those of them that are open: a few, however many there were
+	stood       map[candidacy]int64 // when a node stood for election in a term
+	log         *samples
 }
 
 type candidacy struct {
@@ -52,9 +52,9 @@ type candidacy struct {
 type span struct{ call, ret int64 }
 
 // follow runs through a history up to the end of the test and returns the
-// reigns in the order in which they began.
-func follow(in Input, s *samples) []*reign {
-	c := &reignTracker{cluster: newCluster(in), stood: map[candidacy]int64{}, log: s}
+// leaderships in the order in which they began.
+func follow(in Input, s *samples) []*leadership {
+	c := &leadershipTracker{cluster: newCluster(in), stood: map[candidacy]int64{}, log: s}
 	end := s.mono + s.end
 	for _, s := range steps(in) {
 		if s.at > end {
@@ -66,16 +66,16 @@ func follow(in Input, s *samples) []*reign {
 		}
 		c.review(s)
 	}
-	for _, r := range c.reigns {
+	for _, r := range c.leaderships {
 		if r.open && r.suspended && r.restored == 0 {
 			r.finish(r.since, r.why)
 		}
 	}
-	return c.reigns
+	return c.leaderships
 }
 
 // event takes a node's own word.
-func (c *reignTracker) event(e *history.NodeEvent) {
+func (c *leadershipTracker) event(e *history.NodeEvent) {
 	mine := c.openOf(e.Node)
 	if mine != nil {
 		switch {
@@ -105,7 +105,7 @@ func (c *reignTracker) event(e *history.NodeEvent) {
 }
 
 // whyExited tells what was asked for from what was not.
-func (c *reignTracker) whyExited(e *history.NodeEvent) string {
+func (c *leadershipTracker) whyExited(e *history.NodeEvent) string {
 	_, killed := c.cluster.killed[e.Node]
 	switch {
 	case killed || e.Reason == history.ReasonKilled || e.Reason == history.ReasonOOM:
@@ -116,8 +116,8 @@ func (c *reignTracker) whyExited(e *history.NodeEvent) string {
 	return because(CauseCrashed, e.Reason)
 }
 
-// elect opens a reign and closes those of lower terms.
-func (c *reignTracker) elect(e *history.NodeEvent) {
+// elect opens a leadership and closes those of lower terms.
+func (c *leadershipTracker) elect(e *history.NodeEvent) {
 	for _, r := range slices.Clone(c.open) {
 		if r.term >= e.Term {
 			continue
@@ -128,12 +128,12 @@ func (c *reignTracker) elect(e *history.NodeEvent) {
 		}
 		c.close(r, max(at, r.begin), CauseSuperseded)
 	}
-	r := &reign{node: e.Node, boot: e.Boot, term: e.Term, begin: e.Time, open: true}
-	c.reigns, c.open = append(c.reigns, r), append(c.open, r)
+	r := &leadership{node: e.Node, boot: e.Boot, term: e.Term, begin: e.Time, open: true}
+	c.leaderships, c.open = append(c.leaderships, r), append(c.open, r)
 }
 
-// review looks at every reign after the cluster changed.
-func (c *reignTracker) review(s step) {
+// review looks at every leadership after the cluster changed.
+func (c *leadershipTracker) review(s step) {
 	for _, r := range slices.Clone(c.open) {
 		why := c.cluster.hinders(r.node)
 		switch {
@@ -150,23 +150,23 @@ func (c *reignTracker) review(s step) {
 	}
 }
 
-// close ends a reign at a moment, or where it was suspended without having
+// close ends a leadership at a moment, or where it was suspended without having
 // done anything since.
-func (c *reignTracker) close(r *reign, at int64, cause string) {
+func (c *leadershipTracker) close(r *leadership, at int64, cause string) {
 	if r.suspended && (r.restored == 0 || !c.worked(r.restored, at)) {
 		at, cause = r.since, r.why
 	}
 	r.finish(at, cause)
-	c.open = slices.DeleteFunc(c.open, func(o *reign) bool { return o == r })
+	c.open = slices.DeleteFunc(c.open, func(o *leadership) bool { return o == r })
 }
 
-func (r *reign) finish(at int64, cause string) {
+func (r *leadership) finish(at int64, cause string) {
 	r.open, r.end, r.cause = false, max(at, r.begin), cause
 }
 
 // worked reports whether an operation called at from or later succeeded by to.
 // Final reads count: they are work too.
-func (c *reignTracker) worked(from, to int64) bool {
+func (c *leadershipTracker) worked(from, to int64) bool {
 	mono := c.log.mono
 	for _, op := range c.log.returned(Window{from - mono, to + 1 - mono}) {
 		if op.outcome == isOK && op.call >= from {
@@ -176,7 +176,7 @@ func (c *reignTracker) worked(from, to int64) bool {
 	return false
 }
 
-func (c *reignTracker) openOf(node string) *reign {
+func (c *leadershipTracker) openOf(node string) *leadership {
 	for _, r := range c.open {
 		if r.node == node {
 			return r

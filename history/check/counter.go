@@ -15,7 +15,9 @@ const (
 )
 
 // CounterModel is a counter, 0 at first, to which whole numbers are added.
-func CounterModel() Model {
+func CounterModel() Model { return counter().Model() }
+
+func counter() Spec[int64, counted64] {
 	return Spec[int64, counted64]{
 		Name: "counter",
 		Doc:  "add whole numbers to a sum, and read it",
@@ -23,9 +25,10 @@ func CounterModel() Model {
 			{Name: Add, Text: "add({key}) {in}"},
 			{Name: history.Read, Reads: true, Text: "read({key})", Answer: " → {out}"},
 		},
-		Parse: parseCounter,
-		Step:  stepCounter,
-	}.Model()
+		Parse:   parseCounter,
+		Step:    stepCounter,
+		explain: explainCounter,
+	}
 }
 
 // counted64 is an operation of a counter: what it adds, or what it found.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -52,12 +53,20 @@ func (sp *Spec[S, O]) tell(f *finder, k *keyCase, witness minimal) explanation {
 		// A class of its own: it is like no other.
 		return entry[O]{op: failed, said: said, call: failed.Call, ret: forever, class: -1}, err == nil && !sp.Functions.Reads(failed.Func)
 	}
+	var ex explanation
 	if sp.explain != nil {
-		if ex := sp.explain(v); !ex.none() {
-			return ex
-		}
+		ex = sp.explain(v)
 	}
-	return v.explainAny()
+	if ex.none() {
+		ex = v.explainAny()
+	}
+	ex.beside = slices.DeleteFunc(ex.beside, func(op *history.Op) bool { return slices.Contains(witness.ops, op) })
+	return ex
+}
+
+// byReturn sorts entries, the last to return first.
+func byReturn[O any](list []*entry[O]) {
+	slices.SortStableFunc(list, func(a, b *entry[O]) int { return cmp.Compare(b.ret, a.ret) })
 }
 
 // lastOf is the entry that returned at a moment, a read if there is one, or else the
@@ -181,7 +190,7 @@ func (v *violation[O]) lost() explanation {
 	if n == nil {
 		return explanation{}
 	}
-	return explanation{kind: KindLost, sentence: v.sentence(", but "+v.answered(n.op), " Without that operation the answers fit: its effect is lost.")}
+	return explanation{kind: KindLost, beside: []*history.Op{n.op}, sentence: v.sentence(", but "+v.answered(n.op), " Without that operation the answers fit: its effect is lost.")}
 }
 
 // twice looks for an operation that took effect once more.
@@ -194,7 +203,7 @@ func (v *violation[O]) twice() explanation {
 	if n == nil {
 		return explanation{}
 	}
-	return explanation{kind: KindTwice, sentence: v.sentence(", which fits if "+v.called(n.op)+", took effect twice", "")}
+	return explanation{kind: KindTwice, beside: []*history.Op{n.op}, sentence: v.sentence(", which fits if "+v.called(n.op)+", took effect twice", "")}
 }
 
 // early looks for an operation that took effect before it was called.
@@ -212,20 +221,27 @@ func (v *violation[O]) early() explanation {
 	return explanation{}
 }
 
-// guess is the first of the operations shown with which changed the whole would fit.
+// guess is an operation with which changed the whole would fit: one of those shown if there
+// is one, or else of those before them, the latest first.
 func (v *violation[O]) guess(may func(*entry[O]) bool, change func(list []entry[O], i int) []entry[O]) *entry[O] {
-	asked := 0
-	for k := range slices.Backward(v.shown) {
-		n := &v.shown[k]
-		if n == v.suspect || !may(n) {
-			continue
-		}
-		i := slices.IndexFunc(v.list, func(other entry[O]) bool { return other.op == n.op })
-		if asked++; i < 0 || asked > hypothesesMost {
-			break
-		}
-		if v.fits(change(slices.Clone(v.list), i)) {
-			return n
+	places := make(map[*history.Op]int, len(v.list))
+	for i := range v.list {
+		places[v.list[i].op] = i
+	}
+	asked := make(map[int]bool)
+	for _, list := range [][]entry[O]{v.shown, v.list} {
+		for k := range slices.Backward(list) {
+			n := &list[k]
+			i, known := places[n.op]
+			if n.op == v.suspect.op || !known || asked[i] || !may(n) {
+				continue
+			}
+			if asked[i] = true; len(asked) > hypothesesMost {
+				return nil
+			}
+			if v.fits(change(slices.Clone(v.list), i)) {
+				return n
+			}
 		}
 	}
 	return nil

@@ -63,6 +63,50 @@ func FuzzChecker(f *testing.F) {
 	})
 }
 
+// FuzzModels is FuzzChecker for the other models.
+func FuzzModels(f *testing.F) {
+	for seed := range uint64(60) {
+		f.Add(seed, uint8(seed), uint8(seed/3), uint16(seed*50))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, kind, spoil uint8, limit uint16) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		m := Models()[1+int(kind)%(len(Models())-1)]
+		var ops []history.Op
+		for k := range 1 + rng.IntN(3) {
+			ops = append(ops, simulateModel(rng, m.Name, fmt.Sprint("k", k), 1+rng.IntN(300), 1+rng.IntN(12), int(kind/7)%20)...)
+		}
+		for range spoil % 4 {
+			op, other := &ops[rng.IntN(len(ops))], &ops[rng.IntN(len(ops))]
+			switch {
+			case rng.IntN(3) == 0:
+				op.Outcome, op.Out = history.Fail, ""
+			case rng.IntN(2) == 0 && op.Func == other.Func && op.Outcome == other.Outcome:
+				op.Out = other.Out
+			default:
+				op.Call, op.Return = op.Return, op.Return+rng.Int64N(500)
+			}
+		}
+		limits := Limits{Time: time.Duration(limit)*20*time.Microsecond + 1, Workers: 1 + rng.IntN(2)}
+		if rng.IntN(4) == 0 {
+			limits.Memory = heapBytes() + uint64(rng.IntN(4<<20))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if rng.IntN(4) == 0 {
+			time.AfterFunc(time.Duration(rng.Int64N(int64(limits.Time))), cancel)
+		}
+		in := &Input{History: &history.History{Header: history.Header{Functions: m.Functions}, Ops: ops}, Limits: limits}
+		if rng.IntN(4) == 0 {
+			in.Dir = t.TempDir()
+		}
+		res := Linearizable(m).Check(ctx, in)
+		if spoil%4 == 0 && res.Verdict == Violation {
+			t.Fatalf("a linearizable history is not: %s", res.Told())
+		}
+		checkTold(t, res)
+	})
+}
+
 // checkTold checks what any result of the checker must be like.
 func checkTold(t *testing.T, res Result) {
 	t.Helper()

@@ -24,6 +24,7 @@ func LockModel() Model {
 		Init:     lockState{token: math.MinInt64, known: true},
 		Step:     stepLock,
 		Text:     lockState.String,
+		explain:  explainLock,
 		observes: func(o lockOp) bool { return o.acquires && !o.granted },
 	}.Model()
 }

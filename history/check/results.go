@@ -80,6 +80,17 @@ const (
 	KindStaleCAS     Kind = "compare-and-set on an old value"
 )
 
+// The kinds of violations of sets, locks and counters, besides stale reads and double
+// grants.
+const (
+	KindNowhere      Kind = "element from nowhere" // it was read, and nobody had added it
+	KindElementTwice Kind = "element read twice"
+	KindLostElement  Kind = "lost element" // later reads lack it
+	KindToken        Kind = "token that does not increase"
+	KindWrongHolder  Kind = "wrong holder" // of a lock
+	KindCount        Kind = "count that no order explains"
+)
+
 // The kinds of violations of any model: one operation went wrong, and all the rest fits.
 const (
 	KindFailedEffect Kind = "failed operation took effect"

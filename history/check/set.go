@@ -25,6 +25,7 @@ func SetModel() Model {
 		fast:    decideSet,
 		parts:   func(o setOp) []string { return o.elements },
 		without: setOp.without,
+		explain: explainSet,
 	}.Model()
 }
 

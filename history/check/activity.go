@@ -63,7 +63,7 @@ func (c activity) Check(ctx context.Context, in *Input) Result {
 		return res
 	}
 	res.Verdict = Pass
-	said := []string{fmt.Sprintf("%d operations of the load succeeded, %d of them reads; %s", l.ok, l.reads, faults.fine())}
+	said := []string{fmt.Sprintf("%d operations of the load succeeded, %d of them with an answer to check; %s", l.ok, l.reads, faults.fine())}
 	said = append(said, faults.said...)
 	if missed := countMarks(in, history.MarkMissed); missed > 0 {
 		said = append(said, fmt.Sprintf("%d more of the plan never began, because the load was over", missed))

@@ -16,8 +16,9 @@ const DefaultRecovery = time.Minute
 
 // Recovery returns the checker "recovery": once every fault is healed, the cluster
 // serves again. Within the bound that the history gives, or DefaultRecovery, a
-// write and a read must succeed through every node. A history of before holds no
-// writes after the storm, and is judged by its reads.
+// write and a read must succeed through every node. A workload without reads is judged
+// by its writes. A history of before holds no writes after the storm, and is judged by
+// its reads.
 //
 // What is not the cluster's doing is no violation: an overloaded host, machines or
 // faults that failed, a server that somebody else ended. A server that crashed is
@@ -69,6 +70,7 @@ type finals struct {
 	bound  time.Duration
 	does   history.Functions
 	writes bool // writes belong to them
+	reads  bool // reads do: the workload has a function that only reads
 	tried  int
 	nodes  map[string]*serving
 }
@@ -77,6 +79,7 @@ type finals struct {
 func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop string) {
 	f = &finals{does: in.Functions, healed: healed.Time, bound: time.Duration(healed.Bound), nodes: map[string]*serving{}}
 	f.writes = f.bound > 0
+	f.reads = len(in.Functions) == 0 || slices.ContainsFunc(in.Functions, func(fn history.Function) bool { return fn.Reads })
 	if f.bound <= 0 {
 		f.bound = DefaultRecovery
 	}
@@ -210,7 +213,7 @@ func (f *finals) wrong(in *Input, s *serving) (what string, broken bool) {
 		return failed("write", s.writes)
 	case s.read == 0 && s.reads > 0:
 		return failed("read", s.reads)
-	case s.reads == 0:
+	case f.reads && s.reads == 0:
 		return "no read was tried", false
 	case f.writes && s.writes == 0:
 		return "no write was tried", false
@@ -279,8 +282,11 @@ func (in *Input) finalWitness(s *serving) []WitnessOp {
 // fine is the summary of a cluster that came back.
 func (f *finals) fine(in *Input, slowest int64) string {
 	what := "a write and a read"
-	if !f.writes {
+	switch {
+	case !f.writes:
 		what = "a read (this history holds no writes after the storm)"
+	case !f.reads:
+		what = "an operation (this workload has none that only reads)"
 	}
 	after := "the faults were healed"
 	if len(in.Faults) == 0 {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,12 @@ func finalOp(node string, f history.Func, key string, at int64) history.Op {
 	return history.Op{Node: node, Func: f, Key: key, Outcome: history.OK, Final: true, Call: at, Return: at + second/10}
 }
 
+// noReads makes it a run of a workload without a function that only reads.
+func noReads(h *history.History) {
+	h.Header.Functions = slices.DeleteFunc(h.Header.Functions, func(f history.Function) bool { return f.Reads })
+	h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Func == history.Read })
+}
+
 // fails makes the operations after the storm fail that match.
 func fails(h *history.History, match func(op *history.Op) bool) {
 	for i := range h.Ops {
@@ -58,6 +65,10 @@ func TestRecovery(t *testing.T) {
 	}{
 		{"it came back", 10, func(*history.History) {}, Pass, "a write and a read succeeded through each of 3 nodes within 2.1 s"},
 		{"it came back, before there were writes", 0, func(*history.History) {}, Pass, "a read (this history holds no writes after the storm)"},
+		{"it came back, with a workload that has no reads", 10, func(h *history.History) { noReads(h) },
+			Pass, "an operation (this workload has none that only reads) succeeded through each of 3 nodes"},
+		{"one node does not serve a workload that has no reads", 10, func(h *history.History) { noReads(h); fails(h, through("n3")) },
+			Violation, "n3: none of 1 write succeeded"},
 		{"it never serves again", 10, func(h *history.History) { fails(h, all) }, Violation, "n1: none of 1 write succeeded; the last one ended at 62.1 s (timeout); n2: none"},
 		{"it never serves again, before there were writes", 0, func(h *history.History) { fails(h, all) }, Violation, "within 60.0 s: n1: none of 3 reads"},
 		{"not even without faults", 0, func(h *history.History) { fails(h, all); h.Faults = nil }, Violation, "n1: none"},

@@ -7,13 +7,14 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads"
+	"squall/workloads/lock"
 	"squall/workloads/register"
 )
 
 // Workloads lists the workloads that squall knows, in the order in which it shows
 // them. The first is the default.
 func Workloads() []workloads.Workload {
-	return []workloads.Workload{register.Workload()}
+	return []workloads.Workload{register.Workload(), lock.Workload()}
 }
 
 // FindWorkload returns the workload of that name.

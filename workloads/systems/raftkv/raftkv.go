@@ -10,6 +10,7 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/kv"
+	"squall/workloads/lock"
 	"squall/workloads/register"
 	"squall/workloads/systems"
 )
@@ -65,7 +66,10 @@ func (System) Dial(ctx context.Context, node systems.Node) (systems.Client, erro
 // Prototype has the interfaces of every workload that squall knows.
 func (System) Prototype() systems.Client { return client{} }
 
-var _ register.Client = client{}
+var (
+	_ register.Client = client{}
+	_ lock.Client     = client{}
+)
 
 // client is the server's own client, by the names of this package.
 type client struct{ kv *kv.Client }
@@ -92,6 +96,17 @@ func (c client) CAS(ctx context.Context, key string, expect, value history.Value
 
 func (c client) Delete(ctx context.Context, key string) error {
 	return errorOf(c.kv.Delete(ctx, key))
+}
+
+// Acquire takes a lock without a lease.
+func (c client) Acquire(ctx context.Context, key, owner string) (uint64, string, error) {
+	token, holder, err := c.kv.Acquire(ctx, key, owner, 0)
+	return token, holder.Owner, errorOf(err)
+}
+
+func (c client) Release(ctx context.Context, key, owner string, token uint64) (bool, error) {
+	released, _, err := c.kv.Release(ctx, key, owner, token)
+	return released, errorOf(err)
 }
 
 func (c client) Close() error { return c.kv.Close() }

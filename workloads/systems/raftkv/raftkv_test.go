@@ -20,6 +20,7 @@ import (
 	"squall/history"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
+	"squall/workloads/lock"
 	"squall/workloads/systems"
 )
 
@@ -169,6 +170,8 @@ const (
 	answerFound8  = "\x02\x018"
 	answerFailed  = "\x03\x02no leader"
 	answerUnknown = "\x04\x08timeout"
+	answerToken7  = "\x01\x01\x00\x00\x00\x00\x00\x00\x00\x07"
+	answerHeld    = "\x02\x01\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x00c1-1" // token, no lease, owner
 )
 
 func TestClient(t *testing.T) {
@@ -212,6 +215,30 @@ func TestClient(t *testing.T) {
 	checkError(t, "out of time", c.Write(soon, "silent", some("1")), false, false)
 	checkError(t, "broken", c.Write(ctx, "break", some("1")), false, true)
 	checkError(t, "after it broke", c.Write(ctx, "none", some("1")), true, true)
+}
+
+func TestLocks(t *testing.T) {
+	ctx := context.Background()
+	c, err := System{}.Dial(ctx, scripted(t, map[string]string{"free": answerToken7, "held": answerHeld, "failed": answerFailed}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	locks := c.(lock.Client)
+	if token, holder, err := locks.Acquire(ctx, "free", "c1-1"); token != 7 || holder != "" || err != nil {
+		t.Errorf("acquire: %d, %q, %v", token, holder, err)
+	}
+	if token, holder, err := locks.Acquire(ctx, "held", "c2-1"); token != 0 || holder != "c1-1" || err != nil {
+		t.Errorf("acquire of a held lock: %d, %q, %v", token, holder, err)
+	}
+	if released, err := locks.Release(ctx, "free", "c1-1", 7); !released || err != nil {
+		t.Errorf("release: %v, %v", released, err)
+	}
+	if released, err := locks.Release(ctx, "held", "c2-1", 6); released || err != nil {
+		t.Errorf("release of another's lock: %v, %v", released, err)
+	}
+	_, _, err = locks.Acquire(ctx, "failed", "c1-1")
+	checkError(t, "refused", err, true, false)
 }
 
 func checkError(t *testing.T, what string, err error, certain, lost bool) {

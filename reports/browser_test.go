@@ -50,7 +50,7 @@ func writeHostile(t *testing.T) string {
 	}
 	in.Ops[3].Key = strings.Repeat("k", 1<<19)
 	res := judged(in)
-	violate(&in, res)
+	violate(in, res)
 	in.Faults[0].Variant, res.Faults[0].Variant = evil, evil
 	res.Checks[0].Witness[0].Text = evil + strings.Repeat("x", 1<<20)
 	res.Reasons = append(res.Reasons, evil)

@@ -18,7 +18,7 @@ func TestThePageOfManyFaultsIsBounded(t *testing.T) {
 	machinetest.NotShort(t, "it draws what 200,000 faults leave")
 	const n = 200_000
 	const second = int64(1e9)
-	in := measure.Input{Header: history.Header{Nodes: []string{"n1", "n2", "n3"}}, Marks: []history.Mark{
+	in := &history.History{Header: history.Header{Nodes: []string{"n1", "n2", "n3"}}, Marks: []history.Mark{
 		{Name: history.MarkLoadBegin}, {Name: history.MarkLoadEnd, Time: n * second}, {Name: history.MarkDone, Time: n * second}}}
 	proof := []string{strings.Repeat("n1 hears nothing of n2 (14 dropped), ", 20)}
 	for i := range n {
@@ -39,10 +39,10 @@ func TestThePageOfManyFaultsIsBounded(t *testing.T) {
 	}
 	sum := measure.Summarize(in)
 	res := &check.Results{SchemaVersion: check.SchemaVersion, Verdict: check.Pass, Ops: sum.Ops, Elections: sum.Elections, Faults: sum.Faults, Effects: sum.Effects, Thin: true}
-	r := &run{dir: t.TempDir(), results: res, history: &history.History{Header: in.Header, Faults: in.Faults, Nodes: in.Nodes, Marks: in.Marks}}
+	r := &run{dir: t.TempDir(), results: res, history: in}
 	fig := newFigures(in, res)
 	var text bytes.Buffer
-	if err := renderReport(&text, newPage(r, in, fig)); err != nil {
+	if err := renderReport(&text, newPage(r, fig)); err != nil {
 		t.Fatal(err)
 	}
 	if text.Len() > 15<<20 {

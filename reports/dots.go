@@ -40,7 +40,7 @@ func dotOf(op *history.Op, mono int64) dot {
 // fall into the same cell of a grid and look alike one is left, on ever coarser
 // grids until few enough are. So nothing that stands out disappears: the slowest
 // and the quickest stay as they are, and what did not succeed goes last.
-func cloudOf(in measure.Input) cloud {
+func cloudOf(in *history.History) cloud {
 	var c cloud
 	w := measure.Window{Begin: math.MaxInt64, End: math.MinInt64}
 	var slowest, quickest dot
@@ -76,7 +76,7 @@ func cloudOf(in measure.Input) cloud {
 
 // sift takes up the operations of a load, through a sieve when they are too
 // many. More dots than a few pictures take are never held.
-func (c *cloud) sift(in measure.Input, s *sieve, sieveOthers bool) {
+func (c *cloud) sift(in *history.History, s *sieve, sieveOthers bool) {
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Final {

@@ -53,7 +53,7 @@ type candidacy struct {
 
 // newFigures takes the figures of results.json, so that page and pictures say
 // the same, and their course from the history.
-func newFigures(in measure.Input, results *check.Results) *figures {
+func newFigures(in *history.History, results *check.Results) *figures {
 	load := measure.LoadWindow(in)
 	fig := &figures{
 		nodes:     in.Header.Nodes,
@@ -83,7 +83,7 @@ func newFigures(in measure.Input, results *check.Results) *figures {
 
 // shownWindow is from the first leader, or the begin of the load, to the end of
 // the test.
-func shownWindow(in measure.Input, load measure.Window, fig *figures) measure.Window {
+func shownWindow(in *history.History, load measure.Window, fig *figures) measure.Window {
 	w := measure.Window{Begin: load.Begin, End: max(load.End, measure.TestEnd(in))}
 	if w.Begin == 0 && load.Seconds() == 0 {
 		return w

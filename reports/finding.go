@@ -99,10 +99,10 @@ func momentLink(ns int64) string {
 // sinceStart shows a time of the machine's clock, which node events carry, as
 // seconds since the test began, when the history says when that was.
 func (r *run) sinceStart(mono int64) string {
-	if r.history == nil {
+	if r.historyErr != nil {
 		return seconds(mono) + " (machine's clock)"
 	}
-	return seconds(mono - r.history.Header.Mono)
+	return seconds(mono - r.history.Mono)
 }
 
 // pictureLink is a link to a file in the run directory, however odd its name;

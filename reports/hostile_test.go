@@ -76,7 +76,7 @@ func strays(html string) []string {
 func TestLoadsNothing(t *testing.T) {
 	in := smallStorm()
 	res := judged(in)
-	violate(&in, res)
+	violate(in, res)
 	_, html := write(t, in, res)
 	if s := strays(html); len(s) > 0 {
 		t.Errorf("the page holds %q", s)
@@ -126,11 +126,11 @@ func TestHostile(t *testing.T) {
 				res.Elections.Losses[j].Cause, res.Elections.Losses[j].Node = evil, evil
 			}
 			res.History.Truncated = evil
-			r := &run{dir: evil, results: res, history: &history.History{Header: in.Header},
+			r := &run{dir: evil, results: res, history: in,
 				plan: document{fields: map[string]any{"command": evil}, text: evil, trouble: evil},
 				env:  document{fields: map[string]any{evil: evil}, trouble: evil}}
 			var page strings.Builder
-			if err := renderReport(&page, newPage(r, in, newFigures(in, res))); err != nil {
+			if err := renderReport(&page, newPage(r, newFigures(in, res))); err != nil {
 				t.Fatal(err)
 			}
 			html := page.String()

@@ -95,7 +95,7 @@ func moments(r *run, fig *figures) []measure.Window {
 // choose picks the operations for the page, by call: all of them, or all that
 // did not succeed, all near a moment that matters, and one in so many of the
 // rest. When those alone are too many they are thinned too.
-func choose(in measure.Input, matter []measure.Window, limit int) (picked []int32, one int) {
+func choose(in *history.History, matter []measure.Window, limit int) (picked []int32, one int) {
 	special := make([]bool, len(in.Ops))
 	specials := 0
 	for i := range in.Ops {
@@ -138,7 +138,7 @@ type lanes struct {
 
 }
 
-func newLanes(in measure.Input, picked []int32) *lanes {
+func newLanes(in *history.History, picked []int32) *lanes {
 	l := &lanes{of: map[int64]int{}, last: map[int64]int64{}}
 	for _, i := range picked {
 		op := &in.Ops[i]
@@ -186,7 +186,7 @@ type packer struct {
 }
 
 // pack makes the data of the page of operations.
-func pack(in measure.Input, matter []measure.Window, limit int) (*oplog, error) {
+func pack(in *history.History, matter []measure.Window, limit int) (*oplog, error) {
 	picked, one := choose(in, matter, limit)
 	log := &oplog{Total: len(in.Ops), Shown: len(picked), One: one, Funcs: []logFunc{}}
 	p := &packer{log: log, does: in.Header.Functions, texts: map[string]uint64{}, funcs: map[history.Func]int{}, nodes: map[string]int{}}

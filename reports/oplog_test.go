@@ -9,7 +9,7 @@ import (
 
 // Of too many operations those that matter stay, and the number is bounded.
 func TestChoose(t *testing.T) {
-	in := measure.Input{}
+	in := &history.History{}
 	for i := range 100_000 {
 		op := history.Op{Process: int64(i % 10), Func: history.Read, Outcome: history.OK, Call: int64(i) * 1e6, Return: int64(i)*1e6 + 5e5}
 		if i%1000 == 0 {

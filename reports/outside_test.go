@@ -26,8 +26,7 @@ func tellRun(dir string) error {
 	if err != nil {
 		return err
 	}
-	in := r.input()
-	if err := renderReport(io.Discard, newPage(r, in, newFigures(in, r.results))); err != nil {
+	if err := renderReport(io.Discard, newPage(r, newFigures(r.history, r.results))); err != nil {
 		return err
 	}
 	out, err := RunOutputs(dir, "t", "squall run", r.results, nil)
@@ -70,7 +69,7 @@ func tellCampaign(dir string) error {
 func wholeResults(t testing.TB) []byte {
 	in := newStorm(5, 8, 2, 30e6, true)
 	res := judged(in)
-	violate(&in, res)
+	violate(in, res)
 	at := 7.7
 	res.Checks[0].FirstAt = &at
 	res.Thresholds = []check.Threshold{{Text: "latency p(99) < 5ms", Value: 7, Limit: 5, Unit: "ms", Samples: 3, Why: "p(99) is 7 ms"}, {Text: "x", Met: true, NoData: true}}
@@ -182,7 +181,7 @@ func TestHugeResults(t *testing.T) {
 			}
 			continue
 		}
-		if err := renderReport(&page, newPage(r, r.input(), newFigures(r.input(), r.results))); err != nil {
+		if err := renderReport(&page, newPage(r, newFigures(r.history, r.results))); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 		if page > 16<<20 {

@@ -72,15 +72,15 @@ func firstOf[T any](p *page, what string, list []T) []T {
 	return list[:mostRows]
 }
 
-func newPage(r *run, in measure.Input, fig *figures) page {
+func newPage(r *run, fig *figures) page {
 	res := r.results
 	p := page{
 		Verdict:   string(res.Verdict),
 		Tone:      string(res.Verdict),
 		Reasons:   clipAll(res.Reasons),
 		Command:   clip(repeatable(r.plan.get("command")), 4*maxShownText),
-		Test:      cmp.Or(in.Header.Test, r.plan.get("test", "name"), "unnamed test"),
-		Facts:     factsOf(r, in),
+		Test:      cmp.Or(r.history.Test, r.plan.get("test", "name"), "unnamed test"),
+		Facts:     factsOf(r),
 		Cards:     cardsOf(res, fig),
 		Functions: functionRows(res.Ops),
 		Findings:  findingsOf(r, fig),
@@ -211,8 +211,8 @@ func verdictWords(r *run) (headline, meaning string, next []advice) {
 		[]advice{{Text: "Check the run again:", Command: again}}
 }
 
-func factsOf(r *run, in measure.Input) []fact {
-	h := in.Header
+func factsOf(r *run) []fact {
+	h := r.history.Header
 	facts := []fact{
 		{"System", cmp.Or(h.System, r.plan.get("test", "system"))},
 		{"Workload", cmp.Or(h.Workload, r.plan.get("test", "workload"))},
@@ -222,10 +222,10 @@ func factsOf(r *run, in measure.Input) []fact {
 		facts = append(facts, fact{"Nodes", fmt.Sprintf("%d (%s)", len(h.Nodes), clip(strings.Join(h.Nodes, ", "), 80))})
 	}
 	seed := r.plan.get("test", "seed")
-	if r.history != nil {
+	if r.historyErr == nil {
 		seed = fmt.Sprint(h.Seed)
 		facts = append(facts, fact{"Began", h.Wall.UTC().Format("2 January 2006, 15:04:05 UTC")},
-			fact{"Took", durationOf(in)})
+			fact{"Took", durationOf(r.history)})
 	}
 	facts = append(facts, fact{"Runtime", r.env.get("runtime")}, fact{"Clocks", clockText(r.results.Clocks)})
 	facts = append(facts, fact{"Seed", seed}, fact{"squall", cmp.Or(h.Squall, r.plan.get("squall"))})
@@ -255,15 +255,15 @@ func clockText(c measure.Clocks) string {
 }
 
 // durationOf is how long a test took, of which how much was load.
-func durationOf(in measure.Input) string {
-	end := measure.TestEnd(in)
-	for _, m := range in.Marks {
+func durationOf(h *history.History) string {
+	end := measure.TestEnd(h)
+	for _, m := range h.Marks {
 		if m.Name == history.MarkDone {
-			end = max(end, m.Time-in.Header.Mono)
+			end = max(end, m.Time-h.Mono)
 		}
 	}
 	return fmt.Sprintf("%s s, %s s of it under load",
-		plainNumber(round(float64(end)/1e9, 1)), plainNumber(round(measure.LoadWindow(in).Seconds(), 1)))
+		plainNumber(round(float64(end)/1e9, 1)), plainNumber(round(measure.LoadWindow(h).Seconds(), 1)))
 }
 
 func cardsOf(res *check.Results, fig *figures) []card {

@@ -49,7 +49,7 @@ func TestPlaceLabels(t *testing.T) {
 }
 
 func TestCloudKeepsWhatStandsOut(t *testing.T) {
-	in := measure.Input{}
+	in := &history.History{}
 	for i := range 200_000 {
 		call := int64(i) * 300_000
 		in.Ops = append(in.Ops, history.Op{Call: call, Return: call + int64(1e6+float64(i%97)*2e4), Outcome: history.OK, Func: history.Read})

@@ -80,8 +80,8 @@ type place struct {
 }
 
 // renderTimeline writes timeline.html.
-func renderTimeline(w io.Writer, r *run, in measure.Input, fig *figures) error {
-	log, err := pack(in, moments(r, fig), maxOps)
+func renderTimeline(w io.Writer, r *run, fig *figures) error {
+	log, err := pack(r.history, moments(r, fig), maxOps)
 	if err != nil {
 		return fmt.Errorf("pack the operations: %w", err)
 	}
@@ -89,7 +89,7 @@ func renderTimeline(w io.Writer, r *run, in measure.Input, fig *figures) error {
 	if err != nil {
 		return fmt.Errorf("pack the operations: %w", err)
 	}
-	p := operations{Test: clip(cmp.Or(in.Header.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
+	p := operations{Test: clip(cmp.Or(r.history.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
 		Note: fmt.Sprintf("All %s are here.", plural(log.Total, "operation"))}
 	if log.Shown < log.Total {
 		p.Note = fmt.Sprintf("%s of %s operations are here: what did not succeed, what is near a fault, the loss of a leader or a finding, and one in %d of the rest. The history holds all.",

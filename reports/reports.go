@@ -37,19 +37,18 @@ func writeTo(ctx context.Context, files *batch, dpi int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.discard()) }()
-	in := r.input()
-	fig := newFigures(in, r.results)
+	fig := newFigures(r.history, r.results)
 	if err := stageFigures(ctx, files, r, fig, dpi); err != nil {
 		return err
 	}
 	if r.historyErr == nil {
-		if err := files.stage(TimelineFile, func(w io.Writer) error { return renderTimeline(w, r, in, fig) }); err != nil {
+		if err := files.stage(TimelineFile, func(w io.Writer) error { return renderTimeline(w, r, fig) }); err != nil {
 			return err
 		}
 	} else {
 		files.remove(TimelineFile)
 	}
-	if err := files.stage(ReportFile, func(w io.Writer) error { return renderReport(w, newPage(r, in, fig)) }); err != nil {
+	if err := files.stage(ReportFile, func(w io.Writer) error { return renderReport(w, newPage(r, fig)) }); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {

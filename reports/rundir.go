@@ -10,7 +10,6 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/history/measure"
 	"squall/internal/regular"
 )
 
@@ -26,7 +25,7 @@ const (
 type run struct {
 	dir     string
 	results *check.Results
-	history *history.History // nil: see historyErr
+	history *history.History // an empty one where there is a historyErr
 	// historyErr says why there is no history to draw from.
 	historyErr error
 	plan, env  document
@@ -56,6 +55,9 @@ func readRun(dir string) (*run, error) {
 		r.historyErr = fmt.Errorf("there is no %s in %s, so the report has no figures: copy it back, or run the test again: %w", historyFile, dir, err)
 	case err != nil:
 		r.historyErr = fmt.Errorf("%s cannot be read, so the report has no figures; run the test again for a complete one: %w", filepath.Join(dir, historyFile), err)
+	}
+	if err != nil {
+		r.history = &history.History{}
 	}
 	return r, nil
 }
@@ -144,14 +146,4 @@ func (d document) list(name string) (texts []string) {
 		}
 	}
 	return texts
-}
-
-// input is the history as package measure takes it; an empty one when there is
-// none.
-func (r *run) input() measure.Input {
-	if r.history == nil {
-		return measure.Input{}
-	}
-	h := r.history
-	return measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks}
 }

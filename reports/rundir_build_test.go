@@ -8,11 +8,10 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/history/measure"
 )
 
 // saveRun writes a run directory as a test leaves it behind.
-func saveRun(t testing.TB, dir string, in measure.Input, res *check.Results) {
+func saveRun(t testing.TB, dir string, in *history.History, res *check.Results) {
 	t.Helper()
 	rec, err := history.Create(filepath.Join(dir, historyFile), in.Header)
 	if err != nil {
@@ -65,7 +64,7 @@ func saveJSON(t testing.TB, path string, v any) {
 
 // violate makes results say that a history holds a stale read and two leaders
 // in one term.
-func violate(_ *measure.Input, res *check.Results) {
+func violate(_ *history.History, res *check.Results) {
 	const s = int64(1e9)
 	op := func(process int64, node, text string, outcome history.Outcome, call, ret int64) check.WitnessOp {
 		return check.WitnessOp{Process: process, Node: node, Text: text, Outcome: string(outcome),

@@ -16,7 +16,7 @@ import (
 // nodes under a schedule of faults, and what clients saw of it.
 type storm struct {
 	rng   *rand.Rand
-	in    measure.Input
+	in    *history.History
 	id    int
 	term  uint64
 	lead  string
@@ -27,8 +27,8 @@ type storm struct {
 
 const stormMono = int64(987_654_321_000_000)
 
-func newStorm(seed uint64, seconds, clients int, interval time.Duration, faults bool) measure.Input {
-	s := &storm{rng: rand.New(rand.NewPCG(seed, seed))}
+func newStorm(seed uint64, seconds, clients int, interval time.Duration, faults bool) *history.History {
+	s := &storm{rng: rand.New(rand.NewPCG(seed, seed)), in: &history.History{}}
 	s.in.Header = history.Header{
 		Format: "squall-history", Version: history.FormatVersion, Functions: history.RegisterFunctions(), Squall: "test", Test: "raftkv-register", System: "raftkv",
 		Workload: "register", Nodes: []string{"n1", "n2", "n3", "n4", "n5"}, Seed: seed, Mono: stormMono,
@@ -214,7 +214,7 @@ func (s *storm) op(process, t int64) history.Op {
 }
 
 // judged makes the results that belong to a history.
-func judged(in measure.Input) *check.Results {
+func judged(in *history.History) *check.Results {
 	sum := measure.Summarize(in)
 	return &check.Results{
 		SchemaVersion: check.SchemaVersion, Verdict: check.Pass,

@@ -49,7 +49,7 @@ func TestSpreadOfOneSample(t *testing.T) {
 
 // Without a trace nothing is said of leaders that could be taken for a figure.
 func TestFiguresWithoutATrace(t *testing.T) {
-	res := &check.Results{Elections: measure.Summarize(measure.Input{}).Elections}
+	res := &check.Results{Elections: measure.Summarize(&history.History{}).Elections}
 	if text := electionsSubtitle(res.Elections); text != "no trace: who led is not known" {
 		t.Error(text)
 	}
@@ -64,7 +64,7 @@ func TestFiguresWithoutATrace(t *testing.T) {
 
 // A fault that lapsed says so in its row, and why.
 func TestRowOfALapsedFault(t *testing.T) {
-	in := measure.Input{Faults: []history.Fault{{ID: 1, Name: "flapping", Phase: history.Inject, Begin: 1e9, End: 2e9},
+	in := &history.History{Faults: []history.Fault{{ID: 1, Name: "flapping", Phase: history.Inject, Begin: 1e9, End: 2e9},
 		{ID: 1, Name: "flapping", Phase: history.Heal, Begin: 3e9, End: 4e9, Lapsed: "n1→n2 still carries packets"}}}
 	rows := faultRows(measure.Summarize(in).Faults)
 	if len(rows) != 1 || rows[0].Lapsed != "n1→n2 still carries packets" || !rows[0].Verified {

@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 const coarse = 18
 
 // write makes a run directory of a history and its report.
-func write(t *testing.T, in measure.Input, res *check.Results) (dir, html string) {
+func write(t *testing.T, in *history.History, res *check.Results) (dir, html string) {
 	t.Helper()
 	dir = t.TempDir()
 	saveRun(t, dir, in, res)
@@ -55,14 +55,14 @@ func readPage(t *testing.T, dir string) string {
 }
 
 // smallStorm is a storm that is quick to draw.
-func smallStorm() measure.Input { return newStorm(7, 20, 3, 20*time.Millisecond, true) }
+func smallStorm() *history.History { return newStorm(7, 20, 3, 20*time.Millisecond, true) }
 
 var dataBlocks = regexp.MustCompile(`(?s)<script type="application/json" id="charts-data">.*?</script>`)
 
 func TestGoldenPage(t *testing.T) {
 	in := smallStorm()
 	res := judged(in)
-	violate(&in, res)
+	violate(in, res)
 	dir, html := write(t, in, res)
 	html = strings.ReplaceAll(dataBlocks.ReplaceAllString(html, "[DATA]"), dir, "DIR")
 	for _, name := range []string{"base.css", "report.css", "uplot/uPlot.min.css", uplot, "scene.js", "charts.js"} {
@@ -172,10 +172,16 @@ func mix(th theme, band color.NRGBA) color.NRGBA {
 	return color.NRGBAModel.Convert(s.image.Image().At(1, 1)).(color.NRGBA)
 }
 
+// copied is a history that can be given other lists.
+func copied(h *history.History) *history.History {
+	c := *h
+	return &c
+}
+
 // Whatever a run is about, it gets a page.
 func TestEveryRunGetsAPage(t *testing.T) {
 	storm := smallStorm()
-	cut := storm
+	cut := copied(storm)
 	cut.Marks, cut.Faults, cut.Nodes, cut.Ops = storm.Marks[:3], storm.Faults[:3], storm.Nodes[:9], storm.Ops[:200]
 	failing := newStorm(3, 5, 2, 20*time.Millisecond, false)
 	for i := range failing.Ops {
@@ -188,18 +194,18 @@ func TestEveryRunGetsAPage(t *testing.T) {
 		op := &other.Ops[i]
 		op.Func, op.Key, op.In, op.Out = []history.Func{"look", "take", "c"}[i%3], "", `[{"lock":1}]`, ""
 	}
-	forever := storm
+	forever := copied(storm)
 	forever.Faults = storm.Faults[:1]
-	untraced := storm
+	untraced := copied(storm)
 	untraced.Nodes = nil
 	for _, tt := range []struct {
 		name    string
-		in      measure.Input
+		in      *history.History
 		verdict check.Verdict
 		want    []string
 	}{
-		{"nothing at all", measure.Input{Header: storm.Header}, check.Invalid, []string{"Invalid", "No operation was run", "No fault was injected", "The servers wrote no trace", "Nothing was checked"}},
-		{"no header to speak of", measure.Input{Header: history.Header{Nodes: []string{"n1"}}}, check.Invalid, []string{"Invalid", "unnamed test"}},
+		{"nothing at all", &history.History{Header: storm.Header}, check.Invalid, []string{"Invalid", "No operation was run", "No fault was injected", "The servers wrote no trace", "Nothing was checked"}},
+		{"no header to speak of", &history.History{Header: history.Header{Nodes: []string{"n1"}}}, check.Invalid, []string{"Invalid", "unnamed test"}},
 		{"no faults", newStorm(3, 5, 2, 20*time.Millisecond, false), check.Pass, []string{"Pass", "No fault was injected", "No leader was lost"}},
 		{"a history cut", cut, check.Unknown, []string{"Unknown", "This is not a pass", "squall check"}},
 		{"no operation succeeded", failing, check.Invalid, []string{"no data"}},

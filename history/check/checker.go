@@ -109,7 +109,7 @@ func RunPlanned(ctx context.Context, dir string, checkers []Checker, limits Limi
 	}
 	res.Verdict, res.Reasons = combine(res.Checks)
 	res.Stopped = stopped(in, planned)
-	sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
+	sum := measure.Summarize(h)
 	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
 	res.Effects, res.Blocks = sum.Effects, sum.Blocks
 	res.thin()
@@ -149,7 +149,7 @@ func damaged(damage *history.DamageError) *Results {
 		Summary: short.Error() + "; it says nothing about the cluster: copy it again if it is a copy, or run the test again",
 	}}}
 	res.Verdict, res.Reasons = combine(res.Checks)
-	sum := measure.Summarize(measure.Input{})
+	sum := measure.Summarize(&history.History{})
 	res.Ops, res.Elections, res.Faults, res.Clocks = sum.Ops, sum.Elections, sum.Faults, sum.Clocks
 	res.Effects, res.Blocks = sum.Effects, sum.Blocks
 	return res

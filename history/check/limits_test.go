@@ -209,7 +209,7 @@ func recordMillion(t *testing.T, dir string, ops []history.Op) {
 	must(t, rec.Close())
 	h, err := history.Load(filepath.Join(dir, history.FileName))
 	must(t, err)
-	if sum := measure.Summarize(measure.Input{Header: h.Header, Ops: h.Ops, Marks: h.Marks}); sum.Ops.Total != int64(len(ops)) || sum.Ops.LoadSeconds < 10 {
+	if sum := measure.Summarize(h); sum.Ops.Total != int64(len(ops)) || sum.Ops.LoadSeconds < 10 {
 		t.Errorf("the summary tells %d operations in %.1f s", sum.Ops.Total, sum.Ops.LoadSeconds)
 	}
 }

@@ -106,7 +106,7 @@ func BenchmarkMillion(b *testing.B) {
 			b.Fatal(err)
 		}
 		loaded := time.Since(began)
-		got := Summarize(Input{Header: h.Header, Ops: h.Ops, Faults: h.Faults, Nodes: h.Nodes, Marks: h.Marks})
+		got := Summarize(h)
 		if got.Ops.Total < 999_000 || len(got.Effects) < 9 || len(got.Blocks.OK) < 99 {
 			b.Fatalf("%d operations, %d effects, %d blocks", got.Ops.Total, len(got.Effects), len(got.Blocks.OK))
 		}

@@ -13,10 +13,10 @@ const ms = int64(time.Millisecond)
 const mono = int64(7_000_000) * ms
 
 // script builds a history by hand; times are ms since the start of the test.
-type script struct{ in Input }
+type script struct{ in *history.History }
 
 func newScript() *script {
-	return &script{Input{Header: history.Header{
+	return &script{&history.History{Header: history.Header{
 		Mono: mono, Nodes: []string{"n1", "n2", "n3", "n4", "n5"},
 	}}}
 }

@@ -1,5 +1,7 @@
 package measure
 
+import "squall/history"
+
 // Clocks says how the times in a history hang together. Operations, node
 // events and elections are all timed by the machines' clock. What squall itself
 // did, faults and marks, is timed by its own, mapped onto that.
@@ -15,7 +17,7 @@ type Clocks struct {
 	Compared int `json:"compared"`
 }
 
-func clocks(in Input) Clocks {
+func clocks(in *history.History) Clocks {
 	var c Clocks
 	for _, m := range in.Marks {
 		if m.Clock == nil {

@@ -21,7 +21,7 @@ func TestClocks(t *testing.T) {
 		"two that drift apart":  {[]history.Mark{mark(-5000, 300), other, mark(-5900, 200)}, Clocks{OffsetNs: -5000, ErrorNs: 1100, Compared: 2}},
 		"a poor second reading": {[]history.Mark{mark(5000, 300), mark(5100, 2000)}, Clocks{OffsetNs: 5000, ErrorNs: 2100, Compared: 2}},
 	} {
-		if got := clocks(Input{Marks: c.marks}); got != c.want {
+		if got := clocks(&history.History{Marks: c.marks}); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}

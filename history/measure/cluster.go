@@ -32,7 +32,7 @@ type step struct {
 
 // steps puts faults and node events in the order of time. Of things at the
 // same moment the fault comes first: it is the cause.
-func steps(in Input) []step {
+func steps(in *history.History) []step {
 	var out []step
 	for i := range in.Faults {
 		f := &in.Faults[i]
@@ -69,7 +69,7 @@ type cluster struct {
 // unknown stands for a fault's ID where a node event came without a fault.
 const unknown = -1
 
-func newCluster(in Input) *cluster {
+func newCluster(in *history.History) *cluster {
 	c := &cluster{
 		nodes: in.Header.Nodes,
 		down:  map[string]int{}, paused: map[string]int{}, killed: map[string]int{},

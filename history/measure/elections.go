@@ -12,7 +12,7 @@ import (
 const settle = int64(100e6) // ns
 
 // elections finds the leaderships and their losses, up to the end of the test.
-func elections(in Input, s *samples) Elections {
+func elections(in *history.History, s *samples) Elections {
 	leaderships := follow(in, s)
 	out := Elections{Count: len(leaderships), Leaderships: []Leadership{}, Losses: []Loss{}, NoTrace: !history.Traced(in.Nodes)}
 	for _, r := range leaderships {

@@ -191,14 +191,14 @@ func TestCutHistory(t *testing.T) {
 }
 
 func TestEmpty(t *testing.T) {
-	got := Summarize(Input{})
+	got := Summarize(&history.History{})
 	if got.Ops.Total != 0 || got.Ops.Throughput != 0 || got.Elections.Count != 0 || len(got.Faults) != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got.Elections.Losses == nil || got.Elections.Leaderships == nil || got.Faults == nil || got.Ops.ByFunc == nil {
 		t.Error("results.json would say null for an empty list")
 	}
-	if n := Over(Input{}, 1e9).Len(); n != 0 {
+	if n := Over(&history.History{}, 1e9).Len(); n != 0 {
 		t.Errorf("buckets of nothing: %d", n)
 	}
 }

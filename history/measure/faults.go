@@ -9,7 +9,7 @@ import (
 
 // joinFaults makes one run of the injection and the heal of each fault, by
 // their common ID, in order of injection.
-func joinFaults(in Input) []FaultRun {
+func joinFaults(in *history.History) []FaultRun {
 	runs := []FaultRun{}
 	byID := map[int]int{} // fault ID to index in runs
 	for i := range in.Faults {
@@ -45,7 +45,7 @@ func joinFaults(in Input) []FaultRun {
 
 // since turns a time of the machine into ns since the start of the test; 0,
 // which means "never" in a FaultRun, stays 0.
-func since(in Input, mono int64) int64 {
+func since(in *history.History, mono int64) int64 {
 	if mono == 0 {
 		return 0
 	}

@@ -53,7 +53,7 @@ type span struct{ call, ret int64 }
 
 // follow runs through a history up to the end of the test and returns the
 // leaderships in the order in which they began.
-func follow(in Input, s *samples) []*leadership {
+func follow(in *history.History, s *samples) []*leadership {
 	c := &leadershipTracker{cluster: newCluster(in), stood: map[candidacy]int64{}, log: s}
 	end := s.mono + s.end
 	for _, s := range steps(in) {

@@ -8,7 +8,7 @@ import (
 )
 
 // countOps counts the operations that clients called during the load phase.
-func countOps(in Input, s *samples) Ops {
+func countOps(in *history.History, s *samples) Ops {
 	out := Ops{LoadSeconds: s.load.Seconds(), Functions: in.Header.Functions.Names(), ByFunc: map[string]FuncOps{}, Keys: countKeys(in, s.load)}
 	counts := make([][isInfo + 1]int64, len(s.funcs))
 	for i := range s.list {
@@ -41,7 +41,7 @@ func countOps(in Input, s *samples) Ops {
 }
 
 // countKeys counts the keys that operations of the load name.
-func countKeys(in Input, load Window) int64 {
+func countKeys(in *history.History, load Window) int64 {
 	keys := map[string]struct{}{}
 	for i := range in.Ops {
 		if op := &in.Ops[i]; op.Key != "" && !op.Final && load.Holds(op.Call-in.Header.Mono) {
@@ -61,7 +61,7 @@ func share(part, whole int64) float64 {
 
 // Latency is the latency of the OK operations of every function together, over
 // the load phase.
-func Latency(in Input) Quantiles {
+func Latency(in *history.History) Quantiles {
 	load := LoadWindow(in)
 	l := make([]int64, 0, len(in.Ops))
 	for i := range in.Ops {

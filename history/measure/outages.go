@@ -1,5 +1,7 @@
 package measure
 
+import "squall/history"
+
 // Outage is a time in which something kept a node from taking part; ns since
 // the start.
 type Outage struct {
@@ -10,7 +12,7 @@ type Outage struct {
 
 // Outages lists when nodes were down, paused, or cut off from a majority, by
 // node and then by time, up to the end of the test.
-func Outages(in Input) []Outage {
+func Outages(in *history.History) []Outage {
 	c := newCluster(in)
 	end := in.Header.Mono + TestEnd(in)
 	current := map[string]Outage{}

@@ -32,7 +32,7 @@ type campaigns struct {
 	mono    int64
 }
 
-func newCampaigns(in Input, leaderships []*leadership, end int64) *campaigns {
+func newCampaigns(in *history.History, leaderships []*leadership, end int64) *campaigns {
 	b := &campaigns{byNode: map[string][]int{}, won: map[uint64]bool{}, outages: map[string][]Outage{}, mono: in.Header.Mono}
 	for _, o := range Outages(in) {
 		b.outages[o.Node] = append(b.outages[o.Node], o)

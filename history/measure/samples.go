@@ -38,7 +38,7 @@ type samples struct {
 	scratch []int64 // for latencies that are needed for a moment
 }
 
-func newSamples(in Input) *samples {
+func newSamples(in *history.History) *samples {
 	s := &samples{list: make([]sample, len(in.Ops)), mono: in.Header.Mono, load: LoadWindow(in), end: TestEnd(in)}
 	for i := range in.Ops {
 		op := &in.Ops[i]

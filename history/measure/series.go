@@ -44,7 +44,7 @@ func (s Series) Total() []int64 {
 // buckets cover the load phase. Operations that returned after it, having
 // waited for their time-out, are left out, and so is the rest of the phase
 // that does not fill a bucket, for its rate would be made of chance.
-func Over(in Input, step time.Duration) Series {
+func Over(in *history.History, step time.Duration) Series {
 	load := LoadWindow(in)
 	n := 0
 	if step > 0 {

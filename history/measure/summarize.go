@@ -2,15 +2,6 @@ package measure
 
 import "squall/history"
 
-// Input is a recorded history, whole and in memory. Nothing in it is changed.
-type Input struct {
-	Header history.Header
-	Ops    []history.Op
-	Faults []history.Fault
-	Nodes  []history.NodeEvent
-	Marks  []history.Mark
-}
-
 // Summary is everything that this package derives from one history.
 type Summary struct {
 	Ops       Ops
@@ -21,10 +12,10 @@ type Summary struct {
 	Clocks    Clocks
 }
 
-// Summarize derives the figures of a history. Times in the result are
-// nanoseconds since Header.Mono. It takes what it is given: a history that was
-// cut gives the figures of what is left.
-func Summarize(in Input) Summary {
+// Summarize derives the figures of a history, in which it changes nothing. Times
+// in the result are nanoseconds since Header.Mono. It takes what it is given: a
+// history that was cut gives the figures of what is left.
+func Summarize(in *history.History) Summary {
 	s := newSamples(in)
 	faults := joinFaults(in)
 	return Summary{

@@ -14,7 +14,7 @@ func (w Window) Holds(t int64) bool { return t >= w.Begin && t <= w.End }
 // LoadWindow is when the clients ran: from mark load-begin to mark load-end.
 // Where a mark is missing, because the history was cut, the first call or the
 // last return stands in for it. It is empty when there was no load at all.
-func LoadWindow(in Input) Window {
+func LoadWindow(in *history.History) Window {
 	w := Window{Begin: -1, End: -1}
 	for _, m := range in.Marks {
 		switch m.Name {
@@ -52,7 +52,7 @@ func LoadWindow(in Input) Window {
 // or when the load ended; and when there is none of these, because the test
 // failed, the moment at which squall stopped the first server, or else the last
 // moment recorded.
-func TestEnd(in Input) int64 {
+func TestEnd(in *history.History) int64 {
 	at := map[string]int64{}
 	for _, m := range in.Marks {
 		at[m.Name] = m.Time
@@ -79,7 +79,7 @@ func TestEnd(in Input) int64 {
 }
 
 // firstStop is when the first server noticed that squall stopped it, or ended so; ns.
-func firstStop(in Input) (at int64, stopped bool) {
+func firstStop(in *history.History) (at int64, stopped bool) {
 	type boot struct {
 		node   string
 		number int
@@ -101,7 +101,7 @@ func firstStop(in Input) (at int64, stopped bool) {
 }
 
 // lastRecord is the latest time of any fault, node event or mark; ns.
-func lastRecord(in Input) int64 {
+func lastRecord(in *history.History) int64 {
 	end := in.Header.Mono
 	for _, f := range in.Faults {
 		end = max(end, f.Begin, f.End)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"fmt"
 	"iter"
 	"strings"
 	"unicode/utf8"
@@ -51,6 +52,18 @@ func (d Data) Valid() bool {
 	l := lexer{b: []byte(d)}
 	text, ok := l.data()
 	return ok && l.i == len(l.b) && string(text) == string(d)
+}
+
+// ParseData reads one JSON value, in whatever form JSON has for it.
+func ParseData(text []byte) (Data, error) {
+	l := lexer{b: text}
+	l.spaces()
+	value, ok := l.data()
+	l.spaces()
+	if !ok || l.i != len(text) {
+		return "", fmt.Errorf("not one JSON value, with lists and objects nested %d deep at most: %s", maxNested, excerpt(text))
+	}
+	return Data(value), nil
 }
 
 // plainText reports whether d is a string that is written as it is.

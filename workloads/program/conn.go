@@ -1,0 +1,89 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"squall/history"
+	"squall/workloads/systems"
+)
+
+// Prototype shows what connections through a program can do. It is connected to
+// nothing.
+func Prototype(program systems.Program) systems.Client { return &conn{program: program} }
+
+// conn is a connection to a node, through a program.
+type conn struct {
+	program systems.Program
+	p       *process
+	id      uint64
+	once    sync.Once
+	closed  chan struct{}
+}
+
+// errClosed is for operations that were under way.
+var errClosed = &systems.Error{Lost: true, Err: errors.New("the connection was closed")}
+
+// open connects to a node.
+func (p *process) open(ctx context.Context, node systems.Node, program systems.Program) (systems.Client, error) {
+	p.mu.Lock()
+	p.lastCon++
+	c := &conn{program: program, p: p, id: p.lastCon, closed: make(chan struct{})}
+	p.mu.Unlock()
+	id, answer := p.ask(func(buf []byte, id uint64) []byte { return appendOpen(buf, id, c.id, node) })
+	r, err := c.await(ctx, id, answer)
+	if err == nil {
+		err = r.asError()
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, &systems.Error{Certain: true, Lost: true, Err: err}
+	}
+	return c, nil
+}
+
+// await waits for an answer.
+func (c *conn) await(ctx context.Context, id uint64, answer <-chan reply) (reply, error) {
+	select {
+	case r, ok := <-answer:
+		if !ok {
+			return r, &systems.Error{Lost: true, Err: fmt.Errorf("the client program failed: %w", c.p.failure())}
+		}
+		return r, nil
+	case <-ctx.Done():
+		c.p.abandon(id)
+		return reply{}, ctx.Err()
+	case <-c.closed:
+		c.p.abandon(id)
+		return reply{}, errClosed
+	}
+}
+
+// Serves reports whether the program carries out the operations of that workload.
+func (c *conn) Serves(workload string) bool { return slices.Contains(c.program.Workloads, workload) }
+
+// Call has the program carry out an operation.
+func (c *conn) Call(ctx context.Context, op *history.Op) error {
+	id, answer := c.p.ask(func(buf []byte, id uint64) []byte { return appendCall(buf, id, c.id, op) })
+	r, err := c.await(ctx, id, answer)
+	if err != nil {
+		return err
+	}
+	if err := r.asError(); err != nil {
+		return err
+	}
+	op.Out = r.out
+	return nil
+}
+
+// Close tells the program that nobody uses the connection any more.
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		close(c.closed)
+		c.p.tell(func(buf []byte) []byte { return appendControl(buf, 0, "close", c.id) })
+	})
+	return nil
+}

@@ -1,0 +1,145 @@
+package program
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"squall/history"
+	"squall/workloads/systems"
+)
+
+// The types of answers, which are the outcomes of operations.
+const (
+	typeOK   = string(history.OK)
+	typeFail = string(history.Fail)
+	typeInfo = string(history.Info)
+)
+
+// reply is an answer.
+type reply struct {
+	ID    uint64          `json:"id"`
+	Type  string          `json:"type"`
+	Out   json.RawMessage `json:"out"`
+	Error string          `json:"error"`
+	Lost  bool            `json:"lost"`
+	out   history.Data
+}
+
+// maxError bounds the text of an error, in bytes.
+const maxError = 500
+
+// readReply reads an answer.
+func readReply(line []byte) (r reply, err error) {
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("it wrote a line that is no answer: %s", excerpt(line))
+	}
+	switch {
+	case r.Type != typeOK && r.Type != typeFail && r.Type != typeInfo:
+		return r, fmt.Errorf("it wrote an answer whose type is not ok, fail or info: %s", excerpt(line))
+	case r.Type != typeOK && r.Out != nil:
+		return r, fmt.Errorf("it wrote an answer with an out that is not of type ok: %s", excerpt(line))
+	case r.Out != nil:
+		if r.out, err = history.ParseData(r.Out); err != nil {
+			return r, fmt.Errorf("it wrote an answer whose out cannot be recorded: %s", excerpt(line))
+		}
+	}
+	if len(r.Error) > maxError {
+		r.Error = r.Error[:maxError] + "…"
+	}
+	return r, nil
+}
+
+// asError says in the words of package systems what an answer means; nil where it is ok.
+func (r *reply) asError() error {
+	if r.Type == typeOK {
+		return nil
+	}
+	text := r.Error
+	if text == "" {
+		text = "the client program gave no reason"
+	}
+	return &systems.Error{Certain: r.Type == typeFail, Lost: r.Lost, Err: errors.New(text)}
+}
+
+// readHello reads a program's first line.
+func readHello(line []byte) error {
+	var hello struct {
+		Squall int `json:"squall"`
+	}
+	if err := json.Unmarshal(line, &hello); err != nil || hello.Squall == 0 {
+		return fmt.Errorf(`its first line is not {"squall":%d}, but %s`, Version, excerpt(line))
+	}
+	if hello.Squall != Version {
+		return fmt.Errorf("it speaks version %d of the protocol, and this squall version %d", hello.Squall, Version)
+	}
+	return nil
+}
+
+// appendHello appends the first line to a program.
+func appendHello(buf []byte, opt Options) []byte {
+	buf = append(buf, `{"squall":`...)
+	buf = strconv.AppendInt(buf, Version, 10)
+	buf = append(buf, `,"workload":`...)
+	buf = append(buf, history.Text(opt.Workload)...)
+	buf = append(buf, `,"timeoutMs":`...)
+	buf = strconv.AppendInt(buf, int64(opt.Timeout/time.Millisecond), 10)
+	return append(buf, '}', '\n')
+}
+
+// appendOpen appends a request to connect to a node.
+func appendOpen(buf []byte, id, conn uint64, node systems.Node) []byte {
+	buf = appendNumber(buf, `{"id":`, id)
+	buf = appendNumber(buf, `,"do":"open","conn":`, conn)
+	buf = append(buf, `,"node":`...)
+	buf = append(buf, history.Text(node.Name)...)
+	buf = append(buf, `,"addr":`...)
+	buf = append(buf, history.Text(node.Addr.String())...)
+	if node.Port != 0 {
+		buf = appendNumber(buf, `,"port":`, uint64(node.Port))
+	}
+	return append(buf, '}', '\n')
+}
+
+// appendControl appends a request that is neither an open nor an operation; an id or a
+// connection of 0 is none.
+func appendControl(buf []byte, id uint64, do string, conn uint64) []byte {
+	buf = append(append(append(buf, `{"do":"`...), do...), '"')
+	if id != 0 {
+		buf = appendNumber(buf, `,"id":`, id)
+	}
+	if conn != 0 {
+		buf = appendNumber(buf, `,"conn":`, conn)
+	}
+	return append(buf, '}', '\n')
+}
+
+// appendCall appends a request to carry out an operation.
+func appendCall(buf []byte, id, conn uint64, op *history.Op) []byte {
+	buf = appendNumber(buf, `{"id":`, id)
+	buf = appendNumber(buf, `,"conn":`, conn)
+	buf = append(append(append(buf, `,"f":"`...), op.Func...), '"') // names of functions need no escapes
+	if op.Key != "" {
+		buf = append(buf, `,"key":`...)
+		buf = append(buf, history.Text(op.Key)...)
+	}
+	if op.In != "" {
+		buf = append(append(buf, `,"in":`...), op.In...)
+	}
+	return append(buf, '}', '\n')
+}
+
+func appendNumber(buf []byte, key string, n uint64) []byte {
+	return strconv.AppendUint(append(buf, key...), n, 10)
+}
+
+// excerpt is the beginning of what a program wrote, quoted.
+func excerpt(line []byte) string {
+	const most = 120
+	if len(line) > most {
+		return fmt.Sprintf("%q…", line[:most])
+	}
+	return fmt.Sprintf("%q", line)
+}

@@ -272,6 +272,9 @@ const (
 	MarkHealed     = "healed"      // every fault is healed, and verified so
 	MarkFinalReads = "final-reads" // the reads after the storm begin
 	MarkDone       = "done"        // everything was collected
+	// MarkObserved says whom the clients were told to lead, in Text: "" is nobody. It is
+	// what nodes without a trace believe, and no election is timed by it.
+	MarkObserved = "observed-leader"
 	// MarkMissed says that a fault of the plan never began, because the load was
 	// over before; Text says which.
 	MarkMissed = "fault-missed"

@@ -307,7 +307,7 @@ func course() []string {
 
 // remarks are the marks that may come at any time, any number of times.
 func remarks() []string {
-	return []string{MarkClock, MarkMissed, MarkStopped, MarkOverloaded, MarkInvalid}
+	return []string{MarkClock, MarkObserved, MarkMissed, MarkStopped, MarkOverloaded, MarkInvalid}
 }
 
 func (v *validator) mark(m *Mark) error {

@@ -28,6 +28,8 @@ type environment struct {
 	Binary  string `json:"binary"` // key of squall-node's content
 	// Files are what the servers' machines held beside squall-node.
 	Files []files.Held `json:"files,omitempty"`
+	// ClientFiles are what the driver's machine held likewise.
+	ClientFiles []files.Held `json:"clientFiles,omitempty"`
 	// Load is what was seen of the computer before the test and during it; nil
 	// when it was not looked at.
 	Load *host.Record `json:"load,omitempty"`

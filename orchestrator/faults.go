@@ -138,7 +138,7 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
 	case need == nemesis.NeedMembership:
 		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
-	case need == nemesis.NeedLeader && !traced(system):
+	case need == nemesis.NeedLeader && !traced(system) && !tellsLeader(system):
 		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
 	case need == nemesis.NeedCandidate && !traced(system):
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
@@ -149,6 +149,12 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 // traced reports whether a system's servers write a trace.
 func traced(system systems.System) bool {
 	_, ok := system.(systems.Tracer)
+	return ok
+}
+
+// tellsLeader reports whether a system's clients can be told who leads.
+func tellsLeader(system systems.System) bool {
+	_, ok := systems.Prototype(system).(systems.LeaderTeller)
 	return ok
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"squall/internal/declare"
 	"squall/nodeimage"
@@ -11,41 +13,97 @@ import (
 	"squall/workloads/systems"
 )
 
-// serverFiles are the files that a system wants in the machines of its servers.
-func serverFiles(ctx context.Context, system systems.System, a declare.Args, arch string) ([]files.File, error) {
-	provider, ok := system.(systems.FileProvider)
-	if !ok {
-		return nil, nil
+// machineFiles are the files that a system wants in machines.
+type machineFiles struct{ servers, clients []files.File }
+
+// filesOf are the files that a system wants.
+func filesOf(ctx context.Context, system systems.System, a declare.Args, arch string) (want machineFiles, err error) {
+	if provider, ok := system.(systems.FileProvider); ok {
+		if want.servers, err = provider.Files(ctx, arch, a); err != nil {
+			return want, blameFiles(fmt.Errorf("the files of %s: %w", system.Name(), err))
+		}
 	}
-	list, err := provider.Files(ctx, arch, a)
-	if err != nil {
-		return nil, blameFiles(fmt.Errorf("the files of %s: %w", system.Name(), err))
+	if programmer, ok := system.(systems.ClientProgrammer); ok {
+		if want.clients, err = programmer.ClientFiles(ctx, arch, a); err != nil {
+			return want, blameFiles(fmt.Errorf("the files of the clients of %s: %w", system.Name(), err))
+		}
 	}
-	return list, nil
+	return want, nil
 }
 
-// checkFiles refuses files that the machines cannot hold or use. It takes none.
+// checkFiles refuses files that the machines cannot hold or use, and a server or a
+// client program that is not among them. It takes none.
 func checkFiles(ctx context.Context, system systems.System, a declare.Args, arch string) error {
-	list, err := serverFiles(ctx, system, a, arch)
+	want, err := filesOf(ctx, system, a, arch)
 	if err != nil {
 		return err
 	}
-	return blameFiles(files.Check(list, arch))
+	if err := errors.Join(files.Check(want.servers, arch), files.Check(want.clients, arch)); err != nil {
+		return blameFiles(err)
+	}
+	return checkPrograms(system, a, want)
 }
 
-// takeFiles takes the files of a system for its machines; nil: it has none.
-func takeFiles(ctx context.Context, system systems.System, a declare.Args, arch string, progress Progress) (*files.Set, error) {
-	list, err := serverFiles(ctx, system, a, arch)
-	if err != nil || len(list) == 0 {
-		return nil, err
+// checkPrograms refuses a program that no machine would hold.
+func checkPrograms(system systems.System, a declare.Args, want machineFiles) error {
+	n1 := systems.Node{ID: 1, Name: "n1", Addr: MachineAddr(netip.MustParsePrefix(NetworkPool), 0)}
+	start, err := system.Server(n1, systems.Cluster{Nodes: []systems.Node{n1}}, a)
+	if err != nil {
+		return &FieldError{"system", fmt.Errorf("the servers of %s: %w", system.Name(), err)}
+	}
+	if err := amongFiles("server", "Files", system, start.Argv, want.servers); err != nil {
+		return err
+	}
+	if programmer, ok := system.(systems.ClientProgrammer); ok {
+		return amongFiles("client program", "ClientFiles", system, programmer.ClientProgram(a).Argv, want.clients)
+	}
+	return nil
+}
+
+func amongFiles(what, method string, system systems.System, argv []string, list []files.File) error {
+	if len(argv) == 0 {
+		return &FieldError{"system", fmt.Errorf("%s does not say which program its %s is", system.Name(), what)}
+	}
+	is := func(f files.File) bool { return f.Path == argv[0] }
+	switch i := slices.IndexFunc(list, is); {
+	case argv[0] == nodeimage.BinaryPath:
+	case i < 0:
+		return &FieldError{"system", fmt.Errorf("the %s of %s is %s, and its machine has no such file: %s must list it", what, system.Name(), argv[0], method)}
+	case !list[i].Exec:
+		return &FieldError{"system", fmt.Errorf("the %s of %s is %s, which its machine cannot run: %s must list it with Exec", what, system.Name(), argv[0], method)}
+	}
+	return nil
+}
+
+// machineSets are files that were taken for machines; nil: there are none.
+type machineSets struct{ servers, clients *files.Set }
+
+// bytes is how much the machines have to be sent.
+func (s machineSets) bytes() int64 { return s.servers.Bytes() + s.clients.Bytes() }
+
+// takeFiles takes the files of a system for its machines.
+func takeFiles(ctx context.Context, system systems.System, a declare.Args, arch string, progress Progress) (sets machineSets, err error) {
+	want, err := filesOf(ctx, system, a, arch)
+	if err != nil || len(want.servers)+len(want.clients) == 0 {
+		return sets, err
 	}
 	progress.Phase("taking the files of " + system.Name())
 	store, err := nodeimage.Files()
 	if err != nil {
-		return nil, err
+		return sets, err
 	}
-	set, err := store.Take(ctx, list, arch)
-	return set, blameFiles(err)
+	for _, of := range []struct {
+		list []files.File
+		set  **files.Set
+	}{{want.servers, &sets.servers}, {want.clients, &sets.clients}} {
+		if len(of.list) == 0 {
+			continue
+		}
+		if *of.set, err = store.Take(ctx, of.list, arch); err != nil {
+			return sets, blameFiles(err)
+		}
+	}
+	return sets, nil
 }
 
 // blameFiles says that the setting is to blame where a file of the system is.

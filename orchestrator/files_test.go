@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"squall/internal/declare"
+	"squall/nodeimage"
 	"squall/nodeimage/files"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
@@ -17,13 +18,18 @@ import (
 // provider is a system with files.
 type provider struct {
 	systems.System
-	files []files.File
-	err   error
-	arch  string // that was asked for
-	args  declare.Args
+	program string // of its servers
+	files   []files.File
+	err     error
+	arch    string // that was asked for
+	args    declare.Args
 }
 
 func (p *provider) Name() string { return "provider" }
+
+func (p *provider) Server(systems.Node, systems.Cluster, declare.Args) (systems.Start, error) {
+	return systems.Start{Argv: []string{p.program}}, nil
+}
 
 func (p *provider) Files(_ context.Context, arch string, a declare.Args) ([]files.File, error) {
 	p.arch, p.args = arch, a
@@ -32,33 +38,61 @@ func (p *provider) Files(_ context.Context, arch string, a declare.Args) ([]file
 
 var _ systems.FileProvider = (*provider)(nil)
 
-// TestFilesOfASystem: a system names them, its servers' machines get them, and
-// the driver's does not.
-func TestFilesOfASystem(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	source := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(source, []byte("x"), 0o600); err != nil {
+// programmer is one whose clients are a program.
+type programmer struct {
+	provider
+	argv        []string
+	clientFiles []files.File
+}
+
+func (p *programmer) ClientProgram(declare.Args) systems.Program {
+	return systems.Program{Argv: p.argv}
+}
+
+func (p *programmer) ClientFiles(context.Context, string, declare.Args) ([]files.File, error) {
+	return p.clientFiles, p.err
+}
+
+var _ systems.ClientProgrammer = (*programmer)(nil)
+
+// source is a file on this computer that any machine can hold.
+func source(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{files: []files.File{{Path: "/etc/config", Source: source}}}
+	return path
+}
+
+// TestFilesOfASystem: a system names them, its servers' machines get them, and the
+// driver's gets those of its clients.
+func TestFilesOfASystem(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	p := &programmer{provider: provider{program: nodeimage.BinaryPath, files: []files.File{{Path: "/etc/config", Source: source(t, "x")}}},
+		argv: []string{nodeimage.BinaryPath}}
 	args := declare.Args{"version": "1"}
 	if err := checkFiles(t.Context(), p, nil, "arm64"); err != nil || p.arch != "arm64" {
 		t.Errorf("%v; it was asked for %q", err, p.arch)
 	}
-	set, err := takeFiles(t.Context(), p, args, "arm64", quietProgress{})
-	if err != nil || p.args["version"] != "1" || len(set.Files()) != 1 || set.For("arm64") != nil {
-		t.Fatalf("it took %+v, %v", set, err)
+	sets, err := takeFiles(t.Context(), p, args, "arm64", quietProgress{})
+	if err != nil || p.args["version"] != "1" || len(sets.servers.Files()) != 1 || sets.servers.For("arm64") != nil || sets.clients != nil {
+		t.Fatalf("it took %+v, %v", sets, err)
 	}
-	for _, spec := range machineSpecs([]string{"n1", "n2"}, DefaultTest(), set) {
-		want := set.Key()
+	p.clientFiles = []files.File{{Path: "/etc/clients", Source: source(t, "yz")}}
+	if sets, err = takeFiles(t.Context(), p, args, "arm64", quietProgress{}); err != nil || len(sets.clients.Files()) != 1 || sets.bytes() != 3 {
+		t.Fatalf("of the clients it took %+v, %v", sets, err)
+	}
+	for _, spec := range machineSpecs([]string{"n1", "n2"}, DefaultTest(), sets) {
+		want := sets.servers.Key()
 		if spec.Name == driverMachine {
-			want = ""
+			want = sets.clients.Key()
 		}
-		if got := spec.Files.Key(); got != want {
+		if got := spec.Files.Key(); got != want || got == "" {
 			t.Errorf("%s gets the files %q, want %q", spec.Name, got, want)
 		}
 	}
-	if none, err := takeFiles(t.Context(), catalogue.Systems()[0], nil, "arm64", quietProgress{}); none != nil || err != nil {
+	if none, err := takeFiles(t.Context(), catalogue.Systems()[0], nil, "arm64", quietProgress{}); none != (machineSets{}) || err != nil {
 		t.Errorf("of a system without files it took %+v, %v", none, err)
 	}
 }
@@ -83,6 +117,26 @@ func TestFilesOfASystemAreRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) || errors.As(err, &field) != tc.blame || field != nil && field.Option != "system" {
 				t.Errorf("%v, want %q, and a setting to blame: %v", err, want, tc.blame)
 			}
+		}
+	}
+}
+
+// TestProgramsThatNoMachineHolds: a server or a client program that would not be found
+// is refused, and so is one that could not be run.
+func TestProgramsThatNoMachineHolds(t *testing.T) {
+	data := files.File{Path: "/opt/data", Source: source(t, "x")}
+	missing := files.File{Path: "/opt/client", Source: filepath.Join(t.TempDir(), "nope"), Exec: true}
+	node := []string{nodeimage.BinaryPath}
+	for want, p := range map[string]*programmer{
+		"the server of provider is /opt/server, and its machine has no such file: Files must list it":               {provider: provider{program: "/opt/server"}, argv: node},
+		"the server of provider is /opt/data, which its machine cannot run: Files must list it with Exec":           {provider: provider{program: "/opt/data", files: []files.File{data}}, argv: node},
+		"the client program of provider is /opt/client, and its machine has no such file: ClientFiles must list it": {provider: provider{program: node[0]}, argv: []string{"/opt/client"}},
+		"provider does not say which program its client program is":                                                 {provider: provider{program: node[0]}},
+		"(/opt/client in the machines): there is no such file":                                                      {provider: provider{program: node[0]}, argv: []string{"/opt/client"}, clientFiles: []files.File{missing}},
+	} {
+		var field *FieldError
+		if err := checkFiles(t.Context(), p, nil, "amd64"); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &field) || field.Option != "system" {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }

@@ -41,6 +41,17 @@ func (v *leaderView) see(e history.NodeEvent) (elected bool) {
 	return elected
 }
 
+// observe takes whom the clients were told to lead, "" for nobody, of a system whose
+// trace does not tell.
+func (v *leaderView) observe(node string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if node != "" && v.last != node {
+		v.old, v.last = v.last, node
+	}
+	v.set(node, 0)
+}
+
 func (v *leaderView) set(node string, term uint64) {
 	v.node, v.term = node, term
 	close(v.changed)

@@ -35,6 +35,7 @@ type loader struct {
 	trace   []byte     // an operation whose line has not ended yet
 	out     lineCutter // of the driver's output
 	seen    map[string]bool
+	texts   map[string]string // of the last event of a name
 	exited  string
 	leaving bool          // it was told to end
 	trouble string        // the last error that it told of
@@ -48,7 +49,7 @@ const (
 )
 
 func newLoader() *loader {
-	return &loader{seen: map[string]bool{}, notice: make(chan struct{}), out: lineCutter{max: maxStatusLine}}
+	return &loader{seen: map[string]bool{}, texts: map[string]string{}, notice: make(chan struct{}), out: lineCutter{max: maxStatusLine}}
 }
 
 var _ protocol.Handler = (*loader)(nil)
@@ -92,6 +93,13 @@ func (l *loader) await(ctx context.Context, event string) error {
 		return fmt.Errorf("waiting for the driver to report %q: %w", event, err)
 	}
 	return nil
+}
+
+// said is the text of the last event of that name.
+func (l *loader) said(event string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.texts[event]
 }
 
 // awaitExit returns when the driver has ended and everything that it wrote has
@@ -180,7 +188,7 @@ func (l *loader) takeStatus(line []byte) {
 	if s.Event == driver.EventError {
 		l.trouble = s.Error
 	}
-	l.seen[s.Event] = true
+	l.seen[s.Event], l.texts[s.Event] = true, s.Text
 	l.wake()
 	l.status(s)
 }

@@ -14,7 +14,6 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
-	"squall/nodeimage/files"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -23,9 +22,9 @@ import (
 func (r *run) bringUp(ctx context.Context) error {
 	r.env.Runtime = r.cfg.Runtime.Describe(ctx)
 	binary := r.binary
-	r.env.Binary, r.env.Files = binary.Key, r.files.Files()
+	r.env.Binary, r.env.Files, r.env.ClientFiles = binary.Key, r.files.servers.Files(), r.files.clients.Files()
 	reach := ctx // as long as the test
-	ctx, cancel := context.WithTimeout(ctx, upTimeout+time.Duration(r.files.Bytes()>>20)*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, upTimeout+time.Duration(r.files.bytes()>>20)*time.Second)
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
 	cluster, err := r.cfg.Runtime.Up(ctx, ClusterSpec{
@@ -50,14 +49,14 @@ func (r *run) bringUp(ctx context.Context) error {
 	return nil
 }
 
-// machineSpecs are the nodes' machines, with the test's limits and the system's
-// files, and the driver's, which has neither.
-func machineSpecs(nodes []string, t Test, set *files.Set) []MachineSpec {
+// machineSpecs are the nodes' machines, with the test's limits and the files of the
+// system's servers, and the driver's, with those of its clients.
+func machineSpecs(nodes []string, t Test, sets machineSets) []MachineSpec {
 	var specs []MachineSpec
 	for _, name := range nodes {
-		specs = append(specs, MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: set})
+		specs = append(specs, MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: sets.servers})
 	}
-	return append(specs, MachineSpec{Name: driverMachine})
+	return append(specs, MachineSpec{Name: driverMachine, Files: sets.clients})
 }
 
 // connect makes the agents' clients, each with a log file of its own.

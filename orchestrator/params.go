@@ -9,6 +9,7 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads/catalogue"
+	"squall/workloads/systems"
 )
 
 // callOption is a setting that names something with parameters: a system or a
@@ -106,7 +107,7 @@ func (t *Test) checkServed() error {
 	}
 	var served []string
 	for _, w := range catalogue.Workloads() {
-		if w.Fits(system.Prototype()) {
+		if w.Fits(systems.Prototype(system)) {
 			served = append(served, w.Name)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"squall/internal/host"
 	"squall/nemesis"
 	"squall/nodeimage"
-	"squall/nodeimage/files"
 	"squall/workloads/catalogue"
 )
 
@@ -116,7 +115,7 @@ type run struct {
 	logs    []*boundedLog
 	started time.Time
 	binary  nodeimage.Binary
-	files   *files.Set // of the servers' machines; nil: none
+	files   machineSets
 
 	cluster   Cluster
 	nodes     *nodes

@@ -10,7 +10,6 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
-	"squall/nodeimage/files"
 	"squall/workloads/catalogue"
 )
 
@@ -27,7 +26,7 @@ type SpecChecker interface {
 // node of, files of its system that machines cannot use, limits that cannot be
 // set, faults that the runtime cannot do. It makes nothing and compiles nothing. What a setting is to blame for is a *FieldError.
 func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) error {
-	specs := machineSpecs(NodeNames(t.Nodes), t, nil)
+	specs := machineSpecs(NodeNames(t.Nodes), t, machineSets{})
 	if err := checkLimits(ctx, cfg.Runtime, t); err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func checkRuntimeNeeds(ctx context.Context, rt Runtime, schedule []nemesis.Plann
 // prepared is what a test has before it has a run directory.
 type prepared struct {
 	binary nodeimage.Binary
-	files  *files.Set    // of the servers' machines; nil: none
+	files  machineSets
 	took   time.Duration // to build and take them
 }
 

@@ -14,6 +14,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/internal/machinetest"
+	"squall/nemesis"
 )
 
 func role(node, role string, term uint64) history.NodeEvent {
@@ -50,6 +51,33 @@ func TestLeaderView(t *testing.T) {
 	go v.see(role("n5", history.RoleLeader, 9))
 	if err := v.wait(t.Context()); err != nil || v.leader() != "n5" {
 		t.Errorf("wait: %v, leader %q", err, v.leader())
+	}
+}
+
+// TestObservedLeaders: whom clients were told to lead plays the roles that faults ask
+// for, until it ends or another is named.
+func TestObservedLeaders(t *testing.T) {
+	v := newLeaderView()
+	for _, step := range []struct {
+		named string
+		event history.NodeEvent
+		want  nemesis.Roles
+	}{
+		{named: "n2", want: nemesis.Roles{Leader: "n2"}},
+		{named: "n3", want: nemesis.Roles{Leader: "n3", OldLeader: "n2"}},
+		{named: "n3", want: nemesis.Roles{Leader: "n3", OldLeader: "n2"}},
+		{named: "", want: nemesis.Roles{OldLeader: "n3"}},
+		{named: "n1", want: nemesis.Roles{Leader: "n1", OldLeader: "n3"}},
+		{event: history.NodeEvent{Node: "n1", Kind: history.EventExit}, named: "-", want: nemesis.Roles{OldLeader: "n1"}},
+	} {
+		if step.named == "-" {
+			v.see(step.event)
+		} else {
+			v.observe(step.named)
+		}
+		if got := v.roles(); got != step.want {
+			t.Fatalf("after %+v: %+v, want %+v", step, got, step.want)
+		}
 	}
 }
 

@@ -82,10 +82,9 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// startServers starts the system under test, and the driver beside it, and
-// waits for a first leader.
+// startServers starts the system under test, and the driver beside it.
 func (r *run) startServers(ctx context.Context) error {
-	r.cfg.Progress.Phase("waiting for a leader")
+	r.cfg.Progress.Phase("starting the servers")
 	group, starting := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.loader.start(starting) })
 	group.Go(func() error {
@@ -94,14 +93,48 @@ func (r *run) startServers(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("start the servers: %w", err)
 	}
-	if err := r.awaitLeader(ctx, "after the servers' start"); err != nil {
+	return nil
+}
+
+// startLoad waits until the system serves, and then until the clients run: of servers
+// with a trace one must lead, and with others a client must have been served, or been
+// told of a leader.
+func (r *run) startLoad(ctx context.Context) error {
+	system, err := catalogue.FindSystem(r.plan.Test.System)
+	if err != nil {
 		return err
 	}
+	config := r.plan.Test.driverConfig(r.peers())
+	if traced(system) {
+		r.cfg.Progress.Phase("waiting for a leader")
+		if err := r.awaitLeader(ctx, "after the servers' start"); err != nil {
+			return err
+		}
+		r.serves(r.nodes.Leader())
+	}
+	config.Probe = !traced(system)
+	telling, cancel := context.WithTimeout(ctx, driverTimeout)
+	defer cancel()
+	if err := r.loader.configure(telling, config); err != nil {
+		return err
+	}
+	if config.Probe {
+		if err := r.awaitServing(ctx); err != nil {
+			return err
+		}
+		r.serves(r.loader.said(driver.EventServing))
+	}
+	beginning, cancel := context.WithTimeout(ctx, driverTimeout)
+	defer cancel()
+	return r.loader.await(beginning, driver.EventLoadBegin)
+}
+
+// serves notes that the system serves, and how that was seen.
+func (r *run) serves(how string) {
 	r.mu.Lock()
 	r.serving = true
 	r.mu.Unlock()
-	r.mark(history.MarkServing, r.nodes.Leader())
-	return nil
+	r.mark(history.MarkServing, how)
 }
 
 func (r *run) awaitLeader(ctx context.Context, when string) error {
@@ -114,22 +147,28 @@ func (r *run) awaitLeader(ctx context.Context, when string) error {
 	return ctx.Err()
 }
 
-// startLoad tells the driver what to do and waits until its clients run.
-func (r *run) startLoad(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, driverTimeout)
+// awaitServing waits until a client was served.
+func (r *run) awaitServing(ctx context.Context) error {
+	r.cfg.Progress.Phase("waiting until a client is served")
+	limit := cmp.Or(r.cfg.LeaderTimeout, leaderTimeout)
+	wait, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	t := r.plan.Test
-	config := driver.Config{
-		System: t.System, Workload: t.Workload, Nodes: r.peers(), Seed: t.Seed,
-		Args:    t.WorkloadParams,
+	err := r.loader.await(wait, driver.EventServing)
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("no client was served within %v after the servers' start: see nodes/*/server.log in the run directory, "+
+			"and the operations in its history", limit)
+	}
+	return err
+}
+
+// driverConfig is what the driver is told of the test.
+func (t *Test) driverConfig(nodes []systems.Node) driver.Config {
+	return driver.Config{
+		System: t.System, SystemArgs: t.SystemParams, Workload: t.Workload, Args: t.WorkloadParams, Nodes: nodes, Seed: t.Seed,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
 		Patience: t.patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
 	}
-	if err := r.loader.configure(ctx, config); err != nil {
-		return err
-	}
-	return r.loader.await(ctx, driver.EventLoadBegin)
 }
 
 // defaultPatience is that with a system that does not tell its election timeouts.
@@ -202,6 +241,10 @@ func (r *run) noticeFault(f history.Fault) {
 }
 
 func (r *run) loadStatus(s driver.Event) {
+	if s.Event == driver.EventLeader {
+		r.nodes.leaders.observe(s.Text)
+		r.mark(history.MarkObserved, s.Text)
+	}
 	r.host.Driver(time.Duration(s.Late))
 	began := r.loadBegan.Load()
 	if began == 0 {

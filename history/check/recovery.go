@@ -83,6 +83,7 @@ func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop str
 	if f.bound <= 0 {
 		f.bound = DefaultRecovery
 	}
+	load, _ := in.markOf(history.MarkLoadBegin)
 	for _, n := range in.Header.Nodes {
 		f.nodes[n] = &serving{keys: map[string]bool{}}
 	}
@@ -90,7 +91,7 @@ func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop str
 		if stop = b.spent(); stop != "" {
 			return f, stop
 		}
-		if op := &in.Ops[i]; op.Final {
+		if op := &in.Ops[i]; op.Final && op.Call >= load.Time { // else it is of before the load
 			f.take(op)
 		}
 	}

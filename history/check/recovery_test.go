@@ -69,6 +69,13 @@ func TestRecovery(t *testing.T) {
 			Pass, "an operation (this workload has none that only reads) succeeded through each of 3 nodes"},
 		{"one node does not serve a workload that has no reads", 10, func(h *history.History) { noReads(h); fails(h, through("n3")) },
 			Violation, "n3: none of 1 write succeeded"},
+		{"it only served before the load", 10, func(h *history.History) {
+			fails(h, all)
+			h.Marks = append(h.Marks, history.Mark{Name: history.MarkLoadBegin, Time: 2 * second})
+			for _, n := range h.Header.Nodes {
+				h.Ops = append(h.Ops, finalOp(n, history.Write, "recovery", second), finalOp(n, history.Read, "r0", second))
+			}
+		}, Violation, "n1: none of 1 write succeeded"},
 		{"it never serves again", 10, func(h *history.History) { fails(h, all) }, Violation, "n1: none of 1 write succeeded; the last one ended at 62.1 s (timeout); n2: none"},
 		{"it never serves again, before there were writes", 0, func(h *history.History) { fails(h, all) }, Violation, "within 60.0 s: n1: none of 3 reads"},
 		{"not even without faults", 0, func(h *history.History) { fails(h, all); h.Faults = nil }, Violation, "n1: none"},

@@ -171,7 +171,7 @@ func (s *liveState) mark(m *history.Mark) {
 	case history.MarkInvalid:
 		s.invalid = clip(m.Text, 500)
 		return
-	case history.MarkClock, history.MarkMissed:
+	case history.MarkClock, history.MarkMissed, history.MarkObserved:
 		return
 	}
 	s.phase = m.Name

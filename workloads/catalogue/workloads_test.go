@@ -3,6 +3,8 @@ package catalogue
 import (
 	"strings"
 	"testing"
+
+	"squall/workloads/systems"
 )
 
 func TestFindWorkload(t *testing.T) {
@@ -31,7 +33,7 @@ func TestWorkloadsAreWhole(t *testing.T) {
 		}
 		served := false
 		for _, s := range Systems() {
-			served = served || w.Fits(s.Prototype())
+			served = served || w.Fits(systems.Prototype(s))
 		}
 		if !served {
 			t.Errorf("no system can serve %s", w.Name)

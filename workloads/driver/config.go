@@ -18,11 +18,13 @@ const (
 // Config is what the driver is to do: the first line of its input, as JSON. A
 // zero field means the default. Durations are in nanoseconds there.
 type Config struct {
-	System   string         `json:"system"`   // of systems.All
-	Workload string         `json:"workload"` // of catalogue.Workloads
-	Nodes    []systems.Node `json:"nodes"`
-	Args     declare.Args   `json:"args,omitempty"` // of the workload
-	Seed     uint64         `json:"seed"`
+	System string `json:"system"` // of catalogue.Systems
+	// SystemArgs are values of all parameters of the system.
+	SystemArgs declare.Args   `json:"systemArgs,omitempty"`
+	Workload   string         `json:"workload"` // of catalogue.Workloads
+	Nodes      []systems.Node `json:"nodes"`
+	Args       declare.Args   `json:"args,omitempty"` // of the workload
+	Seed       uint64         `json:"seed"`
 
 	// Clients is how many clients there are in a closed loop: each starts an
 	// operation when its last one has ended. Client i speaks to node i mod
@@ -37,6 +39,9 @@ type Config struct {
 	// arrive meanwhile wait, and their latency counts the wait. Default the
 	// larger of 100 and 10 × Clients.
 	MaxInFlight int `json:"maxInFlight,omitempty"`
+	// Probe lets the load begin when the system was seen to serve, which EventServing
+	// tells.
+	Probe bool `json:"probe,omitempty"`
 	// Duration is how long the load lasts; 0 means until "stop".
 	Duration time.Duration `json:"duration,omitempty"`
 

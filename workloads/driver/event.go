@@ -10,6 +10,7 @@ import (
 // Names of events, in the order in which a run passes them.
 const (
 	EventReady     = "ready"      // the configuration is understood
+	EventServing   = "serving"    // the system serves: Text says how that was seen; only after a probe
 	EventLoadBegin = "load-begin" // clients start
 	EventStats     = "stats"      // once a second, as long as the driver runs
 	EventLoadEnd   = "load-end"   // every operation has ended, and all lines are written
@@ -17,6 +18,7 @@ const (
 	EventRecovered = "recovered"  // they have ended, well or not, and all lines are written
 	EventFinal     = "final"      // the final operations begin
 	EventFinalDone = "final-done" // they have ended, and all lines are written
+	EventLeader    = "leader"     // the nodes name another leader: Text, "" for none
 	EventError     = "error"      // Error says what is wrong with the input or the run
 )
 
@@ -39,6 +41,7 @@ type Event struct {
 	// Final tells how the final operations went: in "final-done"; and how the
 	// operations of the recovery did: in "recovered".
 	Final *FinalCounts `json:"final,omitempty"`
+	Text  string       `json:"text,omitempty"`
 	Error string       `json:"error,omitempty"`
 }
 
@@ -63,10 +66,17 @@ type Latency struct {
 	Max   float64 `json:"maxms"`
 }
 
-// status writes events, one line each.
+// status writes events, one line each, and what else comes in whole lines.
 type status struct {
 	mu sync.Mutex
 	w  io.Writer
+}
+
+// Write takes whole lines for people.
+func (s *status) Write(lines []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(lines)
 }
 
 func (s *status) emit(e Event) error {

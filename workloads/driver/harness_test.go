@@ -67,15 +67,23 @@ type run struct {
 // drive starts a driver. Within a synctest bubble it lives in virtual time.
 func drive(t *testing.T, f *fake, cfg Config) *run {
 	t.Helper()
+	r := driveSystem(t, f, cfg)
+	r.fake = f
+	return r
+}
+
+// driveSystem is drive, of any system.
+func driveSystem(t *testing.T, sys systems.System, cfg Config) *run {
+	t.Helper()
 	line, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pr, pw := io.Pipe()
-	r := &run{t: t, fake: f, in: pw, err: make(chan error, 1)}
+	r := &run{t: t, in: pw, err: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	cat := Catalogue{System: func(string) (systems.System, error) { return f, nil }}
+	cat := Catalogue{System: func(string) (systems.System, error) { return sys, nil }}
 	go func() {
 		r.err <- Run(ctx, Streams{Commands: pr, Status: &r.status, History: &r.history}, cat)
 		pr.Close() // as the end of the process would

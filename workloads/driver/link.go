@@ -20,10 +20,15 @@ const redialAfter = 15 * time.Millisecond
 // connection.
 var errConnect = errors.New("connect")
 
+// dialer makes connections to nodes.
+type dialer interface {
+	Dial(ctx context.Context, node systems.Node) (systems.Client, error)
+}
+
 // link is one connection to a node, shared by clients and made anew when it is
 // lost.
 type link struct {
-	sys     systems.System
+	dialer  dialer
 	node    systems.Node
 	clock   clock
 	timeout time.Duration // for one attempt to connect
@@ -90,7 +95,7 @@ func (l *link) lastError() error {
 // dial makes one attempt, on behalf of all who wait for it.
 func (l *link) dial(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	client, err := l.sys.Dial(ctx, l.node)
+	client, err := l.dialer.Dial(ctx, l.node)
 	cancel()
 
 	l.mu.Lock()

@@ -34,7 +34,8 @@ type load struct {
 }
 
 // beginLoad starts the clients. links are by node, Config.Conns of each.
-func beginLoad(ctx context.Context, cfg Config, c clock, rec *recorder, gen workloads.Generator, links [][]*link) *load {
+// Their processes count from first on.
+func beginLoad(ctx context.Context, cfg Config, c clock, rec *recorder, gen workloads.Generator, links [][]*link, first int64) *load {
 	l := &load{
 		cfg: cfg, clock: c, rec: rec, gen: gen,
 		timedOut: fmt.Errorf("timeout: no answer in %v", cfg.Timeout),
@@ -50,7 +51,7 @@ func beginLoad(ctx context.Context, cfg Config, c clock, rec *recorder, gen work
 			link:    node[i/len(links)%len(node)],
 			stream:  gen.Client(i),
 			rng:     rand.New(rand.NewPCG(cfg.Seed, 0x72657374^uint64(i))),
-			process: int64(i),
+			process: first + int64(i),
 		})
 	}
 	var helpers sync.WaitGroup

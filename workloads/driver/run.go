@@ -6,7 +6,7 @@
 // # Protocol
 //
 // The first line of the driver's input is its [Config] as JSON; the load
-// begins at once. Each further line is a command:
+// begins at once, or when the system was seen to serve. Each further line is a command:
 //
 //	stop     no operation begins any more; those under way go on to their end
 //	recover  write and read through every node until it works, or the bound is over;
@@ -28,10 +28,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"squall/workloads"
 	"squall/workloads/catalogue"
+	"squall/workloads/program"
 	"squall/workloads/systems"
 )
 
@@ -91,9 +93,11 @@ type driver struct {
 	clock clock
 	rec   *recorder
 	work  workloads.Workload
+	tells bool // nodes can be asked who leads
 	gen   workloads.Generator
 	links [][]*link
-	load  *load
+	load  *load         // nil: it has not begun
+	pool  *program.Pool // of clients that are a program; nil: they are none
 
 	status    status
 	loadDone  <-chan struct{} // nil once its end was told
@@ -123,14 +127,8 @@ func (d *driver) run(ctx context.Context, s Streams, cat Catalogue) (err error) 
 // end lets operations under way end, for a moment, then cancels them, and
 // writes all that is left.
 func (d *driver) end(cancel context.CancelFunc) error {
-	d.load.stop()
-	patience := time.NewTimer(grace)
-	defer patience.Stop()
-	select {
-	case <-d.load.done:
-	case <-patience.C:
-		d.load.abort(errors.New("the driver ended"))
-		<-d.load.done
+	if d.load != nil {
+		d.endLoad()
 	}
 	cancel()
 	if d.under != "" {
@@ -141,7 +139,22 @@ func (d *driver) end(cancel context.CancelFunc) error {
 			l.close()
 		}
 	}
+	if d.pool != nil {
+		d.pool.Close()
+	}
 	return d.rec.close()
+}
+
+func (d *driver) endLoad() {
+	d.load.stop()
+	patience := time.NewTimer(grace)
+	defer patience.Stop()
+	select {
+	case <-d.load.done:
+	case <-patience.C:
+		d.load.abort(errors.New("the driver ended"))
+		<-d.load.done
+	}
 }
 
 // configure reads the first line and prepares everything. Without an error,
@@ -177,7 +190,7 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 	if err != nil {
 		return false, fmt.Errorf("configuration: %w", err)
 	}
-	if !work.Fits(sys.Prototype()) {
+	if !work.Fits(systems.Prototype(sys)) {
 		return false, fmt.Errorf("configuration: the system %s cannot serve the workload %s", d.cfg.System, work.Name)
 	}
 	args, err := work.Declaration().Resolve(d.cfg.Args)
@@ -185,12 +198,14 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 		return false, fmt.Errorf("configuration: workload %s: %w", work.Name, err)
 	}
 	d.work = work
+	_, d.tells = systems.Prototype(sys).(systems.LeaderTeller)
 	d.gen = work.New(workloads.Load{Args: args, Clients: d.cfg.processes(), Seed: d.cfg.Seed})
+	dialer := d.dialer(sys)
 	for _, node := range d.cfg.Nodes {
 		var conns []*link
 		for range d.cfg.Conns {
 			conns = append(conns, &link{
-				sys: sys, node: node, clock: d.clock, work: work,
+				dialer: dialer, node: node, clock: d.clock, work: work,
 				timeout: d.cfg.ConnectTimeout, silence: 2 * d.cfg.Timeout,
 			})
 		}
@@ -199,14 +214,92 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 	return true, nil
 }
 
+// dialer makes the connections of a system: a program does, or the system itself.
+func (d *driver) dialer(sys systems.System) dialer {
+	programmer, ok := sys.(systems.ClientProgrammer)
+	if !ok {
+		return sys.(systems.Dialer) // or its prototype would not have fitted
+	}
+	d.pool = program.New(programmer.ClientProgram(d.cfg.SystemArgs),
+		program.Options{Workload: d.cfg.Workload, Timeout: d.cfg.Timeout, Log: &d.status})
+	return d.pool
+}
+
+// givenUp is closed when there can be no clients any more; nil: there always can.
+func (d *driver) givenUp() <-chan struct{} {
+	if d.pool == nil {
+		return nil
+	}
+	return d.pool.GivenUp()
+}
+
+// begin lets the load begin, once the system serves. Without an error, false means
+// that the driver is to end before.
+func (d *driver) begin(ctx context.Context, lines <-chan line) (bool, error) {
+	p := &probe{cfg: d.cfg, clock: d.clock, rec: d.rec, gen: d.gen, links: d.links}
+	if d.cfg.Probe {
+		if ok, err := d.probe(ctx, p, lines); err != nil || !ok {
+			return false, err
+		}
+	}
+	begin := d.status.emit(d.rec.event(EventLoadBegin))
+	d.load = beginLoad(ctx, d.cfg, d.clock, d.rec, d.gen, d.links, p.process.Load())
+	d.loadDone = d.load.done
+	return true, begin
+}
+
+// probe waits until the system serves. The only command that it obeys is to quit.
+func (d *driver) probe(ctx context.Context, p *probe, lines <-chan line) (served bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	found := make(chan string, 1)
+	go func() {
+		defer close(found)
+		found <- p.run(ctx)
+	}()
+	defer func() {
+		cancel(errors.New("the driver ended"))
+		for range found { // until it has ended
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case <-d.givenUp():
+			return false, d.pool.Err()
+		case how := <-found:
+			if how == "" { // ctx has ended
+				return false, nil
+			}
+			e := d.rec.event(EventServing)
+			e.Text = how
+			return true, errors.Join(d.rec.flush(), d.status.emit(e))
+		case l, ok := <-lines:
+			if !ok || l.err == nil && string(bytes.TrimSpace(l.text)) == CommandQuit {
+				return false, nil
+			}
+			if l.err != nil {
+				return false, fmt.Errorf("read commands: %w", l.err)
+			}
+			if err := d.status.emit(Event{Event: EventError, Time: d.clock.now(), Error: fmt.Sprintf("command %q came before the load had begun", l.text)}); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
 // serve runs the load and obeys commands until it is time to end.
 func (d *driver) serve(ctx context.Context, lines <-chan line) error {
-	begin := d.status.emit(d.rec.event(EventLoadBegin))
-	d.load = beginLoad(ctx, d.cfg, d.clock, d.rec, d.gen, d.links)
-	if begin != nil {
-		return begin
+	if ok, err := d.begin(ctx, lines); err != nil || !ok {
+		return err
 	}
-	d.loadDone = d.load.done
+	if d.tells {
+		watching, stop := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() { watchLeaders(watching, d.links, d.cfg.Patience, d.leader) })
+		defer watch.Wait()
+		defer stop()
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	last := time.Now()
@@ -238,6 +331,8 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 			err = d.status.emit(e)
 		case <-d.rec.done:
 			err = d.rec.failure()
+		case <-d.givenUp():
+			err = d.pool.Err()
 		}
 		if err != nil {
 			return err
@@ -246,6 +341,12 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 			return err
 		}
 	}
+}
+
+// leader tells whom the nodes take for the leader.
+func (d *driver) leader(name string) {
+	// When the status stream is broken, the next event of the loop ends the driver.
+	_ = d.status.emit(Event{Event: EventLeader, Time: d.clock.now(), Text: name})
 }
 
 // command obeys one line of input. quit means that it was the last.

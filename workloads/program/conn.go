@@ -4,24 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"squall/history"
 	"squall/workloads/systems"
 )
 
-// Prototype shows what connections through a program can do. It is connected to
-// nothing.
-func Prototype(program systems.Program) systems.Client { return &conn{program: program} }
+var (
+	_ systems.Caller       = (*conn)(nil)
+	_ systems.LeaderTeller = leaderConn{}
+)
 
 // conn is a connection to a node, through a program.
 type conn struct {
-	program systems.Program
-	p       *process
-	id      uint64
-	once    sync.Once
-	closed  chan struct{}
+	systems.Program
+	p      *process
+	id     uint64
+	once   sync.Once
+	closed chan struct{}
 }
 
 // errClosed is for operations that were under way.
@@ -31,7 +31,7 @@ var errClosed = &systems.Error{Lost: true, Err: errors.New("the connection was c
 func (p *process) open(ctx context.Context, node systems.Node, program systems.Program) (systems.Client, error) {
 	p.mu.Lock()
 	p.lastCon++
-	c := &conn{program: program, p: p, id: p.lastCon, closed: make(chan struct{})}
+	c := &conn{Program: program, p: p, id: p.lastCon, closed: make(chan struct{})}
 	p.mu.Unlock()
 	id, answer := p.ask(func(buf []byte, id uint64) []byte { return appendOpen(buf, id, c.id, node) })
 	r, err := c.await(ctx, id, answer)
@@ -41,6 +41,9 @@ func (p *process) open(ctx context.Context, node systems.Node, program systems.P
 	if err != nil {
 		_ = c.Close()
 		return nil, &systems.Error{Certain: true, Lost: true, Err: err}
+	}
+	if program.Leader {
+		return leaderConn{c}, nil
 	}
 	return c, nil
 }
@@ -62,9 +65,6 @@ func (c *conn) await(ctx context.Context, id uint64, answer <-chan reply) (reply
 	}
 }
 
-// Serves reports whether the program carries out the operations of that workload.
-func (c *conn) Serves(workload string) bool { return slices.Contains(c.program.Workloads, workload) }
-
 // Call has the program carry out an operation.
 func (c *conn) Call(ctx context.Context, op *history.Op) error {
 	id, answer := c.p.ask(func(buf []byte, id uint64) []byte { return appendCall(buf, id, c.id, op) })
@@ -77,6 +77,20 @@ func (c *conn) Call(ctx context.Context, op *history.Op) error {
 	}
 	op.Out = r.out
 	return nil
+}
+
+// leaderConn is a conn through a program that can tell who leads.
+type leaderConn struct{ *conn }
+
+// Leader asks the node who leads.
+func (c leaderConn) Leader(ctx context.Context) (string, error) {
+	id, answer := c.p.ask(func(buf []byte, id uint64) []byte { return appendControl(buf, id, "leader", c.id) })
+	r, err := c.await(ctx, id, answer)
+	if err == nil {
+		err = r.asError()
+	}
+	name, _ := r.out.Text() // null, and whatever is no name: nobody
+	return name, err
 }
 
 // Close tells the program that nobody uses the connection any more.

@@ -69,16 +69,30 @@ type logWriter struct {
 	full    bool
 }
 
+// line is a line of the program.
 func (l *logWriter) line(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.w == nil || l.full {
+	if l.full {
 		return
 	}
 	if l.written += len(text); l.written > maxLogged {
-		l.full, text = true, "squall: the client program wrote more than is kept"
+		l.full, text = true, "(squall: the client program wrote more than is kept)"
 	}
-	_, _ = fmt.Fprintf(l.w, "client: %s\n", text) // a log that cannot be kept ends no test
+	l.write(text)
+}
+
+// note is a line of squall's own.
+func (l *logWriter) note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.write("(squall: " + text + ")")
+}
+
+func (l *logWriter) write(text string) {
+	if l.w != nil {
+		_, _ = fmt.Fprintf(l.w, "client: %s\n", text) // a log that cannot be kept ends no test
+	}
 }
 
 // tail takes a program's standard error, hands its lines to a log, and keeps the last

@@ -128,7 +128,7 @@ func (p *Pool) note(err error) {
 	if p.failures == MostFailures+1 {
 		close(p.givenUp)
 	}
-	p.log.line(fmt.Sprintf("squall: failure %d of the client program: %v", p.failures, err))
+	p.log.note(fmt.Sprintf("failure %d of the client program: %v", p.failures, err))
 }
 
 // Close ends the program: it is given a moment once its input has ended.

@@ -49,7 +49,7 @@ func client(how string) {
 	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 	switch _, _ = in.ReadString('\n'); how {
 	case "no hello":
-		select {}
+		time.Sleep(time.Hour)
 	case "no way":
 		fmt.Fprintf(os.Stderr, "first\nthe disk is\x1b[31m full\n")
 		os.Exit(3)
@@ -65,7 +65,7 @@ func client(how string) {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
 			if how == "stubborn" {
-				select {}
+				time.Sleep(time.Hour)
 			}
 			return
 		}
@@ -240,8 +240,11 @@ func TestOperations(t *testing.T) {
 	if !a.Serves("register") || a.Serves("lock") {
 		t.Error("it does not say what it serves")
 	}
-	if proto := Prototype(p.program).(systems.Caller); !proto.Serves("register") || proto.Serves("lock") {
+	if proto := p.program.Prototype().(systems.Caller); !proto.Serves("register") || proto.Serves("lock") {
 		t.Error("its prototype does not say what it serves")
+	}
+	if _, ok := a.(systems.LeaderTeller); ok {
+		t.Error("it seems to know who leads")
 	}
 	if err := a.Close(); err != nil {
 		t.Error(err)
@@ -257,6 +260,17 @@ func checkError(t *testing.T, what string, err error, certain, lost bool, text s
 	t.Helper()
 	if err == nil || systems.Certain(err) != certain || systems.Lost(err) != lost || !strings.Contains(err.Error(), text) {
 		t.Errorf("%s: %v, certain %v, lost %v; want %q, certain %v, lost %v", what, err, systems.Certain(err), systems.Lost(err), text, certain, lost)
+	}
+}
+
+func TestWhoLeads(t *testing.T) {
+	p, _ := pool(t, "leader", false)
+	c := dial(t, p)
+	if leader, err := c.(systems.LeaderTeller).Leader(t.Context()); leader != "n2" || err != nil {
+		t.Errorf("%q, %v", leader, err)
+	}
+	if _, ok := p.program.Prototype().(systems.LeaderTeller); !ok {
+		t.Error("its prototype does not tell")
 	}
 }
 
@@ -313,10 +327,10 @@ func TestMisbehaviour(t *testing.T) {
 			if _, err := call(t.Context(), again, "write", "x", `"1"`); err != nil {
 				t.Errorf("after its restart: %v", err)
 			}
-			if !strings.Contains(log.String(), "client: squall: failure 1 of the client program: ") || !strings.Contains(log.String(), want) {
+			if !strings.Contains(log.String(), "client: (squall: failure 1 of the client program: ") || !strings.Contains(log.String(), want) {
 				t.Errorf("the log says %.500q, want %q", log, want)
 			}
-			if n := len(log.String()); n > maxLogged+10_000 {
+			if n := len(log.String()); n > maxLogged+100_000 {
 				t.Errorf("%d bytes were logged", n)
 			}
 			if _, err := call(t.Context(), c, "read", "x", ""); !systems.Lost(err) {
@@ -401,6 +415,9 @@ func TestHang(t *testing.T) {
 					t.Error("it was answered")
 				}
 			}
+			for hangs && !p.hasFailed() {
+				time.Sleep(5 * time.Millisecond)
+			}
 			p.Close()
 			if found := strings.Contains(log.String(), "it hangs"); found != hangs {
 				t.Errorf("it hangs: %v; the log says %q", hangs, log)
@@ -425,16 +442,19 @@ func tick(p *Pool, ticks chan<- time.Time) bool {
 	}
 }
 
-// started waits until the first process is there.
+// started lets the first process see a tick, once it is there.
 func (p *Pool) started(ticks chan<- time.Time) bool {
-	p.mu.Lock()
-	failed := p.failures > 0
-	p.mu.Unlock()
-	if failed {
+	if p.hasFailed() {
 		return false
 	}
 	ticks <- time.Time{}
 	return true
+}
+
+func (p *Pool) hasFailed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failures > 0
 }
 
 // TestLateAnswers: nobody waits for them any more, and they do no harm.

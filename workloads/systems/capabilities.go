@@ -28,19 +28,10 @@ type FileProvider interface {
 // ClientProgrammer is a System whose clients are a program of their own, in the
 // driver's machine. The program speaks the protocol of docs/clients.md.
 type ClientProgrammer interface {
+	System
 	ClientProgram(a declare.Args) Program
 	// ClientFiles are what the driver's machine holds for it, as FileProvider has it.
 	ClientFiles(ctx context.Context, arch string, a declare.Args) ([]files.File, error)
-}
-
-// Program is a client as a program.
-type Program struct {
-	Argv []string // Argv[0] is an absolute path in the driver's machine
-	Env  []string
-	// Workloads are those whose operations it carries out.
-	Workloads []string
-	// Leader is whether it can be asked who leads.
-	Leader bool
 }
 
 // Tracer is a System whose servers write Raft trace events (docs/trace.md) to file

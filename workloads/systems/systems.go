@@ -4,7 +4,7 @@
 //
 // What not every system can do is a small interface beside System, a capability, and
 // is found by assertion: Tracer, ClockBender, NodeRunner, ElectionTimer, TrialTaker,
-// FileProvider. A test that needs what its system cannot do is refused before any
+// FileProvider and others. A test that needs what its system cannot do is refused before any
 // machine starts.
 package systems
 
@@ -50,12 +50,28 @@ type System interface {
 	// Server says how to start the given node of the cluster, with values of all
 	// parameters.
 	Server(node Node, cluster Cluster, a declare.Args) (Start, error)
+}
+
+// Dialer is a System whose clients are made in the driver itself. A System that is
+// none is a ClientProgrammer.
+type Dialer interface {
 	// Dial connects a client to one node. The client speaks to that node
 	// alone: it never tries another one, nor anything twice.
 	Dial(ctx context.Context, node Node) (Client, error)
 	// Prototype is a Client that is connected to nothing. It shows, before any node
 	// is there, which interfaces of workloads those of Dial have.
 	Prototype() Client
+}
+
+// Prototype shows what the clients of a system can do. It is connected to nothing.
+func Prototype(s System) Client {
+	switch s := s.(type) {
+	case ClientProgrammer:
+		return s.ClientProgram(s.Params().Fill(nil, nil)).Prototype()
+	case Dialer:
+		return s.Prototype()
+	}
+	return nil
 }
 
 // Client is one connection to one node, and at least this. What operations it can
@@ -76,6 +92,14 @@ type Caller interface {
 	Serves(workload string) bool
 	// Call carries out one operation and sets op.Out where there is an answer.
 	Call(ctx context.Context, op *history.Op) error
+}
+
+// LeaderTeller is a Client that can ask its node who leads. What it tells is what the
+// node believes: it chooses the targets of faults, and no election is timed by it.
+type LeaderTeller interface {
+	Client
+	// Leader is the name of a node; "" where the node knows of none.
+	Leader(ctx context.Context) (string, error)
 }
 
 // Declaration is a system as it is called: raftkv(heartbeat=50ms).

@@ -32,15 +32,20 @@ type callListing struct {
 // listWidth is how wide lists of parameters are, in characters.
 const listWidth = 80
 
+// lists are the names of all lists.
+func lists() []string {
+	return []string{"systems", "workloads", "models", "faults", "mixes", "mutants", "runs"}
+}
+
 func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
 	defaults := orchestrator.DefaultTest()
 	var out, runtime, system string
 	cmd := &cobra.Command{
-		Use:       "list [systems|workloads|faults|mixes|mutants|runs]",
-		Short:     "List systems, workloads, faults, mixes of faults, mutants and runs",
+		Use:       "list [" + strings.Join(lists(), "|") + "]",
+		Short:     "List systems, workloads, models, faults, mixes of faults, mutants and runs",
 		Args:      oneArg,
-		ValidArgs: []string{"systems", "workloads", "faults", "mixes", "mutants", "runs"},
+		ValidArgs: lists(),
 		Long: `List what is available. For each fault it also says whether it works here; to
 find out, it starts a machine and asks it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,41 +65,39 @@ find out, it starts a machine and asks it.`,
 	return cmd
 }
 
-// itemList is one of the lists: of items that take parameters, or of others.
+// itemList is one of the lists that need neither machines nor a folder of runs.
 type itemList struct {
-	name     string
-	items    func() []listing
-	declared []declare.Declaration
+	name  string
+	json  func() any
+	print func(w io.Writer) // for people
 }
 
 func itemLists() []itemList {
 	return []itemList{
-		{name: "systems", declared: catalogue.SystemDeclarations()}, {name: "workloads", declared: catalogue.WorkloadDeclarations()},
-		{name: "mixes", items: listMixes}, {name: "mutants", items: listMutants},
+		withParams("systems", catalogue.SystemDeclarations()), withParams("workloads", catalogue.WorkloadDeclarations()),
+		{"models", func() any { return describeModels() }, printModels},
+		withDocs("mixes", listMixes), withDocs("mutants", listMutants),
 	}
 }
 
-// json is what the list is as JSON.
-func (c itemList) json() any {
-	if c.declared == nil {
-		return c.items()
-	}
-	all := []callListing{}
-	for _, d := range c.declared {
-		all = append(all, callListing{listing{d.Name, d.Doc}, d.Params.List()})
-	}
-	return all
+// withDocs is a list of names with a line each.
+func withDocs(name string, items func() []listing) itemList {
+	return itemList{name, func() any { return items() }, func(w io.Writer) { printListing(w, items()) }}
 }
 
-// print prints the list for people, parameters included.
-func (c itemList) print(w io.Writer) {
-	if c.declared == nil {
-		printListing(w, c.items())
-		return
-	}
-	for _, d := range c.declared {
-		d.Print(w, listWidth)
-	}
+// withParams is a list of what takes parameters, with these.
+func withParams(name string, declared []declare.Declaration) itemList {
+	return itemList{name, func() any {
+		all := []callListing{}
+		for _, d := range declared {
+			all = append(all, callListing{listing{d.Name, d.Doc}, d.Params.List()})
+		}
+		return all
+	}, func(w io.Writer) {
+		for _, d := range declared {
+			d.Print(w, listWidth)
+		}
+	}}
 }
 
 func (a *app) listAll(out string, asJSON bool) error {
@@ -147,7 +150,7 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 		}
 	}
 	return usageError(fmt.Errorf("there is no list of %q; %s", what,
-		suggest.Among(what, []string{"systems", "workloads", "faults", "mixes", "mutants", "runs"})))
+		suggest.Among(what, lists())))
 }
 
 func listMixes() (items []listing) {

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anishathalye/porcupine"
 	"pgregory.net/rapid"
 
 	"squall/history"
@@ -254,22 +254,95 @@ func TestCorrectObjectsPass(t *testing.T) {
 	}
 }
 
-// TestHostileHistories: whatever operations say, a model refuses it or checks it.
-func TestHostileHistories(t *testing.T) {
-	told := t
-	data := []history.Data{"", "null", "true", "false", "1", "-1", "9007199254740993", "1e9", `"a"`, `"\udc80"`, "[]", "[1,1]", `["a",1]`, `["a",1,2]`, "[[1],{}]", `{"found":"a"}`, "[", `"`, "{"}
-	rapid.Check(t, func(t *rapid.T) {
-		for range 50 {
-			rng := random(t)
-			m := Models()[rng.IntN(len(Models()))]
-			ops := make([]history.Op, 1+rng.IntN(6))
-			for i := range ops {
-				ops[i] = at(int64(i), "n1", m.Functions[rng.IntN(len(m.Functions))].Name, data[rng.IntN(len(data))], data[rng.IntN(len(data))], rng.Int64N(9), rng.Int64N(9))
-				ops[i].Outcome = []history.Outcome{history.OK, history.OK, history.Info, history.Fail}[rng.IntN(4)]
+// hostileData are values of any kind; some are not even that.
+func hostileData() []history.Data {
+	return []history.Data{"", "null", "true", "false", "1", "-1", "9007199254740993", "1e9", `"a"`, `"\udc80"`, "[]", "[1,1]", `["a",1]`, `["a","b"]`, `["a",1,2]`, "[[1],{}]", `{"found":"a"}`, "[", `"`, "{"}
+}
+
+// anything is an operation of each function of a model with any data, those first that the
+// model takes.
+func anything(m Model) (taken, refused []history.Op) {
+	for _, f := range m.Functions {
+		for _, in := range hostileData() {
+			for _, out := range hostileData() {
+				for _, outcome := range []history.Outcome{history.OK, history.Info, history.Fail} {
+					op := at(1, "n1", f.Name, in, out, 1, 2)
+					op.Outcome = outcome
+					if _, err := m.prepare([]*history.Op{&op}, nil); err == nil {
+						taken = append(taken, op)
+					} else {
+						refused = append(refused, op)
+					}
+				}
 			}
-			checkTold(told, Linearizable(m).Check(context.Background(), &Input{History: &history.History{Header: history.Header{Functions: m.Functions}, Ops: ops}}))
 		}
-	})
+	}
+	return taken, refused
+}
+
+// TestEveryModel: whatever operations say, a model refuses it or checks it. Of what it
+// checks, the ways to decide say the same, a violation is there from its first moment on and
+// not before, and what is shown of it has no order either.
+func TestEveryModel(t *testing.T) {
+	for _, m := range Models() {
+		t.Run(m.Name, func(t *testing.T) {
+			w := startWatch(t.Context(), 1<<40)
+			defer w.close()
+			in := &Input{History: &history.History{Header: history.Header{Functions: m.Functions}}}
+			count := map[answer]int{}
+			rng := rand.New(rand.NewPCG(1, 1))
+			taken, refused := anything(m)
+			for range 300 {
+				in.Ops = []history.Op{refused[rng.IntN(len(refused))]}
+				if res := Linearizable(m).Check(t.Context(), in); res.Verdict != Unknown || !strings.Contains(res.Summary, "the history holds") {
+					t.Fatalf("refused, and yet %s: %s", res.Verdict, res.Told())
+				}
+			}
+			for range 3000 {
+				ops := make([]history.Op, 1+rng.IntN(6))
+				for i := range ops {
+					ops[i] = taken[rng.IntN(len(taken))]
+					ops[i].Process, ops[i].Call = int64(i), rng.Int64N(12)*1e6
+					ops[i].Return = ops[i].Call + rng.Int64N(6)*1e6
+				}
+				count[decideEveryWay(t, w, m, ops)]++
+				in.Ops = ops
+				checkTold(t, Linearizable(m).Check(t.Context(), in))
+			}
+			if count[legal] < 100 || count[illegal] < 100 {
+				t.Errorf("%d linearizable, %d not: too few of one", count[legal], count[illegal])
+			}
+		})
+	}
+}
+
+// decideEveryWay is the answer to a few operations, on which all ways must agree.
+func decideEveryWay(t *testing.T, w *watch, m Model, ops []history.Op) answer {
+	t.Helper()
+	far := time.Now().Add(time.Hour)
+	e, err := m.prepare(pointers(ops), nil)
+	must(t, err)
+	want := ruling{}
+	for _, way := range []method{everyWay, sweepOnly, searchOnly} {
+		j := &judge{watch: w, way: way, model: m}
+		got := e.decide(j, far)
+		if way == everyWay {
+			want = got
+		}
+		if got.answer == undecided || got.answer != want.answer {
+			t.Fatalf("%s, way %d: %d, and the first %d: %s", m.Name, way, got.answer, want.answer, showOps(m, ops))
+		}
+		if got.answer == legal {
+			continue
+		}
+		first, exact := want.moment(far)
+		at, too := got.moment(far)
+		small := e.minimise(&minimiser{judge: j, end: far}, at)
+		if at != first || !exact || !too || len(small.ops) == 0 || porcupine.CheckOperations(small.part.porcupine()) {
+			t.Fatalf("%s, way %d: at %d, and the first %d; shown is %+v: %s", m.Name, way, at, first, small.part, showOps(m, ops))
+		}
+	}
+	return want.answer
 }
 
 // TestLongHistories: of many thousand operations on one key the limits allow a

@@ -10,6 +10,7 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 	"squall/workloads/systems"
 )
 
@@ -22,10 +23,10 @@ type TestNode struct {
 }
 
 // NewTestNode is a node on that machine, whose server is that command.
-func NewTestNode(m Machine, argv ...string) *TestNode {
+func NewTestNode(m machines.Machine, argv ...string) *TestNode {
 	t := &TestNode{Lost: make(chan string, 10)}
 	t.n = &node{machine: m, start: systems.Start{Argv: argv}, sink: &t.events, log: io.Discard,
-		lost: func(m Machine, agent *protocol.Client) { t.Lost <- death(m, agent) }}
+		lost: func(m machines.Machine, agent *protocol.Client) { t.Lost <- death(m, agent) }}
 	t.n.connect()
 	return t
 }
@@ -62,7 +63,9 @@ func (t *TestNode) Close() {
 type TestCluster struct{ n *nodes }
 
 // NewTestCluster is for the machines of these names.
-func NewTestCluster(c Cluster, names []string) TestCluster { return TestCluster{connectPair(c, names)} }
+func NewTestCluster(c machines.Cluster, names []string) TestCluster {
+	return TestCluster{connectPair(c, names)}
+}
 
 // Strike carries out one fault as a test would, and returns what was recorded of
 // it: the injection and the heal.

@@ -10,6 +10,7 @@ import (
 	"squall/internal/declare"
 	"squall/nodeimage"
 	"squall/nodeimage/files"
+	"squall/orchestrator/machines"
 	"squall/workloads/systems"
 )
 
@@ -46,7 +47,7 @@ func checkFiles(ctx context.Context, system systems.System, a declare.Args, arch
 
 // checkPrograms refuses a program that no machine would hold.
 func checkPrograms(system systems.System, a declare.Args, want machineFiles) error {
-	n1 := systems.Node{ID: 1, Name: "n1", Addr: MachineAddr(netip.MustParsePrefix(NetworkPool), 0)}
+	n1 := systems.Node{ID: 1, Name: "n1", Addr: machines.MachineAddr(netip.MustParsePrefix(machines.NetworkPool), 0)}
 	start, err := system.Server(n1, systems.Cluster{Nodes: []systems.Node{n1}}, a)
 	if err != nil {
 		return &FieldError{"system", fmt.Errorf("the servers of %s: %w", system.Name(), err)}

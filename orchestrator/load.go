@@ -15,13 +15,14 @@ import (
 	"squall/history"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 	"squall/workloads/driver"
 )
 
 // loader is the driver's machine: it takes commands to the driver, and the
 // operations that the driver recorded back.
 type loader struct {
-	machine Machine
+	machine machines.Machine
 	agent   *protocol.Client
 	lines   func([]byte) error // takes whole lines of operations
 	sink    nodeSink

@@ -14,6 +14,7 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -27,7 +28,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, upTimeout+time.Duration(r.files.bytes()>>20)*time.Second)
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
-	cluster, err := r.cfg.Runtime.Up(ctx, ClusterSpec{
+	cluster, err := r.cfg.Runtime.Up(ctx, machines.ClusterSpec{
 		Run: filepath.Base(r.dir), Machines: machineSpecs(r.plan.Nodes, r.plan.Test, r.files), Binary: binary.Path, BinaryKey: binary.Key,
 	})
 	if err != nil {
@@ -51,12 +52,12 @@ func (r *run) bringUp(ctx context.Context) error {
 
 // machineSpecs are the nodes' machines, with the test's limits and the files of the
 // system's servers, and the driver's, with those of its clients.
-func machineSpecs(nodes []string, t Test, sets machineSets) []MachineSpec {
-	var specs []MachineSpec
+func machineSpecs(nodes []string, t Test, sets machineSets) []machines.MachineSpec {
+	var specs []machines.MachineSpec
 	for _, name := range nodes {
-		specs = append(specs, MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: sets.servers})
+		specs = append(specs, machines.MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: sets.servers})
 	}
-	return append(specs, MachineSpec{Name: driverMachine, Files: sets.clients})
+	return append(specs, machines.MachineSpec{Name: driverMachine, Files: sets.clients})
 }
 
 // connect makes the agents' clients, each with a log file of its own.
@@ -130,12 +131,12 @@ func (r *run) openLog(machine string) (*boundedLog, error) {
 }
 
 // lost fails the test when a machine has ended that squall did not switch off.
-func (r *run) lost(m Machine, agent *protocol.Client) {
+func (r *run) lost(m machines.Machine, agent *protocol.Client) {
 	r.fail(fmt.Errorf("the machine %s was lost in the middle of the test: %s", m.Name(), death(m, agent)))
 }
 
 // death says why a machine whose agent is gone has ended.
-func death(m Machine, agent *protocol.Client) string {
+func death(m machines.Machine, agent *protocol.Client) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	if why := m.Death(ctx); why != "" {
@@ -145,7 +146,7 @@ func death(m Machine, agent *protocol.Client) string {
 }
 
 // greetOne waits until an agent answers.
-func greetOne(ctx context.Context, m Machine, agent *protocol.Client) (protocol.Hello, error) {
+func greetOne(ctx context.Context, m machines.Machine, agent *protocol.Client) (protocol.Hello, error) {
 	hello, err := agent.Hello(ctx)
 	if errors.Is(err, protocol.ErrAgentGone) {
 		return hello, fmt.Errorf("the machine %s ended before its agent answered: %s", m.Name(), death(m, agent))

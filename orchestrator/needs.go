@@ -4,6 +4,7 @@ import (
 	"context"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 )
 
 // needError says which faults of a plan cannot be done here, and why. It is
@@ -33,10 +34,10 @@ func (r *run) checkNeeds(ctx context.Context) error {
 
 // cannot asks what cannot be done by a runtime and the machines of these agents:
 // for each need that is not met, why.
-func cannot(ctx context.Context, rt Runtime, agents []*protocol.Client) (map[nemesis.Need]string, error) {
+func cannot(ctx context.Context, rt machines.Runtime, agents []*protocol.Client) (map[nemesis.Need]string, error) {
 	can := rt.Can(ctx)
 	why := map[nemesis.Need]string{
-		nemesis.NeedCPU: can[CanLimitCPUs], nemesis.NeedMemory: can[CanLimitMemory], nemesis.NeedRestart: can[CanRestart],
+		nemesis.NeedCPU: can[machines.CanLimitCPUs], nemesis.NeedMemory: can[machines.CanLimitMemory], nemesis.NeedRestart: can[machines.CanRestart],
 	}
 	for _, agent := range agents {
 		features, err := agent.Features(ctx)

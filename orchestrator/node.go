@@ -13,13 +13,14 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 	"squall/workloads/systems"
 )
 
 // node is one machine of the cluster under test: it carries out what the
 // nemesis asks, and turns what the machine sends into history.
 type node struct {
-	machine Machine
+	machine machines.Machine
 	start   systems.Start
 	// untraced is true of a server that writes no trace: what it writes in its place
 	// is not read. bends is true of one whose clock can be bent.
@@ -34,11 +35,11 @@ type node struct {
 	begin func() int64
 	// lost is called when a machine ends that squall did not switch off; nil:
 	// nobody wants to know.
-	lost func(Machine, *protocol.Client)
+	lost func(machines.Machine, *protocol.Client)
 
 	memory   int64 // the limit of the machine's memory that the test set, bytes; 0: none
 	limiting sync.Mutex
-	limits   Limits               // that the machine was told last; under limiting
+	limits   machines.Limits      // that the machine was told last; under limiting
 	squeezed atomic.Bool          // squall leaves the machine less memory than the test does
 	powering sync.Mutex           // one PowerOff or PowerOn at a time
 	life     atomic.Pointer[life] // the machine's life of the moment

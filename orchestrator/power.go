@@ -9,6 +9,7 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 )
 
 // life is a node's machine from one start to its end: it has an agent of its
@@ -142,7 +143,7 @@ func (n *node) PowerOn(ctx context.Context) error {
 		n.recordEnd(n.clock(), history.ReasonLost)
 	}
 	if !n.Up() {
-		if err := n.machine.Start(ctx); err != nil && !errors.Is(err, ErrMachineRuns) {
+		if err := n.machine.Start(ctx); err != nil && !errors.Is(err, machines.ErrMachineRuns) {
 			return fmt.Errorf("switch %s on: %w", n.Name(), err)
 		}
 		_ = n.agent().Close() // what came from before the cut was taken, or never is

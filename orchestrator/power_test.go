@@ -13,11 +13,12 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 )
 
 // scripted is a machine whose agent does as a test says.
 type scripted struct {
-	Machine
+	machines.Machine
 	killErr error
 
 	mu      sync.Mutex
@@ -137,7 +138,7 @@ func powered(t *testing.T) (*node, *scripted, *guarded, chan string) {
 	t.Helper()
 	m, s, lost := newScripted(), new(guarded), make(chan string, 10)
 	n := &node{machine: m, sink: s, log: io.Discard, now: func() int64 { return 1000 },
-		lost: func(m Machine, agent *protocol.Client) { lost <- death(m, agent) }}
+		lost: func(m machines.Machine, agent *protocol.Client) { lost <- death(m, agent) }}
 	n.connect()
 	t.Cleanup(func() {
 		n.life.Load().off.Store(true)

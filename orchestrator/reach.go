@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"squall/internal/host"
+	"squall/orchestrator/machines"
 )
 
 // pingEvery is how often it is asked whether what the machines are reached through
@@ -14,7 +15,7 @@ const pingEvery = 3 * time.Second
 // watchReach fails the test when the machines can no longer be reached, until ctx
 // ends. Without it a test would wait for each machine, fault and heal in turn.
 func (r *run) watchReach(ctx context.Context, every time.Duration) {
-	if _, ok := r.cfg.Runtime.(Pinger); !ok {
+	if _, ok := r.cfg.Runtime.(machines.Pinger); !ok {
 		return
 	}
 	tick := time.NewTicker(every)
@@ -35,7 +36,7 @@ func (r *run) watchReach(ctx context.Context, every time.Duration) {
 
 // ping asks what the machines are reached through, if anything, whether it is there.
 func (r *run) ping(ctx context.Context) error {
-	if pinger, ok := r.cfg.Runtime.(Pinger); ok {
+	if pinger, ok := r.cfg.Runtime.(machines.Pinger); ok {
 		return pinger.Ping(ctx)
 	}
 	return nil

@@ -10,11 +10,12 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 )
 
 // deafRuntime answers a few pings and then no more.
 type deafRuntime struct {
-	Runtime
+	machines.Runtime
 	answers int
 }
 

@@ -16,13 +16,14 @@ import (
 	"squall/internal/host"
 	"squall/nemesis"
 	"squall/nodeimage"
+	"squall/orchestrator/machines"
 	"squall/workloads/catalogue"
 )
 
 // Config is what a run needs beside its test.
 type Config struct {
 	Version string // of squall
-	Runtime Runtime
+	Runtime machines.Runtime
 	Build   Builder
 	// CanBuild says why Build would fail for want of what it builds from, without
 	// building; nil: that is found by Build alone.
@@ -117,7 +118,7 @@ type run struct {
 	binary  nodeimage.Binary
 	files   machineSets
 
-	cluster   Cluster
+	cluster   machines.Cluster
 	nodes     *nodes
 	loader    *loader
 	clock     clock

@@ -10,6 +10,7 @@ import (
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // benchEach measures every runtime, one after the other.
@@ -44,7 +45,7 @@ func upDown(b *testing.B, h host) {
 	b.ReportMetric(downTime.Seconds()/float64(b.N), "s-down")
 }
 
-func greet(b *testing.B, c orchestrator.Cluster, s orchestrator.ClusterSpec) {
+func greet(b *testing.B, c machines.Cluster, s machines.ClusterSpec) {
 	b.Helper()
 	for _, m := range s.Machines {
 		client, _ := command(b, c.Machine(m.Name))

@@ -20,8 +20,8 @@ import (
 
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/files"
-	"squall/orchestrator"
 	"squall/orchestrator/docker"
+	"squall/orchestrator/machines"
 )
 
 const (
@@ -70,7 +70,7 @@ func take(t *testing.T, h host, store files.Store, list ...files.File) *files.Se
 }
 
 // forget removes the image of a set when the test is over: no other has such files.
-func forget(t *testing.T, h host, s orchestrator.ClusterSpec, set *files.Set) {
+func forget(t *testing.T, h host, s machines.ClusterSpec, set *files.Set) {
 	t.Helper()
 	r, ok := h.Runtime.(*docker.Runtime)
 	if !ok {
@@ -153,7 +153,7 @@ func machineFiles(t *testing.T, h host) {
 }
 
 // wantNoReader wants n3 to hold other files, and n4 none.
-func wantNoReader(t *testing.T, cl orchestrator.Cluster) {
+func wantNoReader(t *testing.T, cl machines.Cluster) {
 	t.Helper()
 	c, out := command(t, cl.Machine("n3"))
 	without, _ := command(t, cl.Machine("n4"))
@@ -171,7 +171,7 @@ func wantNoReader(t *testing.T, cl orchestrator.Cluster) {
 	}
 }
 
-func machineFilesAfterPowerCut(t *testing.T, m orchestrator.Machine, text string) {
+func machineFilesAfterPowerCut(t *testing.T, m machines.Machine, text string) {
 	t.Helper()
 	if err := m.Kill(t.Context()); err != nil {
 		t.Fatal(err)

@@ -20,14 +20,14 @@ import (
 
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // Servers that are hostile, in real machines: docs/isolation.md is what is tried
 // here.
 
 // hostileSpec is a cluster of machines whose server is testdata/hostile.
-func hostileSpec(t *testing.T, h host, machines ...string) orchestrator.ClusterSpec {
+func hostileSpec(t *testing.T, h host, machines ...string) machines.ClusterSpec {
 	t.Helper()
 	s := spec(t, h, machines...)
 	arch, err := h.Arch(t.Context())

@@ -13,6 +13,7 @@ import (
 
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // Machines that are cut off from power and started again.
@@ -94,7 +95,7 @@ func TestPowerInAnyOrder(t *testing.T) { onEach(t, powerInAnyOrder) }
 func powerInAnyOrder(t *testing.T, h host) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
-	if err := m.Start(ctx); !errors.Is(err, orchestrator.ErrMachineRuns) {
+	if err := m.Start(ctx); !errors.Is(err, machines.ErrMachineRuns) {
 		t.Errorf("starting a machine that runs: %v, want ErrMachineRuns", err)
 	}
 	for range 2 {
@@ -105,7 +106,7 @@ func powerInAnyOrder(t *testing.T, h host) {
 	if err := m.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Start(ctx); !errors.Is(err, orchestrator.ErrMachineRuns) {
+	if err := m.Start(ctx); !errors.Is(err, machines.ErrMachineRuns) {
 		t.Errorf("starting it a second time: %v, want ErrMachineRuns", err)
 	}
 	greetAgain(t, m)
@@ -117,7 +118,7 @@ func powerInAnyOrder(t *testing.T, h host) {
 			}
 		})
 		both.Go(func() {
-			if err := m.Start(ctx); err != nil && !errors.Is(err, orchestrator.ErrMachineRuns) {
+			if err := m.Start(ctx); err != nil && !errors.Is(err, machines.ErrMachineRuns) {
 				t.Errorf("starting while it is killed: %v", err)
 			}
 		})
@@ -146,7 +147,7 @@ func powerInAnyOrder(t *testing.T, h host) {
 	}
 }
 
-func greetAgain(t *testing.T, m orchestrator.Machine) *protocol.Client {
+func greetAgain(t *testing.T, m machines.Machine) *protocol.Client {
 	t.Helper()
 	c, _ := command(t, m)
 	if _, err := c.Hello(t.Context()); err != nil {
@@ -211,13 +212,13 @@ func TestCan(t *testing.T) { onEach(t, can) }
 
 func can(t *testing.T, h host) {
 	can := h.Can(t.Context())
-	if why := can[orchestrator.CanRestart]; why != "" {
+	if why := can[machines.CanRestart]; why != "" {
 		t.Errorf("machines cannot be restarted: %s", why)
 	}
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
-	for key, limits := range map[string]orchestrator.Limits{
-		orchestrator.CanLimitCPUs:   {CPUs: 0.5},
-		orchestrator.CanLimitMemory: {Memory: 512 << 20},
+	for key, limits := range map[string]machines.Limits{
+		machines.CanLimitCPUs:   {CPUs: 0.5},
+		machines.CanLimitMemory: {Memory: 512 << 20},
 	} {
 		why, ok := can[key]
 		if !ok {
@@ -227,7 +228,7 @@ func can(t *testing.T, h host) {
 			t.Errorf("%s: said before %q, and then %v", key, why, err)
 		}
 	}
-	for _, bad := range []orchestrator.Limits{{CPUs: -1}, {Memory: -1}, {CPUs: 10_000}, {CPUs: 0.0001}} {
+	for _, bad := range []machines.Limits{{CPUs: -1}, {Memory: -1}, {CPUs: 10_000}, {CPUs: 0.0001}} {
 		if err := m.Limit(t.Context(), bad); err == nil {
 			t.Errorf("%+v was set", bad)
 		}

@@ -11,6 +11,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // Machines that are squeezed while they run. Where a runtime says that it
@@ -28,7 +29,7 @@ func mustLimit(t *testing.T, h host, key string) {
 func TestCPULimit(t *testing.T) { onEach(t, cpuLimit) }
 
 func cpuLimit(t *testing.T, h host) {
-	mustLimit(t, h, orchestrator.CanLimitCPUs)
+	mustLimit(t, h, machines.CanLimitCPUs)
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
 	c, _ := command(t, m)
@@ -41,7 +42,7 @@ func cpuLimit(t *testing.T, h host) {
 		}
 		return had.Seconds() / long.Seconds()
 	}
-	set := func(l orchestrator.Limits) {
+	set := func(l machines.Limits) {
 		t.Helper()
 		begin := time.Now()
 		if err := m.Limit(ctx, l); err != nil {
@@ -69,7 +70,7 @@ func cpuLimit(t *testing.T, h host) {
 		}
 		return got
 	}
-	set(orchestrator.Limits{CPUs: cpus})
+	set(machines.Limits{CPUs: cpus})
 	had := wantLimited("limited")
 	u, err := c.Usage(ctx)
 	if err != nil || u.CPUWhy != "" || u.CPULimit != cpus {
@@ -87,7 +88,7 @@ func cpuLimit(t *testing.T, h host) {
 	}
 	c = greetAgain(t, m)
 	wantLimited("limited, in the next life")
-	set(orchestrator.Limits{})
+	set(machines.Limits{})
 	before := throttled()
 	free := share()
 	if got := throttled() - before; got != 0 {
@@ -101,7 +102,7 @@ func cpuLimit(t *testing.T, h host) {
 	if err := m.Kill(ctx); err != nil {
 		t.Fatal(err)
 	}
-	set(orchestrator.Limits{CPUs: cpus}) // of the machine that is off
+	set(machines.Limits{CPUs: cpus}) // of the machine that is off
 	if err := m.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func cpuLimit(t *testing.T, h host) {
 func TestOutOfMemory(t *testing.T) { onEach(t, outOfMemory) }
 
 func outOfMemory(t *testing.T, h host) {
-	mustLimit(t, h, orchestrator.CanLimitMemory)
+	mustLimit(t, h, machines.CanLimitMemory)
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
 	c, out := command(t, m)
@@ -125,7 +126,7 @@ func outOfMemory(t *testing.T, h host) {
 			t.Fatal(err)
 		}
 		eventually(t, "the server to be there", func() bool { return strings.Count(out.text(), "idle\n") == boot })
-		if err := m.Limit(ctx, orchestrator.Limits{Memory: limit}); err != nil {
+		if err := m.Limit(ctx, machines.Limits{Memory: limit}); err != nil {
 			t.Fatal(err)
 		}
 		before, err := c.Usage(ctx)
@@ -152,7 +153,7 @@ func outOfMemory(t *testing.T, h host) {
 		if err := c.Unhog(ctx); err != nil {
 			t.Error(err)
 		}
-		if err := m.Limit(ctx, orchestrator.Limits{}); err != nil {
+		if err := m.Limit(ctx, machines.Limits{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -173,7 +174,7 @@ func outOfMemory(t *testing.T, h host) {
 func TestMemoryInUse(t *testing.T) { onEach(t, memoryInUse) }
 
 func memoryInUse(t *testing.T, h host) {
-	mustLimit(t, h, orchestrator.CanLimitMemory)
+	mustLimit(t, h, machines.CanLimitMemory)
 	s := spec(t, h, "n1")
 	const own, mib = 512 << 20, 1 << 20
 	s.Machines[0].Memory = own
@@ -193,23 +194,23 @@ func memoryInUse(t *testing.T, h host) {
 		}
 		return u.MemoryLimit
 	}
-	err := m.Limit(ctx, orchestrator.Limits{CPUs: 0.5, Memory: 64 * mib})
-	if !errors.Is(err, orchestrator.ErrMemoryInUse) || !strings.Contains(err.Error(), "memory: 67108864 bytes") {
+	err := m.Limit(ctx, machines.Limits{CPUs: 0.5, Memory: 64 * mib})
+	if !errors.Is(err, machines.ErrMemoryInUse) || !strings.Contains(err.Error(), "memory: 67108864 bytes") {
 		t.Errorf("a limit below what is in use: %v, want ErrMemoryInUse", err)
 	}
 	if u, err := c.Usage(ctx); err != nil || u.MemoryLimit != own || u.CPULimit != 0 {
 		t.Errorf("after a limit that was refused: %+v, %v, want the limits of before", u, err)
 	}
-	if err := m.Limit(ctx, orchestrator.Limits{Memory: 256 * mib}); err != nil || limit() != 256*mib {
+	if err := m.Limit(ctx, machines.Limits{Memory: 256 * mib}); err != nil || limit() != 256*mib {
 		t.Errorf("a limit above what is in use: %v, the limit is %d", err, limit())
 	}
 	if err := c.Unhog(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Limit(ctx, orchestrator.Limits{Memory: 64 * mib}); err != nil || limit() != 64*mib {
+	if err := m.Limit(ctx, machines.Limits{Memory: 64 * mib}); err != nil || limit() != 64*mib {
 		t.Errorf("the same limit when it is in use no more: %v, the limit is %d", err, limit())
 	}
-	if err := m.Limit(ctx, orchestrator.Limits{}); err != nil || limit() != own {
+	if err := m.Limit(ctx, machines.Limits{}); err != nil || limit() != own {
 		t.Errorf("the machine's own limit: %v, the limit is %d", err, limit())
 	}
 }
@@ -219,7 +220,7 @@ func memoryInUse(t *testing.T, h host) {
 func TestNodeOutOfMemory(t *testing.T) { onEach(t, nodeOutOfMemory) }
 
 func nodeOutOfMemory(t *testing.T, h host) {
-	mustLimit(t, h, orchestrator.CanLimitMemory)
+	mustLimit(t, h, machines.CanLimitMemory)
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
 	n := orchestrator.NewTestNode(m, "/squall-node", "idle")
@@ -228,7 +229,7 @@ func nodeOutOfMemory(t *testing.T, h host) {
 		t.Fatal(err)
 	}
 	const limit = 96 << 20
-	if err := m.Limit(ctx, orchestrator.Limits{Memory: limit}); err != nil {
+	if err := m.Limit(ctx, machines.Limits{Memory: limit}); err != nil {
 		t.Fatal(err)
 	}
 	n.ExpectOOM()

@@ -14,7 +14,7 @@ import (
 
 	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func TestServer(t *testing.T) { onEach(t, server) }
@@ -280,8 +280,8 @@ func traceIsWhole(t *testing.T, h host) {
 func TestTwoRunsAtOnce(t *testing.T) { onEach(t, twoRunsAtOnce) }
 
 func twoRunsAtOnce(t *testing.T, h host) {
-	specs := []orchestrator.ClusterSpec{spec(t, h, "n1", "n2"), spec(t, h, "n1", "n2")}
-	clusters := make([]orchestrator.Cluster, len(specs))
+	specs := []machines.ClusterSpec{spec(t, h, "n1", "n2"), spec(t, h, "n1", "n2")}
+	clusters := make([]machines.Cluster, len(specs))
 	var wg sync.WaitGroup
 	for i, s := range specs {
 		wg.Go(func() {

@@ -14,9 +14,9 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
-	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
+	"squall/orchestrator/machines"
 )
 
 // What any Runtime has to keep, tried on every one that this computer can
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
 // host is a Runtime and what it takes to look for what a run left.
 type host struct {
-	orchestrator.Runtime
+	machines.Runtime
 	// leftovers removes what a run left behind and says what that was, "" if
 	// nothing.
 	leftovers func(run string) (string, error)
@@ -98,7 +98,7 @@ func opened(t testing.TB, open func(context.Context) (host, func(), error)) host
 
 // spec is a cluster of machines with these names, under an id of its own. When
 // the test is over, nothing of it may be left.
-func spec(t testing.TB, h host, machines ...string) orchestrator.ClusterSpec {
+func spec(t testing.TB, h host, names ...string) machines.ClusterSpec {
 	t.Helper()
 	arch, err := h.Arch(t.Context())
 	if err != nil {
@@ -110,9 +110,9 @@ func spec(t testing.TB, h host, machines ...string) orchestrator.ClusterSpec {
 	}
 	run := "test-" + strings.ToLower(rand.Text()[:10])
 	t.Cleanup(func() { wantNothing(t, h, run) })
-	s := orchestrator.ClusterSpec{Run: run, Binary: bin.Path, BinaryKey: bin.Key}
-	for _, name := range machines {
-		s.Machines = append(s.Machines, orchestrator.MachineSpec{Name: name})
+	s := machines.ClusterSpec{Run: run, Binary: bin.Path, BinaryKey: bin.Key}
+	for _, name := range names {
+		s.Machines = append(s.Machines, machines.MachineSpec{Name: name})
 	}
 	return s
 }
@@ -125,7 +125,7 @@ func wantNothing(t testing.TB, h host, run string) {
 	}
 }
 
-func up(t testing.TB, h host, s orchestrator.ClusterSpec) orchestrator.Cluster {
+func up(t testing.TB, h host, s machines.ClusterSpec) machines.Cluster {
 	t.Helper()
 	begin := time.Now()
 	c, err := h.Up(t.Context(), s)
@@ -190,7 +190,7 @@ func (s *sink) traced() int {
 }
 
 // command is a client to a machine's agent.
-func command(t testing.TB, m orchestrator.Machine) (*protocol.Client, *sink) {
+func command(t testing.TB, m machines.Machine) (*protocol.Client, *sink) {
 	t.Helper()
 	s := new(sink)
 	c := protocol.NewClient(m.Control(), s)

@@ -13,6 +13,7 @@ import (
 	"squall/nemesis"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 )
 
 // Builder makes the node's binary for an architecture; mutant is the bug to
@@ -22,7 +23,7 @@ type Builder func(ctx context.Context, arch, mutant string) (nodeimage.Binary, e
 // SelfTest tries what every fault stands on: it brings up two machines, lets
 // one drop the other's packets, and measures that they no longer arrive, in
 // that direction only. It returns what was measured.
-func SelfTest(ctx context.Context, runtime Runtime, build Builder) (proof string, err error) {
+func SelfTest(ctx context.Context, runtime machines.Runtime, build Builder) (proof string, err error) {
 	err = withMachines(ctx, runtime, build, []string{"n1", "n2"}, func(pair *nodes, up time.Duration) error {
 		if err := expectReach(ctx, pair, true); err != nil {
 			return err
@@ -56,7 +57,7 @@ func describeIsolation(is protocol.Isolation) string {
 // Abilities asks a runtime, and a machine that it makes for that, which needs of
 // faults cannot be met: the answer has, for each of those, the reason and the
 // fix.
-func Abilities(ctx context.Context, runtime Runtime, build Builder) (cannotBe map[nemesis.Need]string, err error) {
+func Abilities(ctx context.Context, runtime machines.Runtime, build Builder) (cannotBe map[nemesis.Need]string, err error) {
 	err = withMachines(ctx, runtime, build, []string{"n1"}, func(one *nodes, _ time.Duration) (err error) {
 		cannotBe, err = cannot(ctx, runtime, []*protocol.Client{one.all[0].agent()})
 		return err
@@ -65,7 +66,7 @@ func Abilities(ctx context.Context, runtime Runtime, build Builder) (cannotBe ma
 }
 
 // withMachines brings machines up for as long as use takes.
-func withMachines(ctx context.Context, runtime Runtime, build Builder, names []string, use func(*nodes, time.Duration) error) (err error) {
+func withMachines(ctx context.Context, runtime machines.Runtime, build Builder, names []string, use func(*nodes, time.Duration) error) (err error) {
 	arch, err := runtime.Arch(ctx)
 	if err != nil {
 		return err
@@ -75,9 +76,9 @@ func withMachines(ctx context.Context, runtime Runtime, build Builder, names []s
 		return err
 	}
 	begun := time.Now()
-	spec := ClusterSpec{Run: fmt.Sprintf("doctor-%d", begun.UnixNano()), Binary: binary.Path, BinaryKey: binary.Key}
+	spec := machines.ClusterSpec{Run: fmt.Sprintf("doctor-%d", begun.UnixNano()), Binary: binary.Path, BinaryKey: binary.Key}
 	for _, name := range names {
-		spec.Machines = append(spec.Machines, MachineSpec{Name: name})
+		spec.Machines = append(spec.Machines, machines.MachineSpec{Name: name})
 	}
 	cluster, err := runtime.Up(ctx, spec)
 	if err != nil {
@@ -92,7 +93,7 @@ func withMachines(ctx context.Context, runtime Runtime, build Builder, names []s
 	return use(connectPair(cluster, names), up)
 }
 
-func connectPair(cluster Cluster, names []string) *nodes {
+func connectPair(cluster machines.Cluster, names []string) *nodes {
 	pair := &nodes{leaders: newLeaderView()}
 	addrs := map[string]netip.Addr{}
 	for _, name := range names {

@@ -10,17 +10,12 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
+	"squall/orchestrator/machines"
 	"squall/workloads/catalogue"
 )
 
 // ErrStopped says that a test was stopped before it had a run directory.
 var ErrStopped = errors.New("stopped before the test began")
-
-// SpecChecker is what a Runtime can be beside: it refuses machines that it would
-// not make, before any is made. What a setting is to blame for is a *FieldError.
-type SpecChecker interface {
-	CheckSpecs(ctx context.Context, machines []MachineSpec) error
-}
 
 // Preflight looks for what would keep a test from starting: nothing to make its
 // node of, files of its system that machines cannot use, limits that cannot be
@@ -30,8 +25,8 @@ func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 	if err := checkLimits(ctx, cfg.Runtime, t); err != nil {
 		return err
 	}
-	if checker, ok := cfg.Runtime.(SpecChecker); ok {
-		if err := checker.CheckSpecs(ctx, specs); err != nil {
+	if checker, ok := cfg.Runtime.(machines.SpecChecker); ok {
+		if err := blameLimit(checker.CheckSpecs(ctx, specs)); err != nil {
 			return err
 		}
 	}
@@ -64,8 +59,16 @@ func blameMutant(t Test, err error) error {
 	return err
 }
 
+// blameLimit says which setting a limit comes from.
+func blameLimit(err error) error {
+	if limit := new(machines.LimitError); errors.As(err, &limit) {
+		return &FieldError{limit.Limit, limit.Err}
+	}
+	return err
+}
+
 // checkLimits refuses limits where the runtime can set none.
-func checkLimits(ctx context.Context, rt Runtime, t Test) error {
+func checkLimits(ctx context.Context, rt machines.Runtime, t Test) error {
 	if t.CPUs == 0 && t.Memory == 0 {
 		return nil
 	}
@@ -73,7 +76,7 @@ func checkLimits(ctx context.Context, rt Runtime, t Test) error {
 	for _, limit := range []struct {
 		option, ability string
 		asked           bool
-	}{{"cpus", CanLimitCPUs, t.CPUs > 0}, {"memory", CanLimitMemory, t.Memory > 0}} {
+	}{{"cpus", machines.CanLimitCPUs, t.CPUs > 0}, {"memory", machines.CanLimitMemory, t.Memory > 0}} {
 		if why := can[limit.ability]; limit.asked && why != "" {
 			return &FieldError{limit.option, errors.New(strings.TrimPrefix(why, limit.option+": "))}
 		}
@@ -83,14 +86,14 @@ func checkLimits(ctx context.Context, rt Runtime, t Test) error {
 
 // checkRuntimeNeeds refuses the faults of a schedule that the runtime says it
 // cannot do. What only a machine can tell is asked when there is one.
-func checkRuntimeNeeds(ctx context.Context, rt Runtime, schedule []nemesis.Planned) error {
+func checkRuntimeNeeds(ctx context.Context, rt machines.Runtime, schedule []nemesis.Planned) error {
 	wanted := needsOf(schedule)
 	if len(wanted) == 0 {
 		return nil
 	}
 	can := rt.Can(ctx)
 	why := map[nemesis.Need]string{
-		nemesis.NeedCPU: can[CanLimitCPUs], nemesis.NeedMemory: can[CanLimitMemory], nemesis.NeedRestart: can[CanRestart],
+		nemesis.NeedCPU: can[machines.CanLimitCPUs], nemesis.NeedMemory: can[machines.CanLimitMemory], nemesis.NeedRestart: can[machines.CanRestart],
 	}
 	return unmet(wanted, why)
 }

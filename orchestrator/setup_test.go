@@ -9,11 +9,12 @@ import (
 
 	"squall/history"
 	"squall/nodeimage"
+	"squall/orchestrator/machines"
 )
 
 // narrow is a runtime that can do little, and counts what it is asked to make.
 type narrow struct {
-	Runtime
+	machines.Runtime
 	can  map[string]string
 	most float64 // processors
 	made int
@@ -24,7 +25,7 @@ func (n *narrow) Arch(context.Context) (string, error)  { return "amd64", nil }
 func (n *narrow) Describe(context.Context) string       { return "narrow" }
 func (n *narrow) Can(context.Context) map[string]string { return n.can }
 
-func (n *narrow) CheckSpecs(_ context.Context, machines []MachineSpec) error {
+func (n *narrow) CheckSpecs(_ context.Context, machines []machines.MachineSpec) error {
 	for _, m := range machines {
 		if m.CPUs > n.most {
 			return &FieldError{"cpus", errors.New("too much")}
@@ -33,7 +34,7 @@ func (n *narrow) CheckSpecs(_ context.Context, machines []MachineSpec) error {
 	return nil
 }
 
-func (n *narrow) Up(context.Context, ClusterSpec) (Cluster, error) {
+func (n *narrow) Up(context.Context, machines.ClusterSpec) (machines.Cluster, error) {
 	n.made++
 	return nil, errors.New("no machines here")
 }
@@ -60,9 +61,9 @@ func TestATestThatCannotStartLeavesNothing(t *testing.T) {
 		want   string
 	}{
 		{name: "processors", change: func(t *Test) { t.CPUs = 100 }, blame: "cpus", want: "cpus: too much"},
-		{name: "no limits", change: func(t *Test) { t.Memory = 64 }, can: map[string]string{CanLimitMemory: "memory: a limit cannot be set here"},
+		{name: "no limits", change: func(t *Test) { t.Memory = 64 }, can: map[string]string{machines.CanLimitMemory: "memory: a limit cannot be set here"},
 			blame: "memory", want: "memory: a limit cannot be set here"},
-		{name: "a fault", change: func(t *Test) { t.Nemesis = "power-cut" }, can: map[string]string{CanRestart: "machines do not start again"},
+		{name: "a fault", change: func(t *Test) { t.Nemesis = "power-cut" }, can: map[string]string{machines.CanRestart: "machines do not start again"},
 			blame: "nemesis", want: "to run without, add to the list of faults: -power-cut"},
 		{name: "a mutant", change: func(t *Test) { t.Mutant = "local-reads" }, build: errors.Join(nodeimage.ErrMutantNeedsSources, noSources), blame: "mutant", want: "needs Go"},
 		{name: "no sources", change: func(*Test) {}, build: noSources, want: "no sources here"},

@@ -9,22 +9,23 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 )
 
 // LimitCPU limits the processors of the node's machine, and leaves its memory's
 // limit as it is.
 func (n *node) LimitCPU(ctx context.Context, cpus float64) error {
-	return n.limit(ctx, func(l *Limits) { l.CPUs = cpus })
+	return n.limit(ctx, func(l *machines.Limits) { l.CPUs = cpus })
 }
 
 // LimitMemory limits the memory of the node's machine, and leaves its processors'
 // limit as it is.
 func (n *node) LimitMemory(ctx context.Context, bytes int64) error {
-	return n.limit(ctx, func(l *Limits) { l.Memory = bytes })
+	return n.limit(ctx, func(l *machines.Limits) { l.Memory = bytes })
 }
 
 // limit changes one of the machine's limits: the runtime is told all of them.
-func (n *node) limit(ctx context.Context, change func(*Limits)) error {
+func (n *node) limit(ctx context.Context, change func(*machines.Limits)) error {
 	n.limiting.Lock()
 	defer n.limiting.Unlock()
 	want := n.limits

@@ -15,6 +15,7 @@ import (
 	"squall/nemesis/faults"
 	"squall/nodeimage"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // These tests run whole storms of the nemesis in real machines, one at a time:
@@ -274,11 +275,11 @@ func wantHealed(t *testing.T, results *check.Results, proofs ...string) {
 
 // observer is a runtime whose cluster a test may reach for.
 type observer struct {
-	orchestrator.Runtime
-	cluster orchestrator.Cluster
+	machines.Runtime
+	cluster machines.Cluster
 }
 
-func (o *observer) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (o *observer) Up(ctx context.Context, spec machines.ClusterSpec) (machines.Cluster, error) {
 	var err error
 	o.cluster, err = o.Runtime.Up(ctx, spec)
 	return o.cluster, err

@@ -13,6 +13,7 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
+	"squall/orchestrator/machines"
 	"squall/workloads/driver"
 )
 
@@ -27,7 +28,7 @@ func (s *sink) broken(err error)          { s.errs = append(s.errs, err) }
 
 // namedMachine is a machine of which only the name matters.
 type namedMachine struct {
-	Machine
+	machines.Machine
 	name string
 }
 

@@ -23,6 +23,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func TestALostMachineMakesTheTestInvalid(t *testing.T) {
@@ -30,7 +31,7 @@ func TestALostMachineMakesTheTestInvalid(t *testing.T) {
 }
 
 func lostMachine(t *testing.T, s *storm) {
-	var cluster orchestrator.Cluster
+	var cluster machines.Cluster
 	s.app.open = func(ctx context.Context, name string, log *slog.Logger) (opened, error) {
 		o, err := openRuntime(ctx, name, log)
 		o.Runtime = &observed{o.Runtime, &cluster}
@@ -56,11 +57,11 @@ func lostMachine(t *testing.T, s *storm) {
 
 // observed is a runtime whose cluster a test may reach for.
 type observed struct {
-	orchestrator.Runtime
-	cluster *orchestrator.Cluster
+	machines.Runtime
+	cluster *machines.Cluster
 }
 
-func (o *observed) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (o *observed) Up(ctx context.Context, spec machines.ClusterSpec) (machines.Cluster, error) {
 	c, err := o.Runtime.Up(ctx, spec)
 	*o.cluster = c
 	return c, err

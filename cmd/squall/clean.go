@@ -11,9 +11,9 @@ import (
 
 	"squall/internal/plain"
 	"squall/nodeimage"
-	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
+	"squall/orchestrator/machines"
 )
 
 func (a *app) cleanCommand() *cobra.Command {
@@ -133,7 +133,7 @@ func leftovers(ctx context.Context, engine *docker.Runtime) string {
 }
 
 // mentionLeftovers says in one line that there is something to clean.
-func (a *app) mentionLeftovers(ctx context.Context, w io.Writer, runtime orchestrator.Runtime) {
+func (a *app) mentionLeftovers(ctx context.Context, w io.Writer, runtime machines.Runtime) {
 	engine, _ := runtime.(*docker.Runtime)
 	if text := leftovers(ctx, engine); text != "" {
 		fmt.Fprintf(w, "leftover %s, killed or kept (`%s clean` removes them)\n", text, a.program)

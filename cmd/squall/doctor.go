@@ -19,6 +19,7 @@ import (
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
+	"squall/orchestrator/machines"
 )
 
 // need is one thing that squall cannot do without.
@@ -168,7 +169,7 @@ func (a *app) examineLocal(ctx context.Context) []need {
 }
 
 // tryMachines tries what every fault stands on, and asks what faults can be done.
-func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) []need {
+func (a *app) tryMachines(ctx context.Context, runtime machines.Runtime) []need {
 	n := need{Name: runtime.Name() + " machines"}
 	ready, err := a.built(ctx, runtime)
 	if err != nil {
@@ -187,7 +188,7 @@ func (a *app) tryMachines(ctx context.Context, runtime orchestrator.Runtime) []n
 
 // built makes the node's binary for a runtime, which takes as long as it takes,
 // and returns a builder that has it ready: what is limited comes after.
-func (a *app) built(ctx context.Context, runtime orchestrator.Runtime) (orchestrator.Builder, error) {
+func (a *app) built(ctx context.Context, runtime machines.Runtime) (orchestrator.Builder, error) {
 	arch, err := runtime.Arch(ctx)
 	if err != nil {
 		return nil, err
@@ -198,7 +199,7 @@ func (a *app) built(ctx context.Context, runtime orchestrator.Runtime) (orchestr
 
 // askFaults says which faults cannot be done, and why. That is no failure: most
 // tests go without them, and one that does not is refused.
-func (a *app) askFaults(ctx context.Context, runtime orchestrator.Runtime, build orchestrator.Builder) need {
+func (a *app) askFaults(ctx context.Context, runtime machines.Runtime, build orchestrator.Builder) need {
 	n := need{Name: runtime.Name() + " faults"}
 	missing, err := orchestrator.Abilities(ctx, runtime, build)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"squall/nodeimage"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // slowBuilt is a runtime that only says when its time began.
 type slowBuilt struct {
-	orchestrator.Runtime
+	machines.Runtime
 	left time.Duration // of the limit, when machines were asked for
 }
 
@@ -22,7 +22,7 @@ var errNoMachines = errors.New("no machines here")
 func (*slowBuilt) Name() string                         { return "fake" }
 func (*slowBuilt) Arch(context.Context) (string, error) { return "amd64", nil }
 
-func (s *slowBuilt) Up(ctx context.Context, _ orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (s *slowBuilt) Up(ctx context.Context, _ machines.ClusterSpec) (machines.Cluster, error) {
 	deadline, _ := ctx.Deadline()
 	s.left = time.Until(deadline)
 	return nil, errNoMachines

@@ -15,6 +15,7 @@ import (
 
 	"squall/history/elections"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // TestElections makes a few trials for real, and finds the same in their history
@@ -164,12 +165,12 @@ func TestElectionsWithoutAServer(t *testing.T) {
 
 // strikingRuntime takes a machine away in the middle of the trials.
 type strikingRuntime struct {
-	orchestrator.Runtime
+	machines.Runtime
 	text *syncBuffer
 	test context.Context
 }
 
-func (r strikingRuntime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (r strikingRuntime) Up(ctx context.Context, spec machines.ClusterSpec) (machines.Cluster, error) {
 	cluster, err := r.Runtime.Up(ctx, spec)
 	if err == nil {
 		go func() {

@@ -14,6 +14,7 @@ import (
 	"squall/history/check"
 	"squall/nemesis/faults"
 	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // A run can be replayed: the same faults at the same offsets into the same
@@ -72,11 +73,11 @@ func TestAFaultThatCannotBeDoneIsRefused(t *testing.T) {
 }
 
 // unable is a runtime that cannot limit processors.
-type unable struct{ orchestrator.Runtime }
+type unable struct{ machines.Runtime }
 
 func (u unable) Can(ctx context.Context) map[string]string {
 	can := u.Runtime.Can(ctx)
-	can[orchestrator.CanLimitCPUs] = "the controller is missing"
+	can[machines.CanLimitCPUs] = "the controller is missing"
 	return can
 }
 

@@ -23,6 +23,7 @@ import (
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
+	"squall/orchestrator/machines"
 )
 
 // nasty is evil with all that a text can do to a page of Markdown and to a table.
@@ -408,7 +409,7 @@ func TestAHostileCampaignRecord(t *testing.T) {
 }
 
 // nothing is a runtime that can do nothing, and says so at length.
-type nothing struct{ orchestrator.Runtime }
+type nothing struct{ machines.Runtime }
 
 func (nothing) Name() string                         { return hostile }
 func (nothing) Describe(context.Context) string      { return hostile }
@@ -416,7 +417,7 @@ func (nothing) Arch(context.Context) (string, error) { return "", errors.New(hos
 func (nothing) Can(context.Context) map[string]string {
 	return map[string]string{}
 }
-func (nothing) Up(context.Context, orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (nothing) Up(context.Context, machines.ClusterSpec) (machines.Cluster, error) {
 	return nil, errors.New(hostile)
 }
 

@@ -9,11 +9,12 @@ import (
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
+	"squall/orchestrator/machines"
 )
 
 // opened is a runtime that can be used, and why it is this one.
 type opened struct {
-	orchestrator.Runtime
+	machines.Runtime
 	why   string // one line
 	close func()
 }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"squall/nodeimage"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // cluster is a run's containers and network.
@@ -31,11 +31,11 @@ type cluster struct {
 
 // Up makes a network and the machines on it. On an error, which may be the end
 // of ctx, nothing is left behind.
-func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (r *Runtime) Up(ctx context.Context, spec machines.ClusterSpec) (machines.Cluster, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	c := &cluster{runtime: r, run: spec.Run, id: orchestrator.ClusterID(spec.Run), machines: make(map[string]*machine)}
+	c := &cluster{runtime: r, run: spec.Run, id: machines.ClusterID(spec.Run), machines: make(map[string]*machine)}
 	var err error
 	if c.lease, err = takeLease(c.id); err != nil {
 		r.log.Warn("squall clean on another computer, or of another user, may take this run for one that has ended", "err", err)
@@ -55,7 +55,7 @@ func (c *cluster) labels() map[string]string {
 	return map[string]string{Label: c.run, ClusterLabel: c.id}
 }
 
-func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
+func (c *cluster) up(ctx context.Context, spec machines.ClusterSpec) error {
 	begin := time.Now()
 	if err := c.runtime.checkLimits(ctx, spec.Machines); err != nil {
 		return err
@@ -75,8 +75,8 @@ func (c *cluster) up(ctx context.Context, spec orchestrator.ClusterSpec) error {
 	}
 	ready := time.Now()
 	for i, m := range spec.Machines {
-		c.machines[m.Name] = &machine{runtime: c.runtime, spec: m, index: i, limits: orchestrator.Limits{}.Or(m),
-			addr: orchestrator.MachineAddr(subnet, i), turn: orchestrator.NewTurn()}
+		c.machines[m.Name] = &machine{runtime: c.runtime, spec: m, index: i, limits: machines.Limits{}.Or(m),
+			addr: machines.MachineAddr(subnet, i), turn: machines.NewTurn()}
 	}
 	machines, machinesCtx := errgroup.WithContext(ctx)
 	for _, m := range c.machines {
@@ -232,7 +232,7 @@ func (m *machine) config(c *cluster, image string) (*container.Config, *containe
 }
 
 // Machine is the machine of that name; nil for a name that is not the spec's.
-func (c *cluster) Machine(name string) orchestrator.Machine {
+func (c *cluster) Machine(name string) machines.Machine {
 	m, ok := c.machines[name]
 	if !ok {
 		return nil

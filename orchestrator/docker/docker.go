@@ -17,7 +17,7 @@ import (
 
 	"github.com/docker/docker/client"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 const (
@@ -72,9 +72,9 @@ type Runtime struct {
 }
 
 var (
-	_ orchestrator.Runtime = (*Runtime)(nil)
-	_ orchestrator.Cluster = (*cluster)(nil)
-	_ orchestrator.Machine = (*machine)(nil)
+	_ machines.Runtime = (*Runtime)(nil)
+	_ machines.Cluster = (*cluster)(nil)
+	_ machines.Machine = (*machine)(nil)
 )
 
 // New connects to the engine that the docker command would use. If none

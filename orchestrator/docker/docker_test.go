@@ -21,7 +21,7 @@ import (
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/files"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
@@ -40,7 +40,7 @@ func engine(t testing.TB) *Runtime {
 }
 
 // spec is a cluster of machines with these names, under an id of its own.
-func spec(t testing.TB, r *Runtime, machines ...string) orchestrator.ClusterSpec {
+func spec(t testing.TB, r *Runtime, names ...string) machines.ClusterSpec {
 	t.Helper()
 	arch, err := r.Arch(t.Context())
 	if err != nil {
@@ -52,11 +52,11 @@ func spec(t testing.TB, r *Runtime, machines ...string) orchestrator.ClusterSpec
 	}
 	run := "test-" + strings.ToLower(rand.Text()[:10])
 	t.Cleanup(func() { wantNothing(t, r, run) })
-	specs := make([]orchestrator.MachineSpec, len(machines))
-	for i, name := range machines {
+	specs := make([]machines.MachineSpec, len(names))
+	for i, name := range names {
 		specs[i].Name = name
 	}
-	return orchestrator.ClusterSpec{Run: run, Machines: specs, Binary: bin.Path, BinaryKey: bin.Key}
+	return machines.ClusterSpec{Run: run, Machines: specs, Binary: bin.Path, BinaryKey: bin.Key}
 }
 
 // wantNothing fails the test when anything of a run is left.
@@ -78,7 +78,7 @@ func wantNothing(t testing.TB, r *Runtime, run string) {
 	}
 }
 
-func up(t testing.TB, r *Runtime, s orchestrator.ClusterSpec) orchestrator.Cluster {
+func up(t testing.TB, r *Runtime, s machines.ClusterSpec) machines.Cluster {
 	t.Helper()
 	begin := time.Now()
 	c, err := r.Up(t.Context(), s)
@@ -97,7 +97,7 @@ func up(t testing.TB, r *Runtime, s orchestrator.ClusterSpec) orchestrator.Clust
 }
 
 // command is a client to a machine's agent, deaf to what else it sends.
-func command(t testing.TB, m orchestrator.Machine) *protocol.Client {
+func command(t testing.TB, m machines.Machine) *protocol.Client {
 	t.Helper()
 	c := protocol.NewClient(m.Control(), deaf{})
 	t.Cleanup(func() { c.Close() })

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // fakeEngine answers like an engine, as far as an Up asks for anything before
@@ -124,11 +124,11 @@ func connect(t *testing.T, host string) *Runtime {
 }
 
 // fakeSpec is a cluster whose binary is some file.
-func fakeSpec(t *testing.T, machines ...orchestrator.MachineSpec) orchestrator.ClusterSpec {
+func fakeSpec(t *testing.T, specs ...machines.MachineSpec) machines.ClusterSpec {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "binary")
 	put(t, binary, "no program")
-	return orchestrator.ClusterSpec{Run: "fake", Machines: machines, Binary: binary, BinaryKey: "key"}
+	return machines.ClusterSpec{Run: "fake", Machines: specs, Binary: binary, BinaryKey: "key"}
 }
 
 func TestEngineTooOld(t *testing.T) {
@@ -192,7 +192,7 @@ func TestDiskFull(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := connect(t, (&fakeEngine{answers: test.answers}).start(t))
-			_, err := r.Up(t.Context(), fakeSpec(t, orchestrator.MachineSpec{Name: "n1"}))
+			_, err := r.Up(t.Context(), fakeSpec(t, machines.MachineSpec{Name: "n1"}))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -215,7 +215,7 @@ func TestImportRefusedAtOnce(t *testing.T) {
 			http.Error(w, "no space left on device", http.StatusInternalServerError)
 		},
 	}}).start(t))
-	s := fakeSpec(t, orchestrator.MachineSpec{Name: "n1"})
+	s := fakeSpec(t, machines.MachineSpec{Name: "n1"})
 	put(t, s.Binary, strings.Repeat("much ", 4<<20))
 	if _, err := r.Up(t.Context(), s); err == nil || !strings.Contains(err.Error(), "is full") {
 		t.Errorf("got %v, want that the disk is full", err)
@@ -236,7 +236,7 @@ func TestImportStalls(t *testing.T) {
 	t.Cleanup(func() { close(done) })
 	r := connect(t, host)
 	r.limits.step = 300 * time.Millisecond
-	s := fakeSpec(t, orchestrator.MachineSpec{Name: "n1"})
+	s := fakeSpec(t, machines.MachineSpec{Name: "n1"})
 	put(t, s.Binary, strings.Repeat("much ", 4<<20))
 	_, err := r.Up(t.Context(), s)
 	if err == nil || !strings.Contains(err.Error(), "did not answer within 300ms while making the image") {

@@ -15,7 +15,7 @@ import (
 
 	"squall/nodeimage"
 	"squall/nodeimage/files"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // imageRepo is the name of all images; the tag is the key of the binary and, where
@@ -31,7 +31,7 @@ func imageName(binaryKey string, set *files.Set) string {
 
 // ensureImages makes the images of all machines that are not there yet. What was
 // sent to the engine before is not sent again.
-func (r *Runtime) ensureImages(ctx context.Context, spec orchestrator.ClusterSpec) error {
+func (r *Runtime) ensureImages(ctx context.Context, spec machines.ClusterSpec) error {
 	seen := map[string]bool{}
 	for _, m := range spec.Machines {
 		ref := imageName(spec.BinaryKey, m.Files)

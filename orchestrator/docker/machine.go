@@ -13,7 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // deathDelay is how long the engine may take to notice a death whose effect,
@@ -29,13 +29,13 @@ var errTakenDown = errors.New("the machines were taken down")
 // machine is one container.
 type machine struct {
 	runtime *Runtime
-	spec    orchestrator.MachineSpec
+	spec    machines.MachineSpec
 	index   int // among the cluster's, from 0
 	addr    netip.Addr
 	id      string
-	turn    orchestrator.Turn // holds one while Start, Kill or Limit is at work
+	turn    machines.Turn // holds one while Start, Kill or Limit is at work
 
-	limits orchestrator.Limits // that hold; whose turn it is may use them
+	limits machines.Limits // that hold; whose turn it is may use them
 
 	mu      sync.Mutex
 	control *control // of this life, or the last
@@ -125,7 +125,7 @@ func (m *machine) start(ctx context.Context) error {
 		return err
 	}
 	if state.Running {
-		return orchestrator.ErrMachineRuns
+		return machines.ErrMachineRuns
 	}
 	return m.begin(ctx)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/network"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 
 // poolNet is the i-th network of the pool.
 func poolNet(i int) netip.Prefix {
-	base := netip.MustParsePrefix(orchestrator.NetworkPool).Addr().As4()
+	base := netip.MustParsePrefix(machines.NetworkPool).Addr().As4()
 	i %= poolNets
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{base[0], base[1] + byte(i>>8), byte(i), 0}), 24)
 }
@@ -63,7 +63,7 @@ func (c *cluster) createNetwork(ctx context.Context) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("making the network %s: %w", networkName(c.id), noNetLeft(routes))
 	}
 	return netip.Prefix{}, fmt.Errorf("making the network %s: no free subnet in %s: "+
-		"remove what earlier runs left with squall clean, and networks of others there", networkName(c.id), orchestrator.NetworkPool)
+		"remove what earlier runs left with squall clean, and networks of others there", networkName(c.id), machines.NetworkPool)
 }
 
 func (c *cluster) createSubnet(ctx context.Context, subnet netip.Prefix) error {

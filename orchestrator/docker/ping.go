@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"sync"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
-var _ orchestrator.Pinger = (*Runtime)(nil)
+var _ machines.Pinger = (*Runtime)(nil)
 
 // Ping asks the engine whether it is there. One that does not say so in time
 // hangs: then all requests that are under way end, and later ones are hardly waited

@@ -11,7 +11,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/versions"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 const minCPUs = 0.01 // what an engine can still measure out
@@ -32,7 +32,7 @@ const cpuPeriod = 100_000
 // can be lifted again, which the engine's other way to limit processors cannot.
 // Memory and swap together are limited to the same, so that nothing is swapped
 // out to get below the limit.
-func resources(l orchestrator.Limits) container.Resources {
+func resources(l machines.Limits) container.Resources {
 	r := container.Resources{Memory: l.Memory, MemorySwap: l.Memory}
 	if l.CPUs > 0 {
 		r.CPUPeriod, r.CPUQuota = cpuPeriod, int64(math.Round(l.CPUs*cpuPeriod))
@@ -48,34 +48,34 @@ func (r *Runtime) whatItLimits(ctx context.Context) (info system.Info, err error
 	return info, err
 }
 
-var _ orchestrator.SpecChecker = (*Runtime)(nil)
+var _ machines.SpecChecker = (*Runtime)(nil)
 
 // wrong is a mistake in the setting of that name.
 func wrong(option, format string, args ...any) error {
-	return &orchestrator.FieldError{Option: option, Err: fmt.Errorf(format, args...)}
+	return &machines.LimitError{Limit: option, Err: fmt.Errorf(format, args...)}
 }
 
 // CheckSpecs refuses limits that the engine would not set, before anything is
 // made, and a computer whose own routes leave no network for the machines.
-func (r *Runtime) CheckSpecs(ctx context.Context, machines []orchestrator.MachineSpec) error {
+func (r *Runtime) CheckSpecs(ctx context.Context, specs []machines.MachineSpec) error {
 	if _, err := r.Networks(ctx); err != nil {
 		return err
 	}
-	return r.checkLimits(ctx, machines)
+	return r.checkLimits(ctx, specs)
 }
 
 // checkLimits refuses limits that the engine would not set: some engines leave
 // them out with no more than a warning.
-func (r *Runtime) checkLimits(ctx context.Context, machines []orchestrator.MachineSpec) error {
-	limited := func(m orchestrator.MachineSpec) bool { return m.CPUs > 0 || m.Memory > 0 }
-	if !slices.ContainsFunc(machines, limited) {
+func (r *Runtime) checkLimits(ctx context.Context, specs []machines.MachineSpec) error {
+	limited := func(m machines.MachineSpec) bool { return m.CPUs > 0 || m.Memory > 0 }
+	if !slices.ContainsFunc(specs, limited) {
 		return nil
 	}
 	info, err := r.whatItLimits(ctx)
 	if err != nil {
 		return err
 	}
-	for _, m := range machines {
+	for _, m := range specs {
 		if err := r.checkCPUs(m, info); err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (r *Runtime) checkLimits(ctx context.Context, machines []orchestrator.Machi
 	return nil
 }
 
-func (r *Runtime) checkCPUs(m orchestrator.MachineSpec, info system.Info) error {
+func (r *Runtime) checkCPUs(m machines.MachineSpec, info system.Info) error {
 	switch {
 	case m.CPUs == 0:
 		return nil
@@ -101,7 +101,7 @@ func (r *Runtime) checkCPUs(m orchestrator.MachineSpec, info system.Info) error 
 	return nil
 }
 
-func (r *Runtime) checkMemory(m orchestrator.MachineSpec, info system.Info) error {
+func (r *Runtime) checkMemory(m machines.MachineSpec, info system.Info) error {
 	least := minMemory(r.api.ClientVersion())
 	switch {
 	case m.Memory == 0:
@@ -131,7 +131,7 @@ func (r *Runtime) cannotLimit(limit, what, controller string, info system.Info) 
 
 // limitLost finds among an engine's warnings that it left out a limit of the
 // machine.
-func (r *Runtime) limitLost(m orchestrator.MachineSpec, warnings []string) error {
+func (r *Runtime) limitLost(m machines.MachineSpec, warnings []string) error {
 	for _, w := range warnings {
 		text := strings.ToLower(w)
 		if !strings.Contains(text, "discarded") && !strings.Contains(text, "ignored") {

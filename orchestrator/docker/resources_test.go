@@ -9,7 +9,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 
 	"squall/internal/machinetest"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func capable() system.Info {
@@ -20,10 +20,10 @@ func capable() system.Info {
 // by name before anything was made.
 func TestLimitsRefused(t *testing.T) {
 	t.Parallel()
-	cpus := orchestrator.MachineSpec{Name: "n1", CPUs: 0.5}
-	memory := orchestrator.MachineSpec{Name: "n1", Memory: 64 << 20}
+	cpus := machines.MachineSpec{Name: "n1", CPUs: 0.5}
+	memory := machines.MachineSpec{Name: "n1", Memory: 64 << 20}
 	tests := map[string]struct {
-		machine orchestrator.MachineSpec
+		machine machines.MachineSpec
 		change  func(*system.Info)
 		version string
 		want    []string
@@ -32,10 +32,10 @@ func TestLimitsRefused(t *testing.T) {
 		"no memory":      {memory, func(i *system.Info) { i.MemoryLimit = false }, "", []string{"memory: ", "cannot limit memory", "leave the limit out"}},
 		"no driver":      {memory, func(i *system.Info) { i.CgroupDriver = "none" }, "", []string{"memory: ", "cannot limit memory"}},
 		"rootless":       {cpus, rootless, "", []string{"cpus: ", "rootless", "cgroup v1", "delegate"}},
-		"more than all":  {orchestrator.MachineSpec{Name: "n1", CPUs: 2.5}, nil, "", []string{"cpus: 2.5 of n1 is too much", "has 2"}},
-		"next to none":   {orchestrator.MachineSpec{Name: "n1", CPUs: 0.001}, nil, "", []string{"cpus: 0.001 of n1 is too little"}},
-		"too few bytes":  {orchestrator.MachineSpec{Name: "n1", Memory: 5 << 20}, nil, "", []string{"memory: 5242880 bytes of n1", "6 MiB"}},
-		"too few before": {orchestrator.MachineSpec{Name: "n1", Memory: 3 << 20}, nil, "1.40", []string{"memory: 3145728 bytes of n1", "4 MiB"}},
+		"more than all":  {machines.MachineSpec{Name: "n1", CPUs: 2.5}, nil, "", []string{"cpus: 2.5 of n1 is too much", "has 2"}},
+		"next to none":   {machines.MachineSpec{Name: "n1", CPUs: 0.001}, nil, "", []string{"cpus: 0.001 of n1 is too little"}},
+		"too few bytes":  {machines.MachineSpec{Name: "n1", Memory: 5 << 20}, nil, "", []string{"memory: 5242880 bytes of n1", "6 MiB"}},
+		"too few before": {machines.MachineSpec{Name: "n1", Memory: 3 << 20}, nil, "1.40", []string{"memory: 3145728 bytes of n1", "4 MiB"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestLimitsRefused(t *testing.T) {
 			}
 			f := &fakeEngine{version: test.version, answers: map[string]http.HandlerFunc{"GET /info": says(200, info)}}
 			r := connect(t, f.start(t))
-			_, err := r.Up(t.Context(), fakeSpec(t, orchestrator.MachineSpec{Name: "driver"}, test.machine))
+			_, err := r.Up(t.Context(), fakeSpec(t, machines.MachineSpec{Name: "driver"}, test.machine))
 			if err == nil {
 				t.Fatal("not refused")
 			}
@@ -70,7 +70,7 @@ func rootless(i *system.Info) {
 // TestLimitLeftOut is an engine that only warns that it left a limit out.
 func TestLimitLeftOut(t *testing.T) {
 	t.Parallel()
-	both := orchestrator.MachineSpec{Name: "n1", CPUs: 1, Memory: 64 << 20}
+	both := machines.MachineSpec{Name: "n1", CPUs: 1, Memory: 64 << 20}
 	for warning, want := range map[string]string{
 		"Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.": "memory: ",
 		"Your kernel does not support CPU CFS scheduler. CPU limit discarded.":                                       "cpus: ",
@@ -90,7 +90,7 @@ func TestLimitLeftOut(t *testing.T) {
 			t.Errorf("%q: %v, want %q", warning, err, want)
 		}
 	}
-	if err := new(Runtime).limitLost(orchestrator.MachineSpec{Name: "n1"}, []string{"Memory limit discarded."}); err != nil {
+	if err := new(Runtime).limitLost(machines.MachineSpec{Name: "n1"}, []string{"Memory limit discarded."}); err != nil {
 		t.Errorf("no limit was wanted: %v", err)
 	}
 }
@@ -100,7 +100,7 @@ func TestLimitLeftOut(t *testing.T) {
 func TestNoLimitNoQuestion(t *testing.T) {
 	t.Parallel()
 	f := &fakeEngine{}
-	connect(t, f.start(t)).Up(t.Context(), fakeSpec(t, orchestrator.MachineSpec{Name: "n1"}))
+	connect(t, f.start(t)).Up(t.Context(), fakeSpec(t, machines.MachineSpec{Name: "n1"}))
 	if asked := f.requests(); slices.Contains(asked, "GET /v1.41/info") || !slices.Contains(asked, "POST /v1.41/containers/create") {
 		t.Errorf("asked: %v", asked)
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // hostRoute is a route of this computer that leads somewhere.
@@ -34,7 +34,7 @@ const leastBits = 8
 // A network of ours would take addresses away from them, such as those that a
 // proxy with a TUN device gives to names.
 func inPool(routes []hostRoute) []hostRoute {
-	pool := netip.MustParsePrefix(orchestrator.NetworkPool)
+	pool := netip.MustParsePrefix(machines.NetworkPool)
 	return slices.DeleteFunc(slices.Clone(routes), func(h hostRoute) bool {
 		return !h.to.IsValid() || h.to.Bits() < leastBits || !pool.Overlaps(h.to)
 	})
@@ -94,7 +94,7 @@ func freeNets(routes []hostRoute) int {
 func noNetLeft(routes []hostRoute) error {
 	return fmt.Errorf("this computer routes all of %s itself (%s), and squall takes the networks of its machines from there: "+
 		"use --runtime local, which does not use this range, or have the program that made the route, such as a proxy with a TUN device, use another range",
-		orchestrator.NetworkPool, listRoutes(routes))
+		machines.NetworkPool, listRoutes(routes))
 }
 
 // listRoutes names the first of some routes.
@@ -128,5 +128,5 @@ func (r *Runtime) Networks(ctx context.Context) (string, error) {
 		return "", noNetLeft(routes)
 	}
 	return fmt.Sprintf("this computer routes %s itself: squall avoids it, and has %d of %d networks in %s left",
-		listRoutes(routes), free, poolNets, orchestrator.NetworkPool), nil
+		listRoutes(routes), free, poolNets, machines.NetworkPool), nil
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/network"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func routesOf(all ...string) []hostRoute {
@@ -118,7 +118,7 @@ func TestNetworksOfTheEngineAreNotTheHosts(t *testing.T) {
 // The routes of this computer say nothing of an engine elsewhere, and those that
 // cannot be read keep nobody from a test.
 func TestRoutesOfAnEngineElsewhere(t *testing.T) {
-	all := func() ([]hostRoute, error) { return routesOf(orchestrator.NetworkPool), nil }
+	all := func() ([]hostRoute, error) { return routesOf(machines.NetworkPool), nil }
 	for host, here := range map[string]bool{
 		"unix:///var/run/docker.sock": true, "npipe:////./pipe/docker_engine": true, "tcp://127.0.0.1:2375": true, "tcp://localhost:2375": true,
 		"tcp://[::1]:2375": true, "tcp://10.0.0.7:2376": false, "ssh://user@host": false, "tcp://docker:2375": false,

@@ -9,7 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // noMemoryLimit takes a limit away: it is what the kernel itself has where there
@@ -17,7 +17,7 @@ import (
 const noMemoryLimit = math.MaxInt64 &^ 4095
 
 // change are the resources that lead from some limits to others.
-func change(from, to orchestrator.Limits) container.Resources {
+func change(from, to machines.Limits) container.Resources {
 	r := resources(to)
 	if to.CPUs == 0 && from.CPUs > 0 {
 		r.CPUQuota = -1
@@ -29,11 +29,11 @@ func change(from, to orchestrator.Limits) container.Resources {
 }
 
 // Limit sets what the machine may use.
-func (m *machine) Limit(ctx context.Context, limits orchestrator.Limits) error {
+func (m *machine) Limit(ctx context.Context, limits machines.Limits) error {
 	return m.turn.Do(ctx, "limiting the machine "+m.spec.Name, func(ctx context.Context) error { return m.limit(ctx, limits) })
 }
 
-func (m *machine) limit(ctx context.Context, limits orchestrator.Limits) error {
+func (m *machine) limit(ctx context.Context, limits machines.Limits) error {
 	if err := limits.Validate(); err != nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func (m *machine) limit(ctx context.Context, limits orchestrator.Limits) error {
 	if to == m.limits {
 		return nil
 	}
-	wanted := orchestrator.MachineSpec{Name: m.spec.Name, CPUs: to.CPUs, Memory: to.Memory}
-	if err := m.runtime.checkLimits(ctx, []orchestrator.MachineSpec{wanted}); err != nil {
+	wanted := machines.MachineSpec{Name: m.spec.Name, CPUs: to.CPUs, Memory: to.Memory}
+	if err := m.runtime.checkLimits(ctx, []machines.MachineSpec{wanted}); err != nil {
 		return err
 	}
 	if to.Memory > 0 && (m.limits.Memory == 0 || to.Memory < m.limits.Memory) {
@@ -92,25 +92,25 @@ func (m *machine) spare(ctx context.Context, limit int64) error {
 	}
 	if used > uint64(limit) {
 		return fmt.Errorf("memory: %d bytes are less than the machine uses now (%d bytes that it cannot give back at once): "+
-			"give it more, or end what uses it: %w", limit, used, orchestrator.ErrMemoryInUse)
+			"give it more, or end what uses it: %w", limit, used, machines.ErrMemoryInUse)
 	}
 	return nil
 }
 
 // explainLimit finds in the engine's words that more memory is in use than a
 // limit allows.
-func explainLimit(err error, to orchestrator.Limits) error {
+func explainLimit(err error, to machines.Limits) error {
 	text := err.Error()
 	if strings.Contains(text, "current usage") || strings.Contains(text, "device or resource busy") {
 		return fmt.Errorf("memory: %d bytes are less than the machine uses now and cannot give back: "+
-			"give it more, or end what uses it: %w: %w", to.Memory, orchestrator.ErrMemoryInUse, err)
+			"give it more, or end what uses it: %w: %w", to.Memory, machines.ErrMemoryInUse, err)
 	}
 	return err
 }
 
 // Can asks the engine what it can limit.
 func (r *Runtime) Can(ctx context.Context) map[string]string {
-	can := map[string]string{orchestrator.CanLimitCPUs: "", orchestrator.CanLimitMemory: "", orchestrator.CanRestart: ""}
+	can := map[string]string{machines.CanLimitCPUs: "", machines.CanLimitMemory: "", machines.CanRestart: ""}
 	info, err := r.whatItLimits(ctx)
 	if err != nil {
 		for key := range can {
@@ -118,12 +118,12 @@ func (r *Runtime) Can(ctx context.Context) map[string]string {
 		}
 		return can
 	}
-	some := orchestrator.MachineSpec{CPUs: minCPUs, Memory: 1 << 30} // an engine that can, can do that
+	some := machines.MachineSpec{CPUs: minCPUs, Memory: 1 << 30} // an engine that can, can do that
 	if err := r.checkCPUs(some, info); err != nil {
-		can[orchestrator.CanLimitCPUs] = err.Error()
+		can[machines.CanLimitCPUs] = err.Error()
 	}
 	if err := r.checkMemory(some, info); err != nil {
-		can[orchestrator.CanLimitMemory] = err.Error()
+		can[machines.CanLimitMemory] = err.Error()
 	}
 	return can
 }

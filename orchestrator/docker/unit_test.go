@@ -13,7 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func TestControl(t *testing.T) {
@@ -72,7 +72,7 @@ func TestControl(t *testing.T) {
 }
 
 func TestPoolNets(t *testing.T) {
-	pool := netip.MustParsePrefix(orchestrator.NetworkPool)
+	pool := netip.MustParsePrefix(machines.NetworkPool)
 	seen := make(map[netip.Prefix]bool)
 	for i := range 2 * poolNets {
 		n := poolNet(i)
@@ -84,9 +84,9 @@ func TestPoolNets(t *testing.T) {
 	if len(seen) != poolNets {
 		t.Errorf("%d different networks, want %d", len(seen), poolNets)
 	}
-	for _, i := range []int{0, orchestrator.MaxMachines - 1} {
-		if n := poolNet(511); !n.Contains(orchestrator.MachineAddr(n, i)) {
-			t.Errorf("machine %d has %v, outside %v", i, orchestrator.MachineAddr(n, i), n)
+	for _, i := range []int{0, machines.MaxMachines - 1} {
+		if n := poolNet(511); !n.Contains(machines.MachineAddr(n, i)) {
+			t.Errorf("machine %d has %v, outside %v", i, machines.MachineAddr(n, i), n)
 		}
 	}
 }

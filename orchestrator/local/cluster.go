@@ -12,7 +12,7 @@ import (
 	"squall/nodeimage"
 	"squall/nodeimage/files"
 	"squall/nodeimage/hub/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // How long the hub may take. All it does is quick, but the computer may be
@@ -32,11 +32,11 @@ type cluster struct {
 
 // network is that of every cluster: none sees another.
 func network() netip.Prefix {
-	return netip.PrefixFrom(netip.MustParsePrefix(orchestrator.NetworkPool).Addr(), 24)
+	return netip.PrefixFrom(netip.MustParsePrefix(machines.NetworkPool).Addr(), 24)
 }
 
 // Up starts a hub, which makes the machines.
-func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orchestrator.Cluster, error) {
+func (r *Runtime) Up(ctx context.Context, spec machines.ClusterSpec) (machines.Cluster, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
@@ -44,14 +44,14 @@ func (r *Runtime) Up(ctx context.Context, spec orchestrator.ClusterSpec) (orches
 		return nil, err
 	}
 	begin := time.Now()
-	id := orchestrator.ClusterID(spec.Run)
+	id := machines.ClusterID(spec.Run)
 	c := &cluster{runtime: r, folder: protocol.Folder(filepath.Join(r.folder, id)), machines: map[string]*machine{}}
 	config := protocol.Config{Folder: string(c.folder), Cluster: id, Network: network(),
 		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir,
 		TempSize: nodeimage.TempSize, TempFiles: nodeimage.TempFiles}
 	for i, m := range spec.Machines {
 		config.Machines = append(config.Machines, protocol.Machine{Name: m.Name,
-			Addr: orchestrator.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory,
+			Addr: machines.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory,
 			Files: addFiles(&config, m.Files), Processes: nodeimage.MachineProcesses, Agent: nodeimage.AgentArgs(id, i), ServerUIDs: nodeimage.ServerUIDs(id, i)})
 	}
 	err := c.up(ctx, config, spec.Binary)
@@ -91,7 +91,7 @@ func (c *cluster) up(ctx context.Context, config protocol.Config, binary string)
 }
 
 // Machine is the machine of that name; nil for a name that is not the spec's.
-func (c *cluster) Machine(name string) orchestrator.Machine {
+func (c *cluster) Machine(name string) machines.Machine {
 	m, ok := c.machines[name]
 	if !ok {
 		return nil

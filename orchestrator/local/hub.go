@@ -13,7 +13,7 @@ import (
 	"sync"
 
 	"squall/nodeimage/hub/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // hub is the process that holds a cluster's machines.
@@ -76,7 +76,7 @@ func (h *hub) connect(config protocol.Config) (theirs []*os.File, err error) {
 		if err != nil {
 			return theirs, fmt.Errorf("making pipes to the machine %s: %w", spec.Name, err)
 		}
-		h.machines[spec.Name] = &machine{spec: spec, hub: h, turn: orchestrator.NewTurn(), life: life}
+		h.machines[spec.Name] = &machine{spec: spec, hub: h, turn: machines.NewTurn(), life: life}
 	}
 	h.cmd.ExtraFiles = theirs
 	return theirs, nil
@@ -202,7 +202,7 @@ func (h *hub) ask(ctx context.Context, c protocol.Command, files []*os.File) err
 	select {
 	case e := <-answer:
 		if e.InUse {
-			return fmt.Errorf("%s: %w", e.Why, orchestrator.ErrMemoryInUse)
+			return fmt.Errorf("%s: %w", e.Why, machines.ErrMemoryInUse)
 		}
 		if e.Why != "" {
 			return errors.New(e.Why)

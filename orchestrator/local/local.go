@@ -20,7 +20,7 @@ import (
 
 	"squall/nodeimage"
 	"squall/nodeimage/hub/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 // ErrCannot says that machines cannot be made here without Docker.
@@ -45,9 +45,9 @@ type Runtime struct {
 }
 
 var (
-	_ orchestrator.Runtime = (*Runtime)(nil)
-	_ orchestrator.Cluster = (*cluster)(nil)
-	_ orchestrator.Machine = (*machine)(nil)
+	_ machines.Runtime = (*Runtime)(nil)
+	_ machines.Cluster = (*cluster)(nil)
+	_ machines.Machine = (*machine)(nil)
 )
 
 // New tries whether this kernel lets this user make namespaces. If not, the
@@ -89,8 +89,8 @@ func (r *Runtime) Describe(context.Context) string {
 
 // Can tries to make control groups, which limits need.
 func (r *Runtime) Can(context.Context) map[string]string {
-	can := map[string]string{orchestrator.CanRestart: ""}
-	keys := map[string]string{"cpus": orchestrator.CanLimitCPUs, "memory": orchestrator.CanLimitMemory}
+	can := map[string]string{machines.CanRestart: ""}
+	keys := map[string]string{"cpus": machines.CanLimitCPUs, "memory": machines.CanLimitMemory}
 	var controllers []string
 	for _, s := range protocol.Settings() {
 		controllers = append(controllers, s.Controller)
@@ -105,14 +105,14 @@ func (r *Runtime) Can(context.Context) map[string]string {
 	return can
 }
 
-var _ orchestrator.SpecChecker = (*Runtime)(nil)
+var _ machines.SpecChecker = (*Runtime)(nil)
 
 // CheckSpecs refuses processors that this computer has not: a limit above them
 // would be none.
-func (r *Runtime) CheckSpecs(_ context.Context, machines []orchestrator.MachineSpec) error {
-	for _, m := range machines {
+func (r *Runtime) CheckSpecs(_ context.Context, specs []machines.MachineSpec) error {
+	for _, m := range specs {
 		if n := runtime.NumCPU(); m.CPUs > float64(n) {
-			return &orchestrator.FieldError{Option: "cpus", Err: fmt.Errorf(
+			return &machines.LimitError{Limit: "cpus", Err: fmt.Errorf(
 				"%v of %s is too much: this computer has %d: use that or less, or leave the limit out", m.CPUs, m.Name, n)}
 		}
 	}
@@ -141,7 +141,7 @@ func Clean(opts Options, run string) (Report, error) {
 		return report, fmt.Errorf("looking for what local runs left: %w", err)
 	}
 	for _, entry := range entries {
-		if run != "" && !strings.HasPrefix(entry.Name(), run+".") { // see orchestrator.ClusterID
+		if run != "" && !strings.HasPrefix(entry.Name(), run+".") { // see machines.ClusterID
 			continue
 		}
 		folder := protocol.Folder(filepath.Join(all, entry.Name()))

@@ -16,7 +16,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/hub/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
@@ -33,15 +33,15 @@ func open(t *testing.T) *Runtime {
 	return r
 }
 
-func spec(t *testing.T, machines ...string) orchestrator.ClusterSpec {
+func spec(t *testing.T, names ...string) machines.ClusterSpec {
 	t.Helper()
 	bin, err := nodeimage.Build(t.Context(), nodeimage.BuildOptions{Arch: runtime.GOARCH})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := orchestrator.ClusterSpec{Run: "test-" + strings.ToLower(rand.Text()[:10]), Binary: bin.Path, BinaryKey: bin.Key}
-	for _, name := range machines {
-		s.Machines = append(s.Machines, orchestrator.MachineSpec{Name: name})
+	s := machines.ClusterSpec{Run: "test-" + strings.ToLower(rand.Text()[:10]), Binary: bin.Path, BinaryKey: bin.Key}
+	for _, name := range names {
+		s.Machines = append(s.Machines, machines.MachineSpec{Name: name})
 	}
 	return s
 }
@@ -130,7 +130,7 @@ func TestFolderThatIsTaken(t *testing.T) {
 	}
 	config := protocol.Config{Folder: string(folder), Cluster: "taken", Network: network(),
 		BinaryPath: nodeimage.BinaryPath, DataDir: nodeimage.DataDir, TempSize: 1 << 20, TempFiles: 100,
-		Machines: []protocol.Machine{{Name: "n1", Addr: orchestrator.MachineAddr(network(), 0)}}}
+		Machines: []protocol.Machine{{Name: "n1", Addr: machines.MachineAddr(network(), 0)}}}
 	c := &cluster{runtime: r, folder: folder, machines: map[string]*machine{}}
 	if err := c.up(t.Context(), config, s.Binary); err == nil || !strings.Contains(err.Error(), "file exists") {
 		t.Errorf("got %v, want an error", err)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"squall/nodeimage/hub/protocol"
-	"squall/orchestrator"
+	"squall/orchestrator/machines"
 )
 
 const (
@@ -30,7 +30,7 @@ const anyLife = 0
 type machine struct {
 	spec protocol.Machine
 	hub  *hub
-	turn orchestrator.Turn // holds one while Start, Kill or Limit is at work
+	turn machines.Turn // holds one while Start, Kill or Limit is at work
 
 	mu   sync.Mutex
 	life *life // this one, or the last
@@ -144,7 +144,7 @@ func (m *machine) start(ctx context.Context) error {
 	old := m.now()
 	old.settle(ctx)
 	if !old.ended() {
-		return orchestrator.ErrMachineRuns
+		return machines.ErrMachineRuns
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -175,18 +175,18 @@ func (m *machine) start(ctx context.Context) error {
 const limitTimeout = 10 * time.Second
 
 // Limit sets what the machine may use.
-func (m *machine) Limit(ctx context.Context, limits orchestrator.Limits) error {
+func (m *machine) Limit(ctx context.Context, limits machines.Limits) error {
 	return m.turn.Do(ctx, "limiting the machine "+m.spec.Name, func(ctx context.Context) error { return m.limit(ctx, limits) })
 }
 
-func (m *machine) limit(ctx context.Context, limits orchestrator.Limits) error {
+func (m *machine) limit(ctx context.Context, limits machines.Limits) error {
 	if err := limits.Validate(); err != nil {
 		return err
 	}
 	if all := float64(runtime.NumCPU()); limits.CPUs > all {
 		return fmt.Errorf("cpus: %v is too much: this computer has %v", limits.CPUs, all)
 	}
-	limits = limits.Or(orchestrator.MachineSpec{CPUs: m.spec.CPUs, Memory: m.spec.Memory})
+	limits = limits.Or(machines.MachineSpec{CPUs: m.spec.CPUs, Memory: m.spec.Memory})
 	ctx, cancel := context.WithTimeout(ctx, limitTimeout)
 	defer cancel()
 	return m.hub.ask(ctx, protocol.Command{Verb: protocol.VerbLimit, Machine: m.spec.Name,

@@ -1,4 +1,7 @@
-package orchestrator
+// Package machines is what can run the machines of a test, to those who use it: a
+// Runtime makes a Cluster of Machines, all of them running squall's agent as process 1.
+// orchestrator/docker and orchestrator/local are the two that there are.
+package machines
 
 import (
 	"context"
@@ -31,6 +34,23 @@ type Runtime interface {
 	// without making a machine.
 	Can(ctx context.Context) map[string]string
 }
+
+// SpecChecker is what a Runtime can be beside: it refuses machines that it would
+// not make, before any is made. What a limit is to blame for is a *LimitError.
+type SpecChecker interface {
+	CheckSpecs(ctx context.Context, machines []MachineSpec) error
+}
+
+// LimitError is a limit of a machine that cannot be set, and why.
+type LimitError struct {
+	Limit string // "cpus" or "memory"
+	Err   error
+}
+
+func (e *LimitError) Error() string { return e.Limit + ": " + e.Err.Error() }
+
+// Unwrap gives the cause alone.
+func (e *LimitError) Unwrap() error { return e.Err }
 
 // Pinger is a Runtime whose machines are reached through something that may hang.
 type Pinger interface {

@@ -9,12 +9,13 @@ import (
 	"squall/workloads"
 	"squall/workloads/lock"
 	"squall/workloads/register"
+	"squall/workloads/set"
 )
 
 // Workloads lists the workloads that squall knows, in the order in which it shows
 // them. The first is the default.
 func Workloads() []workloads.Workload {
-	return []workloads.Workload{register.Workload(), lock.Workload()}
+	return []workloads.Workload{register.Workload(), set.Workload(), lock.Workload()}
 }
 
 // FindWorkload returns the workload of that name.

@@ -12,6 +12,7 @@ import (
 	"squall/nodeimage/kv"
 	"squall/workloads/lock"
 	"squall/workloads/register"
+	"squall/workloads/set"
 	"squall/workloads/systems"
 )
 
@@ -69,6 +70,7 @@ func (System) Prototype() systems.Client { return client{} }
 var (
 	_ register.Client = client{}
 	_ lock.Client     = client{}
+	_ set.Client      = client{}
 )
 
 // client is the server's own client, by the names of this package.
@@ -107,6 +109,16 @@ func (c client) Acquire(ctx context.Context, key, owner string) (uint64, string,
 func (c client) Release(ctx context.Context, key, owner string, token uint64) (bool, error) {
 	released, _, err := c.kv.Release(ctx, key, owner, token)
 	return released, errorOf(err)
+}
+
+// Add appends to a list, which makes a set of it as long as nothing is added twice.
+func (c client) Add(ctx context.Context, key, element string) error {
+	return errorOf(c.kv.Append(ctx, key, element))
+}
+
+func (c client) Elements(ctx context.Context, key string) ([]string, error) {
+	elements, _, err := c.kv.List(ctx, key)
+	return elements, errorOf(err)
 }
 
 func (c client) Close() error { return c.kv.Close() }

@@ -1,0 +1,98 @@
+package check
+
+import (
+	"fmt"
+
+	"squall/history"
+)
+
+// setTale tells people of what is wrong with an element.
+type setTale struct {
+	finder
+	finding
+}
+
+// tell fills in the result of a violation.
+func (t *setTale) tell(res *Result) {
+	e := &t.set.elements[t.element]
+	res.Verdict, res.Key, res.Kind = Violation, t.set.key, t.kind
+	res.FirstAt = t.in.firstAt(t.at)
+	name := e.data.Show()
+	ops, beside := []*history.Op{t.read}, []*history.Op(nil)
+	what, wrong, more := "", "", ""
+	switch t.kind {
+	case KindLostElement, KindStaleRead:
+		ops = append(ops, e.by)
+		if e.add != e.by {
+			beside = append(beside, e.add)
+		}
+		wrong = fmt.Sprintf(" without %s, but %s", name, t.had(e))
+		what, more = "is lost", " No later read found it: it is lost."
+		if t.kind == KindStaleRead {
+			again := t.again()
+			beside = append(beside, again)
+			ns, _ := t.set.lacking(e)
+			what = "is missing from a read that must have it"
+			more = fmt.Sprintf(" %s, called on %s at %.3f s, found it; the last read without it was called %s after it was known.",
+				t.asked(again), show(again.Node), t.seconds(again.Call), took(ns))
+		}
+	case KindElementTwice:
+		what, wrong = "is twice in one read", fmt.Sprintf(" with %s twice", name)
+		if e.add != nil {
+			beside = append(beside, e.add)
+			wrong += fmt.Sprintf(", but %s, called on %s at %.3f s, is the only add of it", t.asked(e.add), show(e.add.Node), t.seconds(e.add.Call))
+		}
+	default:
+		what, wrong = "came from nowhere", fmt.Sprintf(" with %s", name)
+		switch {
+		case e.add == nil:
+			wrong += ", but nobody ever added it"
+		case t.kind == KindFailedEffect:
+			beside = append(beside, e.add)
+			wrong += fmt.Sprintf(", the element of an add that %s answered \"failed\" at %.3f s, so that add took effect after all", show(e.add.Node), t.seconds(e.add.Return))
+		default:
+			beside = append(beside, e.add)
+			wrong += fmt.Sprintf(", but nobody had added it yet: %s was called on %s at %.3f s", t.asked(e.add), show(e.add.Node), t.seconds(e.add.Call))
+		}
+	}
+	res.Summary = fmt.Sprintf("element %s of key %s %s", name, show(t.set.key), what)
+	res.Explanation = fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", t.seconds(t.read.Return), show(t.read.Node), standing(t.in, t.read.Node, t.read.Return),
+		t.asked(t.read), wrong, more, elsewhere(t.in, t.read.Node, t.read.Return))
+	res.Witness = t.rows(ops, beside)
+	res.Stats["witness"] = float64(len(ops))
+}
+
+// had tells how the element became known: "n1, leader of term 5, had already acknowledged
+// add(k) ← 5 at 7.500 s".
+func (t *setTale) had(e *element) string {
+	by := e.by
+	who := fmt.Sprintf("%s%s had already", show(by.Node), standing(t.in, by.Node, by.Return))
+	if by == e.add {
+		return fmt.Sprintf("%s acknowledged %s at %.3f s", who, t.asked(by), t.seconds(by.Return))
+	}
+	return fmt.Sprintf("%s answered %s with it at %.3f s", who, t.asked(by), t.seconds(by.Return))
+}
+
+// again is the first read that has the element and may have come after the one that
+// lacks it.
+func (t *setTale) again() *history.Op {
+	var best *history.Op
+	for _, r := range t.set.reads {
+		if r.op.Return < t.read.Call || best != nil && best.Return <= r.op.Return {
+			continue
+		}
+		for _, id := range r.found {
+			if id == t.element {
+				best = r.op
+			}
+		}
+	}
+	return best
+}
+
+// asked tells what an operation was to do, without its answer: a set is long.
+func (t *setTale) asked(op *history.Op) string {
+	question := *op
+	question.Out = ""
+	return t.in.Functions.Tell(&question)
+}

@@ -1,0 +1,79 @@
+package set
+
+import (
+	"math/rand/v2"
+	"strconv"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/workloads"
+)
+
+// load is the part of the load that all clients share: which sets are in use.
+type load struct {
+	seed     uint64
+	clients  int
+	sets     *workloads.Rotation
+	mix      [2]int // of adds and reads
+	lookBack float64
+}
+
+var _ workloads.Generator = (*load)(nil)
+
+func newLoad(l workloads.Load) workloads.Generator {
+	return &load{
+		seed:     l.Seed,
+		clients:  l.Clients,
+		sets:     workloads.NewRotation("s", l.Args.Int("keys"), l.Args.Int("ops-per-key")),
+		mix:      [2]int(l.Args.Weights("mix")),
+		lookBack: l.Args.Float("look-back"),
+	}
+}
+
+// Observe has nothing to note: an add does not depend on what was found.
+func (l *load) Observe(*history.Op) {}
+
+// Finals read every set: see workloads.Rotation.
+func (l *load) Finals() []workloads.Final { return l.sets.Finals(read) }
+
+func read(key string) workloads.Intent { return workloads.Intent{Func: history.Read, Key: key} }
+
+func add(key, element string) workloads.Intent {
+	return workloads.Intent{Func: check.Add, Key: key, In: history.Text(element)}
+}
+
+// Recovery adds to a set of the node's own and reads it.
+func (l *load) Recovery(node string, attempt int) []workloads.Intent {
+	key := "recovery-" + node
+	return []workloads.Intent{add(key, node+"-"+strconv.Itoa(attempt+1)), read(key)}
+}
+
+// Client is the stream of client i.
+func (l *load) Client(i int) workloads.Stream {
+	return &stream{load: l, rng: rand.New(rand.NewPCG(l.seed, 0x736574^uint64(i))), next: i + 1}
+}
+
+// stream is one client's share of the load.
+type stream struct {
+	*load
+	rng *rand.Rand
+	// next is the element that this client adds next. Client i of c adds i+1, i+1+c,
+	// i+1+2c, …: unique without asking the others, and an element names who added it.
+	next int
+}
+
+// Next draws the next operation.
+func (s *stream) Next(readOnly bool) workloads.Intent {
+	if s.rng.Float64() < s.lookBack {
+		if key := s.sets.LookBack(s.rng.Uint64()); key != "" {
+			return read(key)
+		}
+	}
+	key := s.sets.Take(s.rng.IntN(s.sets.Keys())).Key
+	if drawn := s.rng.IntN(s.mix[0] + s.mix[1]); readOnly || drawn >= s.mix[0] {
+		return read(key)
+	}
+	element := strconv.Itoa(s.next)
+	s.next += s.clients
+	return add(key, element)
+}

@@ -164,10 +164,11 @@ func TestAHistoryAloneIsChecked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		results, err := Check(t.Context(), found)
+		checked, err := Check(t.Context(), found)
 		if err != nil {
 			t.Fatal(err)
 		}
+		results := checked.Results
 		linearizable := results.Checks[0]
 		if linearizable.Name != "linearizable" || linearizable.Verdict != check.Pass || len(results.Checks) < 5 {
 			t.Errorf("%s: %+v", name, results.Checks)
@@ -178,7 +179,7 @@ func TestAHistoryAloneIsChecked(t *testing.T) {
 		t.Errorf("an unknown workload: %v", err)
 	}
 	damaged, err := Check(t.Context(), historytest.Run(t, []byte("{}\n")))
-	if err != nil || damaged.Verdict != check.Invalid {
+	if err != nil || damaged.Results.Verdict != check.Invalid || damaged.Damage == nil {
 		t.Errorf("no header: %+v, %v", damaged, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, PlanFile), []byte("{"), 0o644); err != nil {

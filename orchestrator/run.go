@@ -39,11 +39,10 @@ type Config struct {
 
 // Outcome is what a run came to.
 type Outcome struct {
-	Dir         string
-	Plan        *Plan
-	Results     *check.Results
-	Interrupted bool   // it was stopped early: not when its history was complete by then
-	Kept        string // where the machines' disks were left; "": they were removed
+	*check.Checked // its directory, its results, and the history they came from
+	Plan           *Plan
+	Interrupted    bool   // it was stopped early: not when its history was complete by then
+	Kept           string // where the machines' disks were left; "": they were removed
 }
 
 // Run carries out a plan: it brings machines up, storms them, records, and has
@@ -90,11 +89,12 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	cfg.Progress.Phase("checking the history")
-	results, err := Check(ctx, dir)
+	checked, err := Check(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	outcome := &Outcome{Dir: dir, Plan: plan, Results: results, Interrupted: results.Stopped != ""}
+	results := checked.Results
+	outcome := &Outcome{Checked: checked, Plan: plan, Interrupted: results.Stopped != ""}
 	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)

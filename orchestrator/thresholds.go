@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"squall/history/check"
@@ -49,21 +48,14 @@ func (t *Test) checkThresholds() error {
 	return nil
 }
 
-// judge says which thresholds a run met, and writes results.json with that. In
-// an invalid run nothing is judged: its figures mean nothing.
-func judge(dir string, results *check.Results, texts []string) error {
-	results.Thresholds = nil
-	if len(texts) == 0 {
-		return nil
-	}
-	if results.Verdict == check.Invalid {
+// judge puts into the results which thresholds a run met. In an invalid run nothing
+// is judged: its figures mean nothing.
+func judge(results *check.Results, thresholds []gate.Threshold) {
+	switch {
+	case len(thresholds) == 0:
+	case results.Verdict == check.Invalid:
 		results.Reasons = append(results.Reasons, "thresholds: not judged, for the figures of an invalid run mean nothing")
-		return check.WriteResults(dir, results)
+	default:
+		results.Thresholds = gate.JudgeAll(thresholds, results)
 	}
-	thresholds, err := gate.ParseAll(nil, texts...)
-	if err != nil { // of a plan that was edited, or of another squall
-		return fmt.Errorf("the thresholds of the test: %w", err)
-	}
-	results.Thresholds = gate.JudgeAll(thresholds, results)
-	return check.WriteResults(dir, results)
 }

@@ -2,16 +2,18 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"squall/history/check"
+	"squall/history/gate"
 	"squall/workloads/catalogue"
 )
 
 // Check checks the history in a run directory as its plan asks, judges its
-// thresholds, and writes results.json. It needs neither cluster nor network. A
+// thresholds, and writes results.json, once. It needs neither cluster nor network. A
 // history without a plan is checked by what its header says.
-func Check(ctx context.Context, dir string) (*check.Results, error) {
+func Check(ctx context.Context, dir string) (*check.Checked, error) {
 	plan, err := planOf(dir)
 	if err != nil {
 		return nil, err
@@ -20,7 +22,7 @@ func Check(ctx context.Context, dir string) (*check.Results, error) {
 }
 
 // CheckAgainst is Check with other thresholds than those of the plan.
-func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.Results, error) {
+func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.Checked, error) {
 	plan, err := planOf(dir)
 	if err != nil {
 		return nil, err
@@ -28,7 +30,11 @@ func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.
 	return checkBy(ctx, dir, plan, thresholds)
 }
 
-func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (*check.Results, error) {
+func checkBy(ctx context.Context, dir string, plan *Plan, texts []string) (*check.Checked, error) {
+	thresholds, err := gate.ParseAll(nil, texts...)
+	if err != nil { // of a plan that was edited, or of another squall
+		return nil, fmt.Errorf("the thresholds of the test: %w", err)
+	}
 	workload, err := catalogue.FindWorkload(plan.Test.Workload)
 	if err != nil {
 		return nil, err
@@ -37,7 +43,7 @@ func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (
 	if err != nil {
 		return nil, err
 	}
-	results, err := check.RunPlanned(ctx, dir, workload.Checks(traced(system)), check.Limits{
+	checked, err := check.Judge(ctx, dir, workload.Checks(traced(system)), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),
@@ -45,8 +51,9 @@ func checkBy(ctx context.Context, dir string, plan *Plan, thresholds []string) (
 	if err != nil {
 		return nil, err
 	}
-	if err := judge(dir, results, thresholds); err != nil {
+	judge(checked.Results, thresholds)
+	if err := checked.Write(); err != nil {
 		return nil, err
 	}
-	return results, nil
+	return checked, nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"squall/history/measure"
 )
@@ -54,10 +55,25 @@ func fill(w io.Writer, name string, data any) error {
 	if err != nil {
 		return fmt.Errorf("parse the template: %w", err)
 	}
-	if err := t.Execute(w, data); err != nil {
+	if err := t.Execute(textWriter{w}, data); err != nil {
 		return fmt.Errorf("fill the template: %w", err)
 	}
 	return nil
+}
+
+// textWriter makes every byte that is no UTF-8 a replacement character, as JSON does:
+// a page shows the same of results that were just made and of those in results.json.
+// Each text is written at once.
+type textWriter struct{ w io.Writer }
+
+func (t textWriter) Write(p []byte) (int, error) {
+	if utf8.Valid(p) {
+		return t.w.Write(p)
+	}
+	if _, err := io.WriteString(t.w, string([]rune(string(p)))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // renderReport writes report.html.

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"squall/history/check"
 )
 
 // The pages in a run directory.
@@ -30,12 +32,22 @@ func Write(ctx context.Context, dir string) error {
 	return writeTo(ctx, newBatch(dir), sheetDPI)
 }
 
+// WriteChecked is Write for a run that was just checked: it reads neither the
+// results nor the history again.
+func WriteChecked(ctx context.Context, c *check.Checked) error {
+	return writeRun(ctx, newBatch(c.Dir), runOf(c), sheetDPI)
+}
+
 // writeTo is Write with figures of another resolution, through a batch.
-func writeTo(ctx context.Context, files *batch, dpi int) (err error) {
+func writeTo(ctx context.Context, files *batch, dpi int) error {
 	r, err := readRun(files.dir)
 	if err != nil {
 		return err
 	}
+	return writeRun(ctx, files, r, dpi)
+}
+
+func writeRun(ctx context.Context, files *batch, r *run, dpi int) (err error) {
 	defer func() { err = errors.Join(err, files.discard()) }()
 	fig := newFigures(r.history, r.results)
 	if err := stageFigures(ctx, files, r, fig, dpi); err != nil {

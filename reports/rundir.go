@@ -38,8 +38,7 @@ type document struct {
 	trouble string // it is there, but damaged
 }
 
-// readRun reads a run directory. Without results there is no report; without
-// a history there is one without figures.
+// readRun reads a run directory. Without results there is no report.
 func readRun(dir string) (*run, error) {
 	results, err := check.ReadResults(dir)
 	if err != nil {
@@ -48,8 +47,22 @@ func readRun(dir string) (*run, error) {
 		}
 		return nil, fmt.Errorf("the report of %s needs its results (`squall check %s` writes them again): %w", dir, dir, err)
 	}
-	r := &run{dir: dir, results: results, plan: readDocument(dir, planFile), env: readDocument(dir, envFile)}
-	r.history, err = history.Load(filepath.Join(dir, historyFile))
+	return runOf(&check.Checked{Dir: dir, Results: results}), nil
+}
+
+// runOf is the run that was checked, with the rest of its directory. A history that
+// the check did not read is read here; without one there is a report without
+// figures.
+func runOf(c *check.Checked) *run {
+	dir := c.Dir
+	r := &run{dir: dir, results: c.Results, history: c.History, plan: readDocument(dir, planFile), env: readDocument(dir, envFile)}
+	var err error
+	switch {
+	case c.Damage != nil:
+		err = c.Damage
+	case c.History == nil:
+		r.history, err = history.Load(filepath.Join(dir, historyFile))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		r.historyErr = fmt.Errorf("there is no %s in %s, so the report has no figures: copy it back, or run the test again: %w", historyFile, dir, err)
@@ -59,7 +72,7 @@ func readRun(dir string) (*run, error) {
 	if err != nil {
 		r.history = &history.History{}
 	}
-	return r, nil
+	return r
 }
 
 // Bounds on a document. Squall's own have some megabytes and ten levels; indenting

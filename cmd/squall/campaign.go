@@ -171,7 +171,7 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 			return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
 				CanBuild: canBuild, Log: log, Progress: progress, Stop: stop})
 		},
-		Check: orchestrator.Check, Report: reports.Write, Pages: reports.WriteCampaign, Clean: places.clean,
+		Check: orchestrator.Check, Report: reports.WriteChecked, Pages: reports.WriteCampaign, Clean: places.clean,
 	})
 	progress.end()
 	return a.concludeCampaign(plan, outcome, err, human, flags)

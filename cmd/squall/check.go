@@ -50,10 +50,11 @@ func (a *app) check(cmd *cobra.Command, args []string, flags *checkFlags) error 
 	if err := flags.baseline.check(); err != nil {
 		return err
 	}
-	results, err := checkAgain(cmd, dir, flags.thresholds)
+	checked, err := checkAgain(cmd, dir, flags.thresholds)
 	if err != nil {
 		return err
 	}
+	results := checked.Results
 	baseline, baselineErr := flags.baseline.compare(dir, results)
 	command, human := a.commandOf(dir), a.out
 	if flags.json {
@@ -85,7 +86,7 @@ func nameOf(dir string) string {
 }
 
 // checkAgain checks a run by its own thresholds, or by those given.
-func checkAgain(cmd *cobra.Command, dir string, thresholds []string) (*check.Results, error) {
+func checkAgain(cmd *cobra.Command, dir string, thresholds []string) (*check.Checked, error) {
 	if !cmd.Flags().Changed("threshold") {
 		return orchestrator.Check(cmd.Context(), dir)
 	}

@@ -157,19 +157,14 @@ func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
 
 // electionsAgain reads a record, finds its figures again, and shows them.
 func (a *app) electionsAgain(ctx context.Context, flags *electionsFlags, human io.Writer) error {
-	dir := flags.from
-	record, err := experiment.Load(dir)
+	outcome, err := experiment.Load(ctx, flags.from)
 	if err != nil {
 		return usageError(err)
 	}
-	results, err := experiment.Check(ctx, dir)
-	if err != nil {
+	if err := outcome.Write(); err != nil {
 		return err
 	}
-	if err := record.Write(dir); err != nil {
-		return err
-	}
-	return a.concludeElections(&experiment.Outcome{Dir: dir, Record: record, Results: results}, human, flags.json)
+	return a.concludeElections(outcome, human, flags.json)
 }
 
 // electionsOutput is what `squall elections --json` prints.

@@ -284,7 +284,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 
 // conclude writes the report and prints the end of a run.
 func (a *app) conclude(ctx context.Context, o *orchestrator.Outcome, human io.Writer, flags *runFlags) error {
-	reportErr := reports.Write(ctx, o.Dir)
+	reportErr := reports.WriteChecked(ctx, o.Checked)
 	baseline, baselineErr := flags.baseline.compare(o.Dir, o.Results)
 	if flags.json {
 		if err := printJSON(a.out, runOutput{Results: o.Results, Run: o.Dir, Command: o.Plan.Command, Interrupted: o.Interrupted, Baseline: baseline}); err != nil {

@@ -113,6 +113,29 @@ func TestRunVerdicts(t *testing.T) {
 	}
 }
 
+// Judge leaves it to others to add to the results, and to write them; it gives the
+// history that it read, or says what is wrong with it.
+func TestJudge(t *testing.T) {
+	dir := recordRun(t, goodRun()...)
+	checked, err := Judge(t.Context(), dir, allCheckers(), Limits{}, 0)
+	must(t, err)
+	if checked.Damage != nil || len(checked.History.Ops) == 0 || checked.Results.Verdict != Pass {
+		t.Errorf("%+v", checked)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ResultsName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("results.json was written already: %v", err)
+	}
+	must(t, checked.Write())
+	if res, err := ReadResults(dir); err != nil || res.Verdict != Pass {
+		t.Errorf("%+v, %v", res, err)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, history.FileName), []byte("what?!"), 0o644))
+	checked, err = Judge(t.Context(), dir, allCheckers(), Limits{}, 0)
+	if err != nil || checked.Damage == nil || checked.History != nil || checked.Results.Verdict != Invalid {
+		t.Errorf("%+v, %v", checked, err)
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	if _, err := Run(t.Context(), t.TempDir(), allCheckers(), Limits{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no history: %v", err)

@@ -49,17 +49,17 @@ func (r *runner) attempt(ctx context.Context, i int) {
 		return
 	}
 	if outcome != nil {
-		r.report(ctx, begun.ID, outcome.Dir)
+		r.report(ctx, begun.ID, outcome.Checked)
 	}
 	r.update(func(c *ledger.Campaign) { r.conclude(&c.Cells[i], r.plan.tests[i], outcome, err) })
 }
 
 // report writes the report of a run.
-func (r *runner) report(ctx context.Context, id, dir string) {
+func (r *runner) report(ctx context.Context, id string, c *check.Checked) {
 	if r.cfg.Report == nil {
 		return
 	}
-	if err := r.cfg.Report(ctx, dir); err != nil {
+	if err := r.cfg.Report(ctx, c); err != nil {
 		r.cfg.Progress.Note(fmt.Sprintf("%s: its verdict stands, but its report could not be written: %v", id, err))
 	}
 }

@@ -207,16 +207,16 @@ func (r *runner) recover(ctx context.Context, i int) error {
 			return fmt.Errorf("remove what the run %s left behind when squall ended: %w", a.Dir, err)
 		}
 	}
-	results := r.found(ctx, dir, r.plan.tests[i])
-	if results != nil {
-		r.report(ctx, cell.ID, dir) // it may not have come to that
+	found := r.found(ctx, dir, r.plan.tests[i])
+	if found != nil {
+		r.report(ctx, cell.ID, found) // it may not have come to that
 	}
 	r.update(func(*ledger.Campaign) {
-		if results == nil {
+		if found == nil {
 			r.lapse(cell, a)
 			return
 		}
-		judge(a, results)
+		judge(a, found.Results)
 		a.Ended = lastWritten(dir)
 		cell.State = ledger.Done
 	})
@@ -247,21 +247,23 @@ func (r *runner) lapse(cell *ledger.Cell, a *ledger.Attempt) {
 // written, and else a violation that its history shows as far as it goes. A
 // violation is never run away, not even by killing squall; anything else is
 // worth nothing without the rest of the test.
-func (r *runner) found(ctx context.Context, dir string, t orchestrator.Test) *check.Results {
+func (r *runner) found(ctx context.Context, dir string, t orchestrator.Test) *check.Checked {
 	results, err := check.ReadResults(dir)
+	found := &check.Checked{Dir: dir, Results: results}
 	if err == nil && len(results.Thresholds) < len(t.Thresholds) && results.Verdict != check.Invalid {
-		results, err = r.cfg.Check(ctx, dir) // it had not come to judging the figures
+		found, err = r.cfg.Check(ctx, dir) // an earlier squall ended before it judged the figures
 	}
-	if err == nil &&
-		(results.Verdict == check.Violation || results.Verdict != check.Invalid && whole(t, results)) {
-		return results
+	if err == nil {
+		if v := found.Results.Verdict; v == check.Violation || v != check.Invalid && whole(t, found.Results) {
+			return found
+		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, history.FileName)); err != nil {
 		return nil
 	}
-	results, err = r.cfg.Check(ctx, dir)
-	if err != nil || results.Verdict != check.Violation {
+	found, err = r.cfg.Check(ctx, dir)
+	if err != nil || found.Results.Verdict != check.Violation {
 		return nil
 	}
-	return results
+	return found
 }

@@ -22,14 +22,15 @@ type Config struct {
 	// Run carries out one test: orchestrator.Run, with a runtime.
 	Run func(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error)
 	// Check checks a run directory: orchestrator.Check.
-	Check func(ctx context.Context, dir string) (*check.Results, error)
+	Check func(ctx context.Context, dir string) (*check.Checked, error)
 	// Clean removes the machines that a run left behind when squall was killed;
 	// run is the name of its directory, t what it tested.
 	Clean func(ctx context.Context, t orchestrator.Test, run string) error
 	// Report writes the report of a run, Pages those of the campaign. When they
 	// fail, that is noted and nothing else.
-	Report, Pages func(ctx context.Context, dir string) error
-	Progress      Progress
+	Report   func(ctx context.Context, c *check.Checked) error
+	Pages    func(ctx context.Context, dir string) error
+	Progress Progress
 	// Stop, when closed, lets no more cells begin and ends those that run early.
 	Stop <-chan struct{}
 }

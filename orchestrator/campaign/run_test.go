@@ -30,7 +30,7 @@ type lab struct {
 	stop    chan struct{}
 	verdict func(id string, attempt int) check.Verdict // nil: pass
 	during  func(dir string)                           // called in the middle of a run
-	report  func(ctx context.Context, dir string) error
+	report  func(ctx context.Context, c *check.Checked) error
 	checked *check.Results // what checking a history again finds
 
 	mu       sync.Mutex
@@ -50,11 +50,11 @@ func (l *lab) config() Config {
 			l.cleaned = append(l.cleaned, run)
 			return nil
 		},
-		Check: func(context.Context, string) (*check.Results, error) {
+		Check: func(_ context.Context, dir string) (*check.Checked, error) {
 			if l.checked == nil {
 				return nil, errors.New("nothing to check")
 			}
-			return l.checked, nil
+			return &check.Checked{Dir: dir, Results: l.checked}, nil
 		},
 	}
 }
@@ -106,7 +106,7 @@ func (l *lab) run(ctx context.Context, p *orchestrator.Plan, progress orchestrat
 	if results.Verdict != check.Pass {
 		results.Reasons = []string{"so it was said"}
 	}
-	return &orchestrator.Outcome{Dir: dir, Plan: p, Results: results, Interrupted: interrupted}, check.WriteResults(dir, results)
+	return &orchestrator.Outcome{Checked: &check.Checked{Dir: dir, Results: results}, Plan: p, Interrupted: interrupted}, check.WriteResults(dir, results)
 }
 
 func resultsOf(v check.Verdict, load time.Duration) *check.Results {
@@ -376,7 +376,7 @@ func TestWhatWasFoundBeforeSquallEndedStands(t *testing.T) {
 				})
 				l.checked = tc.checked
 				reported := 0
-				l.report = func(context.Context, string) error { reported++; return nil }
+				l.report = func(context.Context, *check.Checked) error { reported++; return nil }
 				o, err := l.start(t.Context(), plan)
 				if err != nil {
 					t.Fatal(err)
@@ -466,7 +466,7 @@ func TestARecordThatCannotBeWritten(t *testing.T) {
 
 func TestFailingReportsLoseNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *lab) {
-		l.report = func(context.Context, string) error { return errors.New("no room for a picture") }
+		l.report = func(context.Context, *check.Checked) error { return errors.New("no room for a picture") }
 		cfg := l.config()
 		written := 0
 		cfg.Pages = func(_ context.Context, dir string) error {
@@ -516,7 +516,7 @@ func TestTimeLeftIsMeasured(t *testing.T) {
 		var left []time.Duration
 		cfg := l.config()
 		cfg.Progress = &leftNoted{lab: l, left: &left}
-		cfg.Report = func(context.Context, string) error { time.Sleep(20 * time.Second); return nil } // far from what was guessed
+		cfg.Report = func(context.Context, *check.Checked) error { time.Sleep(20 * time.Second); return nil } // far from what was guessed
 		if _, err := Run(t.Context(), mustPlan(t, twoByTwo), cfg); err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -108,9 +107,8 @@ type Config struct {
 
 // Outcome is what they came to.
 type Outcome struct {
-	Dir     string
-	Record  *elections.Record
-	Results *check.Results // of the guarantees of Raft, over the whole history
+	*check.Checked // the run directory; the results are of Raft's guarantees, over the whole history
+	Record         *elections.Record
 }
 
 // Run makes the trials on one cluster and has their history checked. Stopped
@@ -133,33 +131,43 @@ func Run(ctx context.Context, e Settings, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := Check(ctx, dir)
+	checked, err := judge(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Outcome{Dir: dir, Record: x.record, Results: results}, nil
+	return &Outcome{checked, x.record}, checked.Write()
 }
 
-// Check holds the history of the trials in dir against what Raft guarantees, and
-// writes results.json.
-func Check(ctx context.Context, dir string) (*check.Results, error) {
+// judge holds the history of the trials in dir against what Raft guarantees.
+func judge(ctx context.Context, dir string) (*check.Checked, error) {
 	checkers := append(check.Invariants(), check.Crashes(), check.Whole())
-	return check.Run(ctx, dir, checkers, check.Limits{Workers: runtime.GOMAXPROCS(0)})
+	return check.Judge(ctx, dir, checkers, check.Limits{Workers: runtime.GOMAXPROCS(0)}, 0)
 }
 
-// Load reads the trials in dir and finds again, from their history, what each
-// took.
-func Load(dir string) (*elections.Record, error) {
+// Load reads the trials in dir, and from their history, read once, it finds again
+// what each took and checks it. It writes nothing: see Outcome.Write.
+func Load(ctx context.Context, dir string) (*Outcome, error) {
 	record, err := elections.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	h, err := history.Load(filepath.Join(dir, history.FileName))
+	checked, err := judge(ctx, dir)
+	if err == nil && checked.Damage != nil {
+		err = checked.Damage
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the history of the trials: %w", err)
 	}
-	record.Recompute(h)
-	return record, nil
+	record.Recompute(checked.History)
+	return &Outcome{checked, record}, nil
+}
+
+// Write writes the record and the results.
+func (o *Outcome) Write() error {
+	if err := o.Record.Write(o.Dir); err != nil {
+		return err
+	}
+	return o.Checked.Write()
 }
 
 // onlyPhases is what of a run's progress is of interest in trials.

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"squall/internal/machinetest"
+	"squall/orchestrator"
+	"squall/workloads/catalogue"
+)
+
+// guide is a page that a reader follows: its pieces of code, by language.
+func guide(t *testing.T, page string) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces := map[string][]string{}
+	for _, m := range regexp.MustCompile("(?s)\n```([a-z]+)\n(.*?\n)```").FindAllStringSubmatch(string(text), -1) {
+		pieces[m[1]] = append(pieces[m[1]], m[2])
+	}
+	return pieces
+}
+
+// TestTheGuideAddsASystem follows docs/guides/adding-a-system.md word for word: the
+// folder and the lines of the catalogue are laid over the sources, the commands are
+// run as they stand there, and what the page says of each must come out.
+func TestTheGuideAddsASystem(t *testing.T) {
+	machinetest.NotShort(t, "it compiles squall with one system more")
+	if _, err := catalogue.FindSystem("single"); err == nil {
+		machinetest.Skip(t, "somebody has followed the guide: its system is in this catalogue")
+	}
+	needRuntime(t, orchestrator.RuntimeLocal)
+	machinetest.Turn(t)
+	g := guide(t, "guides/adding-a-system.md")
+	if len(g["go"]) != 3 || len(g["sh"]) != 5 {
+		t.Fatalf("the guide has %d pieces of Go and %d of shell, want the folder and two lines, and five commands", len(g["go"]), len(g["sh"]))
+	}
+	f := follower{t: t, dir: t.TempDir()}
+	f.overlay(g["go"])
+	f.write("client.go", guide(t, "clients.md")["go"][0])
+	f.isolate()
+	squall := filepath.Join(f.dir, "squall")
+	f.must(0, "go build -o "+squall+" ./cmd/squall")
+	f.squall = squall
+	for _, command := range g["sh"][:2] { // server and client
+		f.must(0, command)
+	}
+	tries := strings.Split(strings.TrimSpace(g["sh"][2]), "\n")
+	if len(tries) != 2 {
+		t.Fatalf("the guide tries %q", tries)
+	}
+	f.must(0, tries[0], "a key-value server in which one process has the data", "the other nodes forward to the first")
+	f.must(0, tries[1], "verdict  ✓ PASS", "✓ linearizable", "no trace: who led is not known")
+	f.must(1, g["sh"][3], "VIOLATION", "✗ linearizable")
+	f.must(64, g["sh"][4], "kill(leader) is not available here: single writes no trace", "other targets of kill are n1, one, minority, majority, all")
+
+	run := tries[1]
+	for change, want := range map[string]string{
+		" --mutant half-quorum":                      "half-quorum cannot be planted in single",
+		" --nemesis clock-offset":                      "single uses the computer's clock",
+		" --workload lock":                           "the system single cannot serve the workload lock; it serves: register",
+		" --system 'single(shares=1)'":               `has no parameter "shares"`,
+		" --system 'single(server=/nowhere/server)'": "/nowhere/server (/opt/single/server in the machines): there is no such file",
+		" --system 'single(server=/tmp/single/server, client=/nowhere/client)'":       "/nowhere/client (/opt/single/client in the machines): there is no such file",
+		" --system 'single(server=/tmp/single/server, client=/tmp/single/client.go)'": "client.go (/opt/single/client in the machines)",
+	} {
+		f.must(64, strings.TrimSpace(run)+change, want)
+	}
+}
+
+// follower follows a guide.
+type follower struct {
+	t      *testing.T
+	dir    string // in place of /tmp/single
+	squall string // in place of go run ./cmd/squall
+	env    []string
+}
+
+func (f *follower) write(name, content string) string {
+	f.t.Helper()
+	path := filepath.Join(f.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	return path
+}
+
+// overlay lays the folder and the changed lines over the sources.
+func (f *follower) overlay(pieces []string) {
+	f.t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	changed := filepath.Join(root, "workloads/catalogue/systems.go")
+	text, err := os.ReadFile(changed)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	list := string(text)
+	for _, line := range pieces[1:] {
+		line = strings.TrimRight(line, "\n")
+		// What stands there is the line without what the guide adds.
+		before := strings.Replace(strings.Replace(line, ", single.System{}", "", 1), "\n\t\"squall/workloads/systems/single\"", "", 1)
+		if before == line || strings.Count(list, before) != 1 {
+			f.t.Fatalf("the catalogue has no line %q for the guide to change", before)
+		}
+		list = strings.Replace(list, before, line, 1)
+	}
+	description, err := json.Marshal(map[string]any{"Replace": map[string]string{
+		filepath.Join(root, "workloads/systems/single/single.go"): f.write("single.go", pieces[0]),
+		changed: f.write("systems.go", list),
+	}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.env = append(f.env, "GOFLAGS=-overlay="+f.write("overlay.json", string(description)))
+}
+
+// isolate keeps what is built of the changed sources out of the user's cache, and Go's
+// own cache where it is.
+func (f *follower) isolate() {
+	f.t.Helper()
+	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.env = append(f.env, "GOCACHE="+strings.TrimSpace(string(goCache)), "XDG_CACHE_HOME="+filepath.Join(f.dir, "cache"))
+}
+
+// must runs a command of the guide in the root of the sources. It must end with that
+// code, and say all that.
+func (f *follower) must(code int, command string, says ...string) {
+	f.t.Helper()
+	command = strings.ReplaceAll(strings.TrimSpace(command), "/tmp/single", f.dir)
+	if f.squall != "" {
+		command = strings.Replace(command, "go run ./cmd/squall", f.squall, 1)
+	}
+	if strings.Contains(command, " run ") {
+		command += " --runtime local --time 10s --out " + filepath.Join(f.dir, "runs")
+	}
+	cmd := exec.CommandContext(f.t.Context(), "sh", "-c", command)
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), f.env...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		f.t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		f.t.Fatalf("%s\nexit code %d, want %d:\n%s", command, got, code, out)
+	}
+	for _, text := range says {
+		if !strings.Contains(string(out), text) {
+			f.t.Errorf("%s\ndoes not say %q:\n%s", command, text, out)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func TestTheGuideAddsASystem(t *testing.T) {
 	run := tries[1]
 	for change, want := range map[string]string{
 		" --mutant half-quorum":                      "half-quorum cannot be planted in single",
-		" --nemesis clock-offset":                      "single uses the computer's clock",
+		" --nemesis clock-offset":                    "single uses the computer's clock",
 		" --workload lock":                           "the system single cannot serve the workload lock; it serves: register",
 		" --system 'single(shares=1)'":               `has no parameter "shares"`,
 		" --system 'single(server=/nowhere/server)'": "/nowhere/server (/opt/single/server in the machines): there is no such file",

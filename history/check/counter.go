@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"squall/history"
@@ -27,6 +29,7 @@ func counter() Spec[int64, counted64] {
 		},
 		Parse:   parseCounter,
 		Step:    stepCounter,
+		fast:    decideCounter,
 		explain: explainCounter,
 	}
 }
@@ -73,4 +76,60 @@ func wholeNumber(d history.Data) (int64, error) {
 		return 0, fmt.Errorf("%s, want a whole number of at most 2^53", brief(d))
 	}
 	return n, nil
+}
+
+// decideCounter finds a read whose number the adds cannot make, whatever their order: those
+// that returned before it was called count, those called before it returned may. Else it
+// says undecided.
+func decideCounter(list []entry[counted64], g *guard) answer {
+	var called, returned reaches
+	for i := range list {
+		if n := &list[i]; n.said.adds {
+			called = append(called, reach{n.call, min(n.said.n, 0), max(n.said.n, 0)})
+			if n.ret != forever {
+				returned = append(returned, reach{n.ret, min(n.said.n, 0), max(n.said.n, 0)})
+			}
+		}
+	}
+	if !called.sum(g) || !returned.sum(g) {
+		return undecided
+	}
+	for i := range list {
+		n := &list[i]
+		if n.said.adds {
+			continue
+		}
+		sure, perhaps := returned.before(n.call), called.before(n.ret+1)
+		if n.said.n < sure.up+perhaps.down || n.said.n > sure.down+perhaps.up {
+			return illegal
+		}
+	}
+	return undecided
+}
+
+// reach is what adds make up to a moment, those of numbers below and above 0.
+type reach struct{ at, down, up int64 }
+
+type reaches []reach
+
+// sum sorts reaches by time and makes each the sum of those up to it; false when g was
+// stopped.
+func (t reaches) sum(g *guard) bool {
+	if !sortGuarded(t, func(a, b reach) int { return cmp.Compare(a.at, b.at) }, g) {
+		return false
+	}
+	for i := 1; i < len(t); i++ {
+		t[i].down += t[i-1].down
+		t[i].up += t[i-1].up
+	}
+	return true
+}
+
+// before is the sum of those before a moment.
+func (t reaches) before(at int64) reach {
+	i, _ := slices.BinarySearchFunc(t, at, func(a reach, at int64) int { return cmp.Compare(a.at, at) })
+	if i == 0 {
+		return reach{}
+	}
+	return t[i-1]
 }

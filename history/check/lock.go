@@ -20,12 +20,13 @@ func LockModel() Model {
 			{Name: Acquire, Text: "acquire({key}) by {in}", Answer: " → {out}"},
 			{Name: Release, Text: "release({key}) by {in.0}, token {in.1}", Answer: ": {out}"},
 		},
-		Parse:    parseLock,
-		Init:     lockState{token: math.MinInt64, known: true},
-		Step:     stepLock,
-		Text:     lockState.String,
-		explain:  explainLock,
-		observes: func(o lockOp) bool { return o.acquires && !o.granted },
+		Parse:     parseLock,
+		Init:      lockState{token: math.MinInt64, known: true},
+		Step:      stepLock,
+		Text:      lockState.String,
+		explain:   explainLock,
+		unnoticed: silentOwners,
+		observes:  func(o lockOp) bool { return o.acquires && !o.granted },
 	}.Model()
 }
 
@@ -60,6 +61,22 @@ func (s lockState) String() string {
 		return fmt.Sprintf("held by %s with token %d", s.owner.Show(), s.token)
 	}
 	return fmt.Sprintf("held by %s with a token that nobody was told", s.owner.Show())
+}
+
+// silentOwners says of an acquire of unknown outcome that nobody noticed it: no answer
+// names its owner as holder, and no release of this owner did, or may have done, anything.
+// If it took effect, nothing of consequence came after it.
+func silentOwners(list []entry[lockOp]) func(lockOp) bool {
+	named := make(map[history.Data]bool)
+	for i := range list {
+		switch o := &list[i].said; {
+		case o.acquires && o.answered && !o.granted:
+			named[o.holder] = true
+		case !o.acquires && (o.released || !o.answered):
+			named[o.owner] = true
+		}
+	}
+	return func(o lockOp) bool { return o.acquires && !named[o.owner] }
 }
 
 func parseLock(op *history.Op) (o lockOp, err error) {

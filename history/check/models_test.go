@@ -33,7 +33,7 @@ func failed(op history.Op) history.Op {
 // checkModel checks a history of one model, and what it says of a violation.
 func checkModel(t testing.TB, m Model, ops []history.Op) Result {
 	t.Helper()
-	res := Linearizable(m).Check(t.Context(), &Input{History: &history.History{Header: history.Header{Functions: m.Functions}, Ops: ops}, Dir: t.TempDir()})
+	res := Linearizable(m).Check(t.Context(), &Input{History: &history.History{Header: history.Header{Functions: m.Functions}, Ops: ops}, Dir: t.TempDir(), Limits: Limits{Time: time.Hour}})
 	if res.Verdict == Violation && res.Picture == "" {
 		t.Errorf("not drawn: %s", res.Told())
 	}
@@ -352,7 +352,7 @@ func TestLongHistories(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			begin := time.Now()
-			ops := simulateModel(rng, m.Name, "k", 50_000, 10, 0)
+			ops := simulateModel(rng, m.Name, "k", 20_000, 10, 0)
 			res := checkModel(t, m, ops)
 			t.Logf("%s, %v: %s", res.Verdict, time.Since(begin), res.Told())
 			if res.Verdict != Pass {
@@ -365,5 +365,33 @@ func TestLongHistories(t *testing.T) {
 				t.Errorf("%s, %d shown: %s", res.Verdict, len(res.Witness), res.Told())
 			}
 		})
+	}
+}
+
+// BenchmarkModels reports what it takes to judge many operations on one key, without and
+// with a violation at their end, and how many operations are shown of that.
+func BenchmarkModels(b *testing.B) {
+	for _, sh := range []struct {
+		model      Model
+		n, pending int
+	}{
+		{SetModel(), 3000, 1}, {LockModel(), 100_000, 0}, {LockModel(), 10_000, 1}, {CounterModel(), 100_000, 0}, {CounterModel(), 1000, 1},
+	} {
+		ops := simulateModel(rand.New(rand.NewPCG(1, 1)), sh.model.Name, "k", sh.n, 10, sh.pending)
+		for _, bad := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s,n=%d,unknown=%d,bad=%v", sh.model.Name, sh.n, sh.pending, bad), func(b *testing.B) {
+				if bad {
+					ops = plantIn(rand.New(rand.NewPCG(2, 2)), sh.model.Name, ops)
+				}
+				res := Result{}
+				for b.Loop() {
+					res = Linearizable(sh.model).Check(b.Context(), &Input{History: &history.History{Header: history.Header{Functions: sh.model.Functions}, Ops: ops}, Limits: Limits{Time: 15 * time.Second}})
+				}
+				if want := map[bool]Verdict{false: Pass, true: Violation}[bad]; res.Verdict != want {
+					b.Errorf("%s, want %s: %s", res.Verdict, want, res.Told())
+				}
+				b.ReportMetric(float64(len(res.Witness)), "operations-shown")
+			})
+		}
 	}
 }

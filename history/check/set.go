@@ -19,10 +19,21 @@ func SetModel() Model {
 			{Name: Add, Text: "add({key}) ← {in}"},
 			{Name: history.Read, Reads: true, Text: "read({key})", Answer: " → {out}"},
 		},
-		Parse:   parseSet,
-		Step:    stepSet,
-		Text:    func(s string) string { return history.Data("[" + s + "]").Show() },
-		fast:    decideSet,
+		Parse: parseSet,
+		Step:  stepSet,
+		Text:  func(s string) string { return history.Data("[" + s + "]").Show() },
+		fast:  decideSet,
+		unnoticed: func(list []entry[setOp]) func(setOp) bool {
+			seen := make(map[string]bool)
+			for i := range list {
+				if o := &list[i].said; !o.adds {
+					for _, e := range o.elements {
+						seen[e] = true
+					}
+				}
+			}
+			return func(o setOp) bool { return !seen[o.elements[0]] }
+		},
 		parts:   func(o setOp) []string { return o.elements },
 		without: setOp.without,
 		explain: explainSet,

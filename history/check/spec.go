@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"squall/history"
 )
@@ -42,6 +43,9 @@ type Spec[S comparable, O any] struct {
 	// fast decides in one go, or says undecided. Entries with an answer return; others
 	// may take effect at any time after their call, or never.
 	fast func(list []entry[O], g *guard) answer
+	// unnoticed says of an operation of unknown outcome that it makes no difference whether
+	// it took effect, by what all others say: these are left out.
+	unnoticed func(list []entry[O]) func(o O) bool
 	// parts names what an operation adds, looks for or takes away, where an order of all
 	// operations is an order of what is left of them without such a part. without is an
 	// operation without some parts, and whether anything is left of it.
@@ -163,6 +167,10 @@ func (sp *Spec[S, O]) read(ops []*history.Op, g *guard) (*entries[S, O], error) 
 		}
 		n.class = class
 		e.list = append(e.list, n)
+	}
+	if sp.unnoticed != nil {
+		drop := sp.unnoticed(e.list)
+		e.list = slices.DeleteFunc(e.list, func(n entry[O]) bool { return n.ret == forever && drop(n.said) })
 	}
 	return e, nil
 }

@@ -37,6 +37,7 @@ type walk[S comparable, O any] struct {
 	states  []S // by number
 	numbers map[S]int32
 	next    map[uint64][]int32 // of a state and a class
+	moving  map[int32]*moves   // of a state
 	most    int                // states; then those that no configuration is in are forgotten
 
 	cur, after, work configs
@@ -44,6 +45,12 @@ type walk[S comparable, O any] struct {
 
 	// before is called before each return; nil: it is not.
 	before func(pos int)
+}
+
+// moves are those of the unknown entries, by place, that lead from a state to another one.
+type moves struct {
+	asked  int // how many places were asked about
+	places []int32
 }
 
 // unknownEntries are those of unknown outcome of one class, called so far.
@@ -58,7 +65,7 @@ const mostStates = 1 << 14
 
 func newWalk[S comparable, O any](e *entries[S, O], g *guard, limit int) *walk[S, O] {
 	w := &walk[S, O]{e: e, guard: g, limit: limit, placeOf: make(map[int32]int32), numbers: make(map[S]int32),
-		next: make(map[uint64][]int32), most: mostStates}
+		next: make(map[uint64][]int32), moving: make(map[int32]*moves), most: mostStates}
 	if !g.room(len(e.list) * bytesPerEntry) {
 		return w
 	}
@@ -183,6 +190,7 @@ func (w *walk[S, O]) forget() {
 	w.states = nil
 	clear(w.numbers)
 	clear(w.next)
+	clear(w.moving)
 	kept := configs{words: w.words}
 	for c := range w.cur.state {
 		if !w.cur.gone[c] {
@@ -250,6 +258,7 @@ func (w *walk[S, O]) returns(i int32) {
 		}
 		if !w.work.gone[c] {
 			w.expand(c, word, bit)
+			w.expandUnknown(c, word, bit)
 		}
 	}
 	w.cur, w.after = w.after, w.cur
@@ -272,7 +281,7 @@ func (w *walk[S, O]) put(state int32, used []use, word int, bit uint64) {
 	w.work.add(state, w.scratch, used, &w.masks)
 }
 
-// expand adds what a configuration of work leads to by one step.
+// expand adds what a configuration of work leads to by one step of those that return.
 func (w *walk[S, O]) expand(c, word int, bit uint64) {
 	state, used := w.work.state[c], w.work.used[c]
 	for at, slot := range w.muts {
@@ -285,19 +294,39 @@ func (w *walk[S, O]) expand(c, word int, bit uint64) {
 			w.put(to, used, word, bit)
 		}
 	}
-	for i := range w.unknown {
+}
+
+// expandUnknown adds what a configuration of work leads to by one step of unknown outcome.
+func (w *walk[S, O]) expandUnknown(c, word int, bit uint64) {
+	state, used := w.work.state[c], w.work.used[c]
+	for _, i := range w.movesFrom(state) {
 		u := &w.unknown[i]
-		if usedOf(used, int32(i)) >= u.called {
+		if usedOf(used, i) >= u.called {
 			continue
 		}
 		for _, to := range w.step(state, u.like) {
-			if to == state {
-				continue
+			if to != state {
+				copy(w.scratch, w.work.at(c))
+				w.put(to, withUse(used, i, 1), word, bit)
 			}
-			copy(w.scratch, w.work.at(c))
-			w.put(to, withUse(used, int32(i), 1), word, bit)
 		}
 	}
+}
+
+// movesFrom lists the unknown entries, by place, that lead from a state to another one.
+func (w *walk[S, O]) movesFrom(state int32) []int32 {
+	m := w.moving[state]
+	if m == nil {
+		m = &moves{}
+		w.moving[state] = m
+	}
+	for ; m.asked < len(w.unknown); m.asked++ {
+		s := w.states[state]
+		if slices.ContainsFunc(w.e.spec.Step(s, w.e.list[w.unknown[m.asked].like].said), func(to S) bool { return to != s }) {
+			m.places = append(m.places, int32(m.asked))
+		}
+	}
+	return m.places
 }
 
 func (w *walk[S, O]) done(c int, slot int32) bool {

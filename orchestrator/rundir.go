@@ -141,7 +141,7 @@ func ListRuns(out string) ([]RunInfo, error) {
 		seen[dir] = true
 		info := RunInfo{Dir: dir, Test: filepath.Base(filepath.Dir(dir)), Started: filepath.Base(dir)}
 		if results, err := check.ReadResults(dir); err == nil {
-			info.Verdict, info.OpsOK, info.Losses = results.Verdict, results.Ops.OK, len(results.Elections.Losses)
+			info.Verdict, info.OpsOK, info.Losses = results.Verdict, results.Ops.OK, results.Elections.Lost()
 			info.Stopped = results.Stopped
 		}
 		if found, held := heldRun(dir); found {

@@ -48,7 +48,7 @@ func TestThePageOfManyFaultsIsBounded(t *testing.T) {
 	if text.Len() > 15<<20 {
 		t.Errorf("the page has %d bytes", text.Len())
 	}
-	for _, want := range []string{"The table of faults has the first 5,000 of 200,000", "20,000 of 200,000 faults", "of 200,000 candidates", "outages of nodes", "200,000 lost leaders",
+	for _, want := range []string{"The table of faults has the first 5,000 of 200,000", "20,000 of 200,000 faults", "The table of leaders lost has the first 5,000 of 200,000; results.json has the first 20,000, history.jsonl.zst all.", "20,000 of 200,000 times of a leader", "of 200,000 candidates", "outages of nodes", "200,000 lost leaders",
 		"are left out here; history.jsonl.zst holds them"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the page does not say %q", want)

@@ -61,7 +61,7 @@ func electionsSubtitle(e measure.Elections) string {
 	if len(e.Losses) == 0 {
 		return fmt.Sprintf("%s elected, none lost", plural(e.Count, "leader"))
 	}
-	n := len(e.Losses)
+	n := e.Lost()
 	return fmt.Sprintf("%s lost.  Time to the next leader: %s.  Clients without a success: %s",
 		plural(n, "leader"), spreadText(e.NoLeaderMedian, e.NoLeaderMax, n), spreadText(e.UnavailableMedian, e.UnavailableMax, n))
 }

@@ -36,13 +36,15 @@ type figures struct {
 // are drawn: with more, the files grow without a bound and browsers give up.
 const mostDrawn = 20_000
 
-// drawn is as much of a list as is drawn.
-func drawn[T any](fig *figures, what string, list []T) []T {
-	if len(list) <= mostDrawn {
+// drawn is as much of a list as is drawn, which may have only the first of so many
+// as there were in all.
+func drawn[T any](fig *figures, what string, list []T, all int) []T {
+	if all <= mostDrawn {
 		return list
 	}
-	fig.undrawn = append(fig.undrawn, fmt.Sprintf("%s of %s %s", count(mostDrawn), count(int64(len(list))), what))
-	return list[:mostDrawn]
+	list = list[:min(len(list), mostDrawn)]
+	fig.undrawn = append(fig.undrawn, fmt.Sprintf("%s of %s %s", count(int64(len(list))), count(int64(all)), what))
+	return list
 }
 
 // candidacy is a node standing for election.
@@ -66,17 +68,17 @@ func newFigures(in *history.History, results *check.Results) *figures {
 		cloud:     cloudOf(in),
 		outages:   measure.Outages(in),
 	}
-	fig.elections.Leaderships = drawn(fig, "times of a leader", fig.elections.Leaderships)
-	fig.outages = drawn(fig, "outages of nodes", fig.outages)
+	fig.elections.Leaderships = drawn(fig, "times of a leader", fig.elections.Leaderships, max(fig.elections.Count, len(fig.elections.Leaderships)))
+	fig.outages = drawn(fig, "outages of nodes", fig.outages, len(fig.outages))
 	slices.SortStableFunc(fig.faults, func(a, b measure.FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
 	for i := range in.Nodes {
 		if e := &in.Nodes[i]; e.Kind == history.EventRole && e.Role == history.RoleCandidate {
 			fig.candidates = append(fig.candidates, candidacy{e.Node, e.Time - in.Header.Mono})
 		}
 	}
-	fig.faults = drawn(fig, "faults", fig.faults)
-	fig.candidates = drawn(fig, "candidates", fig.candidates)
-	fig.lost = drawn(fig, "lost leaders", fig.elections.Losses)
+	fig.faults = drawn(fig, "faults", fig.faults, len(fig.faults))
+	fig.candidates = drawn(fig, "candidates", fig.candidates, len(fig.candidates))
+	fig.lost = drawn(fig, "lost leaders", fig.elections.Losses, fig.elections.Lost())
 	fig.shown = shownWindow(in, load, fig)
 	return fig
 }

@@ -63,13 +63,18 @@ type checkRow struct {
 // with more.
 const mostRows = 5000
 
-// firstOf is as much of a list as a table has room for; a notice says so.
-func firstOf[T any](p *page, what string, list []T) []T {
-	if len(list) <= mostRows {
+// firstOf is as much of a list as a table has room for; a notice says so. The list
+// of the results may itself have only the first of so many as there were in all.
+func firstOf[T any](p *page, what string, list []T, all int) []T {
+	if all <= mostRows {
 		return list
 	}
-	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; all are in %s.", what, count(mostRows), count(int64(len(list))), resultsFile))
-	return list[:mostRows]
+	where := "all are in " + resultsFile
+	if len(list) < all {
+		where = fmt.Sprintf("%s has the first %s, %s all", resultsFile, count(int64(len(list))), historyFile)
+	}
+	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; %s.", what, count(mostRows), count(int64(all)), where))
+	return list[:min(len(list), mostRows)]
 }
 
 func newPage(r *run, fig *figures) page {
@@ -91,11 +96,11 @@ func newPage(r *run, fig *figures) page {
 	}
 	p.Test = clip(p.Test, maxShownText)
 	losses := res.Elections
-	losses.Losses = firstOf(&p, "leaders lost", losses.Losses)
+	losses.Losses = firstOf(&p, "leaders lost", losses.Losses, losses.Lost())
 	p.NoTrace = losses.NoTrace
-	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", res.Faults))
+	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", res.Faults, len(res.Faults)))
 	p.thinProofs(res)
-	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects))
+	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects, len(res.Effects)))
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
 	p.addThresholds(res)
 	if busy := r.env.get("load", "overloaded"); busy != "" {
@@ -282,12 +287,12 @@ func cardsOf(res *check.Results, fig *figures) []card {
 	if el.NoTrace {
 		return append(cards, card{"Leaders lost", "–", "no trace: who led is not known"})
 	}
-	cards = append(cards, card{"Leaders lost", count(int64(len(el.Losses))), plural(el.Count, "leader") + " elected"})
+	cards = append(cards, card{"Leaders lost", count(int64(el.Lost())), plural(el.Count, "leader") + " elected"})
 	if len(el.Losses) == 0 {
 		return append(cards, card{"Time without leader", "–", "no leader was lost"}, card{"Unavailable", "–", "no leader was lost"})
 	}
-	return append(cards, spreadCard("Time without leader", el.NoLeaderMedian, el.NoLeaderMax, len(el.Losses)),
-		spreadCard("Unavailable to clients", el.UnavailableMedian, el.UnavailableMax, len(el.Losses)))
+	return append(cards, spreadCard("Time without leader", el.NoLeaderMedian, el.NoLeaderMax, el.Lost()),
+		spreadCard("Unavailable to clients", el.UnavailableMedian, el.UnavailableMax, el.Lost()))
 }
 
 // spreadCard is a median and the longest, or the one figure that there is.

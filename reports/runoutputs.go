@@ -103,7 +103,7 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 	}
 	m.line("## %s%s: %s", outcomeWord(outcomeOfRun(r, baseline)), stopped, prose(name, 200))
 	m.line("")
-	lost := plural(len(r.Elections.Losses), "leader") + " lost"
+	lost := plural(r.Elections.Lost(), "leader") + " lost"
 	if r.Elections.NoTrace {
 		lost = "no trace of leaders"
 	}

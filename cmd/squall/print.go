@@ -136,9 +136,9 @@ func printFigures(w io.Writer, r *check.Results) {
 	switch {
 	case el.NoTrace && ops.Total > 0:
 		plain.Fprintln(w, "  no trace: who led is not known")
-	case len(el.Losses) > 0:
+	case el.Lost() > 0:
 		plain.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: %s; clients without an answer: %s\n",
-			el.Count, len(el.Losses), medianText(el.NoLeaderMedian, el.NoLeaderMax, len(el.Losses)), medianText(el.UnavailableMedian, el.UnavailableMax, len(el.Losses)))
+			el.Count, el.Lost(), medianText(el.NoLeaderMedian, el.NoLeaderMax, el.Lost()), medianText(el.UnavailableMedian, el.UnavailableMax, el.Lost()))
 		printPhases(w, el)
 	}
 }

@@ -30,6 +30,9 @@ func (r run) results(t testing.TB) *check.Results {
 		}
 	}
 	res.Elections.Losses, res.Effects, res.Blocks = r.losses, r.effects, r.blocks
+	for _, l := range r.losses {
+		res.Elections.SplitVotes += l.SplitVotes
+	}
 	return res
 }
 

@@ -28,6 +28,26 @@ func twoRuns(t *testing.T) []*check.Results {
 	return rs
 }
 
+// Results tell a bounded number of losses one by one: counts are of all of them, and
+// a threshold on the others says of how many it knows nothing.
+func TestJudgeSaysWhatIsLeftOut(t *testing.T) {
+	rs := twoRuns(t)[:1]
+	rs[0].Elections.LossCount, rs[0].Elections.SplitVotes = 1002, 40
+	for text, want := range map[string]string{
+		"leaders-lost < 1003":  "1,002 losses: 1,002",
+		"split-votes < 41":     "1,002 losses: 40",
+		"election max < 501ms": "max of 2 elections: 500 ms; the last 1,000 losses are in the history alone, and left out",
+	} {
+		thresholds, err := ParseAll(nil, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := thresholds[0].Judge(rs...); !got.Met || got.Why != want {
+			t.Errorf("%s: %+v, want %q", text, got, want)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	rs := twoRuns(t)
 	for _, c := range []struct {

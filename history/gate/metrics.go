@@ -113,9 +113,9 @@ func metrics() []metric {
 		{Metric: Metric{Name: "recovery", Unit: unitMillis, NeedsOne: true,
 			Doc: "from the heal of a fault until throughput is back in its range before the fault"}, samples: recovery},
 		{Metric: Metric{Name: "leaders-lost", Doc: "how often a leader was lost"}, value: sumOf("losses",
-			func(e measure.Elections) int64 { return int64(len(e.Losses)) })},
+			func(e *measure.Elections) int64 { return int64(e.Lost()) })},
 		{Metric: Metric{Name: "split-votes", Doc: "terms with two or more candidates and no winner, between the loss of a leader and the next leader"},
-			value: sumOf("losses", splitVotes)},
+			value: sumOf("losses", func(e *measure.Elections) int64 { return int64(e.SplitVotes) })},
 		{Metric: Metric{Name: "rounds", NeedsOne: true, Doc: "terms with a candidate between the loss of a leader and the next leader"},
 			samples: ofLosses("losses", "no leader was lost", rounds)},
 	}
@@ -166,10 +166,3 @@ func feltMax(l *measure.Loss) (float64, bool, bool) {
 }
 
 func rounds(l *measure.Loss) (float64, bool, bool) { return float64(l.Rounds), false, true }
-
-func splitVotes(e measure.Elections) (n int64) {
-	for _, l := range e.Losses {
-		n += int64(l.SplitVotes)
-	}
-	return n
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
@@ -19,6 +20,7 @@ type samples struct {
 	longest float64        // exact, of the histogram
 	noun    string         // what they are: "elections"
 	atLeast int            // how many of them are lower bounds
+	untold  int64          // losses of leaders that the results do not tell one by one
 	none    string         // why there are none
 	dead    bool           // there are none though it was tried
 	err     error
@@ -50,6 +52,9 @@ func (s *samples) aggregate(a aggregation) reading {
 		if s.atLeast == 1 {
 			out.note = "1 has no observed end, and counts for the time observed"
 		}
+	}
+	if s.untold > 0 {
+		out.note = strings.TrimPrefix(fmt.Sprintf("%s; the last %s are in the history alone, and left out", out.note, countNoun(s.untold, "losses")), "; ")
 	}
 	if s.hist != nil {
 		out.value = s.ofHistogram(a)
@@ -216,12 +221,12 @@ func operations(rs []*check.Results) reading {
 	return reading{value: float64(n), of: n, text: countNoun(n, "operations")}
 }
 
-func sumOf(noun string, part func(measure.Elections) int64) func([]*check.Results) reading {
+func sumOf(noun string, part func(*measure.Elections) int64) func([]*check.Results) reading {
 	return func(rs []*check.Results) reading {
 		var out reading
 		for _, r := range rs {
-			out.value += float64(part(r.Elections))
-			out.of += int64(len(r.Elections.Losses))
+			out.value += float64(part(&r.Elections))
+			out.of += int64(r.Elections.Lost())
 		}
 		out.text = countNoun(out.of, noun)
 		return out
@@ -235,6 +240,7 @@ func ofLosses(noun, none string, of lossSample) func([]*check.Results, string) s
 			s.none = "no trace tells who led"
 		}
 		for _, r := range rs {
+			s.untold += int64(r.Elections.Lost() - len(r.Elections.Losses))
 			for i := range r.Elections.Losses {
 				value, atLeast, ok := of(&r.Elections.Losses[i])
 				if !ok {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"squall/history"
+	"squall/internal/plain"
 )
 
 // Causes of the end of a leadership. A leader that stepped down of itself has
@@ -214,5 +215,6 @@ func because(cause, reason string) string {
 	if reason = strings.TrimSpace(reason); reason == "" {
 		return cause
 	}
-	return cause + ": " + reason
+	const most = 200 // bytes: it is a server's word
+	return cause + ": " + plain.Clip(reason, most)
 }

@@ -32,8 +32,28 @@ func elections(in *history.History, s *samples) Elections {
 	}
 	sort.SliceStable(out.Losses, func(i, j int) bool { return out.Losses[i].At < out.Losses[j].At })
 	out.sumUp(s.load)
+	out.bound()
 	return out
 }
+
+// MostLosses is how many leaderships and how many losses of leaders are told one by
+// one: more than a person looks at, and than a report draws. The counts, medians and
+// maxima are over all of them.
+const MostLosses = 20_000
+
+// bound leaves out the leaderships and losses beyond the first ones, so that results
+// stay small enough to be read, however many there were.
+func (e *Elections) bound() {
+	if n := len(e.Losses); n > MostLosses {
+		e.LossCount, e.Losses = n, e.Losses[:MostLosses:MostLosses]
+	}
+	if len(e.Leaderships) > MostLosses { // Count has how many
+		e.Leaderships = e.Leaderships[:MostLosses:MostLosses]
+	}
+}
+
+// Lost is how often a leader was lost.
+func (e *Elections) Lost() int { return max(e.LossCount, len(e.Losses)) }
 
 // aftermath finds what came of losses.
 type aftermath struct {

@@ -192,6 +192,9 @@ type Elections struct {
 	ElectionMedian  Millis `json:"electionMedianMs"`
 	ElectionMax     Millis `json:"electionMaxMs"`
 	SplitVotes      int    `json:"splitVotes"` // of all losses
+	// LossCount is how many losses there were, where Losses has only the first
+	// MostLosses of them; 0 where it has them all. See Lost.
+	LossCount int `json:"lossCount,omitempty"`
 	// NoTrace is true when no server wrote a trace: who led is not known.
 	NoTrace bool `json:"noTrace,omitempty"`
 }

@@ -231,7 +231,8 @@ type results struct {
 		Throughput  float64 `json:"throughput"`
 	} `json:"ops"`
 	Elections struct {
-		Losses []struct{} `json:"losses"`
+		Losses    []struct{} `json:"losses"`
+		LossCount int        `json:"lossCount"` // of all, where Losses has some
 	} `json:"elections"`
 	Faults     []struct{} `json:"faults"`
 	Thresholds []struct {
@@ -300,7 +301,7 @@ func (r *runInfo) take(res results) {
 	}
 	r.HasFigures = true
 	r.Took, r.Throughput, r.OK = res.Ops.LoadSeconds, res.Ops.Throughput, res.Ops.OK
-	r.Lost, r.Faults = len(res.Elections.Losses), len(res.Faults)
+	r.Lost, r.Faults = max(len(res.Elections.Losses), res.Elections.LossCount), len(res.Faults)
 }
 
 // nameOf takes a run's folder name, <UTC time>-<seed>, apart.

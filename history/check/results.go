@@ -91,6 +91,15 @@ const (
 	KindCount        Kind = "count that no order explains"
 )
 
+// The kinds of violations of transactions on lists, beside those of sets.
+const (
+	KindFractured Kind = "fractured read"                      // a part of a transaction was read
+	KindTorn      Kind = "transaction that is not atomic"      // another's element stands within it
+	KindOrder     Kind = "reads in different orders"           // neither of two is the beginning of the other
+	KindInternal  Kind = "transaction that contradicts itself" // its own reads and appends do not fit
+	KindAgainst   Kind = "order against time"                  // what was appended later stands earlier
+)
+
 // The kinds of violations of any model: one operation went wrong, and all the rest fits.
 const (
 	KindFailedEffect Kind = "failed operation took effect"

@@ -7,6 +7,7 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads"
+	"squall/workloads/listappend"
 	"squall/workloads/lock"
 	"squall/workloads/register"
 	"squall/workloads/set"
@@ -15,7 +16,7 @@ import (
 // Workloads lists the workloads that squall knows, in the order in which it shows
 // them. The first is the default.
 func Workloads() []workloads.Workload {
-	return []workloads.Workload{register.Workload(), set.Workload(), lock.Workload()}
+	return []workloads.Workload{register.Workload(), set.Workload(), listappend.Workload(), lock.Workload()}
 }
 
 // FindWorkload returns the workload of that name.

@@ -10,6 +10,7 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/kv"
+	"squall/workloads/listappend"
 	"squall/workloads/lock"
 	"squall/workloads/register"
 	"squall/workloads/set"
@@ -68,9 +69,10 @@ func (System) Dial(ctx context.Context, node systems.Node) (systems.Client, erro
 func (System) Prototype() systems.Client { return client{} }
 
 var (
-	_ register.Client = client{}
-	_ lock.Client     = client{}
-	_ set.Client      = client{}
+	_ register.Client   = client{}
+	_ lock.Client       = client{}
+	_ set.Client        = client{}
+	_ listappend.Client = client{}
 )
 
 // client is the server's own client, by the names of this package.
@@ -119,6 +121,26 @@ func (c client) Add(ctx context.Context, key, element string) error {
 func (c client) Elements(ctx context.Context, key string) ([]string, error) {
 	elements, _, err := c.kv.List(ctx, key)
 	return elements, errorOf(err)
+}
+
+// Transact carries out a transaction without conditions.
+func (c client) Transact(ctx context.Context, ops []listappend.Op) ([][]string, error) {
+	t := kv.Txn{Then: make([]kv.TxnOp, len(ops))}
+	for i, op := range ops {
+		t.Then[i] = kv.TxnOp{Op: kv.OpList, Key: op.Key}
+		if op.Append {
+			t.Then[i] = kv.TxnOp{Op: kv.OpAppend, Key: op.Key, Value: op.Element}
+		}
+	}
+	r, err := c.kv.Txn(ctx, t)
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	lists := make([][]string, len(r.Results))
+	for i := range r.Results {
+		lists[i] = r.Results[i].List
+	}
+	return lists, nil
 }
 
 func (c client) Close() error { return c.kv.Close() }

@@ -10,9 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"squall/internal/atomicfile"
 	"squall/internal/host"
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/files"
+)
+
+// The files of a run directory that the orchestrator writes beside its plan; history,
+// check and reports name theirs.
+const (
+	EnvFile   = "env.json"
+	LogFile   = "squall.log"
+	nodesDir  = "nodes"
+	serverLog = "server.log" // of each node, in its folder
 )
 
 // environment is env.json: where the test ran, and how long its steps took.
@@ -86,7 +96,7 @@ func (e *environment) shortened(machine string) {
 func (e *environment) write(dir string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return writeJSON(filepath.Join(dir, EnvFile), e)
+	return atomicfile.WriteJSON(filepath.Join(dir, EnvFile), e)
 }
 
 // runLogger writes to the run's own log file and, if there is one, to the

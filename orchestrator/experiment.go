@@ -65,7 +65,7 @@ func RunExperiment(ctx context.Context, spec ExperimentSpec, cfg Config) (dir st
 	if err != nil {
 		return "", err
 	}
-	dir, err = makeRunDir(spec.Out, spec.Name, spec.Seed, time.Now())
+	dir, err = MakeRunDir(spec.Out, spec.Name, spec.Seed, time.Now())
 	if err != nil {
 		return "", err
 	}

@@ -79,7 +79,7 @@ func systemCan(system systems.System, choices []nemesis.Choice) error {
 			}
 		}
 	}
-	return refusal(missing, func(n nemesis.Need) string { return SystemCannot(system, n) })
+	return Refusal(missing, func(n nemesis.Need) string { return SystemCannot(system, n) })
 }
 
 // aim leaves out, of what a test asks for, the targets that nobody can find in the
@@ -138,29 +138,17 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
 	case need == nemesis.NeedMembership:
 		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
-	case need == nemesis.NeedLeader && !traced(system) && !tellsLeader(system):
+	case need == nemesis.NeedLeader && !systems.Traced(system) && !systems.TellsLeader(system):
 		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
-	case need == nemesis.NeedCandidate && !traced(system):
+	case need == nemesis.NeedCandidate && !systems.Traced(system):
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}
 	return ""
 }
 
-// traced reports whether a system's servers write a trace.
-func traced(system systems.System) bool {
-	_, ok := system.(systems.Tracer)
-	return ok
-}
-
-// tellsLeader reports whether a system's clients can be told who leads.
-func tellsLeader(system systems.System) bool {
-	_, ok := systems.Prototype(system).(systems.LeaderTeller)
-	return ok
-}
-
-// refusal names, for each need that is not met, the faults that have it, why it
+// Refusal names, for each need that is not met, the faults that have it, why it
 // is not met, and how to go on without them.
-func refusal(missing map[nemesis.Need][]string, why func(nemesis.Need) string) error {
+func Refusal(missing map[nemesis.Need][]string, why func(nemesis.Need) string) error {
 	if len(missing) == 0 {
 		return nil
 	}

@@ -127,10 +127,10 @@ func TestAReplayKnowsItsRoles(t *testing.T) {
 }
 
 func TestRefusalSaysHowToGoOn(t *testing.T) {
-	if err := refusal(nil, nil); err != nil {
+	if err := Refusal(nil, nil); err != nil {
 		t.Errorf("nothing is missing: %v", err)
 	}
-	err := refusal(map[nemesis.Need][]string{nemesis.NeedCPU: {"slow-cpu"}, nemesis.NeedMemory: {"low-memory", "out-of-memory"}},
+	err := Refusal(map[nemesis.Need][]string{nemesis.NeedCPU: {"slow-cpu"}, nemesis.NeedMemory: {"low-memory", "out-of-memory"}},
 		func(n nemesis.Need) string { return "no " + string(n) })
 	want := "slow-cpu is not available here: no cpu-limit; low-memory, out-of-memory are not available here: no memory-limit; " +
 		"to run without, add to the list of faults: -slow-cpu,-low-memory,-out-of-memory"

@@ -83,7 +83,7 @@ func (r *run) connect() error {
 		if err != nil {
 			return err
 		}
-		n := &node{machine: r.cluster.Machine(p.Name), start: start, untraced: !traced(system), bends: bends, addrs: addrs, sink: r, log: log,
+		n := &node{machine: r.cluster.Machine(p.Name), start: start, untraced: !systems.Traced(system), bends: bends, addrs: addrs, sink: r, log: log,
 			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, begin: r.earliest, lost: r.lost}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator/machines"

@@ -45,7 +45,7 @@ func TestParametersAreResolved(t *testing.T) {
 	if want := (declare.Args{"heartbeat": "20ms", "election": "150ms-300ms", "snapshot-every": "1000"}); !maps.Equal(test.SystemParams, want) {
 		t.Errorf("%v, want %v", test.SystemParams, want)
 	}
-	if patience := test.patience(); patience != 75*time.Millisecond {
+	if patience := test.Patience(); patience != 75*time.Millisecond {
 		t.Errorf("clients wait %v for a node, want half of an election", patience)
 	}
 	want := declare.Args{"keys": "3", "ops-per-key": "300", "mix": "1/2/0", "look-back": "0%"}

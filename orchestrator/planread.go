@@ -194,10 +194,10 @@ func samePlanned(a, b nemesis.Planned) bool {
 		(len(a.Params) == 0 && len(b.Params) == 0 || reflect.DeepEqual(a.Params, b.Params))
 }
 
-// planOf is the plan of a run directory. A history that lies in a folder alone is
+// PlanOf is the plan of a run directory. A history that lies in a folder alone is
 // checked by what its header says and the defaults: its test lasted for an
 // unknown time, and has no thresholds.
-func planOf(dir string) (*Plan, error) {
+func PlanOf(dir string) (*Plan, error) {
 	plan, err := ReadPlan(dir)
 	if err == nil {
 		return plan, nil

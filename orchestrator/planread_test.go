@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"squall/history"
-	"squall/history/check"
-	"squall/history/historytest"
+	"squall/internal/atomicfile"
 	"squall/nemesis/schedule"
 )
 
@@ -93,7 +91,7 @@ func TestOwnPlansAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), PlanFile)
-		if err := writeJSON(path, plan); err != nil {
+		if err := atomicfile.WriteJSON(path, plan); err != nil {
 			t.Fatal(err)
 		}
 		back, err := ReadPlanFile(path)
@@ -153,40 +151,6 @@ func TestNames(t *testing.T) {
 		if err := CheckName(good); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// A history alone in a folder is checked by its header.
-func TestAHistoryAloneIsChecked(t *testing.T) {
-	dir := historytest.Field(t, "h1-knossos10")
-	for _, name := range []string{dir, filepath.Join(dir, history.FileName)} {
-		found, err := FindRun(t.TempDir(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checked, err := Check(t.Context(), found)
-		if err != nil {
-			t.Fatal(err)
-		}
-		results := checked.Results
-		linearizable := results.Checks[0]
-		if linearizable.Name != "linearizable" || linearizable.Verdict != check.Pass || len(results.Checks) < 5 {
-			t.Errorf("%s: %+v", name, results.Checks)
-		}
-	}
-	lines := strings.Replace(string(historytest.FieldLines(t, "h1-knossos10")), `"workload": "register"`, `"workload": "tetris"`, 1)
-	if _, err := Check(t.Context(), historytest.Run(t, []byte(lines))); err == nil || !strings.Contains(err.Error(), "workload: expected one of register") {
-		t.Errorf("an unknown workload: %v", err)
-	}
-	damaged, err := Check(t.Context(), historytest.Run(t, []byte("{}\n")))
-	if err != nil || damaged.Results.Verdict != check.Invalid || damaged.Damage == nil {
-		t.Errorf("no header: %+v, %v", damaged, err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, PlanFile), []byte("{"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Check(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "move plan.json away") {
-		t.Errorf("a damaged plan: %v", err)
 	}
 }
 

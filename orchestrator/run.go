@@ -13,6 +13,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/atomicfile"
 	"squall/internal/host"
 	"squall/nemesis"
 	"squall/nodeimage"
@@ -56,7 +57,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := newRunDir(plan, time.Now())
+	dir, err := NewRunDir(plan, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +242,7 @@ func (r *run) noteRoles(p nemesis.Planned) {
 func (r *run) writePlan() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return writeJSON(filepath.Join(r.dir, PlanFile), r.plan)
+	return atomicfile.WriteJSON(filepath.Join(r.dir, PlanFile), r.plan)
 }
 
 func (r *run) stopped() bool {

@@ -2,10 +2,8 @@ package orchestrator
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,19 +18,15 @@ import (
 	"squall/internal/regular"
 )
 
-// The files of a run directory that the orchestrator writes; history, check
-// and reports name theirs.
+// PlanFile is the file of a run directory with its plan; latestLink, among run
+// directories, leads to the newest.
 const (
 	PlanFile   = "plan.json"
-	EnvFile    = "env.json"
-	LogFile    = "squall.log"
-	nodesDir   = "nodes"
-	serverLog  = "server.log" // of each node, in its folder
 	latestLink = "latest"
 )
 
-// makeRunDir makes out/<name>/<UTC time>-<seed>.
-func makeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
+// MakeRunDir makes out/<name>/<UTC time>-<seed>.
+func MakeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
 	base := filepath.Join(out, name, fmt.Sprintf("%s-%d", now.UTC().Format("20060102T150405Z"), seed))
 	dir := base
 	for i := 2; ; i++ { // two runs of one seed within a second
@@ -50,14 +44,14 @@ func makeRunDir(out, name string, seed uint64, now time.Time) (string, error) {
 	}
 }
 
-// newRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
+// NewRunDir makes out/<test>/<UTC time>-<seed> with the plan in it, and points
 // out/latest at it.
-func newRunDir(p *Plan, now time.Time) (string, error) {
-	dir, err := makeRunDir(p.Test.Out, p.Test.Name, p.Test.Seed, now)
+func NewRunDir(p *Plan, now time.Time) (string, error) {
+	dir, err := MakeRunDir(p.Test.Out, p.Test.Name, p.Test.Seed, now)
 	if err != nil {
 		return "", err
 	}
-	if err := writeJSON(filepath.Join(dir, PlanFile), p); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(dir, PlanFile), p); err != nil {
 		return "", err
 	}
 	return dir, PointLatest(p.Test.Out, dir)
@@ -94,16 +88,6 @@ func PointLatest(out, dir string) error {
 // process too, may be pointing it elsewhere at the same moment.
 func latestTemp(out, target string) string {
 	return filepath.Join(out, fmt.Sprintf(".%s-%d-%x", latestLink, os.Getpid(), sha256.Sum256([]byte(target))))
-}
-
-// writeJSON puts a file into a run directory, in the place of one that may be there,
-// in one step.
-func writeJSON(path string, v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return atomicfile.Write(path, append(text, '\n'), 0o644)
 }
 
 // RunInfo is one line of the list of runs.
@@ -212,30 +196,6 @@ func holdsTrials(dir string) bool {
 func holdsFile(dir, name string) bool {
 	info, err := os.Stat(filepath.Join(dir, name))
 	return err == nil && info.Mode().IsRegular()
-}
-
-// lastLines are the end of a log, to be added to an error: each on a line of
-// its own, "" when there are none.
-func lastLines(path string) string {
-	const lines, bytes = 10, 4 << 10
-	f, err := regular.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil {
-		_, _ = f.Seek(max(0, info.Size()-bytes), io.SeekStart) // else from the beginning
-	}
-	text, err := io.ReadAll(io.LimitReader(f, bytes))
-	if err != nil {
-		return ""
-	}
-	end := strings.TrimSpace(strings.ToValidUTF8(string(text), "?"))
-	if end == "" {
-		return ""
-	}
-	all := strings.Split(end, "\n")
-	return "; its last lines:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
 // runNumber is the place of a run in the list, or 0 where name is no number.

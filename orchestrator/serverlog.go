@@ -3,7 +3,11 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+
+	"squall/internal/regular"
 )
 
 // Bounds of the log of a machine, in bytes: its beginning and its end are kept.
@@ -89,4 +93,28 @@ func (l *boundedLog) Close() error {
 		l.beyond, l.last = 0, nil
 	}
 	return errors.Join(err, l.f.Close())
+}
+
+// lastLines are the end of a log, to be added to an error: each on a line of
+// its own, "" when there are none.
+func lastLines(path string) string {
+	const lines, bytes = 10, 4 << 10
+	f, err := regular.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		_, _ = f.Seek(max(0, info.Size()-bytes), io.SeekStart) // else from the beginning
+	}
+	text, err := io.ReadAll(io.LimitReader(f, bytes))
+	if err != nil {
+		return ""
+	}
+	end := strings.TrimSpace(strings.ToValidUTF8(string(text), "?"))
+	if end == "" {
+		return ""
+	}
+	all := strings.Split(end, "\n")
+	return "; its last lines:\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }

@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -147,17 +146,6 @@ func prepareIn(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 	return p, err
 }
 
-// leastMemory is what a machine with squall-node in it needs, MiB: with less the
-// kernel kills it before it serves.
-const leastMemory = 16
-
-func (t *Test) checkMemory() error {
-	if t.Memory > 0 && t.Memory < leastMemory {
-		return &FieldError{"memory", fmt.Errorf("expected 0 for no limit, or %d MiB or more, which a node needs to start, found %d", leastMemory, t.Memory)}
-	}
-	return nil
-}
-
 // needsOf are the faults of a schedule, by what they need of the place.
 func needsOf(schedule []nemesis.Planned) map[nemesis.Need][]string {
 	wanted, seen := map[nemesis.Need][]string{}, map[string]bool{}
@@ -184,5 +172,5 @@ func unmet(wanted map[nemesis.Need][]string, why map[nemesis.Need]string) error 
 			delete(wanted, need)
 		}
 	}
-	return refusal(wanted, func(n nemesis.Need) string { return why[n] })
+	return Refusal(wanted, func(n nemesis.Need) string { return why[n] })
 }

@@ -104,15 +104,15 @@ func (r *run) startLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := r.plan.Test.driverConfig(r.peers())
-	if traced(system) {
+	config := driverConfig(&r.plan.Test, r.peers())
+	if systems.Traced(system) {
 		r.cfg.Progress.Phase("waiting for a leader")
 		if err := r.awaitLeader(ctx, "after the servers' start"); err != nil {
 			return err
 		}
 		r.serves(r.nodes.Leader())
 	}
-	config.Probe = !traced(system)
+	config.Probe = !systems.Traced(system)
 	telling, cancel := context.WithTimeout(ctx, driverTimeout)
 	defer cancel()
 	if err := r.loader.configure(telling, config); err != nil {
@@ -162,29 +162,13 @@ func (r *run) awaitServing(ctx context.Context) error {
 }
 
 // driverConfig is what the driver is told of the test.
-func (t *Test) driverConfig(nodes []systems.Node) driver.Config {
+func driverConfig(t *Test, nodes []systems.Node) driver.Config {
 	return driver.Config{
 		System: t.System, SystemArgs: t.SystemParams, Workload: t.Workload, Args: t.WorkloadParams, Nodes: nodes, Seed: t.Seed,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
-		Patience: t.patience(),
+		Patience: t.Patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
 	}
-}
-
-// defaultPatience is that with a system that does not tell its election timeouts.
-const defaultPatience = 150 * time.Millisecond
-
-// patience is how long a client waits for a node before it goes on with another. It is
-// shorter than an election, so that there are reads to answer wrongly while a leader
-// that was cut off still believes that it leads.
-func (t *Test) patience() time.Duration {
-	patience := defaultPatience
-	system, err := catalogue.FindSystem(t.System)
-	if timer, ok := system.(systems.ElectionTimer); ok && err == nil {
-		shortest, _ := timer.ElectionTimeout(t.SystemParams)
-		patience = shortest / 2
-	}
-	return min(patience, time.Duration(t.OpTimeout))
 }
 
 // underLoad lets the nemesis act until the time is over or the test stopped.

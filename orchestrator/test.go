@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -336,5 +335,29 @@ func mutantFor(system systems.System, mutant string) error {
 		mutant, system.Name())}
 }
 
-// checkWorkers is how many keys are checked at once.
-func checkWorkers() int { return runtime.GOMAXPROCS(0) }
+// defaultPatience is that with a system that does not tell its election timeouts.
+const defaultPatience = 150 * time.Millisecond
+
+// Patience is how long a client waits for a node before it goes on with another. It is
+// shorter than an election, so that there are reads to answer wrongly while a leader
+// that was cut off still believes that it leads.
+func (t *Test) Patience() time.Duration {
+	patience := defaultPatience
+	system, err := catalogue.FindSystem(t.System)
+	if timer, ok := system.(systems.ElectionTimer); ok && err == nil {
+		shortest, _ := timer.ElectionTimeout(t.SystemParams)
+		patience = shortest / 2
+	}
+	return min(patience, time.Duration(t.OpTimeout))
+}
+
+// leastMemory is what a machine with squall-node in it needs, MiB: with less the
+// kernel kills it before it serves.
+const leastMemory = 16
+
+func (t *Test) checkMemory() error {
+	if t.Memory > 0 && t.Memory < leastMemory {
+		return &FieldError{"memory", fmt.Errorf("expected 0 for no limit, or %d MiB or more, which a node needs to start, found %d", leastMemory, t.Memory)}
+	}
+	return nil
+}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 
-	"squall/history/check"
 	"squall/history/gate"
 	"squall/nemesis/schedule"
 	"squall/workloads/catalogue"
@@ -46,16 +45,4 @@ func (t *Test) checkThresholds() error {
 		return &FieldError{"threshold", err}
 	}
 	return nil
-}
-
-// judge puts into the results which thresholds a run met. In an invalid run nothing
-// is judged: its figures mean nothing.
-func judge(results *check.Results, thresholds []gate.Threshold) {
-	switch {
-	case len(thresholds) == 0:
-	case results.Verdict == check.Invalid:
-		results.Reasons = append(results.Reasons, "thresholds: not judged, for the figures of an invalid run mean nothing")
-	default:
-		results.Thresholds = gate.JudgeAll(thresholds, results)
-	}
 }

@@ -3,18 +3,20 @@ package orchestrator
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/workloads/catalogue"
+	"squall/workloads/systems"
 )
 
 // Check checks the history in a run directory as its plan asks, judges its
 // thresholds, and writes results.json, once. It needs neither cluster nor network. A
 // history without a plan is checked by what its header says.
 func Check(ctx context.Context, dir string) (*check.Checked, error) {
-	plan, err := planOf(dir)
+	plan, err := PlanOf(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func Check(ctx context.Context, dir string) (*check.Checked, error) {
 
 // CheckAgainst is Check with other thresholds than those of the plan.
 func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.Checked, error) {
-	plan, err := planOf(dir)
+	plan, err := PlanOf(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func checkBy(ctx context.Context, dir string, plan *Plan, texts []string) (*chec
 	if err != nil {
 		return nil, err
 	}
-	checked, err := check.Judge(ctx, dir, workload.Checks(traced(system)), check.Limits{
+	checked, err := check.Judge(ctx, dir, workload.Checks(systems.Traced(system)), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),
@@ -57,3 +59,18 @@ func checkBy(ctx context.Context, dir string, plan *Plan, texts []string) (*chec
 	}
 	return checked, nil
 }
+
+// judge puts into the results which thresholds a run met. In an invalid run nothing
+// is judged: its figures mean nothing.
+func judge(results *check.Results, thresholds []gate.Threshold) {
+	switch {
+	case len(thresholds) == 0:
+	case results.Verdict == check.Invalid:
+		results.Reasons = append(results.Reasons, "thresholds: not judged, for the figures of an invalid run mean nothing")
+	default:
+		results.Thresholds = gate.JudgeAll(thresholds, results)
+	}
+}
+
+// checkWorkers is how many keys are checked at once.
+func checkWorkers() int { return runtime.GOMAXPROCS(0) }

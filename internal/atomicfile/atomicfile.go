@@ -3,6 +3,7 @@
 package atomicfile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +28,15 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	}
 	syncFolder(filepath.Dir(path))
 	return nil
+}
+
+// WriteJSON is Write of a value as JSON, indented, for all to read.
+func WriteJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return Write(path, append(text, '\n'), 0o644)
 }
 
 // syncFolder has the rename on the disk too, where folders can be synced.

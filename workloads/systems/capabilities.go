@@ -84,3 +84,15 @@ type Trials struct {
 	// time; both 0: nothing.
 	DiskMin, DiskMax time.Duration
 }
+
+// Traced reports whether a system's servers write a trace.
+func Traced(s System) bool {
+	_, ok := s.(Tracer)
+	return ok
+}
+
+// TellsLeader reports whether a system's clients can be told who leads.
+func TellsLeader(s System) bool {
+	_, ok := Prototype(s).(LeaderTeller)
+	return ok
+}

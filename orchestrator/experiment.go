@@ -10,6 +10,7 @@ import (
 	"squall/history"
 	"squall/internal/declare"
 	"squall/nemesis"
+	"squall/orchestrator/testplan"
 	"squall/workloads/systems"
 )
 
@@ -41,13 +42,13 @@ type ExperimentSpec struct {
 }
 
 // plan is what a run needs to know of it.
-func (s *ExperimentSpec) plan() *Plan {
-	t := DefaultTest()
+func (s *ExperimentSpec) plan() *testplan.Plan {
+	t := testplan.DefaultTest()
 	t.Name, t.System, t.Workload, t.Nodes, t.Seed, t.Out = s.Name, s.System, s.Name, s.Nodes, s.Seed, s.Out
 	if s.SystemParams != nil {
 		t.SystemParams = s.SystemParams
 	}
-	return &Plan{Test: t, Nodes: NodeNames(s.Nodes), Command: s.Command}
+	return &testplan.Plan{Test: t, Nodes: testplan.NodeNames(s.Nodes), Command: s.Command}
 }
 
 // Experiment is one under way.
@@ -65,7 +66,7 @@ func RunExperiment(ctx context.Context, spec ExperimentSpec, cfg Config) (dir st
 	if err != nil {
 		return "", err
 	}
-	dir, err = MakeRunDir(spec.Out, spec.Name, spec.Seed, time.Now())
+	dir, err = testplan.MakeRunDir(spec.Out, spec.Name, spec.Seed, time.Now())
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"squall/nodeimage"
 	"squall/nodeimage/files"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 	"squall/workloads/systems"
 )
 
@@ -50,7 +51,7 @@ func checkPrograms(system systems.System, a declare.Args, want machineFiles) err
 	n1 := systems.Node{ID: 1, Name: "n1", Addr: machines.MachineAddr(netip.MustParsePrefix(machines.NetworkPool), 0)}
 	start, err := system.Server(n1, systems.Cluster{Nodes: []systems.Node{n1}}, a)
 	if err != nil {
-		return &FieldError{"system", fmt.Errorf("the servers of %s: %w", system.Name(), err)}
+		return &testplan.FieldError{Option: "system", Err: fmt.Errorf("the servers of %s: %w", system.Name(), err)}
 	}
 	if err := amongFiles("server", "Files", system, start.Argv, want.servers); err != nil {
 		return err
@@ -63,15 +64,15 @@ func checkPrograms(system systems.System, a declare.Args, want machineFiles) err
 
 func amongFiles(what, method string, system systems.System, argv []string, list []files.File) error {
 	if len(argv) == 0 {
-		return &FieldError{"system", fmt.Errorf("%s does not say which program its %s is", system.Name(), what)}
+		return &testplan.FieldError{Option: "system", Err: fmt.Errorf("%s does not say which program its %s is", system.Name(), what)}
 	}
 	is := func(f files.File) bool { return f.Path == argv[0] }
 	switch i := slices.IndexFunc(list, is); {
 	case argv[0] == nodeimage.BinaryPath:
 	case i < 0:
-		return &FieldError{"system", fmt.Errorf("the %s of %s is %s, and its machine has no such file: %s must list it", what, system.Name(), argv[0], method)}
+		return &testplan.FieldError{Option: "system", Err: fmt.Errorf("the %s of %s is %s, and its machine has no such file: %s must list it", what, system.Name(), argv[0], method)}
 	case !list[i].Exec:
-		return &FieldError{"system", fmt.Errorf("the %s of %s is %s, which its machine cannot run: %s must list it with Exec", what, system.Name(), argv[0], method)}
+		return &testplan.FieldError{Option: "system", Err: fmt.Errorf("the %s of %s is %s, which its machine cannot run: %s must list it with Exec", what, system.Name(), argv[0], method)}
 	}
 	return nil
 }
@@ -111,7 +112,7 @@ func takeFiles(ctx context.Context, system systems.System, a declare.Args, arch 
 func blameFiles(err error) error {
 	var refused *files.Error
 	if errors.As(err, &refused) {
-		return &FieldError{"system", err}
+		return &testplan.FieldError{Option: "system", Err: err}
 	}
 	return err
 }

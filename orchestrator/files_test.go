@@ -11,6 +11,7 @@ import (
 	"squall/internal/declare"
 	"squall/nodeimage"
 	"squall/nodeimage/files"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -83,7 +84,7 @@ func TestFilesOfASystem(t *testing.T) {
 	if sets, err = takeFiles(t.Context(), p, args, "arm64", quietProgress{}); err != nil || len(sets.clients.Files()) != 1 || sets.bytes() != 3 {
 		t.Fatalf("of the clients it took %+v, %v", sets, err)
 	}
-	for _, spec := range machineSpecs([]string{"n1", "n2"}, DefaultTest(), sets) {
+	for _, spec := range machineSpecs([]string{"n1", "n2"}, testplan.DefaultTest(), sets) {
 		want := sets.servers.Key()
 		if spec.Name == driverMachine {
 			want = sets.clients.Key()
@@ -113,7 +114,7 @@ func TestFilesOfASystemAreRefused(t *testing.T) {
 	} {
 		_, takeErr := takeFiles(t.Context(), tc.provider, nil, "amd64", quietProgress{})
 		for _, err := range []error{checkFiles(t.Context(), tc.provider, nil, "amd64"), takeErr} {
-			var field *FieldError
+			var field *testplan.FieldError
 			if err == nil || !strings.Contains(err.Error(), want) || errors.As(err, &field) != tc.blame || field != nil && field.Option != "system" {
 				t.Errorf("%v, want %q, and a setting to blame: %v", err, want, tc.blame)
 			}
@@ -134,7 +135,7 @@ func TestProgramsThatNoMachineHolds(t *testing.T) {
 		"provider does not say which program its client program is":                                                 {provider: provider{program: node[0]}},
 		"(/opt/client in the machines): there is no such file":                                                      {provider: provider{program: node[0]}, argv: []string{"/opt/client"}, clientFiles: []files.File{missing}},
 	} {
-		var field *FieldError
+		var field *testplan.FieldError
 		if err := checkFiles(t.Context(), p, nil, "amd64"); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &field) || field.Option != "system" {
 			t.Errorf("%v, want %q", err, want)
 		}

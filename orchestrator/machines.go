@@ -15,6 +15,7 @@ import (
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -52,7 +53,7 @@ func (r *run) bringUp(ctx context.Context) error {
 
 // machineSpecs are the nodes' machines, with the test's limits and the files of the
 // system's servers, and the driver's, with those of its clients.
-func machineSpecs(nodes []string, t Test, sets machineSets) []machines.MachineSpec {
+func machineSpecs(nodes []string, t testplan.Test, sets machineSets) []machines.MachineSpec {
 	var specs []machines.MachineSpec
 	for _, name := range nodes {
 		specs = append(specs, machines.MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: sets.servers})

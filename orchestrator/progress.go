@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/orchestrator/testplan"
 )
 
 // Progress is told how a run goes, from several goroutines.
 type Progress interface {
 	// Planned is called once, when the run directory is there.
-	Planned(p *Plan, dir string)
+	Planned(p *testplan.Plan, dir string)
 	// Phase is called when a phase begins; text is for people.
 	Phase(text string)
 	// Load is called about once a second while clients run.

@@ -18,6 +18,7 @@ import (
 	"squall/nemesis"
 	"squall/nodeimage"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
 
@@ -41,7 +42,7 @@ type Config struct {
 // Outcome is what a run came to.
 type Outcome struct {
 	*check.Checked // its directory, its results, and the history they came from
-	Plan           *Plan
+	Plan           *testplan.Plan
 	Interrupted    bool   // it was stopped early: not when its history was complete by then
 	Kept           string // where the machines' disks were left; "": they were removed
 }
@@ -52,12 +53,12 @@ type Outcome struct {
 // keeps a test from starting is one, before there is a run directory (a
 // *FieldError, where a setting is to blame).
 // When ctx ends, everything is torn down at once and ctx's error returned.
-func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
+func Run(ctx context.Context, plan *testplan.Plan, cfg Config) (*Outcome, error) {
 	ready, err := prepare(ctx, plan.Test, plan.Schedule, cfg)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := NewRunDir(plan, time.Now())
+	dir, err := testplan.NewRunDir(plan, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("interrupted; the history up to now is in %s: %w", dir, context.Cause(ctx))
 	}
-	if plan.Test.Keep == KeepNever {
+	if plan.Test.Keep == testplan.KeepNever {
 		r.down()
 	}
 	if err := r.env.write(dir); err != nil {
@@ -96,7 +97,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 	}
 	results := checked.Results
 	outcome := &Outcome{Checked: checked, Plan: plan, Interrupted: results.Stopped != ""}
-	if keep := plan.Test.Keep; keep == KeepAlways || keep == KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
+	if keep := plan.Test.Keep; keep == testplan.KeepAlways || keep == testplan.KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)
 		}
@@ -106,7 +107,7 @@ func Run(ctx context.Context, plan *Plan, cfg Config) (*Outcome, error) {
 
 // run is one test under way.
 type run struct {
-	plan *Plan
+	plan *testplan.Plan
 	dir  string
 	cfg  Config
 	log  *slog.Logger
@@ -140,7 +141,7 @@ type run struct {
 	closing  bool                    // the machines are being taken down: their ends are no failures
 }
 
-func newRun(plan *Plan, dir string, cfg Config, ready prepared) (*run, error) {
+func newRun(plan *testplan.Plan, dir string, cfg Config, ready prepared) (*run, error) {
 	logFile, err := os.Create(filepath.Join(dir, LogFile))
 	if err != nil {
 		return nil, fmt.Errorf("make the run's log: %w", err)
@@ -242,7 +243,7 @@ func (r *run) noteRoles(p nemesis.Planned) {
 func (r *run) writePlan() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return atomicfile.WriteJSON(filepath.Join(r.dir, PlanFile), r.plan)
+	return atomicfile.WriteJSON(filepath.Join(r.dir, testplan.PlanFile), r.plan)
 }
 
 func (r *run) stopped() bool {

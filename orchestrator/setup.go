@@ -10,6 +10,7 @@ import (
 	"squall/nemesis/faults"
 	"squall/nodeimage"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
 
@@ -19,8 +20,8 @@ var ErrStopped = errors.New("stopped before the test began")
 // Preflight looks for what would keep a test from starting: nothing to make its
 // node of, files of its system that machines cannot use, limits that cannot be
 // set, faults that the runtime cannot do. It makes nothing and compiles nothing. What a setting is to blame for is a *FieldError.
-func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) error {
-	specs := machineSpecs(NodeNames(t.Nodes), t, machineSets{})
+func Preflight(ctx context.Context, t testplan.Test, schedule []nemesis.Planned, cfg Config) error {
+	specs := machineSpecs(testplan.NodeNames(t.Nodes), t, machineSets{})
 	if err := checkLimits(ctx, cfg.Runtime, t); err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 		}
 	}
 	if err := checkRuntimeNeeds(ctx, cfg.Runtime, schedule); err != nil {
-		return &FieldError{"nemesis", err}
+		return &testplan.FieldError{Option: "nemesis", Err: err}
 	}
 	arch, err := cfg.Runtime.Arch(ctx)
 	if err != nil {
@@ -51,9 +52,9 @@ func Preflight(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Conf
 
 // blameMutant says that the setting is to blame where the node alone could be
 // had, and a planted bug needs more.
-func blameMutant(t Test, err error) error {
+func blameMutant(t testplan.Test, err error) error {
 	if t.Mutant != "" && errors.Is(err, nodeimage.ErrMutantNeedsSources) {
-		return &FieldError{"mutant", err}
+		return &testplan.FieldError{Option: "mutant", Err: err}
 	}
 	return err
 }
@@ -61,13 +62,13 @@ func blameMutant(t Test, err error) error {
 // blameLimit says which setting a limit comes from.
 func blameLimit(err error) error {
 	if limit := new(machines.LimitError); errors.As(err, &limit) {
-		return &FieldError{limit.Limit, limit.Err}
+		return &testplan.FieldError{Option: limit.Limit, Err: limit.Err}
 	}
 	return err
 }
 
 // checkLimits refuses limits where the runtime can set none.
-func checkLimits(ctx context.Context, rt machines.Runtime, t Test) error {
+func checkLimits(ctx context.Context, rt machines.Runtime, t testplan.Test) error {
 	if t.CPUs == 0 && t.Memory == 0 {
 		return nil
 	}
@@ -77,7 +78,7 @@ func checkLimits(ctx context.Context, rt machines.Runtime, t Test) error {
 		asked           bool
 	}{{"cpus", machines.CanLimitCPUs, t.CPUs > 0}, {"memory", machines.CanLimitMemory, t.Memory > 0}} {
 		if why := can[limit.ability]; limit.asked && why != "" {
-			return &FieldError{limit.option, errors.New(strings.TrimPrefix(why, limit.option+": "))}
+			return &testplan.FieldError{Option: limit.option, Err: errors.New(strings.TrimPrefix(why, limit.option+": "))}
 		}
 	}
 	return nil
@@ -107,7 +108,7 @@ type prepared struct {
 // prepare is everything that can fail before a run directory is made: what
 // Preflight looks for, and the node and the files of its system, which take as
 // long as they take.
-func prepare(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) (prepared, error) {
+func prepare(ctx context.Context, t testplan.Test, schedule []nemesis.Planned, cfg Config) (prepared, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -126,7 +127,7 @@ func prepare(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config
 	return p, nil
 }
 
-func prepareIn(ctx context.Context, t Test, schedule []nemesis.Planned, cfg Config) (p prepared, err error) {
+func prepareIn(ctx context.Context, t testplan.Test, schedule []nemesis.Planned, cfg Config) (p prepared, err error) {
 	if err := Preflight(ctx, t, schedule, cfg); err != nil {
 		return p, err
 	}
@@ -172,5 +173,5 @@ func unmet(wanted map[nemesis.Need][]string, why map[nemesis.Need]string) error 
 			delete(wanted, need)
 		}
 	}
-	return Refusal(wanted, func(n nemesis.Need) string { return why[n] })
+	return testplan.Refusal(wanted, func(n nemesis.Need) string { return why[n] })
 }

@@ -10,6 +10,7 @@ import (
 	"squall/history"
 	"squall/nodeimage"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // narrow is a runtime that can do little, and counts what it is asked to make.
@@ -28,7 +29,7 @@ func (n *narrow) Can(context.Context) map[string]string { return n.can }
 func (n *narrow) CheckSpecs(_ context.Context, machines []machines.MachineSpec) error {
 	for _, m := range machines {
 		if m.CPUs > n.most {
-			return &FieldError{"cpus", errors.New("too much")}
+			return &testplan.FieldError{Option: "cpus", Err: errors.New("too much")}
 		}
 	}
 	return nil
@@ -42,11 +43,11 @@ func (n *narrow) Up(context.Context, machines.ClusterSpec) (machines.Cluster, er
 // quietProgress shows nothing.
 type quietProgress struct{}
 
-func (quietProgress) Planned(*Plan, string) {}
-func (quietProgress) Phase(string)          {}
-func (quietProgress) Leader(string, uint64) {}
-func (quietProgress) Fault(history.Fault)   {}
-func (quietProgress) Load(LoadStats)        {}
+func (quietProgress) Planned(*testplan.Plan, string) {}
+func (quietProgress) Phase(string)                   {}
+func (quietProgress) Leader(string, uint64)          {}
+func (quietProgress) Fault(history.Fault)            {}
+func (quietProgress) Load(LoadStats)                 {}
 
 // What keeps a test from starting is one error, before there is a run directory,
 // and a look beforehand finds it, too.
@@ -54,25 +55,25 @@ func TestATestThatCannotStartLeavesNothing(t *testing.T) {
 	noSources := errors.New("no sources here")
 	for _, tc := range []struct {
 		name   string
-		change func(*Test)
+		change func(*testplan.Test)
 		can    map[string]string
 		build  error
 		blame  string // the setting; "" is none
 		want   string
 	}{
-		{name: "processors", change: func(t *Test) { t.CPUs = 100 }, blame: "cpus", want: "cpus: too much"},
-		{name: "no limits", change: func(t *Test) { t.Memory = 64 }, can: map[string]string{machines.CanLimitMemory: "memory: a limit cannot be set here"},
+		{name: "processors", change: func(t *testplan.Test) { t.CPUs = 100 }, blame: "cpus", want: "cpus: too much"},
+		{name: "no limits", change: func(t *testplan.Test) { t.Memory = 64 }, can: map[string]string{machines.CanLimitMemory: "memory: a limit cannot be set here"},
 			blame: "memory", want: "memory: a limit cannot be set here"},
-		{name: "a fault", change: func(t *Test) { t.Nemesis = "power-cut" }, can: map[string]string{machines.CanRestart: "machines do not start again"},
+		{name: "a fault", change: func(t *testplan.Test) { t.Nemesis = "power-cut" }, can: map[string]string{machines.CanRestart: "machines do not start again"},
 			blame: "nemesis", want: "to run without, add to the list of faults: -power-cut"},
-		{name: "a mutant", change: func(t *Test) { t.Mutant = "local-reads" }, build: errors.Join(nodeimage.ErrMutantNeedsSources, noSources), blame: "mutant", want: "needs Go"},
-		{name: "no sources", change: func(*Test) {}, build: noSources, want: "no sources here"},
+		{name: "a mutant", change: func(t *testplan.Test) { t.Mutant = "local-reads" }, build: errors.Join(nodeimage.ErrMutantNeedsSources, noSources), blame: "mutant", want: "needs Go"},
+		{name: "no sources", change: func(*testplan.Test) {}, build: noSources, want: "no sources here"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			test := DefaultTest()
+			test := testplan.DefaultTest()
 			test.Out = t.TempDir()
 			tc.change(&test)
-			plan, err := NewPlan(test, "test", "squall")
+			plan, err := testplan.NewPlan(test, "test", "squall")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +84,7 @@ func TestATestThatCannotStartLeavesNothing(t *testing.T) {
 			cfg.CanBuild = nil // found by building alone
 			_, buildErr := Run(t.Context(), plan, cfg)
 			for _, err := range []error{Preflight(t.Context(), plan.Test, plan.Schedule, Config{Runtime: runtime, CanBuild: func(string, string) error { return tc.build }}), runErr, buildErr} {
-				var field *FieldError
+				var field *testplan.FieldError
 				if err == nil || !strings.Contains(err.Error(), tc.want) || errors.As(err, &field) != (tc.blame != "") || field != nil && field.Option != tc.blame {
 					t.Errorf("%v, want %q, and %q to blame", err, tc.want, tc.blame)
 				}
@@ -97,9 +98,9 @@ func TestATestThatCannotStartLeavesNothing(t *testing.T) {
 
 // A build that takes long ends when the test is stopped.
 func TestABuildEndsWhenTheTestIsStopped(t *testing.T) {
-	test := DefaultTest()
+	test := testplan.DefaultTest()
 	test.Out = t.TempDir()
-	plan, err := NewPlan(test, "test", "squall")
+	plan, err := testplan.NewPlan(test, "test", "squall")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestABuildEndsWhenTheTestIsStopped(t *testing.T) {
 }
 
 func TestLittleMemoryIsRefused(t *testing.T) {
-	test := DefaultTest()
+	test := testplan.DefaultTest()
 	for memory, ok := range map[int]bool{0: true, 1: false, 15: false, 16: true} {
 		test.Memory = memory
 		if err := test.Validate(); (err == nil) != ok {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/orchestrator/testplan"
 )
 
 // quiet shows nobody how a run goes.
@@ -21,9 +22,9 @@ func (quiet) Leader(string, uint64) {}
 // recordedRun is a run that only records, and what it recorded.
 func recordedRun(t *testing.T) (r *run, marks func() []history.Mark) {
 	t.Helper()
-	test := DefaultTest()
-	test.Time, test.Memory = Duration(20*time.Second), 64
-	r = &run{plan: &Plan{Test: test, Nodes: NodeNames(3)}, dir: t.TempDir(), cfg: Config{Progress: quiet{}}, log: slog.New(slog.DiscardHandler),
+	test := testplan.DefaultTest()
+	test.Time, test.Memory = testplan.Duration(20*time.Second), 64
+	r = &run{plan: &testplan.Plan{Test: test, Nodes: testplan.NodeNames(3)}, dir: t.TempDir(), cfg: Config{Progress: quiet{}}, log: slog.New(slog.DiscardHandler),
 		env: newEnvironment("test"), nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{}), serving: true}
 	if err := r.openHistory(); err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func TestAStopIsRecorded(t *testing.T) {
 // nodes to heal.
 func TestHealedCarriesTheBound(t *testing.T) {
 	r, marks := recordedRun(t)
-	r.plan.Test.Recovery = Duration(7 * time.Second)
+	r.plan.Test.Recovery = testplan.Duration(7 * time.Second)
 	if err := r.healAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"squall/history"
 	"squall/nemesis"
 	"squall/nemesis/faults"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/driver"
 	"squall/workloads/systems"
@@ -162,7 +163,7 @@ func (r *run) awaitServing(ctx context.Context) error {
 }
 
 // driverConfig is what the driver is told of the test.
-func driverConfig(t *Test, nodes []systems.Node) driver.Config {
+func driverConfig(t *testplan.Test, nodes []systems.Node) driver.Config {
 	return driver.Config{
 		System: t.System, SystemArgs: t.SystemParams, Workload: t.Workload, Args: t.WorkloadParams, Nodes: nodes, Seed: t.Seed,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),

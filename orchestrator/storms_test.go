@@ -16,6 +16,7 @@ import (
 	"squall/nodeimage"
 	"squall/orchestrator"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // These tests run whole storms of the nemesis in real machines, one at a time:
@@ -44,13 +45,13 @@ func storms(t *testing.T, test func(t *testing.T, h host)) {
 // find out how busy it is. When the storm is over, nothing of it may be left.
 func storm(t *testing.T, h host, steps string, stop <-chan struct{}, notice func(history.Fault)) (*orchestrator.Outcome, error) {
 	t.Helper()
-	test := orchestrator.DefaultTest()
+	test := testplan.DefaultTest()
 	// A run's name is its second and its seed: no other test has this one, and so
 	// none takes the machines of this one for leftovers of its own.
 	const seed = 481516
 	const limit = 4 * time.Minute // of a storm that goes wrong
-	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), seed, orchestrator.Duration(limit), steps
-	plan, err := orchestrator.NewPlan(test, "test", "squall")
+	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), seed, testplan.Duration(limit), steps
+	plan, err := testplan.NewPlan(test, "test", "squall")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +89,10 @@ type watcher struct {
 	mu     sync.Mutex
 }
 
-func (w *watcher) Planned(*orchestrator.Plan, string) {}
-func (w *watcher) Phase(text string)                  { w.t.Log(text) }
-func (w *watcher) Load(orchestrator.LoadStats)        {}
-func (w *watcher) Leader(node string, term uint64)    { w.t.Logf("leader %s, term %d", node, term) }
+func (w *watcher) Planned(*testplan.Plan, string)  {}
+func (w *watcher) Phase(text string)               { w.t.Log(text) }
+func (w *watcher) Load(orchestrator.LoadStats)     {}
+func (w *watcher) Leader(node string, term uint64) { w.t.Logf("leader %s, term %d", node, term) }
 
 func (w *watcher) Fault(f history.Fault) {
 	w.mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/gate"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -16,7 +17,7 @@ import (
 // thresholds, and writes results.json, once. It needs neither cluster nor network. A
 // history without a plan is checked by what its header says.
 func Check(ctx context.Context, dir string) (*check.Checked, error) {
-	plan, err := PlanOf(dir)
+	plan, err := testplan.PlanOf(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -25,14 +26,14 @@ func Check(ctx context.Context, dir string) (*check.Checked, error) {
 
 // CheckAgainst is Check with other thresholds than those of the plan.
 func CheckAgainst(ctx context.Context, dir string, thresholds []string) (*check.Checked, error) {
-	plan, err := PlanOf(dir)
+	plan, err := testplan.PlanOf(dir)
 	if err != nil {
 		return nil, err
 	}
 	return checkBy(ctx, dir, plan, thresholds)
 }
 
-func checkBy(ctx context.Context, dir string, plan *Plan, texts []string) (*check.Checked, error) {
+func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []string) (*check.Checked, error) {
 	thresholds, err := gate.ParseAll(nil, texts...)
 	if err != nil { // of a plan that was edited, or of another squall
 		return nil, fmt.Errorf("the thresholds of the test: %w", err)

@@ -16,13 +16,14 @@ import (
 	"squall/history/gate"
 	"squall/history/historytest"
 	"squall/history/measure"
+	"squall/orchestrator/testplan"
 )
 
 // A history alone in a folder is checked by its header.
 func TestAHistoryAloneIsChecked(t *testing.T) {
 	dir := historytest.Field(t, "h1-knossos10")
 	for _, name := range []string{dir, filepath.Join(dir, history.FileName)} {
-		found, err := FindRun(t.TempDir(), name)
+		found, err := testplan.FindRun(t.TempDir(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +45,7 @@ func TestAHistoryAloneIsChecked(t *testing.T) {
 	if err != nil || damaged.Results.Verdict != check.Invalid || damaged.Damage == nil {
 		t.Errorf("no header: %+v, %v", damaged, err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, PlanFile), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, testplan.PlanFile), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Check(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "move plan.json away") {

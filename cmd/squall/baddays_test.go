@@ -22,12 +22,12 @@ import (
 	"squall/history/check"
 	"squall/internal/machinetest"
 	"squall/nodeimage"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 func TestALostMachineMakesTheTestInvalid(t *testing.T) {
-	besideOthers(t, orchestrator.RuntimeLocal, lostMachine)
+	besideOthers(t, testplan.RuntimeLocal, lostMachine)
 }
 
 func lostMachine(t *testing.T, s *storm) {
@@ -69,7 +69,7 @@ func (o *observed) Up(ctx context.Context, spec machines.ClusterSpec) (machines.
 
 // An engine that is lost in the middle takes all its machines with it.
 func TestALostEngineMakesTheTestInvalid(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeDocker)
+	s := newStorm(t, testplan.RuntimeDocker)
 	proxy := newEngineProxy(t)
 	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
 	done := s.begin("run", "--time", "5m", "--nemesis", "none", "--nodes", "3")
@@ -140,7 +140,7 @@ func (p *engineProxy) close() {
 func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
 	t.Parallel()
 	machinetest.Share(t) // three servers that wait, and nothing else
-	s := newStormAnyTime(t, orchestrator.RuntimeLocal)
+	s := newStormAnyTime(t, testplan.RuntimeLocal)
 	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
 		return otherServer(t, ctx, arch, `_, err := os.Stdin.Read(make([]byte, 1)); return err`)
 	}
@@ -156,7 +156,7 @@ func TestNoLeaderMakesTheTestInvalid(t *testing.T) {
 }
 
 func TestANodeThatCannotRunMakesTheTestInvalid(t *testing.T) {
-	besideOthers(t, orchestrator.RuntimeLocal, nodeThatCannotRun)
+	besideOthers(t, testplan.RuntimeLocal, nodeThatCannotRun)
 }
 
 func nodeThatCannotRun(t *testing.T, s *storm) {
@@ -189,7 +189,7 @@ func nodeThatCannotRun(t *testing.T, s *storm) {
 
 // A server that ends at once has its last lines in the error.
 func TestAServerThatDoesNotStart(t *testing.T) {
-	besideOthers(t, orchestrator.RuntimeLocal, serverThatDoesNotStart)
+	besideOthers(t, testplan.RuntimeLocal, serverThatDoesNotStart)
 }
 
 func serverThatDoesNotStart(t *testing.T, s *storm) {
@@ -219,7 +219,7 @@ func otherKey() string {
 	return fmt.Sprintf("test-%s-%d", strings.ToLower(rand.Text()[:6]), os.Getpid())
 }
 
-func TestInterrupts(t *testing.T) { onEach(t, orchestrator.RuntimeLocal, interrupts) }
+func TestInterrupts(t *testing.T) { onEach(t, testplan.RuntimeLocal, interrupts) }
 
 func interrupts(t *testing.T, s *storm) {
 	for tries := 1; ; tries++ {
@@ -258,7 +258,7 @@ func interrupts(t *testing.T, s *storm) {
 // A Ctrl-C that comes when everything is recorded stops nothing: the run ends as
 // every later check of it does.
 func TestCtrlCWhileTheHistoryIsChecked(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	done := s.begin("run", "--time", "5s", "--nodes", "3", "--nemesis", "none")
 	s.await(t, "checking the history")
 	s.signals <- os.Interrupt
@@ -282,7 +282,7 @@ func (s *storm) forget() {
 // After SIGKILL of squall itself the history reads back whole, and clean
 // removes what is left.
 func TestSIGKILLLosesNothing(t *testing.T) {
-	besideOthers(t, orchestrator.RuntimeDocker, sigkillLosesNothing)
+	besideOthers(t, testplan.RuntimeDocker, sigkillLosesNothing)
 }
 
 func sigkillLosesNothing(t *testing.T, s *storm) {
@@ -321,7 +321,7 @@ func sigkillLosesNothing(t *testing.T, s *storm) {
 // The engine of another host has a clock of its own. A time namespace around
 // squall makes it so here.
 func TestClocksOfAnotherHost(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeDocker)
+	s := newStorm(t, testplan.RuntimeDocker)
 	const apart = 100_000 // seconds
 	shifted := []string{"--time", "--monotonic", strconv.Itoa(apart)}
 	if out, err := exec.Command("unshare", append(shifted, "true")...).CombinedOutput(); err != nil {

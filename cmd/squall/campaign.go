@@ -20,6 +20,7 @@ import (
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -61,7 +62,7 @@ immediately.`,
 	f.StringVar(&flags.over.Runtime, "runtime", "", "where nodes run: auto, docker or local (default: set by the file)")
 	f.StringVar(&flags.over.Baseline, "baseline", "", "earlier campaign to compare with: a significant loss beyond the tolerance fails")
 	f.StringVar(&flags.over.Tolerance, "tolerance", "", "share that may be lost against the baseline, such as 5% (default: set by the file)")
-	f.StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of runs; the campaign goes to campaigns/ below it")
+	f.StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of runs; the campaign goes to campaigns/ below it")
 	f.IntVar(&flags.over.MaxCells, "max-cells", 0,
 		fmt.Sprintf("refuse a campaign with more cells; 0: set by the file, else %d", campaign.DefaultMaxCells))
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")
@@ -83,8 +84,8 @@ func exactlyOne(what string) cobra.PositionalArgs {
 
 // check refuses flags whose values cannot be.
 func (f *campaignFlags) check() error {
-	scratch := orchestrator.DefaultTest()
-	runtime, _ := orchestrator.FindOption("runtime")
+	scratch := testplan.DefaultTest()
+	runtime, _ := testplan.FindOption("runtime")
 	switch {
 	case f.over.Jobs < 0 || f.over.Jobs > 256:
 		return fmt.Errorf("--jobs: expected a whole number from 1 to 256, found %d", f.over.Jobs)
@@ -102,10 +103,10 @@ func (f *campaignFlags) check() error {
 
 // command repeats or resumes a campaign.
 func (f *campaignFlags) command(program, file string, cmd *cobra.Command) string {
-	words := []string{program, "campaign", orchestrator.Quote(file)}
+	words := []string{program, "campaign", testplan.Quote(file)}
 	for _, name := range []string{"jobs", "budget", "seed", "runtime", "baseline", "tolerance", "out", "max-cells"} {
 		if flag := cmd.Flags().Lookup(name); flag.Changed {
-			words = append(words, "--"+name, orchestrator.Quote(flag.Value.String()))
+			words = append(words, "--"+name, testplan.Quote(flag.Value.String()))
 		}
 	}
 	return strings.Join(words, " ")
@@ -123,7 +124,7 @@ func (a *app) runCampaign(cmd *cobra.Command, path string, flags *campaignFlags)
 	if err != nil {
 		return usageError(err)
 	}
-	if text := orchestrator.InsteadOf(file.Old()); text != "" {
+	if text := testplan.InsteadOf(file.Old()); text != "" {
 		plain.Fprintf(a.errOut, "squall: %s: %s\n", path, text)
 	}
 	if flags.dryRun {
@@ -167,7 +168,7 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 	build := buildOnce(a.build)
 	outcome, err := campaign.Run(ctx, plan, campaign.Config{
 		Out: flags.out, New: flags.fresh, Progress: progress, Stop: stop,
-		Run: func(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
+		Run: func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
 			return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
 				CanBuild: canBuild, Log: log, Progress: progress, Stop: stop})
 		},

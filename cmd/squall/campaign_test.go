@@ -10,8 +10,8 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/internal/machinetest"
-	"squall/orchestrator"
 	"squall/orchestrator/campaign"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -21,7 +21,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 	if raceDetector {
 		machinetest.Skip(t, "a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
 	}
-	s, long := hunt(t, orchestrator.RuntimeLocal, func(s *storm, long string) int {
+	s, long := hunt(t, testplan.RuntimeLocal, func(s *storm, long string) int {
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
 			"- {mutant: local-reads, time: " + long + ", nemesis: partition(leader)}\n"

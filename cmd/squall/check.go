@@ -9,6 +9,7 @@ import (
 	"squall/history/check"
 	"squall/internal/plain"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -34,7 +35,7 @@ A history alone in a folder, without plan.json, is checked by its header.`,
 		ValidArgsFunction: completeRuns,
 	}
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON")
-	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of the run directories")
 	cmd.Flags().StringArrayVar(&flags.thresholds, "threshold", nil,
 		"bounds that replace those of the test, such as \"latency p(99) < 50ms\"; \"\" for none (docs/metrics.md)")
 	flags.baseline.add(cmd)
@@ -79,7 +80,7 @@ func (a *app) check(cmd *cobra.Command, args []string, flags *checkFlags) error 
 
 // nameOf is the name of a run's test.
 func nameOf(dir string) string {
-	if plan, err := orchestrator.ReadPlan(dir); err == nil {
+	if plan, err := testplan.ReadPlan(dir); err == nil {
 		return plan.Test.Name
 	}
 	return filepath.Base(dir)
@@ -90,7 +91,7 @@ func checkAgain(cmd *cobra.Command, dir string, thresholds []string) (*check.Che
 	if !cmd.Flags().Changed("threshold") {
 		return orchestrator.Check(cmd.Context(), dir)
 	}
-	if err := orchestrator.CheckThresholds(thresholds...); err != nil {
+	if err := testplan.CheckThresholds(thresholds...); err != nil {
 		return nil, usageError(fmt.Errorf("--threshold: %w", err))
 	}
 	return orchestrator.CheckAgainst(cmd.Context(), dir, thresholds)
@@ -102,7 +103,7 @@ func findRun(out string, args []string) (string, error) {
 	if len(args) == 1 {
 		name = args[0]
 	}
-	dir, err := orchestrator.FindRun(out, name)
+	dir, err := testplan.FindRun(out, name)
 	if err != nil {
 		return "", usageError(err)
 	}
@@ -112,9 +113,9 @@ func findRun(out string, args []string) (string, error) {
 // commandOf is the command that repeats a run, "" when its plan is damaged or
 // not there.
 func (a *app) commandOf(dir string) string {
-	plan, err := orchestrator.ReadPlan(dir)
+	plan, err := testplan.ReadPlan(dir)
 	if err != nil {
 		return ""
 	}
-	return plan.Repeat(a.program, filepath.Join(dir, orchestrator.PlanFile))
+	return plan.Repeat(a.program, filepath.Join(dir, testplan.PlanFile))
 }

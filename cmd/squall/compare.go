@@ -14,7 +14,7 @@ import (
 	"squall/history/gate"
 	"squall/history/ledger"
 	"squall/internal/plain"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // compareFlags are the flags of `squall compare`.
@@ -52,7 +52,7 @@ tolerance.`,
 	cmd.Flags().StringVar(&flags.tolerance, "tolerance", percent(gate.DefaultTolerance), "share of the old median that may be lost: 5% or 0.05")
 	cmd.Flags().BoolVar(&flags.noGate, "no-gate", false, "only print: do not exit with code 3 on a loss")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the rows as JSON")
-	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of the run directories")
 	return cmd
 }
 
@@ -104,7 +104,7 @@ func loadSide(out, name string) (*gate.Side, error) {
 	if _, err := os.Stat(name); err == nil {
 		return gate.Load(name)
 	}
-	dir, err := orchestrator.FindRun(out, name)
+	dir, err := testplan.FindRun(out, name)
 	if err != nil {
 		return nil, err
 	}

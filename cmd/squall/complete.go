@@ -9,12 +9,12 @@ import (
 	"squall/internal/declare"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // completeOptions offers the values of options that have some.
 func completeOptions(cmd *cobra.Command) {
-	for _, option := range orchestrator.Options() {
+	for _, option := range testplan.Options() {
 		if cmd.Flags().Lookup(option.Name) == nil {
 			continue
 		}
@@ -82,11 +82,11 @@ func completeCall(declared []declare.Declaration) cobra.CompletionFunc {
 
 // completeRuns offers run directories below out, newest first.
 func completeRuns(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	out := orchestrator.DefaultTest().Out
+	out := testplan.DefaultTest().Out
 	if flag := cmd.Flags().Lookup("out"); flag != nil {
 		out = flag.Value.String()
 	}
-	runs, err := orchestrator.ListRuns(out)
+	runs, err := testplan.ListRuns(out)
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}

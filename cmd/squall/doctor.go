@@ -20,6 +20,7 @@ import (
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // need is one thing that squall cannot do without.
@@ -242,7 +243,7 @@ func sources() need {
 }
 
 func runsFolder() need {
-	folder := orchestrator.DefaultTest().Out
+	folder := testplan.DefaultTest().Out
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return need{Name: "folder of runs", Found: err.Error(), Fix: "choose a folder that can be written with --out"}
 	}

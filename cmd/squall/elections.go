@@ -15,6 +15,7 @@ import (
 	"squall/internal/plain"
 	"squall/orchestrator"
 	experiment "squall/orchestrator/elections"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -66,7 +67,7 @@ The first Ctrl-C reports what was measured so far; the second quits immediately.
 	f.IntVar(&flags.what.Nodes, "nodes", 5, "servers")
 	f.DurationVar(&flags.what.Limit, "limit", 10*time.Minute, "how long a trial may go without a leader")
 	f.Uint64Var(&flags.what.Seed, "seed", 0, "seed; 0: a new one")
-	f.StringVar(&flags.runtime, "runtime", orchestrator.RuntimeAuto, "where nodes run: auto, docker or local")
+	f.StringVar(&flags.runtime, "runtime", testplan.RuntimeAuto, "where nodes run: auto, docker or local")
 	f.StringVar(&flags.what.Out, "out", "runs", "folder of the runs")
 	f.StringVar(&flags.from, "from", "", "print and draw the trials of this run `directory` again")
 	f.BoolVar(&flags.json, "json", false, "print the record as JSON on stdout, everything else on stderr")

@@ -14,14 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"squall/history/elections"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // TestElections makes a few trials for real, and finds the same in their history
 // again.
 func TestElections(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	if code := s.run("elections", "--runtime", s.runtime, "--timeouts", "100-200ms,50-100ms", "--trials", "2", "--seed", "5"); code != exitPass {
 		t.Fatalf("exit code %d", code)
 	}
@@ -126,7 +126,7 @@ var someTrials = regexp.MustCompile(`\b[1-9][0-9]* of 1000 trials`)
 // TestPlainElections kills leaders from outside; the first Ctrl-C keeps what was
 // measured by then.
 func TestPlainElections(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	s.runs.Go(func() {
 		if err := s.text.until(s.ctx, someTrials); err != nil {
 			t.Error(err)
@@ -149,7 +149,7 @@ func TestPlainElections(t *testing.T) {
 // TestElectionsWithoutAServer: a server that ends by itself ends the experiment,
 // which is no pass; what was measured by then is shown.
 func TestElectionsWithoutAServer(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	s.app.open = func(ctx context.Context, name string, log *slog.Logger) (opened, error) {
 		o, err := openRuntime(ctx, name, log)
 		o.Runtime = strikingRuntime{o.Runtime, s.text, t.Context()}

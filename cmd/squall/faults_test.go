@@ -13,20 +13,20 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/nemesis/faults"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // A run can be replayed: the same faults at the same offsets into the same
 // nodes, also where a role was hit.
 func TestReplay(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	if code := s.runUnlessOverloaded(t, "run", "--time", "6s", "--seed", "5",
 		"--schedule", "at 1s for 1s: kill(leader); at 2500ms for 1s: partition(leader); at 3s for 1s: delay(leader)"); code != exitPass {
 		t.Fatalf("exit code %d", code)
 	}
 	first := s.results(t)
-	plan := filepath.Join(s.dir(t), orchestrator.PlanFile)
+	plan := filepath.Join(s.dir(t), testplan.PlanFile)
 	// Another seed of the node's own would elect others: the plan must decide.
 	if code := s.runUnlessOverloaded(t, "run", "--plan", plan, "--name", "again"); code != exitPass {
 		t.Fatalf("replay: exit code %d", code)
@@ -43,7 +43,7 @@ func TestReplay(t *testing.T) {
 				f.Name, f.Variant, f.Params, f.Targets, g.Name, g.Variant, g.Params, g.Targets)
 		}
 	}
-	old, err := orchestrator.ReadPlanFile(plan)
+	old, err := testplan.ReadPlanFile(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestReplay(t *testing.T) {
 // What cannot be done is refused by name, with the reason and the mend, before
 // the servers start.
 func TestAFaultThatCannotBeDoneIsRefused(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	s.app.open = func(ctx context.Context, name string, log *slog.Logger) (opened, error) {
 		o, err := openRuntime(ctx, name, log)
 		o.Runtime = unable{o.Runtime}
@@ -82,7 +82,7 @@ func (u unable) Can(ctx context.Context) map[string]string {
 }
 
 func TestListFaults(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	var out syncBuffer
 	s.app.out = &out
 	if code := s.app.run(t.Context(), []string{"squall", "list", "faults", "--json", "--runtime", "local"}); code != exitPass {
@@ -126,7 +126,7 @@ const tooBusy = "the host was overloaded"
 // overloaded reports whether the latest run is invalid and says that the host was
 // overloaded.
 func (s *storm) overloaded() bool {
-	dir, err := orchestrator.FindRun(s.out, "")
+	dir, err := testplan.FindRun(s.out, "")
 	if err != nil { // a campaign's runs lie deeper
 		return strings.Contains(s.text.String(), tooBusy)
 	}
@@ -152,7 +152,7 @@ func TestWhatIsTakenForOverload(t *testing.T) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, orchestrator.PlanFile), []byte("{}"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, testplan.PlanFile), []byte("{}"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		res := &check.Results{SchemaVersion: check.SchemaVersion, Verdict: tc.verdict, Reasons: []string{tc.reason}}

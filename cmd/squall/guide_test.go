@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"squall/internal/machinetest"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
 
@@ -37,7 +37,7 @@ func TestTheGuideAddsASystem(t *testing.T) {
 	if _, err := catalogue.FindSystem("single"); err == nil {
 		machinetest.Skip(t, "somebody has followed the guide: its system is in this catalogue")
 	}
-	needRuntime(t, orchestrator.RuntimeLocal)
+	needRuntime(t, testplan.RuntimeLocal)
 	machinetest.Turn(t)
 	g := guide(t, "guides/adding-a-system.md")
 	if len(g["go"]) != 3 || len(g["sh"]) != 5 {

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"squall/history/check"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // A driver that is stopped for good says nothing, and does not end: the test ends
 // by its name, long before the load would.
 func TestAStoppedDriverMakesTheTestInvalid(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	done := s.begin("run", "--time", "30m", "--nemesis", "none", "--nodes", "3")
 	s.awaitOps(t, 1)
 	if err := syscall.Kill(driverProcess(t), syscall.SIGSTOP); err != nil {

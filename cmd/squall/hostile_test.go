@@ -24,6 +24,7 @@ import (
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // nasty is evil with all that a text can do to a page of Markdown and to a table.
@@ -315,7 +316,7 @@ func TestFieldTextsArePrintedPlain(t *testing.T) {
 func TestHostilePlans(t *testing.T) {
 	_, dir := recorded(t, func(*history.History) {})
 	var whole map[string]any
-	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, orchestrator.PlanFile))), &whole); err != nil {
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, testplan.PlanFile))), &whole); err != nil {
 		t.Fatal(err)
 	}
 	test := whole["test"].(map[string]any)
@@ -330,7 +331,7 @@ func TestHostilePlans(t *testing.T) {
 	for what, do := range spoil {
 		before := mustJSON(t, whole)
 		do()
-		if err := os.WriteFile(filepath.Join(dir, orchestrator.PlanFile), mustJSON(t, whole), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, testplan.PlanFile), mustJSON(t, whole), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{{"run", "--dry-run", "--plan", dir}, {"run", "--dry-run", "--json", "--plan", dir}, {"check", dir}, {"report", dir}} {

@@ -13,7 +13,7 @@ import (
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
 
@@ -39,7 +39,7 @@ func lists() []string {
 
 func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
-	defaults := orchestrator.DefaultTest()
+	defaults := testplan.DefaultTest()
 	var out, runtime, system string
 	cmd := &cobra.Command{
 		Use:       "list [" + strings.Join(lists(), "|") + "]",
@@ -101,7 +101,7 @@ func withParams(name string, declared []declare.Declaration) itemList {
 }
 
 func (a *app) listAll(out string, asJSON bool) error {
-	runs, err := orchestrator.ListRuns(out)
+	runs, err := testplan.ListRuns(out)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (a *app) listAll(out string, asJSON bool) error {
 
 func (a *app) listOne(what, out string, asJSON bool) error {
 	if what == "runs" {
-		runs, err := orchestrator.ListRuns(out)
+		runs, err := testplan.ListRuns(out)
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func printListing(w io.Writer, items []listing) {
 	table.Flush()
 }
 
-func printRuns(w io.Writer, runs []orchestrator.RunInfo) {
+func printRuns(w io.Writer, runs []testplan.RunInfo) {
 	if len(runs) == 0 {
 		fmt.Fprintln(w, "  none yet")
 		return

@@ -13,6 +13,7 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
 
@@ -61,8 +62,8 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 			return err
 		}
 	}
-	test := orchestrator.DefaultTest()
-	option, _ := orchestrator.FindOption("system")
+	test := testplan.DefaultTest()
+	option, _ := testplan.FindOption("system")
 	if err := option.Set(&test, systemName); err != nil {
 		return usageError(err)
 	}
@@ -78,7 +79,7 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 		for i := range all {
 			all[i].ask(func(need nemesis.Need) string {
 				if need.OfSystem() {
-					return orchestrator.SystemCannot(system, need)
+					return testplan.SystemCannot(system, need)
 				}
 				return missing[need]
 			})

@@ -13,7 +13,7 @@ import (
 
 	"squall/internal/machinetest"
 	"squall/nodeimage"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // What the race detector writes when it finds something.
@@ -23,7 +23,7 @@ const raceFound = "WARNING: DATA RACE"
 // detector: server, agent, hub and driver, under real load and real faults.
 func TestTheNodeHasNoRaces(t *testing.T) {
 	machinetest.NeedWhole(t, "a node with the race detector takes a minute to compile")
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
 		return racedNode(t, ctx, arch, "")
 	}
@@ -46,7 +46,7 @@ func TestTheNodeHasNoRaces(t *testing.T) {
 // TestTheNodeHasNoRaces looks at.
 func TestARaceOfTheNodeIsFound(t *testing.T) {
 	machinetest.NeedWhole(t, "as TestTheNodeHasNoRaces")
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
 		return racedNode(t, ctx, arch, `n := 0
 			done := make(chan bool)

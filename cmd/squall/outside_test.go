@@ -8,7 +8,7 @@ import (
 
 	"squall/history/check"
 	"squall/internal/plain"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // evil does in one text all that a text can do to a terminal or a log.
@@ -35,14 +35,14 @@ func looksSafe(t *testing.T, what, printed string) {
 func TestForeignTextIsPrintedPlain(t *testing.T) {
 	bad := check.Result{Name: evil, Verdict: check.Violation, Summary: evil, Witness: []check.WitnessOp{{Node: evil, Text: evil, Outcome: evil}}}
 	results := &check.Results{Verdict: check.Violation, Reasons: []string{evil}, Checks: []check.Result{bad}}
-	plan := &orchestrator.Plan{Command: evil}
+	plan := &testplan.Plan{Command: evil}
 	plan.Test.Name, plan.Test.System, plan.Test.Workload, plan.Test.Mutant = evil, evil, evil, evil
 	for what, show := range map[string]func(out *plain.Writer){
 		"the verdict": func(out *plain.Writer) { printVerdict(out, results) },
 		"the end":     func(out *plain.Writer) { printEnd(out, results, evil, evil, true) },
 		"the plan":    func(out *plain.Writer) { printPlan(out, plan) },
 		"the runs": func(out *plain.Writer) {
-			printRuns(out, []orchestrator.RunInfo{{Dir: evil, Verdict: check.Verdict(evil)}})
+			printRuns(out, []testplan.RunInfo{{Dir: evil, Verdict: check.Verdict(evil)}})
 		},
 		"a line of progress": func(out *plain.Writer) { (&progress{out: out}).line("%s", evil) },
 	} {
@@ -54,7 +54,7 @@ func TestForeignTextIsPrintedPlain(t *testing.T) {
 
 // TestTheListSaysHowARunStands: also of one without results.
 func TestTheListSaysHowARunStands(t *testing.T) {
-	for want, run := range map[string]orchestrator.RunInfo{
+	for want, run := range map[string]testplan.RunInfo{
 		"running":                      {Running: true},
 		"killed, not checked":          {Broken: true},
 		"not checked":                  {},
@@ -62,7 +62,7 @@ func TestTheListSaysHowARunStands(t *testing.T) {
 		"pass, stopped after 1 s of 2": {Verdict: check.Pass, Stopped: "stopped after 1 s of 2"},
 	} {
 		var out bytes.Buffer
-		printRuns(&out, []orchestrator.RunInfo{run})
+		printRuns(&out, []testplan.RunInfo{run})
 		if _, row, _ := strings.Cut(out.String(), "\n"); !strings.HasPrefix(row, "  1  "+want+"  ") {
 			t.Errorf("%+v is listed as %q, want %q", run, row, want)
 		}

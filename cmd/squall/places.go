@@ -11,6 +11,7 @@ import (
 	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
+	"squall/orchestrator/testplan"
 )
 
 // places are the runtimes of a campaign, by the names that its tests ask for.
@@ -38,7 +39,7 @@ func (p places) close() {
 
 // preflight looks for what would keep the tests of a campaign from starting:
 // once for all that ask for the same.
-func (p places) preflight(ctx context.Context, tests []orchestrator.Test) error {
+func (p places) preflight(ctx context.Context, tests []testplan.Test) error {
 	type asked struct {
 		runtime, mutant, system string
 		nodes, memory           int
@@ -68,7 +69,7 @@ func (p places) lines(ctx context.Context) []string {
 
 // clean removes what a run left behind when squall was killed: its containers,
 // networks and volumes, or its disks and control groups.
-func (p places) clean(ctx context.Context, t orchestrator.Test, run string) error {
+func (p places) clean(ctx context.Context, t testplan.Test, run string) error {
 	_, err := local.Clean(local.Options{}, run)
 	if engine, ok := p[t.Runtime].Runtime.(*docker.Runtime); ok {
 		_, dockerErr := engine.Clean(ctx, docker.CleanOptions{Run: run})

@@ -16,7 +16,7 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -208,7 +208,7 @@ func symbol(v check.Verdict) string {
 }
 
 // printPlan prints a plan as a time line and a table of faults.
-func printPlan(w io.Writer, p *orchestrator.Plan) {
+func printPlan(w io.Writer, p *testplan.Plan) {
 	t := p.Test
 	plain.Fprintf(w, "%s: %s of %s, workload %s for %v, seed %d\n", t.Name, nodesText(t.Nodes), t.SystemCall(), t.WorkloadCall(), time.Duration(t.Time), t.Seed)
 	if t.Mutant != "" {

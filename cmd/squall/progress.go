@@ -12,6 +12,7 @@ import (
 	"squall/history"
 	"squall/internal/plain"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // quietEvery is the distance of progress lines where there is no terminal.
@@ -38,7 +39,7 @@ func newProgress(out io.Writer) *progress {
 }
 
 // Planned prints what will be run.
-func (p *progress) Planned(plan *orchestrator.Plan, dir string) {
+func (p *progress) Planned(plan *testplan.Plan, dir string) {
 	t := plan.Test
 	p.line("%s: %s, workload %s, %v, nemesis %s, seed %d", t.Name, nodesText(t.Nodes), t.WorkloadCall(),
 		time.Duration(t.Time), t.Nemesis, t.Seed)

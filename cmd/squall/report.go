@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/internal/plain"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -32,6 +32,6 @@ RUN is a run directory, a number from squall list runs, or latest (default).`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().StringVar(&out, "out", testplan.DefaultTest().Out, "folder of the run directories")
 	return cmd
 }

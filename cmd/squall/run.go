@@ -17,6 +17,7 @@ import (
 	"squall/internal/declare"
 	"squall/internal/plain"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/reports"
 )
 
@@ -34,7 +35,7 @@ type runFlags struct {
 
 // setting is a setting of the test given as a flag. It goes over the test file.
 type setting struct {
-	option orchestrator.Option
+	option testplan.Option
 	text   string
 }
 
@@ -54,12 +55,12 @@ quits immediately.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runTest(cmd.Context(), args, &flags) },
 	}
 	cmd.Flags().SortFlags = false // the most important first
-	defaults := orchestrator.DefaultTest()
-	for _, option := range orchestrator.Options() {
+	defaults := testplan.DefaultTest()
+	for _, option := range testplan.Options() {
 		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)},
 			option.Name, option.Usage)
 	}
-	for _, option := range orchestrator.OldOptions() {
+	for _, option := range testplan.OldOptions() {
 		cmd.Flags().Var(&settingFlag{option: option, into: &flags.settings, shown: option.Get(&defaults)}, option.Name, option.Usage)
 		_ = cmd.Flags().MarkHidden(option.Name)
 	}
@@ -73,14 +74,14 @@ quits immediately.`,
 	cmd.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log every step on stderr")
 	cmd.ValidArgsFunction = completeTestFiles
 	completeOptions(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(orchestrator.ProfileNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(testplan.ProfileNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 // profileUsage says which profiles there are.
 func profileUsage() string {
 	usage := "a group of settings, which the file and the flags override:"
-	for i, p := range orchestrator.Profiles() {
+	for i, p := range testplan.Profiles() {
 		if i > 0 {
 			usage += ";"
 		}
@@ -91,7 +92,7 @@ func profileUsage() string {
 
 // settingFlag is the command line's side of a setting.
 type settingFlag struct {
-	option orchestrator.Option
+	option testplan.Option
 	into   *[]setting
 	shown  string
 	given  bool
@@ -109,7 +110,7 @@ func (f *settingFlag) Type() string {
 
 // Set checks the value at once, so that the error names the flag.
 func (f *settingFlag) Set(text string) error {
-	scratch := orchestrator.DefaultTest()
+	scratch := testplan.DefaultTest()
 	if err := f.option.Set(&scratch, text); err != nil {
 		return withColumn(err)
 	}
@@ -132,21 +133,21 @@ func withColumn(err error) error {
 
 // resolve makes the plan out of the defaults, the file and the flags, or of an
 // old plan and the flags. The file is nil where there is none.
-func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, *orchestrator.TestFile, error) {
+func (f *runFlags) resolve(args []string, program string) (*testplan.Plan, *testplan.TestFile, error) {
 	if f.plan != "" {
 		plan, err := f.replay(args, program)
 		return plan, nil, err
 	}
-	t := orchestrator.DefaultTest()
+	t := testplan.DefaultTest()
 	if f.profile != "" {
-		if err := orchestrator.ApplyProfile(&t, f.profile); err != nil {
+		if err := testplan.ApplyProfile(&t, f.profile); err != nil {
 			return nil, nil, usageError(fmt.Errorf("--profile: %w", err))
 		}
 	}
-	var file *orchestrator.TestFile
+	var file *testplan.TestFile
 	if len(args) == 1 {
 		var err error
-		if file, err = orchestrator.ReadTestFile(args[0], &t); err != nil {
+		if file, err = testplan.ReadTestFile(args[0], &t); err != nil {
 			return nil, nil, usageError(err)
 		}
 		if f.profile != "" && file.Profile() != "" && file.Profile() != f.profile {
@@ -159,7 +160,7 @@ func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, *
 	if err := t.Validate(); err != nil {
 		return nil, nil, usageError(file.Place(err))
 	}
-	plan, err := orchestrator.NewPlan(t, version, program)
+	plan, err := testplan.NewPlan(t, version, program)
 	if err != nil {
 		return nil, nil, usageError(file.Place(err))
 	}
@@ -167,16 +168,16 @@ func (f *runFlags) resolve(args []string, program string) (*orchestrator.Plan, *
 }
 
 // apply sets what the flags say over what the file says.
-func (f *runFlags) apply(t *orchestrator.Test, file *orchestrator.TestFile) error {
-	var given []orchestrator.Setting
+func (f *runFlags) apply(t *testplan.Test, file *testplan.TestFile) error {
+	var given []testplan.Setting
 	for _, s := range f.settings {
 		if err := s.option.Set(t, s.text); err != nil {
 			return usageError(fmt.Errorf("--%s: %w", s.option.Name, err))
 		}
 		file.Override(s.option.Name)
-		given = append(given, orchestrator.Setting{Option: s.option, Text: s.text})
+		given = append(given, testplan.Setting{Option: s.option, Text: s.text})
 	}
-	if err := orchestrator.Conflict(given); err != nil {
+	if err := testplan.Conflict(given); err != nil {
 		return usageError(fmt.Errorf("--%w", err))
 	}
 	return nil
@@ -184,7 +185,7 @@ func (f *runFlags) apply(t *orchestrator.Test, file *orchestrator.TestFile) erro
 
 // instead says what to write in place of settings of earlier versions; "" where
 // none was used.
-func (f *runFlags) instead(t *orchestrator.Test, file *orchestrator.TestFile) string {
+func (f *runFlags) instead(t *testplan.Test, file *testplan.TestFile) string {
 	var used []string
 	for _, s := range f.settings {
 		if s.option.Of != "" {
@@ -192,9 +193,9 @@ func (f *runFlags) instead(t *orchestrator.Test, file *orchestrator.TestFile) st
 		}
 	}
 	if len(used) > 0 {
-		return orchestrator.Instead(append(used, file.Old()...), t, true)
+		return testplan.Instead(append(used, file.Old()...), t, true)
 	}
-	return orchestrator.Instead(file.Old(), t, false)
+	return testplan.Instead(file.Old(), t, false)
 }
 
 // planned are the settings that a plan has decided.
@@ -202,7 +203,7 @@ var planned = []string{"nodes", "time", "seed", "nemesis", "schedule", "hold", "
 
 // replay makes a plan of an old one. Other flags may change what the plan does
 // not depend on, such as where it runs.
-func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, error) {
+func (f *runFlags) replay(args []string, program string) (*testplan.Plan, error) {
 	if len(args) > 0 {
 		return nil, usageError(fmt.Errorf("--plan already has the whole test: leave out %s", args[0]))
 	}
@@ -216,9 +217,9 @@ func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, er
 	}
 	path := f.plan
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, orchestrator.PlanFile)
+		path = filepath.Join(path, testplan.PlanFile)
 	}
-	old, err := orchestrator.ReadPlanFile(path)
+	old, err := testplan.ReadPlanFile(path)
 	if err != nil {
 		return nil, usageError(err)
 	}
@@ -232,7 +233,7 @@ func (f *runFlags) replay(args []string, program string) (*orchestrator.Plan, er
 	if err := t.Validate(); err != nil {
 		return nil, usageError(err)
 	}
-	plan, err := orchestrator.ReplayPlan(old, t, version, program, path)
+	plan, err := testplan.ReplayPlan(old, t, version, program, path)
 	if err != nil {
 		return nil, usageError(err)
 	}
@@ -352,7 +353,7 @@ func printJSON(w io.Writer, v any) error {
 }
 
 // dryRun prints the plan, and what would keep it from being carried out here.
-func (a *app) dryRun(ctx context.Context, plan *orchestrator.Plan, file *orchestrator.TestFile, asJSON bool) error {
+func (a *app) dryRun(ctx context.Context, plan *testplan.Plan, file *testplan.TestFile, asJSON bool) error {
 	if asJSON {
 		if err := printJSON(a.out, plan); err != nil {
 			return err
@@ -370,8 +371,8 @@ func (a *app) dryRun(ctx context.Context, plan *orchestrator.Plan, file *orchest
 
 // notRun gives a test that could not begin its exit code: a setting that cannot
 // be is a mistake in the command, or in its file.
-func notRun(err error, file *orchestrator.TestFile) error {
-	var field *orchestrator.FieldError
+func notRun(err error, file *testplan.TestFile) error {
+	var field *testplan.FieldError
 	switch {
 	case err == nil:
 		return nil

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"strings"
 
-	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
 	"squall/orchestrator/machines"
+	"squall/orchestrator/testplan"
 )
 
 // opened is a runtime that can be used, and why it is this one.
@@ -22,8 +22,8 @@ type opened struct {
 // checkSetting refuses a value that a setting of tests cannot have, of a flag with
 // the setting's name.
 func checkSetting(name, value string) error {
-	scratch := orchestrator.DefaultTest()
-	option, _ := orchestrator.FindOption(name)
+	scratch := testplan.DefaultTest()
+	option, _ := testplan.FindOption(name)
 	if err := option.Set(&scratch, value); err != nil {
 		return usageError(fmt.Errorf("--%s: %w", name, withColumn(err)))
 	}
@@ -34,9 +34,9 @@ func checkSetting(name, value string) error {
 // its engine answers, else local. An error says of each what is missing.
 func openRuntime(ctx context.Context, name string, log *slog.Logger) (opened, error) {
 	switch name {
-	case orchestrator.RuntimeDocker:
+	case testplan.RuntimeDocker:
 		return openDocker(ctx, log)
-	case orchestrator.RuntimeLocal:
+	case testplan.RuntimeLocal:
 		return openLocal(log)
 	}
 	inDocker, dockerErr := openDocker(ctx, log)

@@ -8,7 +8,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
 
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // compiled is a schema of squall, checked against the schema of schemas.
@@ -68,8 +68,8 @@ func TestSchemasTakeWhatSquallTakes(t *testing.T) {
 	if err := validate(t, campaign, uncommented); err != nil || strings.Contains(uncommented, "\n# jobs") {
 		t.Errorf("%s: %v", uncommented, err)
 	}
-	for _, option := range append(orchestrator.Options(), orchestrator.OldOptions()...) { // every default, as text and as YAML reads it
-		defaults := orchestrator.DefaultTest()
+	for _, option := range append(testplan.Options(), testplan.OldOptions()...) { // every default, as text and as YAML reads it
+		defaults := testplan.DefaultTest()
 		if value := option.Get(&defaults); value != "" {
 			if err := validate(t, test, option.Name+": "+value+"\n"); err != nil {
 				t.Errorf("%s: %v", option.Name, err)

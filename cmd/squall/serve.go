@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/reports/serve"
 )
 
@@ -43,7 +43,7 @@ never writes, and ends with Ctrl-C.`,
 			return a.serve(cmd.Context(), flags, cmd.Flags().Changed("addr"), cmd.Flags().Changed("out"))
 		},
 	}
-	cmd.Flags().StringVar(&flags.out, "out", orchestrator.DefaultTest().Out, "folder of the run directories")
+	cmd.Flags().StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of the run directories")
 	cmd.Flags().StringVar(&flags.addr, "addr", defaultAddr, "address and port to listen on; without it the next free port is taken")
 	cmd.Flags().BoolVar(&flags.allowRemote, "allow-remote", false, "let --addr be reached from other machines, without a password")
 	return cmd
@@ -70,7 +70,7 @@ func (a *app) serve(ctx context.Context, flags serveFlags, addrGiven, outGiven b
 	}
 	server, err := serve.New(serve.Config{Out: flags.out, Host: host})
 	if errors.Is(err, fs.ErrNotExist) {
-		return usageError(fmt.Errorf("there is no folder %s: name that of the runs with --out, or make one with `squall run --out %s`", flags.out, orchestrator.Quote(flags.out)))
+		return usageError(fmt.Errorf("there is no folder %s: name that of the runs with --out, or make one with `squall run --out %s`", flags.out, testplan.Quote(flags.out)))
 	}
 	if err != nil {
 		return err

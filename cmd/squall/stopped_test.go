@@ -13,7 +13,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // recorded is a run directory of a storm of 20 s that three traced nodes stood:
@@ -22,9 +22,9 @@ import (
 func recorded(t *testing.T, change func(h *history.History)) (out, dir string) {
 	t.Helper()
 	out = t.TempDir()
-	test := orchestrator.DefaultTest()
-	test.Out, test.Nodes, test.Time, test.Seed, test.Thresholds = out, 3, orchestrator.Duration(20*time.Second), 7, []string{"election max < 1s"}
-	plan, err := orchestrator.NewPlan(test, "test", "squall")
+	test := testplan.DefaultTest()
+	test.Out, test.Nodes, test.Time, test.Seed, test.Thresholds = out, 3, testplan.Duration(20*time.Second), 7, []string{"election max < 1s"}
+	plan, err := testplan.NewPlan(test, "test", "squall")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,10 +36,10 @@ func recorded(t *testing.T, change func(h *history.History)) (out, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, orchestrator.PlanFile), text, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, testplan.PlanFile), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := orchestrator.PointLatest(out, dir); err != nil {
+	if err := testplan.PointLatest(out, dir); err != nil {
 		t.Fatal(err)
 	}
 	h := stormOf20s()

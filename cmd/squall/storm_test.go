@@ -19,9 +19,9 @@ import (
 	"squall/history/check"
 	"squall/internal/machinetest"
 	"squall/nodeimage"
-	"squall/orchestrator"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
+	"squall/orchestrator/testplan"
 )
 
 // These tests run whole storms, on every runtime that this computer offers.
@@ -46,9 +46,9 @@ func besideOthers(t *testing.T, first string, test func(t *testing.T, s *storm))
 
 func onEachWith(t *testing.T, begin func(t *testing.T, runtime string) *storm, first string, test func(t *testing.T, s *storm)) {
 	t.Helper()
-	second := orchestrator.RuntimeLocal
+	second := testplan.RuntimeLocal
 	if first == second {
-		second = orchestrator.RuntimeDocker
+		second = testplan.RuntimeDocker
 	}
 	tried := false
 	for _, runtime := range []string{first, second} {
@@ -184,7 +184,7 @@ func (s *storm) results(t *testing.T) *check.Results {
 
 func (s *storm) dir(t *testing.T) string {
 	t.Helper()
-	dir, err := orchestrator.FindRun(s.out, "")
+	dir, err := testplan.FindRun(s.out, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func (s *storm) nothingLeft(t *testing.T) {
 func (s *storm) leftovers(t *testing.T) string {
 	t.Helper()
 	run := filepath.Base(s.dir(t))
-	if s.runtime == orchestrator.RuntimeLocal {
+	if s.runtime == testplan.RuntimeLocal {
 		report, err := local.Clean(local.Options{}, run)
 		if err != nil {
 			t.Fatal(err)
@@ -255,7 +255,7 @@ func unless(nothing bool, left any) string {
 }
 
 func TestStormOverTheCorrectNodePasses(t *testing.T) {
-	onEach(t, orchestrator.RuntimeDocker, correctNodePasses)
+	onEach(t, testplan.RuntimeDocker, correctNodePasses)
 }
 
 func correctNodePasses(t *testing.T, s *storm) {
@@ -305,9 +305,9 @@ func TestMutantsAreCaught(t *testing.T) {
 		machinetest.Skip(t, "whether a bug is found has nothing to do with races: the tests without the detector look")
 	}
 	for mutant, how := range map[string]struct{ runtime, nodes, nemesis, instead string }{
-		"ack-before-quorum": {orchestrator.RuntimeLocal, "5", "partition(leader)", ""},
-		"half-quorum":       {orchestrator.RuntimeLocal, "4", "partition(halves)", "ack-before-quorum is caught"},
-		"local-reads":       {orchestrator.RuntimeDocker, "5", "partition(leader)", "the campaign with a mutant's cell looks for the same bug"},
+		"ack-before-quorum": {testplan.RuntimeLocal, "5", "partition(leader)", ""},
+		"half-quorum":       {testplan.RuntimeLocal, "4", "partition(halves)", "ack-before-quorum is caught"},
+		"local-reads":       {testplan.RuntimeDocker, "5", "partition(leader)", "the campaign with a mutant's cell looks for the same bug"},
 	} {
 		t.Run(mutant, func(t *testing.T) {
 			if how.instead != "" {
@@ -364,8 +364,8 @@ func mutantIsCaught(t *testing.T, runtime, mutant, nodes, faults string) {
 
 func TestDoctorFindsEverything(t *testing.T) {
 	machinetest.Turn(t)
-	needRuntime(t, orchestrator.RuntimeDocker)
-	needRuntime(t, orchestrator.RuntimeLocal)
+	needRuntime(t, testplan.RuntimeDocker)
+	needRuntime(t, testplan.RuntimeLocal)
 	t.Chdir(t.TempDir()) // its folder of runs goes there
 	var out bytes.Buffer
 	root, err := nodeimage.FindRoot()

@@ -17,7 +17,7 @@ import (
 
 	"squall/history"
 	"squall/internal/machinetest"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // process is a process by its number and its start, since numbers come again.
@@ -93,7 +93,7 @@ func traces(t *testing.T, run string) (left []string) {
 // Whenever squall is killed, no process, mount, interface or control group of
 // a local run stays, nor its disks.
 func TestSIGKILLAtAnyMomentLeavesNothing(t *testing.T) {
-	s := newStorm(t, orchestrator.RuntimeLocal)
+	s := newStorm(t, testplan.RuntimeLocal)
 	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
 		t.Fatal(err)

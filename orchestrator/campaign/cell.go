@@ -12,6 +12,7 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // cell runs a cell until its verdict stands. Only an invalid one is run again;
@@ -75,7 +76,7 @@ func snapshot(c *ledger.Cell) ledger.Cell {
 func (r *runner) run(ctx context.Context, i int, progress watch) (*orchestrator.Outcome, error) {
 	t := r.plan.tests[i]
 	t.Out = r.cellsDir()
-	plan, err := orchestrator.NewPlan(t, r.plan.Version, r.plan.Program)
+	plan, err := testplan.NewPlan(t, r.plan.Version, r.plan.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (r *runner) run(ctx context.Context, i int, progress watch) (*orchestrator.
 }
 
 // conclude puts what a run came to into its attempt.
-func (r *runner) conclude(cell *ledger.Cell, t orchestrator.Test, o *orchestrator.Outcome, err error) {
+func (r *runner) conclude(cell *ledger.Cell, t testplan.Test, o *orchestrator.Outcome, err error) {
 	a := cell.Last()
 	a.Ended = time.Now().UTC()
 	if err != nil {
@@ -108,7 +109,7 @@ func (r *runner) conclude(cell *ledger.Cell, t orchestrator.Test, o *orchestrato
 
 // whole reports whether clients put load on the cluster for as long as they
 // should.
-func whole(t orchestrator.Test, results *check.Results) bool {
+func whole(t testplan.Test, results *check.Results) bool {
 	return results.Ops.LoadSeconds >= 0.99*time.Duration(t.Time).Seconds()
 }
 

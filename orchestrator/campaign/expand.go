@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"squall/history/ledger"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // MostCells bounds max-cells: the record of a campaign is one file, and its page
@@ -25,15 +25,15 @@ const mostCombined = 1_000_000
 // group is a test of the matrix, before seeds and repeats.
 type group struct {
 	name string
-	test orchestrator.Test
-	node *yaml.Node                      // where it comes from: the matrix, or an entry of include
-	from map[string]orchestrator.Setting // by option, where its settings come from
+	test testplan.Test
+	node *yaml.Node                  // where it comes from: the matrix, or an entry of include
+	from map[string]testplan.Setting // by option, where its settings come from
 }
 
 // expand multiplies the matrix out. The cells come by repeat, then seed, then
 // settings, so that a campaign that is cut short has tried as many settings as
 // it could.
-func (f *File) expand() ([]ledger.Cell, []orchestrator.Test, error) {
+func (f *File) expand() ([]ledger.Cell, []testplan.Test, error) {
 	groups := f.groups()
 	if len(f.bad) > 0 {
 		return nil, nil, f.mistakes()
@@ -44,7 +44,7 @@ func (f *File) expand() ([]ledger.Cell, []orchestrator.Test, error) {
 		return nil, nil, f.mistakes()
 	}
 	var cells []ledger.Cell
-	var tests []orchestrator.Test
+	var tests []testplan.Test
 	for repeat := 1; repeat <= f.Repeats; repeat++ {
 		for _, seed := range f.Seeds {
 			for i := range groups {
@@ -59,14 +59,14 @@ func (f *File) expand() ([]ledger.Cell, []orchestrator.Test, error) {
 }
 
 // newCell is the record of a test that was not run yet.
-func newCell(t orchestrator.Test, repeat int) ledger.Cell {
+func newCell(t testplan.Test, repeat int) ledger.Cell {
 	c := ledger.Cell{ID: t.Name, System: t.SystemCall(), Nodes: t.Nodes, Workload: t.WorkloadCall(), Nemesis: t.Nemesis, Mutant: t.Mutant,
 		Seed: t.Seed, Repeat: repeat, Settings: map[string]string{}, State: ledger.Waiting}
 	if t.Schedule != "" {
 		c.Nemesis = t.Schedule // it is what happens, in place of drawing
 	}
-	defaults := orchestrator.DefaultTest()
-	for _, option := range orchestrator.Options() {
+	defaults := testplan.DefaultTest()
+	for _, option := range testplan.Options() {
 		if _, ok := decided[option.Name]; ok {
 			continue
 		}
@@ -94,8 +94,8 @@ func (f *File) groups() []group {
 // conflicts refuses old settings where the parameter is given beside them.
 func (f *File) conflicts(groups []group) {
 	for i := range groups {
-		err := orchestrator.Conflict(slices.Collect(maps.Values(groups[i].from)))
-		field := new(orchestrator.FieldError)
+		err := testplan.Conflict(slices.Collect(maps.Values(groups[i].from)))
+		field := new(testplan.FieldError)
 		if errors.As(err, &field) {
 			setting := groups[i].from[field.Option]
 			f.bad = append(f.bad, *setting.Mistake(err))
@@ -139,7 +139,7 @@ func (f *File) combinations() []group {
 
 // combination is the n-th test of the matrix; the last setting changes fastest.
 func (f *File) combination(n int) group {
-	g := group{test: f.base, node: f.node("matrix"), from: map[string]orchestrator.Setting{}}
+	g := group{test: f.base, node: f.node("matrix"), from: map[string]testplan.Setting{}}
 	for i := len(f.matrix) - 1; i >= 0; i-- {
 		values := f.matrix[i].values
 		g.set(f, values[n%len(values)])
@@ -149,7 +149,7 @@ func (f *File) combination(n int) group {
 }
 
 // set sets what was seen to be possible when it was read.
-func (g *group) set(f *File, s orchestrator.Setting) {
+func (g *group) set(f *File, s testplan.Setting) {
 	if bad := s.Apply(&g.test); bad != nil {
 		f.bad = append(f.bad, *bad)
 	}
@@ -168,8 +168,8 @@ func (f *File) excluded(g *group, hits []int) bool {
 	return out
 }
 
-func (p partial) matches(t *orchestrator.Test) bool {
-	return !slices.ContainsFunc(p.settings, func(s orchestrator.Setting) bool { return !s.Matches(t) })
+func (p partial) matches(t *testplan.Test) bool {
+	return !slices.ContainsFunc(p.settings, func(s testplan.Setting) bool { return !s.Matches(t) })
 }
 
 // included are the tests of include, which must be others than those there are.
@@ -180,7 +180,7 @@ func (f *File) included(groups []group) []group {
 	}
 	var more []group
 	for _, p := range f.include {
-		g := group{test: f.base, node: p.node, from: map[string]orchestrator.Setting{}}
+		g := group{test: f.base, node: p.node, from: map[string]testplan.Setting{}}
 		for _, s := range p.settings {
 			g.set(f, s)
 		}
@@ -196,9 +196,9 @@ func (f *File) included(groups []group) []group {
 }
 
 // fingerprint is the same for the same settings.
-func fingerprint(t *orchestrator.Test) string {
+func fingerprint(t *testplan.Test) string {
 	var values []string
-	for _, option := range orchestrator.Options() {
+	for _, option := range testplan.Options() {
 		values = append(values, option.Get(t))
 	}
 	text, _ := json.Marshal(values) // strings always can be
@@ -261,15 +261,15 @@ func (f *File) checkGroups(groups []group) {
 }
 
 // place puts a mistake between the settings of a test where its setting is.
-func (f *File) place(g *group, err error) orchestrator.FileError {
+func (f *File) place(g *group, err error) testplan.FileError {
 	cell := "" // of a file without a matrix
 	if g.name != "" {
 		cell = fmt.Sprintf(" (in the cell %s; exclude can leave it out)", g.name)
 	}
 	err = fmt.Errorf("%w%s", err, cell)
-	var field *orchestrator.FieldError
+	var field *testplan.FieldError
 	if errors.As(err, &field) {
-		for _, name := range orchestrator.Blamed(field) {
+		for _, name := range testplan.Blamed(field) {
 			if s, ok := g.from[name]; ok {
 				return *s.Mistake(err)
 			}
@@ -278,12 +278,12 @@ func (f *File) place(g *group, err error) orchestrator.FileError {
 			}
 		}
 	}
-	return *orchestrator.MistakeAt(g.node, "%s", err)
+	return *testplan.MistakeAt(g.node, "%s", err)
 }
 
 // digest is of what the file expands to and of the record's version: a campaign
 // goes on only where both are the same.
-func digest(tests []orchestrator.Test) string {
+func digest(tests []testplan.Test) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, ledger.SchemaVersion)
 	for i := range tests {

@@ -14,7 +14,7 @@ import (
 	"squall/history/gate"
 	"squall/history/ledger"
 	"squall/internal/suggest"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // File is a campaign file, understood.
@@ -33,8 +33,8 @@ type File struct {
 
 	cellThresholds []string // of every cell
 
-	base    orchestrator.Test
-	test    *orchestrator.TestFile
+	base    testplan.Test
+	test    *testplan.TestFile
 	matrix  []axis
 	exclude []partial
 	include []partial
@@ -44,19 +44,19 @@ type File struct {
 	old   []string // settings of earlier versions, beside those of test
 	seed  uint64
 	count int // of seeds to draw from seed
-	bad   []orchestrator.FileError
+	bad   []testplan.FileError
 }
 
 // axis is a setting of the matrix and the values that it takes.
 type axis struct {
-	option orchestrator.Option
-	values []orchestrator.Setting
+	option testplan.Option
+	values []testplan.Setting
 }
 
 // partial are some settings of a test: of an entry of exclude or include.
 type partial struct {
 	node     *yaml.Node
-	settings []orchestrator.Setting
+	settings []testplan.Setting
 }
 
 // Overrides are what flags say over the file; zero values say nothing.
@@ -115,7 +115,7 @@ func keyNames() []string {
 // Read reads a campaign file. Every mistake in it is reported at once, as
 // *orchestrator.FileErrors.
 func Read(path string, over Overrides) (*File, error) {
-	text, err := orchestrator.ReadText(path, "campaign file")
+	text, err := testplan.ReadText(path, "campaign file")
 	if err != nil {
 		return nil, err
 	}
@@ -123,22 +123,22 @@ func Read(path string, over Overrides) (*File, error) {
 }
 
 func parse(path string, text []byte, over Overrides) (*File, error) {
-	root, err := orchestrator.DecodeYAML(path, text)
+	root, err := testplan.DecodeYAML(path, text)
 	if err != nil {
 		return nil, err
 	}
 	f := &File{Path: path, Repeats: 1, InvalidRetries: defaultRetries, MaxCells: DefaultMaxCells, Tolerance: gate.DefaultTolerance,
-		base: orchestrator.DefaultTest(), root: root, at: map[string]*yaml.Node{}, seed: 1, count: 1}
+		base: testplan.DefaultTest(), root: root, at: map[string]*yaml.Node{}, seed: 1, count: 1}
 	switch {
 	case root == nil:
 		f.root = &yaml.Node{Line: 1, Column: 1}
 		f.mistake(f.root, "the file is empty; `squall init` writes an example")
 	case root.Kind != yaml.MappingNode:
-		f.mistake(root, "expected `name: value`, found %s", orchestrator.KindName(root))
+		f.mistake(root, "expected `name: value`, found %s", testplan.KindName(root))
 	default:
 		if setting := onlyTest(root); setting != nil {
 			f.mistake(setting, "this is a test file, since it has the setting %q: `squall run %s` runs it; in a campaign file it goes below `test:` or `matrix:`",
-				setting.Value, orchestrator.Quote(path))
+				setting.Value, testplan.Quote(path))
 			return nil, f.mistakes()
 		}
 		f.readKeys(root)
@@ -158,12 +158,12 @@ func (f *File) mistakes() error {
 	if len(f.bad) == 0 {
 		return nil
 	}
-	orchestrator.SortMistakes(f.bad)
-	return &orchestrator.FileErrors{File: f.Path, Errors: f.bad}
+	testplan.SortMistakes(f.bad)
+	return &testplan.FileErrors{File: f.Path, Errors: f.bad}
 }
 
 func (f *File) mistake(node *yaml.Node, format string, args ...any) {
-	f.bad = append(f.bad, *orchestrator.MistakeAt(node, format, args...))
+	f.bad = append(f.bad, *testplan.MistakeAt(node, format, args...))
 }
 
 func (f *File) readKeys(root *yaml.Node) {
@@ -173,10 +173,10 @@ func (f *File) readKeys(root *yaml.Node) {
 		switch {
 		case n < 0:
 			hint := suggest.Among(name.Value, keyNames())
-			if _, ok := orchestrator.FindOption(name.Value); ok {
+			if _, ok := testplan.FindOption(name.Value); ok {
 				hint = "settings of the tests go below `test:`, or with a list of values below `matrix:`"
 			}
-			f.mistake(name, "unknown key %s; %s", orchestrator.KindName(name), hint)
+			f.mistake(name, "unknown key %s; %s", testplan.KindName(name), hint)
 		case f.at[name.Value] != nil:
 			f.mistake(name, "%s is set twice; first in line %d", name.Value, f.at[name.Value].Line)
 		default:
@@ -234,7 +234,7 @@ func (f *File) complete() {
 func (f *File) readName(value *yaml.Node) {
 	if value.Kind != yaml.ScalarNode || !ledger.IsID(value.Value) || value.Value == latest || len(value.Value) > 100 {
 		f.mistake(value, "name: expected a name of letters, digits, dots, dashes and underscores that is not %q, found %s",
-			latest, orchestrator.KindName(value))
+			latest, testplan.KindName(value))
 		return
 	}
 	f.Name = value.Value
@@ -253,7 +253,7 @@ func (f *File) readTest(value *yaml.Node) {
 			f.refuseDecided(value.Content[i])
 		}
 	}
-	file, bad := orchestrator.ReadSettings(f.Path, value, &f.base)
+	file, bad := testplan.ReadSettings(f.Path, value, &f.base)
 	f.test = file
 	f.bad = append(f.bad, bad...)
 }
@@ -268,7 +268,7 @@ func (f *File) refuseDecided(name *yaml.Node) bool {
 
 func (f *File) readMatrix(value *yaml.Node) {
 	if value.Kind != yaml.MappingNode {
-		f.mistake(value, "matrix: expected settings with lists of values, such as `nodes: [3, 5]`, found %s", orchestrator.KindName(value))
+		f.mistake(value, "matrix: expected settings with lists of values, such as `nodes: [3, 5]`, found %s", testplan.KindName(value))
 		return
 	}
 	if len(value.Content) == 0 {
@@ -289,7 +289,7 @@ func (f *File) readAxis(name, value *yaml.Node) {
 		return
 	}
 	if value.Kind != yaml.SequenceNode {
-		f.mistake(value, "matrix: %s: expected a list of values, found %s", option.Name, orchestrator.KindName(value))
+		f.mistake(value, "matrix: %s: expected a list of values, found %s", option.Name, testplan.KindName(value))
 		return
 	}
 	if len(value.Content) == 0 {
@@ -306,7 +306,7 @@ func (f *File) readAxis(name, value *yaml.Node) {
 		}
 		if line := seen[setting.Text]; line > 0 {
 			f.mistake(item, "matrix: %s: %s occurs twice, first in line %d: its cells would be duplicates; "+
-				"`repeats:` runs cells several times", option.Name, orchestrator.KindName(item), line)
+				"`repeats:` runs cells several times", option.Name, testplan.KindName(item), line)
 			continue
 		}
 		seen[setting.Text] = item.Line
@@ -316,42 +316,42 @@ func (f *File) readAxis(name, value *yaml.Node) {
 }
 
 // canonical reads a value, and writes it as every other way to write it is.
-func (f *File) canonical(option orchestrator.Option, value *yaml.Node) (orchestrator.Setting, *orchestrator.FileError) {
-	setting, bad := orchestrator.ReadSetting(option, value)
+func (f *File) canonical(option testplan.Option, value *yaml.Node) (testplan.Setting, *testplan.FileError) {
+	setting, bad := testplan.ReadSetting(option, value)
 	if bad != nil {
 		return setting, bad
 	}
-	scratch := orchestrator.DefaultTest()
+	scratch := testplan.DefaultTest()
 	bad = setting.Apply(&scratch)
 	setting.Text = option.Get(&scratch)
 	return setting, bad
 }
 
 // option is the setting that a key below matrix, exclude or include names.
-func (f *File) option(where string, name *yaml.Node) (orchestrator.Option, bool) {
+func (f *File) option(where string, name *yaml.Node) (testplan.Option, bool) {
 	if f.refuseDecided(name) {
-		return orchestrator.Option{}, false
+		return testplan.Option{}, false
 	}
-	option, ok := orchestrator.FindOption(name.Value)
+	option, ok := testplan.FindOption(name.Value)
 	if option.Of != "" && !slices.Contains(f.old, option.Name) {
 		f.old = append(f.old, option.Name)
 	}
 	if !ok {
-		f.mistake(name, "%s: unknown setting %s; %s", where, orchestrator.KindName(name),
-			suggest.Among(name.Value, orchestrator.OptionNames()))
+		f.mistake(name, "%s: unknown setting %s; %s", where, testplan.KindName(name),
+			suggest.Among(name.Value, testplan.OptionNames()))
 	}
 	return option, ok
 }
 
 func (f *File) readPartials(where string, value *yaml.Node) []partial {
 	if value.Kind != yaml.SequenceNode {
-		f.mistake(value, "%s: expected a list of settings, such as `- {nodes: 3, nemesis: kill}`, found %s", where, orchestrator.KindName(value))
+		f.mistake(value, "%s: expected a list of settings, such as `- {nodes: 3, nemesis: kill}`, found %s", where, testplan.KindName(value))
 		return nil
 	}
 	var all []partial
 	for _, item := range value.Content {
 		if item.Kind != yaml.MappingNode || len(item.Content) == 0 {
-			f.mistake(item, "%s: expected settings such as `{nodes: 3, nemesis: kill}`, found %s", where, orchestrator.KindName(item))
+			f.mistake(item, "%s: expected settings such as `{nodes: 3, nemesis: kill}`, found %s", where, testplan.KindName(item))
 			continue
 		}
 		p := partial{node: item}
@@ -360,7 +360,7 @@ func (f *File) readPartials(where string, value *yaml.Node) []partial {
 			if !ok {
 				continue
 			}
-			setting, bad := orchestrator.ReadSetting(option, item.Content[i+1])
+			setting, bad := testplan.ReadSetting(option, item.Content[i+1])
 			if bad != nil {
 				f.bad = append(f.bad, *bad)
 				continue
@@ -388,7 +388,7 @@ const maxSeed = math.MaxUint64 - MostCells
 func (f *File) seedOf(where string, value *yaml.Node) (uint64, bool) {
 	seed, err := strconv.ParseUint(value.Value, 10, 64)
 	if value.Kind != yaml.ScalarNode || err != nil || seed == 0 || seed > maxSeed {
-		f.mistake(value, "%s: expected a whole number from 1 to %d, found %s", where, uint64(maxSeed), orchestrator.KindName(value))
+		f.mistake(value, "%s: expected a whole number from 1 to %d, found %s", where, uint64(maxSeed), testplan.KindName(value))
 		return 0, false
 	}
 	return seed, true
@@ -419,7 +419,7 @@ func (f *File) readSeeds(value *yaml.Node) {
 func (f *File) readInt(where string, value *yaml.Node, lo, hi int, into *int) {
 	n, err := strconv.Atoi(value.Value)
 	if value.Kind != yaml.ScalarNode || err != nil || n < lo || n > hi {
-		f.mistake(value, "%s: expected a whole number from %d to %d, found %s", where, lo, hi, orchestrator.KindName(value))
+		f.mistake(value, "%s: expected a whole number from %d to %d, found %s", where, lo, hi, testplan.KindName(value))
 		return
 	}
 	*into = n
@@ -428,7 +428,7 @@ func (f *File) readInt(where string, value *yaml.Node, lo, hi int, into *int) {
 func (f *File) readBudget(value *yaml.Node) {
 	d, err := time.ParseDuration(value.Value)
 	if value.Kind != yaml.ScalarNode || err != nil || d < time.Second {
-		f.mistake(value, `budget: expected a duration of a second or more, such as "30m", found %s`, orchestrator.KindName(value))
+		f.mistake(value, `budget: expected a duration of a second or more, such as "30m", found %s`, testplan.KindName(value))
 		return
 	}
 	f.Budget = d

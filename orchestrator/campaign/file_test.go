@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"squall/history/ledger"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // planOf plans a campaign file that stands in the test.
@@ -258,9 +258,9 @@ func TestProfileIsBelowTheRest(t *testing.T) {
 	if s := p.Cells[0].Settings; s["nemesis"] != "ci" || s["time"] != "1m30s" {
 		t.Errorf("settings %v", s)
 	}
-	for _, profile := range orchestrator.Profiles() {
-		test := orchestrator.DefaultTest()
-		if err := orchestrator.ApplyProfile(&test, profile.Name); err != nil {
+	for _, profile := range testplan.Profiles() {
+		test := testplan.DefaultTest()
+		if err := testplan.ApplyProfile(&test, profile.Name); err != nil {
 			t.Error(err)
 		} else if err := test.Validate(); err != nil {
 			t.Errorf("profile %s: %v", profile.Name, err)

@@ -11,7 +11,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // thresholdOption is the setting of a test that a campaign's `thresholds:` are
@@ -37,10 +37,10 @@ func (f *File) thresholdList(where string, value *yaml.Node) []string {
 	var all []string
 	for _, item := range items {
 		if item.Kind != yaml.ScalarNode || strings.TrimSpace(item.Value) == "" {
-			f.mistake(item, `%s: expected a bound such as "latency p(99) < 50ms", found %s`, where, orchestrator.KindName(item))
+			f.mistake(item, `%s: expected a bound such as "latency p(99) < 50ms", found %s`, where, testplan.KindName(item))
 			continue
 		}
-		if err := orchestrator.CheckThresholds(item.Value); err != nil {
+		if err := testplan.CheckThresholds(item.Value); err != nil {
 			f.mistake(item, "%s: %s", where, err)
 			continue
 		}
@@ -54,7 +54,7 @@ func (f *File) addThresholds() {
 	if len(f.cellThresholds) == 0 {
 		return
 	}
-	option, ok := orchestrator.FindOption(thresholdOption)
+	option, ok := testplan.FindOption(thresholdOption)
 	if !ok {
 		f.mistake(f.node("thresholds"), "thresholds: tests have no thresholds")
 		return
@@ -70,7 +70,7 @@ func (f *File) addThresholds() {
 
 func (f *File) readBaseline(value *yaml.Node) {
 	if value.Kind != yaml.ScalarNode || value.Value == "" {
-		f.mistake(value, "baseline: expected the directory of an earlier campaign, found %s", orchestrator.KindName(value))
+		f.mistake(value, "baseline: expected the directory of an earlier campaign, found %s", testplan.KindName(value))
 		return
 	}
 	f.Baseline = value.Value

@@ -11,6 +11,7 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 func TestThresholdsGoToEveryCell(t *testing.T) {
@@ -38,7 +39,7 @@ func TestThresholdsGoToEveryCell(t *testing.T) {
 // withOps runs campaigns whose cells did so many operations a second.
 func (l *lab) withOps(perSecond float64, thresholds bool) Config {
 	cfg := l.config()
-	cfg.Run = func(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
+	cfg.Run = func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
 		o, err := l.run(ctx, p, progress, stop)
 		if err != nil {
 			return o, err

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // A cell's name is its group's, then its seed and, where cells are repeated, the
@@ -26,7 +26,7 @@ func nameGroups(groups []group) {
 	for range groups {
 		parts = append(parts, nil)
 	}
-	for _, option := range orchestrator.Options() {
+	for _, option := range testplan.Options() {
 		values := make([]string, len(groups))
 		for i := range groups {
 			values[i] = option.Get(&groups[i].test)

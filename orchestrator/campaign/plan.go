@@ -9,7 +9,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // Plan is a campaign that was expanded: what will be run, and how.
@@ -22,7 +22,7 @@ type Plan struct {
 	Jobs    int
 	JobsWhy string // why so many at once
 	Cells   []ledger.Cell
-	tests   []orchestrator.Test // of the cells
+	tests   []testplan.Test // of the cells
 }
 
 // NewPlan expands a campaign file. The error is an *orchestrator.FileErrors, or
@@ -40,8 +40,8 @@ func NewPlan(f *File, version, program, command string) (*Plan, error) {
 	p := &Plan{File: f, Version: version, Digest: digest(tests), Command: command, Program: program, Cells: cells, tests: tests}
 	for i := range cells {
 		alone := tests[i]
-		alone.Name = orchestrator.DefaultName(alone) // its run goes where those of `squall run` go
-		cells[i].Command = orchestrator.CommandFor(program, alone)
+		alone.Name = testplan.DefaultName(alone) // its run goes where those of `squall run` go
+		cells[i].Command = testplan.CommandFor(program, alone)
 	}
 	p.Jobs, p.JobsWhy = f.Jobs, "as asked for"
 	if f.Jobs == 0 {
@@ -65,7 +65,7 @@ func (p *Plan) Runtimes() []string {
 }
 
 // Tests are those of the cells.
-func (p *Plan) Tests() []orchestrator.Test { return slices.Clone(p.tests) }
+func (p *Plan) Tests() []testplan.Test { return slices.Clone(p.tests) }
 
 // What a cell needs, so that its figures are the cluster's and not those of a
 // machine that is too small: cores for servers, clients and the storm; memory of

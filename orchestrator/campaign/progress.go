@@ -7,6 +7,7 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // Progress is told how a campaign goes, from several goroutines.
@@ -55,7 +56,7 @@ type watch struct{ located func(dir string) }
 var _ orchestrator.Progress = watch{}
 
 // Planned notes where the run is.
-func (w watch) Planned(_ *orchestrator.Plan, dir string) { w.located(dir) }
+func (w watch) Planned(_ *testplan.Plan, dir string) { w.located(dir) }
 
 // Phase, Load, Fault and Leader are for those who watch one run.
 func (watch) Phase(string)                {}

@@ -17,7 +17,7 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/internal/regular"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // Folder is where campaigns are, below the folder of runs.
@@ -63,7 +63,7 @@ func open(p *Plan, cfg Config) (*place, error) {
 		fresh.close()
 		return nil, err
 	}
-	if err := orchestrator.PointLatest(out, dir); err != nil {
+	if err := testplan.PointLatest(out, dir); err != nil {
 		cfg.Progress.Note(err.Error())
 	}
 	return fresh, nil
@@ -247,7 +247,7 @@ func (r *runner) lapse(cell *ledger.Cell, a *ledger.Attempt) {
 // written, and else a violation that its history shows as far as it goes. A
 // violation is never run away, not even by killing squall; anything else is
 // worth nothing without the rest of the test.
-func (r *runner) found(ctx context.Context, dir string, t orchestrator.Test) *check.Checked {
+func (r *runner) found(ctx context.Context, dir string, t testplan.Test) *check.Checked {
 	results, err := check.ReadResults(dir)
 	found := &check.Checked{Dir: dir, Results: results}
 	if err == nil && len(results.Thresholds) < len(t.Thresholds) && results.Verdict != check.Invalid {

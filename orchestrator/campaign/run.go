@@ -13,6 +13,7 @@ import (
 	"squall/history/check"
 	"squall/history/ledger"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // Config is what a campaign needs beside its plan.
@@ -20,12 +21,12 @@ type Config struct {
 	Out string // folder of runs; the campaign goes below it
 	New bool   // do not go on with one that was cut short
 	// Run carries out one test: orchestrator.Run, with a runtime.
-	Run func(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error)
+	Run func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error)
 	// Check checks a run directory: orchestrator.Check.
 	Check func(ctx context.Context, dir string) (*check.Checked, error)
 	// Clean removes the machines that a run left behind when squall was killed;
 	// run is the name of its directory, t what it tested.
-	Clean func(ctx context.Context, t orchestrator.Test, run string) error
+	Clean func(ctx context.Context, t testplan.Test, run string) error
 	// Report writes the report of a run, Pages those of the campaign. When they
 	// fail, that is noted and nothing else.
 	Report   func(ctx context.Context, c *check.Checked) error

@@ -20,6 +20,7 @@ import (
 	"squall/history/ledger"
 	"squall/history/measure"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // lab runs campaigns whose tests are not run: what each comes to is said by
@@ -46,7 +47,7 @@ func newLab(t *testing.T) *lab {
 
 func (l *lab) config() Config {
 	return Config{Out: l.out, Run: l.run, Stop: l.stop, Progress: l, Report: l.report,
-		Clean: func(_ context.Context, _ orchestrator.Test, run string) error {
+		Clean: func(_ context.Context, _ testplan.Test, run string) error {
 			l.cleaned = append(l.cleaned, run)
 			return nil
 		},
@@ -77,7 +78,7 @@ func (l *lab) count(id string, by int) int {
 }
 
 // run is a test that takes the time it says, or is stopped before.
-func (l *lab) run(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
+func (l *lab) run(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
 	attempt := l.count(p.Test.Name, 1)
 	defer l.count(p.Test.Name, -1)
 	dir := filepath.Join(p.Test.Out, p.Test.Name, fmt.Sprintf("%s-%d", time.Now().UTC().Format("20060102T150405Z"), p.Test.Seed))
@@ -428,7 +429,7 @@ func TestAFullDiskEndsTheCampaignAndLosesNothing(t *testing.T) {
 		plan := mustPlan(t, twoByTwo)
 		full := true
 		cfg := l.config()
-		cfg.Run = func(ctx context.Context, p *orchestrator.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
+		cfg.Run = func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
 			if full && p.Test.Name == "nodes-5_s1" {
 				return nil, fmt.Errorf("make the run's log: %w", syscall.ENOSPC)
 			}
@@ -540,10 +541,10 @@ func TestListRunsLeavesCampaignsOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(o.Dir, "cells", "nodes-3_s1", filepath.Base(o.Record.Cells[0].Last().Dir), orchestrator.PlanFile), []byte("{}"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(o.Dir, "cells", "nodes-3_s1", filepath.Base(o.Record.Cells[0].Last().Dir), testplan.PlanFile), []byte("{}"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if runs, err := orchestrator.ListRuns(l.out); err != nil || len(runs) != 0 {
+		if runs, err := testplan.ListRuns(l.out); err != nil || len(runs) != 0 {
 			t.Errorf("runs %+v, %v", runs, err)
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"squall/internal/declare"
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // draft is the JSON Schema that the schemas are written in.
@@ -26,7 +26,7 @@ func TestSchema() *jsonschema.Schema {
 
 func testSchema() *jsonschema.Schema {
 	s := settingsSchema(nil)
-	s.Properties["profile"] = &jsonschema.Schema{Type: "string", Enum: words(orchestrator.ProfileNames()),
+	s.Properties["profile"] = &jsonschema.Schema{Type: "string", Enum: words(testplan.ProfileNames()),
 		Description: "a group of settings, which this file overrides"}
 	s.PropertyOrder = append([]string{"profile"}, s.PropertyOrder...)
 	return s
@@ -88,9 +88,9 @@ func object(description string) *jsonschema.Schema {
 }
 
 // settingsSchema is of a mapping of settings; nil takes all options.
-func settingsSchema(takes func(orchestrator.Option) bool) *jsonschema.Schema {
+func settingsSchema(takes func(testplan.Option) bool) *jsonschema.Schema {
 	s := object("settings of a test")
-	for _, option := range append(orchestrator.Options(), orchestrator.OldOptions()...) {
+	for _, option := range append(testplan.Options(), testplan.OldOptions()...) {
 		if takes == nil || takes(option) {
 			s.Properties[option.Name] = optionSchema(option)
 			s.PropertyOrder = append(s.PropertyOrder, option.Name)
@@ -99,7 +99,7 @@ func settingsSchema(takes func(orchestrator.Option) bool) *jsonschema.Schema {
 	return s
 }
 
-func notDecided(o orchestrator.Option) bool {
+func notDecided(o testplan.Option) bool {
 	_, ok := decided[o.Name]
 	return !ok
 }
@@ -107,7 +107,7 @@ func notDecided(o orchestrator.Option) bool {
 func matrixSchema() *jsonschema.Schema {
 	s := object("settings, each with a list of values: there is a cell for every combination")
 	s.MinProperties = jsonschema.Ptr(1)
-	for _, option := range append(orchestrator.Options(), orchestrator.OldOptions()...) {
+	for _, option := range append(testplan.Options(), testplan.OldOptions()...) {
 		if notDecided(option) {
 			s.Properties[option.Name] = &jsonschema.Schema{Type: "array", Items: optionSchema(option), MinItems: jsonschema.Ptr(1),
 				UniqueItems: true, Description: option.Usage}
@@ -124,7 +124,7 @@ func partialsSchema(description string) *jsonschema.Schema {
 }
 
 // optionSchema is the schema of a setting's value in a file.
-func optionSchema(o orchestrator.Option) *jsonschema.Schema {
+func optionSchema(o testplan.Option) *jsonschema.Schema {
 	var s *jsonschema.Schema
 	switch {
 	case len(o.Declared) > 0:
@@ -135,7 +135,7 @@ func optionSchema(o orchestrator.Option) *jsonschema.Schema {
 		s = typeSchema(o)
 	}
 	s.Description = o.Usage
-	defaults := orchestrator.DefaultTest()
+	defaults := testplan.DefaultTest()
 	if value := o.Get(&defaults); value != "" && o.Name != "seed" && o.Of == "" {
 		s.Default = literal(s.Type, value)
 	}
@@ -143,7 +143,7 @@ func optionSchema(o orchestrator.Option) *jsonschema.Schema {
 }
 
 // typeSchema goes by the type of a setting.
-func typeSchema(o orchestrator.Option) *jsonschema.Schema {
+func typeSchema(o testplan.Option) *jsonschema.Schema {
 	switch o.Type {
 	case "whole number":
 		return integer(o.Low, o.High, "")
@@ -163,7 +163,7 @@ func typeSchema(o orchestrator.Option) *jsonschema.Schema {
 
 // callSchema is of a system or workload: name(param=value, …), or a mapping of the
 // name to its parameters.
-func callSchema(o orchestrator.Option) *jsonschema.Schema {
+func callSchema(o testplan.Option) *jsonschema.Schema {
 	call := &jsonschema.Schema{Type: "string", Pattern: `^\s*(` + strings.Join(o.Choices, "|") + `)\s*(\(.*\))?\s*$`}
 	mapping := object("a name with its parameters")
 	mapping.MinProperties, mapping.MaxProperties = jsonschema.Ptr(1), jsonschema.Ptr(1)
@@ -180,7 +180,7 @@ func callSchema(o orchestrator.Option) *jsonschema.Schema {
 }
 
 // oldSchema is of a setting of earlier versions, for editors to strike out.
-func oldSchema(o orchestrator.Option) *jsonschema.Schema {
+func oldSchema(o testplan.Option) *jsonschema.Schema {
 	s := duration("")
 	if o.Type == string(declare.Count) {
 		s = &jsonschema.Schema{Type: "integer"}
@@ -203,12 +203,12 @@ func declared(s *declare.Schema) *jsonschema.Schema {
 }
 
 // textSchema is of settings that are words; some may be written as lists too.
-func textSchema(o orchestrator.Option) *jsonschema.Schema {
+func textSchema(o testplan.Option) *jsonschema.Schema {
 	if len(o.Choices) > 0 {
 		return &jsonschema.Schema{Type: "string", Enum: words(o.Choices)}
 	}
 	text := &jsonschema.Schema{Type: "string"}
-	if !orchestrator.IsList(o.Name) {
+	if !testplan.IsList(o.Name) {
 		return text
 	}
 	pair := &jsonschema.Schema{Type: "object", MinProperties: jsonschema.Ptr(1), MaxProperties: jsonschema.Ptr(1),

@@ -5,7 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 )
 
 // onlyTest is the first setting of a test in a file that has no key of a campaign
@@ -13,7 +13,7 @@ import (
 func onlyTest(root *yaml.Node) (setting *yaml.Node) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		name := root.Content[i]
-		_, ofTest := orchestrator.FindOption(name.Value)
+		_, ofTest := testplan.FindOption(name.Value)
 		ofCampaign := slices.Contains(keyNames(), name.Value)
 		if ofCampaign && !ofTest {
 			return nil

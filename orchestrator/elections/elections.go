@@ -15,6 +15,7 @@ import (
 	"squall/history/elections"
 	"squall/internal/declare"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -119,7 +120,7 @@ func Run(ctx context.Context, e Settings, cfg Config) (*Outcome, error) {
 		return nil, err
 	}
 	if e.Seed == 0 {
-		e.Seed = orchestrator.NewSeed()
+		e.Seed = testplan.NewSeed()
 		e.Command += fmt.Sprintf(" --seed %d", e.Seed)
 	}
 	cfg.Progress = onlyPhases{cfg.Trials}
@@ -175,8 +176,8 @@ type onlyPhases struct{ p Progress }
 
 var _ orchestrator.Progress = onlyPhases{}
 
-func (onlyPhases) Planned(*orchestrator.Plan, string) {}
-func (o onlyPhases) Phase(text string)                { o.p.Phase(text) }
-func (onlyPhases) Load(orchestrator.LoadStats)        {}
-func (onlyPhases) Fault(history.Fault)                {}
-func (onlyPhases) Leader(string, uint64)              {}
+func (onlyPhases) Planned(*testplan.Plan, string) {}
+func (o onlyPhases) Phase(text string)            { o.p.Phase(text) }
+func (onlyPhases) Load(orchestrator.LoadStats)    {}
+func (onlyPhases) Fault(history.Fault)            {}
+func (onlyPhases) Leader(string, uint64)          {}

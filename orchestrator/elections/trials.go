@@ -14,6 +14,7 @@ import (
 	"squall/internal/declare"
 	"squall/nemesis"
 	"squall/orchestrator"
+	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
@@ -43,7 +44,7 @@ type experiment struct {
 func newExperiment(e Settings, cfg Config) *experiment {
 	return &experiment{what: e, progress: cfg.Trials, watch: newWatch(), rng: rand.New(rand.NewPCG(e.Seed, 9)),
 		record: &elections.Record{SchemaVersion: elections.SchemaVersion, Squall: cfg.Version, Command: e.Command, System: e.System,
-			Nodes: orchestrator.NodeNames(e.Nodes), Seed: e.Seed, Plain: e.Plain, PreVote: e.PreVote, Disk: e.Disk}}
+			Nodes: testplan.NodeNames(e.Nodes), Seed: e.Seed, Plain: e.Plain, PreVote: e.PreVote, Disk: e.Disk}}
 }
 
 func (x *experiment) stopText() string {

@@ -1,4 +1,4 @@
-package orchestrator
+package testplan
 
 import (
 	"encoding/json"
@@ -95,10 +95,11 @@ func TestParametersInATestFile(t *testing.T) {
 }
 
 func TestMistakesInParametersHaveAPlace(t *testing.T) {
+	workloads := strings.Join(workloadOption().Choices, ", ")
 	for _, tt := range []struct{ text, want string }{
 		{"workload: register(kyes=3)\n", `t.yaml:1:20: workload: register has no parameter "kyes" (its parameters: keys (whole number), `},
 		{"workload: register(kyes=3)\n", `did you mean "keys"?`},
-		{"workload: registr(keys=3)\n", `t.yaml:1:11: workload: expected one of register, found "registr"; did you mean "register"?`},
+		{"workload: registr(keys=3)\n", `t.yaml:1:11: workload: expected one of ` + workloads + `, found "registr"; did you mean "register"?`},
 		{"nodes: 3\nworkload: 'register(keys=0)'\n", `t.yaml:2:26: workload: keys: expected from 1 to 1000, found 0`},
 		{"workload: register(keys=3ms)\n", `t.yaml:1:25: workload: keys: expected a whole number, found "3ms"`},
 		{"workload: register(keys=3\n", `t.yaml:1:19: workload: the parenthesis is not closed`},
@@ -106,7 +107,7 @@ func TestMistakesInParametersHaveAPlace(t *testing.T) {
 		{"workload:\n  register:\n    mix: 1/1/1\n    kyes: 3\n", `t.yaml:4:5: workload: register has no parameter "kyes"`},
 		{"workload:\n  register:\n    mix: 1/1/1\n    keys: 0\n", `t.yaml:4:11: workload: keys: expected from 1 to 1000, found 0`},
 		{"workload:\n  register:\n    keys: [1]\n", `t.yaml:3:11: workload: keys: expected a value, found a list`},
-		{"workload: {regster: {keys: 3}}\n", `t.yaml:1:12: workload: expected one of register, found "regster"`},
+		{"workload: {regster: {keys: 3}}\n", `t.yaml:1:12: workload: expected one of ` + workloads + `, found "regster"`},
 		{"workload: {register: 3}\n", `t.yaml:1:22: workload: expected the parameters of register as`},
 		{"workload: [register]\n", `t.yaml:1:11: workload: expected a workload, found a list`},
 		{"system: raftkv(heartbeat=200ms)\n", `t.yaml:1:26: system: heartbeat must be at most half of the shortest election timeout, which is 300ms`},

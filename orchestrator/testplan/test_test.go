@@ -1,4 +1,4 @@
-package orchestrator
+package testplan
 
 import (
 	"errors"
@@ -20,6 +20,7 @@ func TestTestFile(t *testing.T) {
 }
 
 func TestTestFileMistakesHaveAPlace(t *testing.T) {
+	workloads := strings.Join(workloadOption().Choices, ", ")
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown key", "nodes: 5\nclinets: 3\n", `t.yaml:2:1: unknown setting "clinets"; did you mean "clients"?`},
 		{"unknown key, nothing near", "weather: bad\n", "there are: nodes, time,"},
@@ -30,7 +31,7 @@ func TestTestFileMistakesHaveAPlace(t *testing.T) {
 		{"impossible", "nodes: 0\n", "t.yaml:1:8: nodes: expected a whole number from 1 to 9"},
 		{"negative duration", "time: -3s\n", "t.yaml:1:7: time: expected a duration from 1s"},
 		{"unknown fault", "nemesis: earthquake\n", `t.yaml:1:10: nemesis: unknown fault "earthquake"; there are: partition, flapping`},
-		{"unknown workload", "workload: bank\n", `workload: expected one of register, found "bank"`},
+		{"unknown workload", "workload: bank\n", "workload: expected one of " + workloads + `, found "bank"`},
 		{"twice", "nodes: 3\nnodes: 5\n", "nodes"},
 		{"not YAML", "nodes: [1\n", "t.yaml:2:1: not YAML"},
 		{"a list at the top", "- nodes\n", "t.yaml:1:1: expected settings as `name: value`, found a list"},

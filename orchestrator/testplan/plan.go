@@ -1,4 +1,4 @@
-package orchestrator
+package testplan
 
 import (
 	"crypto/rand"

@@ -26,7 +26,7 @@ func (e *entries[S, O]) decide(j *judge, deadline time.Time) ruling {
 			return ruling{answer: illegal, moment: e.firstByHalving(j)}
 		}
 	}
-	deep := j.way != sweepOnly && len(e.list) <= porcupineMost && !e.haunted()
+	deep := j.way != sweepOnly && len(e.list) <= porcupineMost && !e.anyOptional()
 	if j.way != searchOnly {
 		half := deadline
 		if deep {
@@ -57,11 +57,11 @@ func (e *entries[S, O]) decide(j *judge, deadline time.Time) ruling {
 	return ruling{why: f.why, searched: true}
 }
 
-// walks decides by walks, the narrowest first. With ghosts, which are in the minimiser's
+// walks decides by walks, the narrowest first. With optional entries, which are in the minimiser's
 // questions alone, it is not tried at any price.
 func (e *entries[S, O]) walks(g *guard) (got answer, at int64) {
 	for _, limit := range sweepWidths() {
-		if limit == 0 && e.haunted() {
+		if limit == 0 && e.anyOptional() {
 			break
 		}
 		w := newWalk(e, g, limit)
@@ -72,8 +72,8 @@ func (e *entries[S, O]) walks(g *guard) (got answer, at int64) {
 	return undecided, 0
 }
 
-func (e *entries[S, O]) haunted() bool {
-	return slices.ContainsFunc(e.list, func(n entry[O]) bool { return n.ghost })
+func (e *entries[S, O]) anyOptional() bool {
+	return slices.ContainsFunc(e.list, func(n entry[O]) bool { return n.optional })
 }
 
 // firstByHalving finds the moment at which illegal entries became so, from whether they
@@ -90,7 +90,7 @@ func (e *entries[S, O]) firstByHalving(j *judge) moment {
 	}
 }
 
-// porcupine implements part. Ghosts are not in it.
+// porcupine implements part. Optional entries are not in it.
 func (e *entries[S, O]) porcupine() (porcupine.Model, []porcupine.Operation) {
 	seed := maphash.MakeSeed()
 	m := porcupine.NondeterministicModel{
@@ -118,7 +118,7 @@ func (e *entries[S, O]) porcupine() (porcupine.Model, []porcupine.Operation) {
 	}
 	var ops []porcupine.Operation
 	for i := range e.list {
-		if n := &e.list[i]; !n.ghost {
+		if n := &e.list[i]; !n.optional {
 			ops = append(ops, porcupine.Operation{Input: n, Call: n.call, Return: n.ret})
 		}
 	}

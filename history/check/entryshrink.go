@@ -16,10 +16,10 @@ import (
 //     latestCut;
 //   - a part of the state, with all that operations say of it, where the spec knows such;
 //   - a read: it changed nothing;
-//   - any other operation, when it stays as a ghost: it may take effect at any time or
+//   - any other operation, when it stays as an optional one: it may take effect at any time or
 //     never, so whoever depends on it is not wrong for its absence alone.
 //
-// At last the ghosts that matter are shown again: those without which some of what is
+// At last the optional ones that matter are shown again: those without which some of what is
 // shown would be wrong by itself.
 func (e *entries[S, O]) minimise(m *minimiser, at int64) minimal {
 	whole := e.upTo(at)
@@ -41,18 +41,18 @@ func (e *entries[S, O]) minimise(m *minimiser, at int64) minimal {
 	var ops []*history.Op
 	var list []entry[O]
 	for _, n := range best.list {
-		if !n.ghost {
+		if !n.optional {
 			ops, list = append(ops, n.op), append(list, n)
 		}
 	}
 	return minimalOf(best.with(list), ops)
 }
 
-// shown is how many entries are no ghosts.
+// shown is how many entries are not optional.
 func (e *entries[S, O]) shown() int {
 	count := 0
 	for i := range e.list {
-		if !e.list[i].ghost {
+		if !e.list[i].optional {
 			count++
 		}
 	}
@@ -64,7 +64,7 @@ func (e *entries[S, O]) shrink(m *minimiser) *entries[S, O] {
 	for {
 		before := e.shown()
 		e = e.weaken(m, func(n *entry[O]) bool { return n.reads })
-		e = e.weaken(m, func(n *entry[O]) bool { return !n.reads && !n.ghost })
+		e = e.weaken(m, func(n *entry[O]) bool { return !n.reads && !n.optional })
 		if e.shown() == before || m.over() {
 			return e
 		}
@@ -98,25 +98,25 @@ func (e *entries[S, O]) weaken(m *minimiser, may func(*entry[O]) bool) *entries[
 }
 
 // variant is the list with some entries gone and some weaker, by their places: of the
-// weaker ones reads are gone, and others are ghosts.
+// weaker ones reads are gone, and others are optional.
 func (e *entries[S, O]) variant(weak, gone map[int]bool) []entry[O] {
 	list := make([]entry[O], 0, len(e.list))
 	for i, n := range e.list {
 		switch {
 		case gone[i] || weak[i] && n.reads:
 			continue
-		case weak[i] && !n.ghost:
-			n = ghostOf(n)
+		case weak[i] && !n.optional:
+			n = optional(n)
 		}
 		list = append(list, n)
 	}
 	return list
 }
 
-// ghostOf makes a ghost of an entry.
-func ghostOf[O any](n entry[O]) entry[O] {
-	alive := n
-	n.ghost, n.alive = true, &alive
+// optional makes an entry optional.
+func optional[O any](n entry[O]) entry[O] {
+	required := n
+	n.optional, n.required = true, &required
 	n.call, n.ret, n.bit = math.MinInt64, forever, 0
 	return n
 }
@@ -171,32 +171,32 @@ func (e *entries[S, O]) withoutParts(m *minimiser) *entries[S, O] {
 }
 
 const (
-	// restoreFrom is up to how many entries shown it is asked which ghosts matter, and
+	// restoreFrom is up to how many entries shown it is asked which optional ones matter, and
 	// restoreMost how many of these are shown again.
 	restoreFrom = 12
 	restoreMost = 12
 )
 
-// restore makes entries of the ghosts that matter: those without which the entries that
+// restore requires again those optional entries that matter: those without which the entries that
 // are shown would be wrong even if one of them were weaker.
 func (e *entries[S, O]) restore(m *minimiser) *entries[S, O] {
-	if !e.haunted() || e.shown() > restoreFrom {
+	if !e.anyOptional() || e.shown() > restoreFrom {
 		return e
 	}
-	var needed []int // those without which the rest is legal, with all ghosts
-	var ghosts []int
+	var needed []int // those without which the rest is legal, with all optional ones
+	var others []int
 	for i := range e.list {
 		switch {
-		case e.list[i].ghost:
-			ghosts = append(ghosts, i)
+		case e.list[i].optional:
+			others = append(others, i)
 		case m.legal(e.with(e.variant(map[int]bool{i: true}, nil))):
 			needed = append(needed, i)
 		}
 	}
 	gone := make(map[int]bool)
-	inGroups(m, func() int { return len(ghosts) }, func(lo, hi int) bool {
+	inGroups(m, func() int { return len(others) }, func(lo, hi int) bool {
 		try := maps.Clone(gone)
-		for _, i := range ghosts[lo:hi] {
+		for _, i := range others[lo:hi] {
 			try[i] = true
 		}
 		for _, i := range needed {
@@ -204,15 +204,15 @@ func (e *entries[S, O]) restore(m *minimiser) *entries[S, O] {
 				return false
 			}
 		}
-		gone, ghosts = try, slices.Delete(ghosts, lo, hi)
+		gone, others = try, slices.Delete(others, lo, hi)
 		return true
 	})
-	if len(ghosts) > restoreMost {
+	if len(others) > restoreMost {
 		return e
 	}
 	list := slices.Clone(e.list)
-	for _, i := range ghosts {
-		list[i] = *list[i].alive
+	for _, i := range others {
+		list[i] = *list[i].required
 	}
 	return e.with(list)
 }

@@ -345,6 +345,18 @@ func decideEveryWay(t *testing.T, w *watch, m Model, ops []history.Op) answer {
 	return want.answer
 }
 
+// TestAModelThatPanics: one with a bug costs its own verdict and nothing else.
+func TestAModelThatPanics(t *testing.T) {
+	sp := counter()
+	sp.fast = nil
+	sp.Step = func(sum int64, o counted64) []int64 { return []int64{sum / (o.n - 1)} }
+	in := &Input{History: &history.History{Ops: []history.Op{at(1, "n1", Add, "1", history.True, 1, 2)}}}
+	res := runOne(t.Context(), Linearizable(sp.Model()), in)
+	if res.Verdict != Unknown || !strings.Contains(res.Summary, "the checker failed: runtime error: integer divide by zero") {
+		t.Errorf("%s: %s", res.Verdict, res.Summary)
+	}
+}
+
 // TestLongHistories: of many thousand operations on one key the limits allow a
 // verdict, and few are shown of what is wrong.
 func TestLongHistories(t *testing.T) {

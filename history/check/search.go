@@ -216,12 +216,19 @@ func (r stopReason) describe(l Limits) string {
 	}
 }
 
-// eachOf calls work for 0 … n−1 on a pool of workers, in that order.
+// eachOf calls work for 0 … n−1 on a pool of workers, in that order. It panics if work
+// did, after all have ended.
 func eachOf(workers, n int, work func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	var panicked atomic.Pointer[any]
 	for range min(workers, n) {
 		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.CompareAndSwap(nil, &p)
+				}
+			}()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= n {
@@ -232,6 +239,9 @@ func eachOf(workers, n int, work func(i int)) {
 		})
 	}
 	wg.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(*p)
+	}
 }
 
 // inRounds works on 0 … n−1 with a pool of workers under a time limit, so that

@@ -82,10 +82,10 @@ type entry[O any] struct {
 	ret  int64 // forever where it may take effect at any time, or never
 	// reads says that it changes nothing.
 	reads bool
-	// ghost: it is not looked at, but it may take effect at any time, even before its
+	// optional: it is not shown, but it may take effect at any time, even before its
 	// call, or never. So nothing is wrong only because it is not there.
-	ghost bool
-	alive *entry[O] // the ghost as it was
+	optional bool
+	required *entry[O] // the optional entry as it was
 	// class is the same for operations that can stand for each other.
 	class int32
 	// bit is its place in beginning.done, from 1 on, where it was under way when the

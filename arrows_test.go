@@ -93,7 +93,7 @@ var testArrows = map[string][]string{
 	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
 	"reports":               {"reports/browsertest", "history/historytest"},
 	"reports/serve":         {"reports/browsertest", "history/historytest"},
-	"workloads/driver":      {"nodeimage/kv", "workloads/systems/raftkv"},
+	"workloads/driver":      {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
 	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
 	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
 	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends

@@ -1,15 +1,21 @@
 package driver
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
 	"net/netip"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
+	"squall/nodeimage/files"
 	"squall/nodeimage/kv"
+	"squall/workloads/program"
 	"squall/workloads/systems"
 	"squall/workloads/systems/raftkv"
 )
@@ -93,6 +99,86 @@ func BenchmarkDriver(b *testing.B) {
 	} {
 		cfg.Nodes = testNodes(5)
 		b.Run(name, func(b *testing.B) { benchmark(b, instant{}, cfg) })
+	}
+}
+
+// instantProgramEnv makes a client program of this test.
+const instantProgramEnv = "SQUALL_INSTANT_CLIENT"
+
+// instantProgram is the example of docs/clients.md, but for the server: it answers at
+// once.
+func instantProgram() {
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<20)
+	if !in.Scan() {
+		os.Exit(1)
+	}
+	var mu sync.Mutex
+	out := json.NewEncoder(os.Stdout)
+	write := func(line any) {
+		mu.Lock()
+		defer mu.Unlock()
+		if out.Encode(line) != nil {
+			os.Exit(1)
+		}
+	}
+	write(map[string]int{"squall": program.Version})
+	type answer struct {
+		ID   uint64          `json:"id"`
+		Type string          `json:"type"`
+		Out  json.RawMessage `json:"out,omitempty"`
+	}
+	for in.Scan() {
+		var r struct {
+			ID   uint64
+			Do   string
+			Conn uint64
+			Addr string
+			F    string
+			Key  string
+			In   json.RawMessage
+		}
+		if json.Unmarshal(in.Bytes(), &r) != nil {
+			os.Exit(1)
+		}
+		a := answer{ID: r.ID, Type: "ok"}
+		switch {
+		case r.Do == "close":
+			continue
+		case r.F == "read":
+			a.Out = json.RawMessage(`"1"`)
+		case r.F == "cas":
+			a.Out = json.RawMessage("true")
+		}
+		go write(a)
+	}
+}
+
+// programmed is a system whose clients are that program.
+type programmed struct{ *fake }
+
+func (programmed) ClientProgram(declare.Args) systems.Program {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return systems.Program{Argv: []string{self}, Env: append(os.Environ(), instantProgramEnv+"=1"), Workloads: []string{"register"}}
+}
+
+func (programmed) ClientFiles(context.Context, string, declare.Args) ([]files.File, error) {
+	return nil, nil
+}
+
+// BenchmarkDriverProgram is what the driver can record through a client program, beside
+// BenchmarkDriver, which is the same in one process.
+func BenchmarkDriverProgram(b *testing.B) {
+	for name, cfg := range map[string]Config{
+		"closed/clients=10":  {Clients: 10},
+		"closed/clients=100": {Clients: 100},
+		"closed/clients=500": {Clients: 500},
+	} {
+		cfg.Nodes = testNodes(5)
+		b.Run(name, func(b *testing.B) { benchmark(b, programmed{}, cfg) })
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,13 @@ import (
 	"squall/workloads/systems"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(instantProgramEnv) != "" {
+		instantProgram()
+		return
+	}
+	goleak.VerifyTestMain(machinetest.Main(m))
+}
 
 func testNodes(n int) []systems.Node {
 	var nodes []systems.Node

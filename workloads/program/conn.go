@@ -34,11 +34,7 @@ func (p *process) open(ctx context.Context, node systems.Node, program systems.P
 	c := &conn{Program: program, p: p, id: p.lastCon, closed: make(chan struct{})}
 	p.mu.Unlock()
 	id, answer := p.ask(func(buf []byte, id uint64) []byte { return appendOpen(buf, id, c.id, node) })
-	r, err := c.await(ctx, id, answer)
-	if err == nil {
-		err = r.asError()
-	}
-	if err != nil {
+	if _, err := c.await(ctx, id, answer); err != nil {
 		_ = c.Close()
 		return nil, &systems.Error{Certain: true, Lost: true, Err: err}
 	}
@@ -48,35 +44,31 @@ func (p *process) open(ctx context.Context, node systems.Node, program systems.P
 	return c, nil
 }
 
-// await waits for an answer.
-func (c *conn) await(ctx context.Context, id uint64, answer <-chan reply) (reply, error) {
+// await waits for an answer, and returns what it says.
+func (c *conn) await(ctx context.Context, id uint64, answer <-chan reply) (history.Data, error) {
 	select {
 	case r, ok := <-answer:
 		if !ok {
-			return r, &systems.Error{Lost: true, Err: fmt.Errorf("the client program failed: %w", c.p.failure())}
+			return "", &systems.Error{Lost: true, Err: fmt.Errorf("the client program failed: %w", c.p.failure())}
 		}
-		return r, nil
+		return r.out, r.err
 	case <-ctx.Done():
 		c.p.abandon(id)
-		return reply{}, ctx.Err()
+		return "", ctx.Err()
 	case <-c.closed:
 		c.p.abandon(id)
-		return reply{}, errClosed
+		return "", errClosed
 	}
 }
 
 // Call has the program carry out an operation.
 func (c *conn) Call(ctx context.Context, op *history.Op) error {
 	id, answer := c.p.ask(func(buf []byte, id uint64) []byte { return appendCall(buf, id, c.id, op) })
-	r, err := c.await(ctx, id, answer)
-	if err != nil {
-		return err
+	out, err := c.await(ctx, id, answer)
+	if err == nil {
+		op.Out = out
 	}
-	if err := r.asError(); err != nil {
-		return err
-	}
-	op.Out = r.out
-	return nil
+	return err
 }
 
 // leaderConn is a conn through a program that can tell who leads.
@@ -85,11 +77,8 @@ type leaderConn struct{ *conn }
 // Leader asks the node who leads.
 func (c leaderConn) Leader(ctx context.Context) (string, error) {
 	id, answer := c.p.ask(func(buf []byte, id uint64) []byte { return appendControl(buf, id, "leader", c.id) })
-	r, err := c.await(ctx, id, answer)
-	if err == nil {
-		err = r.asError()
-	}
-	name, _ := r.out.Text() // null, and whatever is no name: nobody
+	out, err := c.await(ctx, id, answer)
+	name, _ := out.Text() // null, and whatever is no name: nobody
 	return name, err
 }
 

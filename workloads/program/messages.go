@@ -1,10 +1,12 @@
 package program
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"squall/history"
@@ -18,50 +20,80 @@ const (
 	typeInfo = string(history.Info)
 )
 
-// reply is an answer.
+// reply is what an answer says.
 type reply struct {
-	ID    uint64          `json:"id"`
-	Type  string          `json:"type"`
-	Out   json.RawMessage `json:"out"`
-	Error string          `json:"error"`
-	Lost  bool            `json:"lost"`
-	out   history.Data
+	out history.Data
+	err error // a *systems.Error; nil: it was done
 }
 
 // maxError bounds the text of an error, in bytes.
 const maxError = 500
 
-// readReply reads an answer.
-func readReply(line []byte) (r reply, err error) {
-	if err := json.Unmarshal(line, &r); err != nil {
-		return r, fmt.Errorf("it wrote a line that is no answer: %s", excerpt(line))
+// readReply reads an answer: to which request, and what it says. An error says what is
+// wrong with the line.
+func readReply(line []byte) (id uint64, r reply, err error) {
+	if id, r, ok := quickReply(line); ok {
+		return id, r, nil
+	}
+	var a struct {
+		ID    uint64          `json:"id"`
+		Type  string          `json:"type"`
+		Out   json.RawMessage `json:"out"`
+		Error string          `json:"error"`
+		Lost  bool            `json:"lost"`
+	}
+	if err := json.Unmarshal(line, &a); err != nil {
+		return 0, r, fmt.Errorf("it wrote a line that is no answer: %s", excerpt(line))
 	}
 	switch {
-	case r.Type != typeOK && r.Type != typeFail && r.Type != typeInfo:
-		return r, fmt.Errorf("it wrote an answer whose type is not ok, fail or info: %s", excerpt(line))
-	case r.Type != typeOK && r.Out != nil:
-		return r, fmt.Errorf("it wrote an answer with an out that is not of type ok: %s", excerpt(line))
-	case r.Out != nil:
-		if r.out, err = history.ParseData(r.Out); err != nil {
-			return r, fmt.Errorf("it wrote an answer whose out cannot be recorded: %s", excerpt(line))
+	case a.Type != typeOK && a.Type != typeFail && a.Type != typeInfo:
+		return 0, r, fmt.Errorf("it wrote an answer whose type is not ok, fail or info: %s", excerpt(line))
+	case a.Type != typeOK && a.Out != nil:
+		return 0, r, fmt.Errorf("it wrote an answer with an out that is not of type ok: %s", excerpt(line))
+	case a.Out != nil:
+		if r.out, err = history.ParseData(a.Out); err != nil {
+			return 0, r, fmt.Errorf("it wrote an answer whose out cannot be recorded: %s", excerpt(line))
 		}
 	}
-	if len(r.Error) > maxError {
-		r.Error = r.Error[:maxError] + "…"
+	if a.Type != typeOK {
+		r.err = &systems.Error{Certain: a.Type == typeFail, Lost: a.Lost, Err: errors.New(errorText(a.Error))}
 	}
-	return r, nil
+	return a.ID, r, nil
 }
 
-// asError says in the words of package systems what an answer means; nil where it is ok.
-func (r *reply) asError() error {
-	if r.Type == typeOK {
-		return nil
+func errorText(text string) string {
+	switch {
+	case text == "":
+		return "the client program gave no reason"
+	case len(text) > maxError:
+		return strings.ToValidUTF8(text[:maxError], "") + "…"
 	}
-	text := r.Error
-	if text == "" {
-		text = "the client program gave no reason"
+	return text
+}
+
+// quickReply reads an answer of type ok as most programs write it: without spaces, in
+// this order. Of any other it says no more than that it is another.
+func quickReply(line []byte) (id uint64, r reply, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte(`{"id":`))
+	if !ok {
+		return 0, r, false
 	}
-	return &systems.Error{Certain: r.Type == typeFail, Lost: r.Lost, Err: errors.New(text)}
+	digits := 0
+	for ; digits < len(rest) && digits < 19 && '0' <= rest[digits] && rest[digits] <= '9'; digits++ {
+		id = 10*id + uint64(rest[digits]-'0')
+	}
+	if digits == 0 || digits > 1 && rest[0] == '0' {
+		return 0, r, false
+	}
+	rest, ok = bytes.CutPrefix(rest[digits:], []byte(`,"type":"ok"`))
+	if ok && string(rest) == "}" {
+		return id, r, true
+	}
+	if rest, ok = bytes.CutPrefix(rest, []byte(`,"out":`)); !ok || len(rest) == 0 || rest[len(rest)-1] != '}' {
+		return 0, r, false
+	}
+	out, err := history.ParseData(rest[:len(rest)-1])
+	return id, reply{out: out}, err == nil
 }
 
 // readHello reads a program's first line.

@@ -279,25 +279,25 @@ func (p *process) takeHello(line []byte) error {
 
 // takeReply takes an answer. An error says what is wrong with it.
 func (p *process) takeReply(line []byte) error {
-	r, err := readReply(line)
+	id, r, err := readReply(line)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.heard = true
-	answer, open := p.calls[r.ID]
+	answer, open := p.calls[id]
 	switch {
 	case open:
-		delete(p.calls, r.ID)
+		delete(p.calls, id)
 		answer <- r
-	case p.owed[r.ID]:
-		delete(p.owed, r.ID)
+	case p.owed[id]:
+		delete(p.owed, id)
 	case p.err != nil:
-	case r.ID > 0 && r.ID <= p.lastID:
-		return fmt.Errorf("it answered the request %d twice", r.ID)
+	case id > 0 && id <= p.lastID:
+		return fmt.Errorf("it answered the request %d twice", id)
 	default:
-		return fmt.Errorf("it answered the request %d, which nobody made", r.ID)
+		return fmt.Errorf("it answered the request %d, which nobody made", id)
 	}
 	return nil
 }

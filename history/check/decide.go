@@ -50,8 +50,8 @@ type ruling struct {
 // bound: it was certain then, and perhaps earlier.
 type moment func(deadline time.Time) (at int64, exact bool)
 
-// sighting is how it was found that a register has no order.
-type sighting struct {
+// refutation is how it was found that a register has no order.
+type refutation struct {
 	sweep *sweep // that found it, with its snapshots
 	at    swept
 	// Without a sweep: what is left to be swept for the moment.
@@ -96,7 +96,7 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 	}
 	if zoned == illegal {
 		// Certain, whatever time a sweep would need to see it.
-		return ruling{answer: illegal, moment: j.momentOf(r, sighting{steps: steps})}
+		return ruling{answer: illegal, moment: j.momentOf(r, refutation{steps: steps})}
 	}
 	if j.way != searchOnly {
 		if got, seen := j.sweeps(r, steps, g); got != undecided {
@@ -111,25 +111,25 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 	case porcupine.Ok:
 		return ruling{answer: legal, searched: true}
 	case porcupine.Illegal:
-		return ruling{answer: illegal, searched: true, moment: j.momentOf(r, sighting{})}
+		return ruling{answer: illegal, searched: true, moment: j.momentOf(r, refutation{})}
 	}
 	return ruling{why: f.why, searched: true}
 }
 
 // sweeps decides by sweeps, the narrowest first.
-func (j *judge) sweeps(r *register, steps []step, g *guard) (answer, sighting) {
+func (j *judge) sweeps(r *register, steps []step, g *guard) (answer, refutation) {
 	for _, limit := range sweepWidths() {
 		s := newSweep(&problem{steps: steps, values: len(r.values), start: r.start}, g, limit)
 		s.keep = r.start.isAbsent()
 		at := s.run()
 		if at.answer != undecided {
-			return at.answer, sighting{sweep: s, at: at}
+			return at.answer, refutation{sweep: s, at: at}
 		}
 		if !s.lossy {
 			break
 		}
 	}
-	return undecided, sighting{}
+	return undecided, refutation{}
 }
 
 // phantom finds the first return of a step that found a value which nobody had

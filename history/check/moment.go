@@ -7,7 +7,7 @@ import (
 
 // momentOf is firstMoment for a register of which it is known how it was found that it
 // has no order.
-func (j *judge) momentOf(r *register, seen sighting) moment {
+func (j *judge) momentOf(r *register, seen refutation) moment {
 	return func(deadline time.Time) (int64, bool) { return j.firstMoment(r, seen, deadline) }
 }
 
@@ -20,7 +20,7 @@ func (j *judge) momentOf(r *register, seen sighting) moment {
 // ahead, but not by more than its lookahead. So all that came before is known, and
 // only a short stretch is left to be looked at again, from the set that the sweep
 // had a little before.
-func (j *judge) firstMoment(r *register, seen sighting, deadline time.Time) (at int64, exact bool) {
+func (j *judge) firstMoment(r *register, seen refutation, deadline time.Time) (at int64, exact bool) {
 	g, release := j.watch.guard(deadline)
 	defer release()
 	if seen.sweep == nil && seen.steps != nil {

@@ -304,16 +304,25 @@ func TestMutantsAreCaught(t *testing.T) {
 	if raceDetector {
 		machinetest.Skip(t, "whether a bug is found has nothing to do with races: the tests without the detector look")
 	}
-	for mutant, how := range map[string]struct{ runtime, nodes, nemesis, instead string }{
-		"ack-before-quorum": {testplan.RuntimeLocal, "5", "partition(leader)", ""},
-		"half-quorum":       {testplan.RuntimeLocal, "4", "partition(halves)", "ack-before-quorum is caught"},
-		"local-reads":       {testplan.RuntimeDocker, "5", "partition(leader)", "the campaign with a mutant's cell looks for the same bug"},
+	for mutant, how := range map[string]struct {
+		runtime, instead string
+		settings         []string
+		checks           []string // that must find it
+	}{
+		"ack-before-quorum": {testplan.RuntimeLocal, "", []string{"--nemesis", "partition(leader)"}, []string{"linearizable"}},
+		"half-quorum": {testplan.RuntimeLocal, "ack-before-quorum is caught", []string{"--nodes", "4", "--nemesis", "partition(halves)"},
+			[]string{"linearizable"}},
+		"local-reads": {testplan.RuntimeDocker, "the campaign with a mutant's cell looks for the same bug", []string{"--nemesis", "partition(leader)"},
+			[]string{"linearizable"}},
+		// Snapshots are restored when servers start again.
+		"short-lists": {testplan.RuntimeLocal, "", []string{"--workload", "set", "--system", "raftkv(snapshot-every=200)", "--nemesis", "kill(all)"},
+			[]string{"set", "linearizable"}},
 	} {
 		t.Run(mutant, func(t *testing.T) {
 			if how.instead != "" {
 				machinetest.NeedWhole(t, how.instead)
 			}
-			mutantIsCaught(t, how.runtime, mutant, how.nodes, how.nemesis)
+			mutantIsCaught(t, how.runtime, mutant, how.settings, how.checks)
 		})
 	}
 }
@@ -343,22 +352,27 @@ func hunt(t *testing.T, runtime string, look func(s *storm, long string) (code i
 	return nil, ""
 }
 
-func mutantIsCaught(t *testing.T, runtime, mutant, nodes, faults string) {
+func mutantIsCaught(t *testing.T, runtime, mutant string, settings, by []string) {
 	s, _ := hunt(t, runtime, func(s *storm, long string) int {
-		return s.run("run", "--mutant", mutant, "--time", long, "--nodes", nodes, "--nemesis", faults, "--hold", "1500ms", "--gap", "700ms", "--seed", "1", "--json")
+		return s.run(append([]string{"run", "--mutant", mutant, "--time", long, "--hold", "1500ms", "--gap", "700ms", "--seed", "1", "--json"}, settings...)...)
 	})
 	s.nothingLeft(t)
 	checks := s.results(t).Checks
-	i := slices.IndexFunc(checks, func(c check.Result) bool { return c.Name == "linearizable" })
-	if i < 0 {
-		t.Fatalf("whether it is linearizable was not checked: %+v", checks)
-	}
-	c := checks[i]
-	if c.Verdict != check.Violation || len(c.Witness) == 0 || len(c.Witness) > 8 {
-		t.Errorf("%s with %d operations to show it: %s", c.Verdict, len(c.Witness), c.Summary)
-	}
-	if _, err := os.Stat(filepath.Join(s.dir(t), c.Picture)); c.Picture == "" || err != nil {
-		t.Errorf("porcupine's picture %q: %v", c.Picture, err)
+	for _, name := range by {
+		i := slices.IndexFunc(checks, func(c check.Result) bool { return c.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no check %q: %+v", name, checks)
+		}
+		c := checks[i]
+		if c.Verdict != check.Violation || len(c.Witness) == 0 || len(c.Witness) > 8 {
+			t.Errorf("%s: %s with %d operations to show it: %s", name, c.Verdict, len(c.Witness), c.Summary)
+		}
+		if name != "linearizable" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(s.dir(t), c.Picture)); c.Picture == "" || err != nil {
+			t.Errorf("porcupine's picture %q: %v", c.Picture, err)
+		}
 	}
 }
 

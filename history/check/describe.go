@@ -14,6 +14,22 @@ func describe(does history.Functions, op *history.Op) string {
 	return text
 }
 
+// briefly is what an operation did, for a sentence: of a long list that it was answered, only
+// how it begins.
+func briefly(does history.Functions, op *history.Op) string {
+	const most = 6
+	var first []history.Data
+	for e := range op.Out.Elements() {
+		if len(first) == most {
+			short := *op
+			short.Out = history.List(append(first, history.Text("…"))...)
+			return does.Tell(&short)
+		}
+		first = append(first, e)
+	}
+	return does.Tell(op)
+}
+
 // showValue gives a register's value for people.
 func showValue(v history.Value) string { return v.AsData().Show() }
 

@@ -136,7 +136,7 @@ func (v *violation[O]) answered(op *history.Op) string {
 	return fmt.Sprintf("%s%s %s%s %s at %.3f s", show(op.Node), standing(v.f.in, op.Node, op.Return), had, did, v.told(op), v.f.seconds(op.Return))
 }
 
-func (v *violation[O]) told(op *history.Op) string { return v.f.in.Functions.Tell(op) }
+func (v *violation[O]) told(op *history.Op) string { return briefly(v.f.in.Functions, op) }
 
 // called tells of an operation where and when it began: "add(k) 5, called on n1 at 7.500 s".
 func (v *violation[O]) called(op *history.Op) string {

@@ -11,7 +11,7 @@ import (
 // that, which begins with its comma or colon, and more sentences.
 func (f *finder) tell(a suspect, wrong, more string) string {
 	at := a.op.Return
-	return fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", f.seconds(at), show(a.op.Node), standing(f.in, a.op.Node, at), f.in.Functions.Tell(a.op), wrong, more,
+	return fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", f.seconds(at), show(a.op.Node), standing(f.in, a.op.Node, at), briefly(f.in.Functions, a.op), wrong, more,
 		elsewhere(f.in, a.op.Node, at))
 }
 
@@ -55,7 +55,7 @@ func (f *finder) had(a suspect, against *history.Op) string {
 		did = "acknowledged"
 	}
 	return fmt.Sprintf("%s%s %s%s %s at %.3f s", show(against.Node), standing(f.in, against.Node, against.Return), had, did,
-		f.in.Functions.Tell(against), f.seconds(against.Return))
+		briefly(f.in.Functions, against), f.seconds(against.Return))
 }
 
 func orNothing(v history.Value) string {

@@ -110,7 +110,10 @@ func (c *fates) text(keys int) string {
 		}
 		text := fmt.Sprintf("%d %s", p.n, p.what)
 		if n := len(c.staleFor); n > 0 && p.what == "stale" {
-			text += " for up to " + took(slices.Max(c.staleFor))
+			text += " for " + took(c.staleFor[0])
+			if n > 1 {
+				text = fmt.Sprintf("%d stale for up to %s", n, took(slices.Max(c.staleFor)))
+			}
 		}
 		parts = append(parts, text)
 	}

@@ -73,7 +73,7 @@ func TestSetViolations(t *testing.T) {
 		},
 		"stale": {
 			[]history.Op{addOf("n1", 1, 1, 2), readOf("n2", "[]", 5, 6), readOf("n2", "[]", 1500, 1501), readOf("n3", "[1]", 1502, 1503)},
-			KindStaleRead, "element 1 of key k is missing from a read that must have it; 1 element on 1 key: 1 stale for up to 1.5 s",
+			KindStaleRead, "element 1 of key k is missing from a read that must have it; 1 element on 1 key: 1 stale for 1.5 s",
 			"At 0.006 s n2 answered read(k) without 1, but n1 had already acknowledged add(k) ← 1 at 0.002 s. read(k), called on n3 at 1.502 s, found it; " +
 				"the last read without it was called 1.5 s after it was known.", 0.006, []bool{false, false, true},
 		},
@@ -104,7 +104,7 @@ func TestSetViolations(t *testing.T) {
 		},
 		"lost rather than stale": {
 			[]history.Op{addOf("n1", 1, 1, 2), addOf("n1", 2, 3, 4), readOf("n2", "[]", 5, 6), readOf("n3", "[2]", 7, 8)},
-			KindLostElement, "element 1 of key k is lost; 2 elements on 1 key: 1 lost, 1 stale for up to 1 ms",
+			KindLostElement, "element 1 of key k is lost; 2 elements on 1 key: 1 lost, 1 stale for 1 ms",
 			"At 0.006 s n2 answered read(k) without 1", 0.006, []bool{false, false},
 		},
 	} {
@@ -124,6 +124,35 @@ func TestSetViolations(t *testing.T) {
 				t.Errorf("shown are %+v", res.Witness)
 			}
 		})
+	}
+}
+
+// TestSetsAreToldBriefly: of a read that found much, people are told how much, and whether
+// the element in question was there.
+func TestSetsAreToldBriefly(t *testing.T) {
+	var all []history.Data
+	ops := []history.Op{}
+	for n := range int64(50) {
+		all = append(all, number(n))
+		ops = append(ops, addOf("n1", n, 2*n, 2*n+1))
+	}
+	ops = append(ops, readOf("n2", history.List(all...), 200, 201), readOf("n3", history.List(all[1:]...), 202, 203), readOf("n2", history.List(all...), 204, 205))
+	res := checkSet(ops)
+	var texts []string
+	for _, w := range res.Witness {
+		texts = append(texts, w.Text)
+	}
+	want := []string{"add(k) ← 0", "read(k) → 49 elements, without 0", "read(k) → 50 elements, with 0"}
+	if !slices.Equal(texts, want) {
+		t.Errorf("shown are %q, want %q", texts, want)
+	}
+	twice := checkSet([]history.Op{addOf("n1", 1, 1, 2), readOf("n2", "[1,1]", 3, 4)})
+	if text := twice.Witness[1].Text; text != "read(k) → 1 element, with two of 1" {
+		t.Errorf("shown is %q", text)
+	}
+	res = checkModel(t, SetModel(), ops)
+	if want := "At 0.203 s n3 answered read(k) → [1 2 3 4 5 6 …], which lacks 0, but n1 had already acknowledged add(k) ← 0"; !strings.HasPrefix(res.Explanation, want) {
+		t.Errorf("%s\nwant %s", res.Explanation, want)
 	}
 }
 

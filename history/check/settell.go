@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"squall/history"
 )
@@ -59,7 +60,31 @@ func (t *setTale) tell(res *Result) {
 	res.Explanation = fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", t.seconds(t.read.Return), show(t.read.Node), standing(t.in, t.read.Node, t.read.Return),
 		t.asked(t.read), wrong, more, elsewhere(t.in, t.read.Node, t.read.Return))
 	res.Witness = t.rows(ops, beside)
+	t.shorten(res.Witness)
 	res.Stats["witness"] = float64(len(ops))
+}
+
+// shorten tells of the reads shown how many elements they found, and of the element in
+// question: all that they found would hide it.
+func (t *setTale) shorten(rows []WitnessOp) {
+	for i := range rows {
+		for _, r := range t.set.reads {
+			if w := &rows[i]; r.op.Process == w.Process && r.op.Call-t.in.Mono == w.Call {
+				w.Text = fmt.Sprintf("%s → %s, %s %s", t.asked(r.op), counted(len(r.found), "element", "elements"), t.with(r), t.set.elements[t.element].data.Show())
+			}
+		}
+	}
+}
+
+// with says whether a read found the element.
+func (t *setTale) with(r setRead) string {
+	switch {
+	case !slices.Contains(r.found, t.element):
+		return "without"
+	case t.kind == KindElementTwice && r.op == t.read:
+		return "with two of"
+	}
+	return "with"
 }
 
 // had tells how the element became known: "n1, leader of term 5, had already acknowledged
@@ -81,10 +106,8 @@ func (t *setTale) again() *history.Op {
 		if r.op.Return < t.read.Call || best != nil && best.Return <= r.op.Return {
 			continue
 		}
-		for _, id := range r.found {
-			if id == t.element {
-				best = r.op
-			}
+		if slices.Contains(r.found, t.element) {
+			best = r.op
 		}
 	}
 	return best

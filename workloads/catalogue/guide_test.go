@@ -26,10 +26,11 @@ func TestTheGuideAddsAWorkload(t *testing.T) {
 	if len(blocks) != 4 {
 		t.Fatalf("the guide has %d pieces of Go, want the file, two lines and the test", len(blocks))
 	}
-	file, line, arrow, test := blocks[0][1], strings.TrimSpace(blocks[1][1]), blocks[2][1], blocks[3][1]
+	file, line, arrow, test := blocks[0][1], blocks[1][1], blocks[2][1], blocks[3][1]
 	const imports = "\t\"squall/workloads\"\n"
 	list := change(t, read(t, "workloads.go"), imports, imports+"\t\"squall/workloads/counter\"\n")
-	list = change(t, list, strings.Replace(line, ", counter.Workload()", "", 1), line)
+	const end = ".Workload(),\n\t}\n"
+	list = change(t, list, end, strings.Replace(end, "\t}\n", line+"\t}\n", 1))
 	files := map[string]string{"workloads/counter/counter.go": file, "workloads/counter/counter_test.go": test, "workloads/catalogue/workloads.go": list}
 	dir, root := t.TempDir(), absolute(t, "../..")
 	overlay := map[string]string{}
@@ -85,7 +86,7 @@ func permitted(t *testing.T, arrow string, files ...string) {
 	}
 }
 
-// change replaces what must stand in a text once.
+// change replaces what must be in a text once.
 func change(t *testing.T, text, before, after string) string {
 	t.Helper()
 	if before == after || strings.Count(text, before) != 1 {

@@ -16,7 +16,12 @@ import (
 // Workloads lists the workloads that squall knows, in the order in which it shows
 // them. The first is the default.
 func Workloads() []workloads.Workload {
-	return []workloads.Workload{register.Workload(), set.Workload(), listappend.Workload(), lock.Workload()}
+	return []workloads.Workload{
+		register.Workload(),
+		set.Workload(),
+		listappend.Workload(),
+		lock.Workload(),
+	}
 }
 
 // FindWorkload returns the workload of that name.

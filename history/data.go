@@ -5,6 +5,8 @@ import (
 	"iter"
 	"strings"
 	"unicode/utf8"
+
+	"squall/internal/plain"
 )
 
 // Data is one JSON value as its text; "" is none.
@@ -61,7 +63,7 @@ func ParseData(text []byte) (Data, error) {
 	value, ok := l.data()
 	l.spaces()
 	if !ok || l.i != len(text) {
-		return "", fmt.Errorf("not one JSON value, with lists and objects nested %d deep at most: %s", maxNested, excerpt(text))
+		return "", fmt.Errorf("not one JSON value, with lists and objects nested %d deep at most: %s", maxNested, plain.Excerpt(text))
 	}
 	return Data(value), nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"squall/internal/plain"
 )
 
 // The keys of an operation's line, as bits.
@@ -73,7 +75,7 @@ func (d *opDraft) complete() error {
 	case d.has&always != always:
 		return d.lacks()
 	case !open && d.outcome != string(OK) && d.outcome != string(Fail) && d.outcome != string(Info):
-		return fmt.Errorf(`unknown outcome %s; want "ok", "fail", "info" or "invoke"`, excerpt([]byte(d.outcome)))
+		return fmt.Errorf(`unknown outcome %s; want "ok", "fail", "info" or "invoke"`, plain.Excerpt([]byte(d.outcome)))
 	case open && d.has&(hasOut|hasResult|hasError|hasLength) != 0:
 		return errors.New(`an operation still under way ("invoke") with an answer`)
 	case d.has&hasOut != 0 && d.outcome != string(OK):

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"squall/internal/plain"
 )
 
 // Func is the name of what an operation does.
@@ -94,7 +96,7 @@ func (fs Functions) check() error {
 			err = errors.New("it is listed twice")
 		}
 		if err != nil {
-			return fmt.Errorf("the function %s: %w", excerpt([]byte(f.Name)), err)
+			return fmt.Errorf("the function %s: %w", plain.Excerpt([]byte(f.Name)), err)
 		}
 	}
 	return nil
@@ -109,7 +111,7 @@ func (f Function) check() error {
 	}
 	for _, text := range []string{f.Text, f.Answer} {
 		if err := checkTemplate(text); err != nil {
-			return fmt.Errorf("the text %s: %w", excerpt([]byte(text)), err)
+			return fmt.Errorf("the text %s: %w", plain.Excerpt([]byte(text)), err)
 		}
 	}
 	if f.Text == "" {
@@ -142,9 +144,9 @@ func checkTemplate(text string) error {
 func (op *Op) checkData() error {
 	switch {
 	case op.In != "" && !op.In.Valid():
-		return fmt.Errorf("what was asked for is not one JSON value as data has it: %s", excerpt([]byte(op.In)))
+		return fmt.Errorf("what was asked for is not one JSON value as data has it: %s", plain.Excerpt([]byte(op.In)))
 	case op.Out != "" && !op.Out.Valid():
-		return fmt.Errorf("what was answered is not one JSON value as data has it: %s", excerpt([]byte(op.Out)))
+		return fmt.Errorf("what was answered is not one JSON value as data has it: %s", plain.Excerpt([]byte(op.Out)))
 	case op.Out != "" && op.Outcome != OK:
 		return fmt.Errorf("an operation with outcome %q has an answer, and cannot have one", op.Outcome)
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"squall/internal/plain"
 )
 
 // ParseLine decodes one line of a history, which must not be its header; a
@@ -347,7 +349,7 @@ func fieldsOf(line []byte) ([]field, error) {
 			return nil, err
 		}
 		if folded := strings.ToLower(f.key); seen[folded] {
-			return nil, fmt.Errorf("the key %s occurs twice", excerpt([]byte(f.key)))
+			return nil, fmt.Errorf("the key %s occurs twice", plain.Excerpt([]byte(f.key)))
 		} else {
 			seen[folded] = true
 		}
@@ -427,17 +429,8 @@ func (p *parser) slowOp(fields []field) (Op, bool, error) {
 		}
 		l := lexer{b: f.raw}
 		if !p.opField(&d, &l, f.key) || l.i != len(f.raw) {
-			return Op{}, false, fmt.Errorf("bad value of %q: %s", f.key, excerpt(f.raw))
+			return Op{}, false, fmt.Errorf("bad value of %q: %s", f.key, plain.Excerpt(f.raw))
 		}
 	}
 	return d.finish()
-}
-
-// excerpt shortens a line for an error message.
-func excerpt(line []byte) string {
-	const limit = 120
-	if len(line) > limit {
-		return fmt.Sprintf("%q…", line[:limit])
-	}
-	return fmt.Sprintf("%q", line)
 }

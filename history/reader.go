@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 
+	"squall/internal/plain"
 	"squall/internal/regular"
 )
 
@@ -116,7 +117,7 @@ func beginHistory(frames *frameReader, lines []byte) (h Header, v *validator, re
 		return Header{}, nil, nil, errors.New("the first frame holds no complete line")
 	}
 	if err := json.Unmarshal(line, &h); err != nil {
-		return Header{}, nil, nil, fmt.Errorf("not a history: %w: %s", err, excerpt(line))
+		return Header{}, nil, nil, fmt.Errorf("not a history: %w: %s", err, plain.Excerpt(line))
 	}
 	if h.Format != formatName {
 		return Header{}, nil, nil, fmt.Errorf("not a history: the format is %q, not %q", h.Format, formatName)

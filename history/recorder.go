@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"squall/internal/plain"
 )
 
 // FileName is the name of the history in a run directory.
@@ -207,7 +209,7 @@ func (r *Recorder) opLine(p *parser, line []byte) error {
 	case err != nil:
 		return err
 	case rec.Op == nil:
-		return fmt.Errorf("not an operation: %s", excerpt(line))
+		return fmt.Errorf("not an operation: %s", plain.Excerpt(line))
 	}
 	return r.valid.op(rec.Op, open)
 }

@@ -3,6 +3,8 @@ package history
 import (
 	"errors"
 	"fmt"
+
+	"squall/internal/plain"
 )
 
 // This file is all that package history knows of registers: the functions, how
@@ -116,10 +118,10 @@ func (op *Op) AsRegister(r *RegisterData) error {
 	case Delete:
 		fine = op.In == "" && op.Out == ""
 	default:
-		return fmt.Errorf("the operation %s, which a register does not have", excerpt([]byte(op.Func)))
+		return fmt.Errorf("the operation %s, which a register does not have", plain.Excerpt([]byte(op.Func)))
 	}
 	if !fine {
-		return fmt.Errorf(`a %s with data that it cannot have: "i" is %s, "o" is %s`, op.Func, excerpt([]byte(op.In)), excerpt([]byte(op.Out)))
+		return fmt.Errorf(`a %s with data that it cannot have: "i" is %s, "o" is %s`, op.Func, plain.Excerpt([]byte(op.In)), plain.Excerpt([]byte(op.Out)))
 	}
 	return nil
 }
@@ -258,7 +260,7 @@ func (d *opDraft) check1() error {
 		}
 	case Delete:
 	default:
-		return fmt.Errorf("unknown function %s; want %q, %q, %q or %q", excerpt([]byte(d.op.Func)), Read, Write, CAS, Delete)
+		return fmt.Errorf("unknown function %s; want %q, %q, %q or %q", plain.Excerpt([]byte(d.op.Func)), Read, Write, CAS, Delete)
 	}
 	for _, k := range [...]struct {
 		bit        uint16

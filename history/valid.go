@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"squall/internal/plain"
 )
 
 // Limits on times, ns. Within them no sum or difference of times overflows.
@@ -75,7 +77,7 @@ func newValidator(h Header) (*validator, error) {
 	v := &validator{header: h, nodes: make(map[string]*nodeLife, len(h.Nodes)), faults: map[int]*faultLife{}, stageSeen: map[string]bool{}}
 	for _, name := range h.Nodes {
 		if err := checkNodeName(name); err != nil {
-			return nil, fmt.Errorf("the header names a node %s: %w", excerpt([]byte(name)), err)
+			return nil, fmt.Errorf("the header names a node %s: %w", plain.Excerpt([]byte(name)), err)
 		}
 		if v.nodes[name] != nil {
 			return nil, fmt.Errorf("the header names node %s twice", name)
@@ -141,7 +143,7 @@ func (v *validator) op(op *Op, open bool) error {
 		return v.unknownNode("an operation", op.Node)
 	}
 	if !v.header.Functions.Have(op.Func) {
-		return fmt.Errorf("unknown function %s; the header lists %s", excerpt([]byte(op.Func)), v.header.Functions)
+		return fmt.Errorf("unknown function %s; the header lists %s", plain.Excerpt([]byte(op.Func)), v.header.Functions)
 	}
 	if v.register {
 		if err := op.AsRegister(&v.said); err != nil {
@@ -165,7 +167,7 @@ func (v *validator) named(node string) bool {
 }
 
 func (v *validator) unknownNode(what, node string) error {
-	return fmt.Errorf("%s names the node %s, and the header names %s", what, excerpt([]byte(node)), strings.Join(v.header.Nodes, ", "))
+	return fmt.Errorf("%s names the node %s, and the header names %s", what, plain.Excerpt([]byte(node)), strings.Join(v.header.Nodes, ", "))
 }
 
 func (v *validator) fault(f *Fault) error {
@@ -186,7 +188,7 @@ func (v *validator) fault(f *Fault) error {
 	case before.healed:
 		return fmt.Errorf("fault %d is healed twice", f.ID)
 	case before.name != f.Name:
-		return fmt.Errorf("fault %d was injected as %s and is healed as %s", f.ID, excerpt([]byte(before.name)), excerpt([]byte(f.Name)))
+		return fmt.Errorf("fault %d was injected as %s and is healed as %s", f.ID, plain.Excerpt([]byte(before.name)), plain.Excerpt([]byte(f.Name)))
 	case f.Begin < before.begun:
 		return fmt.Errorf("fault %d is healed at %d ns, before its injection was over at %d", f.ID, f.Begin, before.begun)
 	}
@@ -199,13 +201,13 @@ func (v *validator) faultFields(f *Fault) error {
 	kinds := []FaultKind{"", KindPartition, KindPackets, KindProcess, KindMachine, KindClock, KindMembership}
 	switch {
 	case f.Phase != Inject && f.Phase != Heal:
-		return fmt.Errorf("fault %d has the unknown phase %s; want %q or %q", f.ID, excerpt([]byte(f.Phase)), Inject, Heal)
+		return fmt.Errorf("fault %d has the unknown phase %s; want %q or %q", f.ID, plain.Excerpt([]byte(f.Phase)), Inject, Heal)
 	case f.ID < 1:
 		return fmt.Errorf("a fault has the number %d; they count from 1", f.ID)
 	case f.Name == "":
 		return fmt.Errorf("fault %d has no name", f.ID)
 	case !slices.Contains(kinds, f.Kind):
-		return fmt.Errorf("fault %d has the unknown kind %s", f.ID, excerpt([]byte(f.Kind)))
+		return fmt.Errorf("fault %d has the unknown kind %s", f.ID, plain.Excerpt([]byte(f.Kind)))
 	case f.Phase == Inject && f.Lapsed != "":
 		return fmt.Errorf("fault %d lapsed in its injection; only the heal can say so", f.ID)
 	case f.End != 0 && f.End < f.Begin:
@@ -275,7 +277,7 @@ func CheckEvent(e *NodeEvent) error {
 	switch e.Kind {
 	case EventRole:
 		if !slices.Contains([]string{RoleFollower, RoleCandidate, RoleLeader, RoleStopped}, e.Role) {
-			return fmt.Errorf("an event %q with the unknown role %s", e.Kind, excerpt([]byte(e.Role)))
+			return fmt.Errorf("an event %q with the unknown role %s", e.Kind, plain.Excerpt([]byte(e.Role)))
 		}
 	case EventVote:
 		if e.Vote == "" {
@@ -287,7 +289,7 @@ func CheckEvent(e *NodeEvent) error {
 		}
 	case EventSnapshot, EventMembers, EventTrial, EventStart, EventExit, EventPause, EventResume, EventSilent:
 	default:
-		return fmt.Errorf("a node event of the unknown kind %s", excerpt([]byte(e.Kind)))
+		return fmt.Errorf("a node event of the unknown kind %s", plain.Excerpt([]byte(e.Kind)))
 	}
 	if lacks != "" {
 		return fmt.Errorf("an event %q without its %q", e.Kind, lacks)
@@ -327,7 +329,7 @@ func (v *validator) mark(m *Mark) error {
 	case at < 0 && slices.Contains(remarks(), m.Name):
 		return nil
 	case at < 0:
-		return fmt.Errorf("the unknown mark %s", excerpt([]byte(m.Name)))
+		return fmt.Errorf("the unknown mark %s", plain.Excerpt([]byte(m.Name)))
 	case v.stageSeen[m.Name] && m.Name != MarkServing:
 		return fmt.Errorf("the mark %q occurs twice", m.Name)
 	case v.stage.Name != "" && at < slices.Index(course(), v.stage.Name):

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/plain"
 )
 
 // Bounds of what a server may write to its trace.
@@ -81,7 +82,7 @@ func (t *tracer) take(boot int, data []byte, now int64) (p tracePiece) {
 		wasOpen = false
 		var e history.NodeEvent
 		if e, bad = t.event(line, now); bad != nil {
-			bad = fmt.Errorf("it wrote a line to its trace that is not an event: %w: %s", bad, excerpt(line))
+			bad = fmt.Errorf("it wrote a line to its trace that is not an event: %w: %s", bad, plain.Excerpt(line))
 			return false
 		}
 		p.events = append(p.events, e)
@@ -105,7 +106,7 @@ func (t *tracer) end(boot int, at int64) (silent string) {
 	if boot != t.boot || t.silent != "" || !t.lines.open() || at-t.begun < int64(unended) {
 		return ""
 	}
-	return t.hush(tracePiece{}, fmt.Sprintf("it wrote a line without an end to its trace: %s", excerpt(t.lines.part))).silent
+	return t.hush(tracePiece{}, fmt.Sprintf("it wrote a line without an end to its trace: %s", plain.Excerpt(t.lines.part))).silent
 }
 
 // hush reads no more of this boot's trace.
@@ -155,13 +156,4 @@ func (t *tracer) fields(e *history.NodeEvent) error {
 		return errors.New("it names an unknown node")
 	}
 	return nil
-}
-
-// excerpt is the beginning of what a server wrote, quoted.
-func excerpt(line []byte) string {
-	const most = 120
-	if len(line) > most {
-		return fmt.Sprintf("%q…", line[:most])
-	}
-	return fmt.Sprintf("%q", line)
 }

@@ -11,6 +11,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
+	"squall/internal/plain"
 )
 
 // campaignPage is what the template of index.html shows.
@@ -78,7 +79,7 @@ const mostFailures = 40
 
 func newCampaignPage(c *storms) campaignPage {
 	r := c.record
-	p := campaignPage{Name: clip(r.Name, 200), Outcome: c.outcome(), Command: clip(r.Command, 4000), CommandWord: "Repeat it",
+	p := campaignPage{Name: plain.Clip(r.Name, 200), Outcome: c.outcome(), Command: plain.Clip(r.Command, 4000), CommandWord: "Repeat it",
 		Grid: newHeatGrid(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline)}
 	p.Headline, p.Meaning = campaignWords(c, p.Outcome)
 	p.Facts = campaignFacts(c)
@@ -92,7 +93,7 @@ func newCampaignPage(c *storms) campaignPage {
 		p.Notices = append(p.Notices, fmt.Sprintf("This campaign is not over: %s of %d to go. What follows is of those that are done.", plural(left, "cell"), len(c.cells)))
 	}
 	if r.Stopped != "" {
-		p.Notices = append(p.Notices, "It was stopped before all cells were run: "+clip(r.Stopped, 500)+".")
+		p.Notices = append(p.Notices, "It was stopped before all cells were run: "+plain.Clip(r.Stopped, 500)+".")
 	}
 	p.Failures, p.MoreFailures = failureRows(c)
 	p.Columns, p.Rows = cellTable(c)
@@ -124,7 +125,7 @@ func outcomeName(outcome string) string {
 
 func campaignFacts(c *storms) []fact {
 	r := c.record
-	facts := []fact{{"Cells", count(int64(len(c.cells)))}, {"File", clip(r.File, 300)}, {"At once", count(int64(r.Jobs))}, {"squall", clip(r.Squall, 60)}}
+	facts := []fact{{"Cells", count(int64(len(c.cells)))}, {"File", plain.Clip(r.File, 300)}, {"At once", count(int64(r.Jobs))}, {"squall", plain.Clip(r.Squall, 60)}}
 	if !r.Began.IsZero() {
 		facts = append(facts, fact{"Began", r.Began.UTC().Format("2 January 2006, 15:04:05 UTC")})
 	}
@@ -147,9 +148,9 @@ func failureRows(c *storms) (rows []failureRow, more int) {
 		if i == mostFailures {
 			return rows, len(failures) - i
 		}
-		row := failureRow{ID: clip(cell.ID, 300), Outcome: cell.Outcome, Word: outcomeName(cell.Outcome), Report: cell.Report, Command: clip(cell.Command, 4000)}
+		row := failureRow{ID: plain.Clip(cell.ID, 300), Outcome: cell.Outcome, Word: outcomeName(cell.Outcome), Report: cell.Report, Command: plain.Clip(cell.Command, 4000)}
 		for _, why := range cell.why() {
-			row.Why = append(row.Why, clip(why, 1000))
+			row.Why = append(row.Why, plain.Clip(why, 1000))
 		}
 		rows = append(rows, row)
 	}
@@ -191,10 +192,10 @@ func cellTable(c *storms) ([]column, []cellRow) {
 	for i := range c.cells {
 		cell := &c.cells[i]
 		row := cellRow{Outcome: cell.Outcome, Fields: []field{
-			{Text: outcomeName(cell.Outcome) + clip(comma(cell.stopped()), 200), Sort: fmt.Sprintf("%02d", slices.Index(outcomes(), cell.Outcome)), Badge: cell.Outcome},
-			{Text: clip(cell.ID, 300), Sort: clip(cell.ID, 300), Link: cell.Report}}}
+			{Text: outcomeName(cell.Outcome) + plain.Clip(comma(cell.stopped()), 200), Sort: fmt.Sprintf("%02d", slices.Index(outcomes(), cell.Outcome)), Badge: cell.Outcome},
+			{Text: plain.Clip(cell.ID, 300), Sort: plain.Clip(cell.ID, 300), Link: cell.Report}}}
 		for _, s := range settings {
-			row.Fields = append(row.Fields, field{Text: clip(s.of(cell), 200), Sort: clip(s.of(cell), 200), Number: s.number})
+			row.Fields = append(row.Fields, field{Text: plain.Clip(s.of(cell), 200), Sort: plain.Clip(s.of(cell), 200), Number: s.number})
 		}
 		row.Fields = append(row.Fields, numberField(cell.Seconds, plainNumber(round(cell.Seconds, 1))+" s", cell.Seconds > 0))
 		for _, f := range figures {
@@ -227,10 +228,10 @@ func newBaselineTable(b *ledger.Baseline) *baselineTable {
 	if b == nil {
 		return nil
 	}
-	t := &baselineTable{Dir: clip(b.Dir, 500), Tolerance: plainNumber(round(100*b.Tolerance, 3)) + "%", Lost: len(gate.Lost(b.Rows))}
+	t := &baselineTable{Dir: plain.Clip(b.Dir, 500), Tolerance: plainNumber(round(100*b.Tolerance, 3)) + "%", Lost: len(gate.Lost(b.Rows))}
 	for _, r := range b.Rows {
-		row := baselineRow{Group: cmp.Or(clip(r.Group, 200), "all"), Metric: cmp.Or(clip(r.Metric, 100), "–"), Old: rowCenter(r.Old, r.Unit), New: rowCenter(r.New, r.Unit),
-			Delta: deltaText(r), P: pText(r), N: fmt.Sprintf("%d, %d", r.Old.Count, r.New.Count), Note: clip(r.Note, 500)}
+		row := baselineRow{Group: cmp.Or(plain.Clip(r.Group, 200), "all"), Metric: cmp.Or(plain.Clip(r.Metric, 100), "–"), Old: rowCenter(r.Old, r.Unit), New: rowCenter(r.New, r.Unit),
+			Delta: deltaText(r), P: pText(r), N: fmt.Sprintf("%d, %d", r.Old.Count, r.New.Count), Note: plain.Clip(r.Note, 500)}
 		switch {
 		case r.Lost:
 			row.Word, row.Badge = "lost", outcomeThreshold

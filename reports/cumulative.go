@@ -15,6 +15,7 @@ import (
 
 	"squall/history/elections"
 	"squall/internal/atomicfile"
+	"squall/internal/plain"
 )
 
 // The pictures of trials of elections, in their run directory.
@@ -132,16 +133,12 @@ func drawCurves(s *sheet, r *elections.Record, curves []curve) {
 // nameOf is a name as far as it can be drawn: a record may have been edited.
 func nameOf(name string) string {
 	const most = 40
-	runes := []rune(name)
-	if len(runes) > most {
-		runes = append(runes[:most:most], '…')
-	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return '\ufffd'
-	}, string(runes))
+	}, plain.Fit(name, most))
 }
 
 // extent is from the shortest to the longest time of all curves, in ms.

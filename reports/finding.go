@@ -10,6 +10,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // finding is a check that did not pass and holds something to look at.
@@ -43,8 +44,8 @@ func findingsOf(r *run, fig *figures) []finding {
 		if c.Verdict == check.Pass || len(c.Witness) == 0 && len(c.Events) == 0 && c.Picture == "" {
 			continue
 		}
-		f := finding{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText), Key: clip(c.Key, maxShownText),
-			Kind: capital(clip(string(c.Kind), maxName)), Explanation: clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
+		f := finding{Name: plain.Clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: plain.Clip(c.Told(), maxShownText), Key: plain.Clip(c.Key, maxShownText),
+			Kind: capital(plain.Clip(string(c.Kind), maxName)), Explanation: plain.Clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
 		witness, events := c.Witness, c.Events
 		if len(witness) > maxShown {
 			f.Left += len(witness) - maxShown
@@ -55,7 +56,7 @@ func findingsOf(r *run, fig *figures) []finding {
 			events = events[:maxShown]
 		}
 		for i, w := range witness {
-			row := witnessRow{Number: i + 1, Process: w.Process, Node: clip(w.Node, maxName), Text: clip(w.Text, 600), Outcome: clip(w.Outcome, maxName), Call: seconds(w.Call),
+			row := witnessRow{Number: i + 1, Process: w.Process, Node: plain.Clip(w.Node, maxName), Text: plain.Clip(w.Text, 600), Outcome: plain.Clip(w.Outcome, maxName), Call: seconds(w.Call),
 				Return: seconds(w.Return), Took: millisText(measure.Millis(float64(w.Return-w.Call) / 1e6))}
 			if w.Beside {
 				row.Text += " (not part of it, but explains it)"
@@ -72,7 +73,7 @@ func findingsOf(r *run, fig *figures) []finding {
 			}
 		}
 		for i := range events {
-			f.Events = append(f.Events, eventRow{At: r.sinceStart(events[i].Time), Node: clip(events[i].Node, maxName), Kind: clip(events[i].Kind, maxName), Text: clip(eventText(&events[i]), 600)})
+			f.Events = append(f.Events, eventRow{At: r.sinceStart(events[i].Time), Node: plain.Clip(events[i].Node, maxName), Kind: plain.Clip(events[i].Kind, maxName), Text: plain.Clip(eventText(&events[i]), 600)})
 		}
 		out = append(out, f)
 	}

@@ -6,7 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"unicode/utf8"
+
+	"squall/internal/plain"
 )
 
 // maxFacts bounds how much of a document of unknown shape is shown.
@@ -39,20 +40,9 @@ func flatten(v any) []fact {
 		case json.Number:
 			facts = append(facts, fact{way, v.String()})
 		default:
-			facts = append(facts, fact{way, clip(fmt.Sprint(v), 500)})
+			facts = append(facts, fact{way, plain.Clip(fmt.Sprint(v), 500)})
 		}
 	}
 	walk("", v, 0)
 	return facts
-}
-
-// clip cuts a text to n bytes, at a rune.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

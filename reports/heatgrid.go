@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"squall/history/check"
+	"squall/internal/plain"
 )
 
 // heatGrid is the campaign at a glance: a row for each system, workload and
@@ -31,7 +32,7 @@ func newHeatGrid(c *storms) heatGrid {
 	rows := map[string]int{}
 	for i := range c.cells {
 		cell := &c.cells[i]
-		column := cmp.Or(clipRunes(cell.Nemesis, 40), "none")
+		column := cmp.Or(plain.Fit(cell.Nemesis, 40), "none")
 		col := slices.Index(g.Columns, column)
 		if col < 0 {
 			col = len(g.Columns)
@@ -57,13 +58,13 @@ func rowName(cell *stormCell) string {
 	if cell.Mutant != "" {
 		parts = append(parts, "with "+cell.Mutant)
 	}
-	return clipRunes(strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · "), 100)
+	return plain.Fit(strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · "), 100)
 }
 
 func squareOf(cell *stormCell) square {
-	title := fmt.Sprintf("%s: %s", clip(cell.ID, 200), outcomeName(cell.Outcome))
+	title := fmt.Sprintf("%s: %s", plain.Clip(cell.ID, 200), outcomeName(cell.Outcome))
 	if why := cell.why(); len(why) > 0 && (cell.bad() || cell.stopped() != "") {
-		title += ": " + clip(firstLineOf(why[0]), 300)
+		title += ": " + plain.Clip(firstLineOf(why[0]), 300)
 	}
 	return square{Sign: outcomeSign(cell.Outcome), Outcome: cell.Outcome, Title: title, Link: cell.Report}
 }

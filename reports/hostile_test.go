@@ -12,6 +12,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/plain"
 )
 
 var hostile = []string{
@@ -41,7 +42,7 @@ func strays(html string) []string {
 	html = scripts.ReplaceAllStringFunc(html, func(whole string) string {
 		m := scripts.FindStringSubmatch(whole)
 		if m[1] == "" && !slices.Contains(own, m[2]) || m[1] != "" && strings.ContainsAny(m[2], "<>") {
-			found = append(found, clip(whole, 200))
+			found = append(found, plain.Clip(whole, 200))
 		}
 		return ""
 	})
@@ -57,7 +58,7 @@ func strays(html string) []string {
 				name == "src" && !strings.HasPrefix(value, "data:image/png;base64,"),
 				name == "srcset" && !strings.HasPrefix(value, "data:image/png;base64,"),
 				name == "href" && !strings.HasPrefix(value, "./"):
-				found = append(found, clip(tag[0], 200))
+				found = append(found, plain.Clip(tag[0], 200))
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
-	safe "squall/internal/plain"
+	"squall/internal/plain"
 )
 
 // The elements of a JUnit report, as the readers of Jenkins, GitLab and GitHub's
@@ -110,7 +110,7 @@ func (s *junitSuites) encode() ([]byte, error) {
 func (s *junitSuites) disarm() {
 	line := func(texts ...*string) {
 		for _, text := range texts {
-			*text = safe.Block(safe.Text(*text, 2*maxMessage))
+			*text = plain.Block(plain.Text(*text, 2*maxMessage))
 		}
 	}
 	line(&s.Name)
@@ -123,11 +123,11 @@ func (s *junitSuites) disarm() {
 			for _, p := range []*junitProblem{c.Failure, c.Error, c.Skipped} {
 				if p != nil {
 					line(&p.Message, &p.Type)
-					p.Text = safe.Block(p.Text)
+					p.Text = plain.Block(p.Text)
 				}
 			}
 			if c.Out != nil {
-				c.Out.Text = safe.Block(c.Out.Text)
+				c.Out.Text = plain.Block(c.Out.Text)
 			}
 			if c.Properties != nil {
 				for k := range c.Properties.List {
@@ -146,7 +146,7 @@ func problem(outcome string, lines []string) *junitProblem {
 	if len(lines) > 0 {
 		first = firstLineOf(lines[0])
 	}
-	return &junitProblem{Message: clip(first, maxMessage), Type: outcome, Text: clip(strings.Join(indented(lines), "\n"), maxText)}
+	return &junitProblem{Message: plain.Clip(first, maxMessage), Type: outcome, Text: plain.Clip(strings.Join(indented(lines), "\n"), maxText)}
 }
 
 // indented has each text's own lines begin with blanks, so that none of them
@@ -154,7 +154,7 @@ func problem(outcome string, lines []string) *junitProblem {
 func indented(texts []string) []string {
 	var out []string
 	for _, text := range texts {
-		out = append(out, string(safe.Lines(text, "  ")))
+		out = append(out, string(plain.Lines(text, "  ")))
 	}
 	return out
 }
@@ -181,7 +181,7 @@ func (c *junitCase) place(outcome string, p *junitProblem) {
 // campaignJUnit has a suite for each group, a case for each cell, and one more
 // suite for what was asked of the whole.
 func campaignJUnit(c *storms) ([]byte, error) {
-	out := junitSuites{Name: clip(c.record.Name, maxMessage)}
+	out := junitSuites{Name: plain.Clip(c.record.Name, maxMessage)}
 	var order []string
 	groups := map[string][]junitCase{}
 	for i := range c.cells {
@@ -192,22 +192,22 @@ func campaignJUnit(c *storms) ([]byte, error) {
 		groups[cell.Group] = append(groups[cell.Group], cellCase(c, cell))
 	}
 	for _, g := range order {
-		suite := junitSuite{Name: clip(c.record.Name+"."+g, maxMessage), Cases: groups[g]}
+		suite := junitSuite{Name: plain.Clip(c.record.Name+"."+g, maxMessage), Cases: groups[g]}
 		if !c.record.Began.IsZero() {
 			suite.Timestamp = c.record.Began.UTC().Format("2006-01-02T15:04:05")
 		}
 		out.add(suite)
 	}
 	if cases := wholeCases(c); len(cases) > 0 {
-		out.add(junitSuite{Name: clip(c.record.Name+".whole", maxMessage), Cases: cases})
+		out.add(junitSuite{Name: plain.Clip(c.record.Name+".whole", maxMessage), Cases: cases})
 	}
 	return out.encode()
 }
 
 func cellCase(c *storms, cell *stormCell) junitCase {
-	one := junitCase{Name: clip(cell.ID, maxMessage), Class: clip(c.record.Name+"."+cell.Group, maxMessage), seconds: cell.Seconds,
+	one := junitCase{Name: plain.Clip(cell.ID, maxMessage), Class: plain.Clip(c.record.Name+"."+cell.Group, maxMessage), seconds: cell.Seconds,
 		Time: junitTime(cell.Seconds), Properties: &junitProperties{List: []junitProperty{
-			{"seed", strconv.FormatUint(cell.Seed, 10)}, {"command", clip(cell.Command, maxMessage)}, {"outcome", cell.Outcome},
+			{"seed", strconv.FormatUint(cell.Seed, 10)}, {"command", plain.Clip(cell.Command, maxMessage)}, {"outcome", cell.Outcome},
 		}}}
 	switch cell.Outcome {
 	case outcomeWaiting:
@@ -221,11 +221,11 @@ func cellCase(c *storms, cell *stormCell) junitCase {
 		one.place(cell.Outcome, problem(cell.Outcome, cell.why()))
 	}
 	if stopped := cell.stopped(); stopped != "" {
-		one.Properties.List = append(one.Properties.List, junitProperty{"stopped", clip(stopped, maxMessage)})
+		one.Properties.List = append(one.Properties.List, junitProperty{"stopped", plain.Clip(stopped, maxMessage)})
 	}
-	text := safe.Sprintf("repeat: %s\n", cell.Command)
+	text := plain.Sprintf("repeat: %s\n", cell.Command)
 	if last := cell.Last(); last != nil {
-		text += safe.Sprintf("run: %s\n", last.Dir)
+		text += plain.Sprintf("run: %s\n", last.Dir)
 		if n := cell.InvalidAttempts(); n > 0 {
 			text += fmt.Sprintf("invalid runs of this cell: %d\n", n)
 		}
@@ -233,9 +233,9 @@ func cellCase(c *storms, cell *stormCell) junitCase {
 	if cell.results != nil {
 		text += checksText(cell.results)
 	} else if cell.trouble != "" {
-		text += safe.Sprintf("%s\n", cell.trouble)
+		text += plain.Sprintf("%s\n", cell.trouble)
 	}
-	one.Out = &junitText{clip(text, maxText)}
+	one.Out = &junitText{plain.Clip(text, maxText)}
 	return one
 }
 
@@ -246,28 +246,28 @@ func checksText(r *check.Results) string {
 		if b.Len() > maxText {
 			break
 		}
-		safe.Fprintf(&b, "%s: %s: %s\n", c.Name, c.Verdict, clip(c.Told(), maxMessage))
+		plain.Fprintf(&b, "%s: %s: %s\n", c.Name, c.Verdict, plain.Clip(c.Told(), maxMessage))
 		if c.Verdict != check.Violation {
 			continue
 		}
 		for _, op := range c.Witness[:min(len(c.Witness), maxShown)] {
-			safe.Fprintf(&b, "  %s to %s, process %d on %s: %s: %s\n", seconds(op.Call), seconds(op.Return), op.Process,
-				clip(op.Node, 100), clip(op.Text, maxMessage), clip(op.Outcome, 100))
+			plain.Fprintf(&b, "  %s to %s, process %d on %s: %s: %s\n", seconds(op.Call), seconds(op.Return), op.Process,
+				plain.Clip(op.Node, 100), plain.Clip(op.Text, maxMessage), plain.Clip(op.Outcome, 100))
 		}
 		for i := range c.Events[:min(len(c.Events), maxShown)] {
 			e := &c.Events[i]
-			safe.Fprintf(&b, "  %s %s %s\n", clip(e.Node, 100), clip(e.Kind, 100), clip(eventText(e), maxMessage))
+			plain.Fprintf(&b, "  %s %s %s\n", plain.Clip(e.Node, 100), plain.Clip(e.Kind, 100), plain.Clip(eventText(e), maxMessage))
 		}
 	}
 	for _, t := range r.Thresholds {
-		safe.Fprintf(&b, "threshold %s: %s: %s\n", t.Outcome(), t.Text, clip(t.Why, maxMessage))
+		plain.Fprintf(&b, "threshold %s: %s: %s\n", t.Outcome(), t.Text, plain.Clip(t.Why, maxMessage))
 	}
 	return b.String()
 }
 
 // wholeCases are the thresholds of the campaign, and its baseline.
 func wholeCases(c *storms) []junitCase {
-	class := clip(c.record.Name+".whole", maxMessage)
+	class := plain.Clip(c.record.Name+".whole", maxMessage)
 	var cases []junitCase
 	for _, t := range c.record.Thresholds {
 		cases = append(cases, thresholdCase(class, t))
@@ -279,9 +279,9 @@ func wholeCases(c *storms) []junitCase {
 }
 
 func thresholdCase(class string, t check.Threshold) junitCase {
-	one := junitCase{Name: clip("threshold "+t.Text, maxMessage), Class: class, Time: junitTime(0), Out: &junitText{string(safe.Lines(clip(t.Why, maxText), "  "))}}
+	one := junitCase{Name: plain.Clip("threshold "+t.Text, maxMessage), Class: class, Time: junitTime(0), Out: &junitText{string(plain.Lines(plain.Clip(t.Why, maxText), "  "))}}
 	if t.NoData { // nobody looked, as in a test that was skipped
-		one.Skipped = &junitProblem{Message: clip(t.Outcome()+": "+t.Why, maxMessage)}
+		one.Skipped = &junitProblem{Message: plain.Clip(t.Outcome()+": "+t.Why, maxMessage)}
 	}
 	if !t.Met {
 		one.place(outcomeThreshold, problem(outcomeThreshold, []string{t.Text + ": " + t.Why}))
@@ -290,7 +290,7 @@ func thresholdCase(class string, t check.Threshold) junitCase {
 }
 
 func baselineCase(class string, b *ledger.Baseline) junitCase {
-	one := junitCase{Name: "baseline " + clip(b.Dir, maxMessage), Class: class, Time: junitTime(0)}
+	one := junitCase{Name: "baseline " + plain.Clip(b.Dir, maxMessage), Class: class, Time: junitTime(0)}
 	lost := slices.DeleteFunc(slices.Clone(b.Rows), func(r ledger.Row) bool { return !r.Lost })
 	if len(lost) > 0 {
 		var lines []string

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"squall/history"
+	"squall/internal/plain"
 )
 
 // funcLook is the colour, the strokes and the shape of a function: which of them, goes
@@ -61,7 +62,7 @@ func shapesText(fig *figures) string {
 	var parts []string
 	for _, f := range funcsSeen(fig.does, fig.cloud.dots) {
 		if l := lookOf(fig.does, f); l != otherLook {
-			parts = append(parts, l.shapeText()+" "+clip(string(f), maxName))
+			parts = append(parts, l.shapeText()+" "+plain.Clip(string(f), maxName))
 		} else if text := l.shapeText() + " other"; !slices.Contains(parts, text) {
 			parts = append(parts, text)
 		}

@@ -8,7 +8,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
-	safe "squall/internal/plain"
+	"squall/internal/plain"
 )
 
 // maxSummary is a little less than what GitHub takes for the summary of a step.
@@ -55,7 +55,7 @@ func code(text string, most int) string { return "<code>" + inert(text, most, ""
 // parted from them there.
 func inert(text string, most int, parted string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n\r\t", r) }), " ")
-	runes := []rune(safe.Text(clip(text, most), 4*most))
+	runes := []rune(plain.Text(plain.Clip(text, most), 4*most))
 	var b strings.Builder
 	for i, r := range runes {
 		switch {

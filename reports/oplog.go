@@ -12,6 +12,7 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // maxOps is how many operations the page of operations holds: about 4 MB.
@@ -332,7 +333,7 @@ func (p *packer) function(f history.Func) int {
 	case len(p.log.Funcs) > most:
 		return most
 	default:
-		p.log.Funcs = append(p.log.Funcs, newLogFunc(p.does.Get(history.Func(clip(string(f), maxName)))))
+		p.log.Funcs = append(p.log.Funcs, newLogFunc(p.does.Get(history.Func(plain.Clip(string(f), maxName)))))
 	}
 	p.funcs[f] = len(p.log.Funcs) - 1
 	return p.funcs[f]
@@ -345,7 +346,7 @@ func (p *packer) text(s string) uint64 {
 			return n << 1
 		}
 	}
-	s = clip(s, maxName)
+	s = plain.Clip(s, maxName)
 	n, ok := p.texts[s]
 	if !ok {
 		n = uint64(len(p.list))

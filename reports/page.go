@@ -11,6 +11,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // page is what the template shows. Everything in it that comes from a run is
@@ -83,7 +84,7 @@ func newPage(r *run, fig *figures) page {
 		Verdict:   string(res.Verdict),
 		Tone:      string(res.Verdict),
 		Reasons:   clipAll(res.Reasons),
-		Command:   clip(repeatable(r.plan.get("command")), 4*maxShownText),
+		Command:   plain.Clip(repeatable(r.plan.get("command")), 4*maxShownText),
 		Test:      cmp.Or(r.history.Test, r.plan.get("test", "name"), "unnamed test"),
 		Facts:     factsOf(r),
 		Cards:     cardsOf(res, fig),
@@ -92,9 +93,9 @@ func newPage(r *run, fig *figures) page {
 		History:   historyFacts(r),
 		Host:      hostFacts(r),
 		Env:       flatten(r.env.fields),
-		Plan:      clip(r.plan.text, 100_000),
+		Plan:      plain.Clip(r.plan.text, 100_000),
 	}
-	p.Test = clip(p.Test, maxShownText)
+	p.Test = plain.Clip(p.Test, maxShownText)
 	losses := res.Elections
 	losses.Losses = firstOf(&p, "leaders lost", losses.Losses, losses.Lost())
 	p.NoTrace = losses.NoTrace
@@ -104,14 +105,14 @@ func newPage(r *run, fig *figures) page {
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
 	p.addThresholds(res)
 	if busy := r.env.get("load", "overloaded"); busy != "" {
-		p.Notices = append(p.Notices, clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
+		p.Notices = append(p.Notices, plain.Clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
 	}
 	if len(fig.undrawn) > 0 {
 		p.Notices = append(p.Notices, "The charts and figures draw the first "+strings.Join(fig.undrawn, ", ")+".")
 	}
 	p.addShortened(r.env.list("logsShortened"))
 	if res.Stopped != "" {
-		p.Headline += ", " + clip(res.Stopped, maxShownText)
+		p.Headline += ", " + plain.Clip(res.Stopped, maxShownText)
 		p.Meaning += " This covers only the part of the test that ran."
 	}
 	for _, n := range []string{r.plan.trouble, r.env.trouble} {
@@ -125,7 +126,7 @@ func newPage(r *run, fig *figures) page {
 		p.Notices = append(p.Notices, "The history is incomplete: "+cut+". Everything below describes what is left.")
 	}
 	for _, c := range res.Checks {
-		row := checkRow{Name: clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: clip(c.Told(), maxShownText),
+		row := checkRow{Name: plain.Clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: plain.Clip(c.Told(), maxShownText),
 			Took: millisText(measure.Millis(c.Seconds * 1000))}
 		for _, k := range slices.Sorted(maps.Keys(c.Stats)) {
 			row.Stats = append(row.Stats, fact{k, plainNumber(round(c.Stats[k], 3))})
@@ -153,7 +154,7 @@ func (p *page) addShortened(machines []string) {
 	if len(machines) > 1 {
 		text = fmt.Sprintf("The logs of %s are too long to be kept whole: nodes/*/server.log", strings.Join(machines, ", "))
 	}
-	p.Notices = append(p.Notices, clip(text+" has the beginning and the end, and says between them how much is missing.", maxShownText))
+	p.Notices = append(p.Notices, plain.Clip(text+" has the beginning and the end, and says between them how much is missing.", maxShownText))
 }
 
 // mostProof bounds the proofs in the table of faults, in bytes.
@@ -224,7 +225,7 @@ func factsOf(r *run) []fact {
 		{"Mutant", r.plan.get("test", "mutant")},
 	}
 	if len(h.Nodes) > 0 {
-		facts = append(facts, fact{"Nodes", fmt.Sprintf("%d (%s)", len(h.Nodes), clip(strings.Join(h.Nodes, ", "), 80))})
+		facts = append(facts, fact{"Nodes", fmt.Sprintf("%d (%s)", len(h.Nodes), plain.Clip(strings.Join(h.Nodes, ", "), 80))})
 	}
 	seed := r.plan.get("test", "seed")
 	if r.historyErr == nil {
@@ -240,9 +241,9 @@ func factsOf(r *run) []fact {
 // hostFacts are what was seen of the computer that the test ran on.
 func hostFacts(r *run) []fact {
 	facts := []fact{
-		{"Before the test", clip(r.env.get("load", "words", "before"), maxShownText)},
-		{"During the test", clip(r.env.get("load", "words", "during"), maxShownText)},
-		{"Overloaded", clip(r.env.get("load", "overloaded"), maxShownText)},
+		{"Before the test", plain.Clip(r.env.get("load", "words", "before"), maxShownText)},
+		{"During the test", plain.Clip(r.env.get("load", "words", "during"), maxShownText)},
+		{"Overloaded", plain.Clip(r.env.get("load", "overloaded"), maxShownText)},
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
 }

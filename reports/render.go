@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 //go:embed assets
@@ -105,7 +106,7 @@ func renderTimeline(w io.Writer, r *run, fig *figures) error {
 	if err != nil {
 		return fmt.Errorf("pack the operations: %w", err)
 	}
-	p := operations{Test: clip(cmp.Or(r.history.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
+	p := operations{Test: plain.Clip(cmp.Or(r.history.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
 		Note: fmt.Sprintf("All %s are here.", plural(log.Total, "operation"))}
 	if log.Shown < log.Total {
 		p.Note = fmt.Sprintf("%s of %s operations are here: what did not succeed, what is near a fault, the loss of a leader or a finding, and one in %d of the rest. The history holds all.",
@@ -119,14 +120,14 @@ func placesOf(r *run, fig *figures) []place {
 	places := []place{}
 	for _, c := range r.results.Checks {
 		if len(c.Witness) > 0 {
-			places = append(places, place{"finding: " + clip(c.Name, maxName), micros(middle(c.Witness))})
+			places = append(places, place{"finding: " + plain.Clip(c.Name, maxName), micros(middle(c.Witness))})
 		}
 	}
 	for _, l := range fig.lost {
-		places = append(places, place{fmt.Sprintf("%s  leader lost: %s (%s)", seconds(l.At), clip(l.Node, maxName), clip(l.Cause, maxName)), micros(l.At)})
+		places = append(places, place{fmt.Sprintf("%s  leader lost: %s (%s)", seconds(l.At), plain.Clip(l.Node, maxName), plain.Clip(l.Cause, maxName)), micros(l.At)})
 	}
 	for _, f := range fig.faults {
-		places = append(places, place{fmt.Sprintf("%s  fault %d: %s", seconds(f.Begin), f.ID, clip(bandLabels(f)[0], maxName)), micros(f.Begin)})
+		places = append(places, place{fmt.Sprintf("%s  fault %d: %s", seconds(f.Begin), f.ID, plain.Clip(bandLabels(f)[0], maxName)), micros(f.Begin)})
 	}
 	slices.SortStableFunc(places, func(a, b place) int {
 		fa, fb := strings.HasPrefix(a.Text, "finding"), strings.HasPrefix(b.Text, "finding")

@@ -8,6 +8,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // maxShownText bounds every text from a run that stands on the page, in bytes: a key
@@ -22,7 +23,7 @@ func clipAll(texts []string) []string {
 		if i == most {
 			return append(out, fmt.Sprintf("… and %d more, in %s", len(texts)-most, resultsFile))
 		}
-		out = append(out, clip(s, maxShownText))
+		out = append(out, plain.Clip(s, maxShownText))
 	}
 	return out
 }
@@ -54,7 +55,7 @@ type thresholdRow struct{ Text, Why string }
 // addThresholds puts the thresholds that were missed at the top of the page.
 func (p *page) addThresholds(res *check.Results) {
 	for _, t := range res.Thresholds {
-		row := thresholdRow{clip(t.Text, maxShownText), clip(t.Why, maxShownText)}
+		row := thresholdRow{plain.Clip(t.Text, maxShownText), plain.Clip(t.Why, maxShownText)}
 		switch {
 		case t.NoData:
 			p.NoData = append(p.NoData, row)
@@ -99,7 +100,7 @@ type effectChange struct {
 func effectRows(effects []measure.FaultEffect) []effectRow {
 	var rows []effectRow
 	for _, e := range effects {
-		row := effectRow{ID: e.ID, Name: clip(e.Name, maxShownText), Recovery: "none before the next fault or the end"}
+		row := effectRow{ID: e.ID, Name: plain.Clip(e.Name, maxShownText), Recovery: "none before the next fault or the end"}
 		if e.Recovered {
 			row.Recovery = millisText(e.Recovery)
 		}
@@ -171,7 +172,7 @@ func functionRows(ops measure.Ops) []functionRow {
 	for _, f := range inOrder(does, funcs) {
 		o := ops.ByFunc[string(f)]
 		q := o.Latency
-		row := functionRow{Name: clip(string(f), maxName), OK: count(o.OK), Fail: count(o.Fail), Info: count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}
+		row := functionRow{Name: plain.Clip(string(f), maxName), OK: count(o.OK), Fail: count(o.Fail), Info: count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}
 		if q.Count > 0 {
 			row.P50, row.P90, row.P99, row.Max = millisText(q.P50), millisText(q.P90), millisText(q.P99), millisText(q.Max)
 		}
@@ -183,7 +184,7 @@ func functionRows(ops measure.Ops) []functionRow {
 func lossRows(e measure.Elections) []lossRow {
 	var rows []lossRow
 	for _, l := range e.Losses {
-		row := lossRow{At: seconds(l.At), Link: momentLink(l.At), Node: clip(l.Node, maxName), Term: l.Term, Cause: clip(l.Cause, maxShownText), NewLeader: clip(l.NewLeader, maxName),
+		row := lossRow{At: seconds(l.At), Link: momentLink(l.At), Node: plain.Clip(l.Node, maxName), Term: l.Term, Cause: plain.Clip(l.Cause, maxShownText), NewLeader: plain.Clip(l.NewLeader, maxName),
 			Detection: "–", Election: "–", Clients: "–", Rounds: l.Rounds, SplitVotes: l.SplitVotes, Terms: l.Terms,
 			NewTerm: l.NewTerm, Elected: l.NewLeader != "", NoLeader: millisText(l.NoLeader), Unavailable: "–"}
 		if !row.Elected {
@@ -212,11 +213,11 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 	for _, f := range faults {
 		row := faultRow{
 			ID: f.ID, Kind: string(f.Class()), Name: strings.TrimSpace(f.Name + " " + f.Variant), Params: f.Params, Figures: headlines(f.Measured),
-			Targets: clip(strings.Join(f.Targets, ", "), maxShownText), Detail: clip(f.Detail, maxShownText), At: seconds(f.Begin), Err: clip(f.Err, maxShownText),
+			Targets: plain.Clip(strings.Join(f.Targets, ", "), maxShownText), Detail: plain.Clip(f.Detail, maxShownText), At: seconds(f.Begin), Err: plain.Clip(f.Err, maxShownText),
 			Verified: f.Verified, Healed: f.Healed > 0, Proof: clipAll(f.Proof), HealProof: clipAll(f.HealProof), Link: momentLink(f.Begin),
-			Lapsed: clip(f.Lapsed, maxShownText),
+			Lapsed: plain.Clip(f.Lapsed, maxShownText),
 		}
-		row.Name, row.Params = clip(row.Name, maxShownText), clip(row.Params, maxShownText)
+		row.Name, row.Params = plain.Clip(row.Name, maxShownText), plain.Clip(row.Params, maxShownText)
 		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
 		if f.Bitten > 0 {
 			row.Bite = millisText(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))

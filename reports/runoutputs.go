@@ -9,7 +9,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
-	safe "squall/internal/plain"
+	"squall/internal/plain"
 )
 
 // Outputs are what is told of a run or a campaign to those that run squall for
@@ -50,17 +50,17 @@ func RunOutputs(dir, name, command string, r *check.Results, baseline *ledger.Ba
 
 // runJUnit has a case for each check, each threshold and the baseline.
 func runJUnit(dir, name, command string, r *check.Results, baseline *ledger.Baseline) ([]byte, error) {
-	class := clip("squall."+name, maxMessage)
-	properties := &junitProperties{List: []junitProperty{{"command", clip(command, maxMessage)}, {"run", clip(dir, maxMessage)}}}
+	class := plain.Clip("squall."+name, maxMessage)
+	properties := &junitProperties{List: []junitProperty{{"command", plain.Clip(command, maxMessage)}, {"run", plain.Clip(dir, maxMessage)}}}
 	suite := junitSuite{Name: class}
 	if r.Stopped != "" {
-		properties.List = append(properties.List, junitProperty{"stopped", clip(r.Stopped, maxMessage)})
+		properties.List = append(properties.List, junitProperty{"stopped", plain.Clip(r.Stopped, maxMessage)})
 		suite.Cases = append(suite.Cases, stoppedCase(class, r))
 	}
 	for _, c := range r.Checks {
-		one := junitCase{Name: clip(c.Name, maxMessage), Class: class, seconds: c.Seconds, Time: junitTime(c.Seconds), Properties: properties}
-		text := safe.Sprintf("repeat: %s\nrun: %s\n", command, dir) + checksText(&check.Results{Checks: []check.Result{c}})
-		one.Out = &junitText{clip(text, maxText)}
+		one := junitCase{Name: plain.Clip(c.Name, maxMessage), Class: class, seconds: c.Seconds, Time: junitTime(c.Seconds), Properties: properties}
+		text := plain.Sprintf("repeat: %s\nrun: %s\n", command, dir) + checksText(&check.Results{Checks: []check.Result{c}})
+		one.Out = &junitText{plain.Clip(text, maxText)}
 		if c.Verdict != check.Pass {
 			outcome := outcomeOf(c.Verdict, 0)
 			one.place(outcome, problem(outcome, []string{c.Told()}))
@@ -186,7 +186,7 @@ func annotate(issues []issue) string {
 			fmt.Fprintf(&b, "::error title=squall::and %d more: see the summary\n", len(issues)-i)
 			break
 		}
-		fmt.Fprintf(&b, "::error title=%s::%s\n", escapeProperty(clip(p.title, 200)), escapeData(clip(p.text, maxMessage)))
+		fmt.Fprintf(&b, "::error title=%s::%s\n", escapeProperty(plain.Clip(p.title, 200)), escapeData(plain.Clip(p.text, maxMessage)))
 	}
 	return b.String()
 }
@@ -194,9 +194,9 @@ func annotate(issues []issue) string {
 // escapeData and escapeProperty are GitHub's own: in a message what ends a line
 // must not, and in a property neither what ends it.
 func escapeData(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(safe.Block(s))
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(plain.Block(s))
 }
 
 func escapeProperty(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(safe.Text(s, maxMessage))
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace(plain.Text(s, maxMessage))
 }

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
+
+	"squall/internal/plain"
 )
 
 // maxName bounds names in the pages' data: they stand in pictures.
@@ -51,14 +53,14 @@ func newScene(fig *figures) scene {
 	s := scene{From: micros(fig.shown.Begin), To: micros(max(fig.shown.End, fig.shown.Begin+1e6)), Nodes: []string{}, Faults: []sceneBand{},
 		Leaderships: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}}
 	for _, n := range fig.nodes {
-		s.Nodes = append(s.Nodes, clip(n, maxName))
+		s.Nodes = append(s.Nodes, plain.Clip(n, maxName))
 	}
 	for _, f := range fig.faults {
 		if !f.Verified {
 			continue // what did not take effect has no band
 		}
 		w := faultWindow(f, fig.shown.End)
-		s.Faults = append(s.Faults, sceneBand{f.ID, clip(bandLabels(f)[0], maxName), clip(f.Name, maxName), string(f.Class()), micros(w.Begin), micros(w.End)})
+		s.Faults = append(s.Faults, sceneBand{f.ID, plain.Clip(bandLabels(f)[0], maxName), plain.Clip(f.Name, maxName), string(f.Class()), micros(w.Begin), micros(w.End)})
 	}
 	for _, r := range fig.elections.Leaderships {
 		end := r.End
@@ -150,7 +152,7 @@ func newCharts(fig *figures) charts {
 		c.OK = append(c.OK, chartLine{"all that succeeded", "total", rates(s.Total())})
 	}
 	for _, f := range funcs[:min(len(funcs), 12)] {
-		c.OK = append(c.OK, chartLine{clip(string(f), maxName), lookOf(fig.does, f).class(), rates(s.OK[f])})
+		c.OK = append(c.OK, chartLine{plain.Clip(string(f), maxName), lookOf(fig.does, f).class(), rates(s.OK[f])})
 	}
 	c.Others = []chartLine{{"failed", "fail", rates(s.Fail)}, {"outcome unknown", "info", rates(s.Info)}}
 	for i, q := range quantilesOf(lightTheme()) {
@@ -177,7 +179,7 @@ func (c *charts) addDots(fig *figures) {
 		if !ok {
 			i = len(c.Dots)
 			at[k] = i
-			c.Dots = append(c.Dots, chartDots{Name: clip(string(k.f), maxName), Look: l.class(), Outcome: outcomeClass(string(d.outcome))})
+			c.Dots = append(c.Dots, chartDots{Name: plain.Clip(string(k.f), maxName), Look: l.class(), Outcome: outcomeClass(string(d.outcome))})
 		}
 		c.Dots[i].T = append(c.Dots[i].T, micros(d.at))
 		c.Dots[i].Y = append(c.Dots[i].Y, d.ms)

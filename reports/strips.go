@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"squall/history/gate"
+	"squall/internal/plain"
 )
 
 // strips show how a figure is spread: a line for each group of cells, with a dot
@@ -78,13 +79,13 @@ func stripsOf(c *storms, f gate.Figure) (strips, bool) {
 }
 
 func newStrip(name string, cells []*stormCell, f gate.Figure, x stripScale) strip {
-	row := strip{Group: clipRunes(name, 80)}
+	row := strip{Group: plain.Fit(name, 80)}
 	var values []float64
 	for i, cell := range cells {
 		v, _ := cell.figure(f.Key)
 		values = append(values, v)
 		d := stripDot{X: x.at(v), Y: strconv.Itoa(9 + i*5%13), Outcome: cell.Outcome,
-			Title: fmt.Sprintf("%s: %s", clip(cell.ID, 200), gate.Format(v, f.Unit))}
+			Title: fmt.Sprintf("%s: %s", plain.Clip(cell.ID, 200), gate.Format(v, f.Unit))}
 		if cell.bad() {
 			d.Sign = outcomeSign(cell.Outcome)
 			d.Title += ", " + outcomeName(cell.Outcome)

@@ -11,6 +11,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // timeline is the geometry of the small picture of a witness: a lane for each
@@ -157,7 +158,7 @@ func (t *timeline) placeOps(witness []check.WitnessOp, s squeeze) {
 			x1 = min(max(x0+40, x1), tlWidth-tlRight)
 		}
 		x1 = max(x1, x0+tlShortest)
-		text := clipRunes(w.Text, 60)
+		text := plain.Fit(w.Text, 60)
 		width := int(float64(utf8.RuneCountInString(text)) * tlLetter)
 		from, to := x0, max(x1, x0+width)
 		atEnd := to > tlWidth-4
@@ -187,7 +188,7 @@ func (t *timeline) placeOps(witness []check.WitnessOp, s squeeze) {
 func processName(w check.WitnessOp) string {
 	name := "process " + strconv.FormatInt(w.Process, 10)
 	if w.Node != "" {
-		name += " · " + clipRunes(w.Node, 6)
+		name += " · " + plain.Fit(w.Node, 6)
 	}
 	return name
 }
@@ -221,7 +222,7 @@ func (t *timeline) placeBands(faults []measure.FaultRun, s squeeze) {
 			x1 = tlWidth - tlRight
 		}
 		b := band{X: x0, W: max(x1-x0, 2), LabelX: max(x0, free) + 4, Kind: string(f.Class())}
-		label := clipRunes(bandLabels(f)[0], 40)
+		label := plain.Fit(bandLabels(f)[0], 40)
 		if end := b.LabelX + int(float64(utf8.RuneCountInString(label))*tlLetter); end < tlWidth && b.LabelX < x1 {
 			b.Label, free = label, end
 		}
@@ -251,7 +252,7 @@ func (t *timeline) placeLeaderships(leaderships []measure.Leadership, s squeeze)
 			x1 = tlWidth - tlRight
 		}
 		b := leaderBar{X: x0, W: max(x1-x0, 3), TextX: x0 + 5, Odd: r.Term%2 == 1}
-		text := fmt.Sprintf("%s · term %d", clipRunes(r.Node, 12), r.Term)
+		text := fmt.Sprintf("%s · term %d", plain.Fit(r.Node, 12), r.Term)
 		if float64(utf8.RuneCountInString(text))*tlLetter+8 < float64(b.W) {
 			b.Text = text
 		}
@@ -270,12 +271,4 @@ func (t *timeline) placeTimes(s squeeze) {
 		t.Times = append(t.Times, moment{X: x, Text: seconds(at)})
 		free = x + 34 + 8
 	}
-}
-
-// clipRunes cuts a text to n runes.
-func clipRunes(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
 }

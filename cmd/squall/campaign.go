@@ -242,7 +242,7 @@ func (a *app) dryCampaign(plan *campaign.Plan, asJSON bool) error {
 	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "    #\tcell\tnodes\tworkload\tnemesis\tseed\ttakes about")
 	for i, c := range plan.Cells {
-		plain.Fprintf(table, "%5d\t%s\t%d\t%s\t%s\t%d\t%v\n", i+1, c.ID, c.Nodes, c.Workload, clip(c.Nemesis, 40), c.Seed, plan.CellTime(i))
+		plain.Fprintf(table, "%5d\t%s\t%d\t%s\t%s\t%d\t%v\n", i+1, c.ID, c.Nodes, c.Workload, plain.Fit(c.Nemesis, 40), c.Seed, plan.CellTime(i))
 	}
 	table.Flush()
 	plain.Fprintf(a.out, "\ntotal time: about %v", plan.Total().Round(time.Second))
@@ -251,15 +251,6 @@ func (a *app) dryCampaign(plan *campaign.Plan, asJSON bool) error {
 	}
 	plain.Fprintf(a.out, "\nrun      %s\n", plan.Command)
 	return nil
-}
-
-// clip shortens what a table has no room for.
-func clip(s string, most int) string {
-	runes := []rune(s)
-	if len(runes) <= most {
-		return s
-	}
-	return string(runes[:most-1]) + "…"
 }
 
 // mostListed bounds the cells that are printed in the end.
@@ -306,7 +297,7 @@ func printCell(w io.Writer, cell ledger.Cell, dir string) {
 	last := cell.Last()
 	plain.Fprintf(w, "  %s %s  %s\n", symbol(last.Verdict), strings.ToUpper(string(last.Verdict)), cell.ID)
 	if last.Reason != "" {
-		plain.Fprintf(w, "      %s\n", clip(firstLine(last.Reason), 200))
+		plain.Fprintf(w, "      %s\n", plain.Fit(firstLine(last.Reason), 200))
 	}
 	for _, missed := range last.Missed {
 		plain.Fprintf(w, "      threshold missed: %s\n", missed)

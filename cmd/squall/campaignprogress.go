@@ -9,6 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 
 	"squall/history/ledger"
+	"squall/internal/plain"
 	"squall/orchestrator/campaign"
 )
 
@@ -88,7 +89,7 @@ func (p *campaignProgress) CellEnded(c ledger.Cell, again bool, s campaign.Statu
 	}
 	text := fmt.Sprintf("%s %s %s in %.1fs", symbol(last.Verdict), c.ID, verdict, last.Ended.Sub(last.Began).Seconds())
 	if last.Reason != "" {
-		text += ": " + clip(firstLine(last.Reason), 200)
+		text += ": " + plain.Fit(firstLine(last.Reason), 200)
 	}
 	for _, missed := range last.Missed {
 		text += "; threshold missed: " + missed

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"squall/internal/plain"
 )
 
 // Threshold is a bound on a metric: "latency{op=write} p(99) < 50ms". Only Parse
@@ -80,7 +82,7 @@ type ParseError struct {
 }
 
 func (e *ParseError) Error() string {
-	return fmt.Sprintf("threshold %q, column %d: %s", clip(e.Text), e.Column, e.Err)
+	return fmt.Sprintf("threshold %q, column %d: %s", plain.Fit(e.Text, mostName), e.Column, e.Err)
 }
 
 // ParseAll reads thresholds, each of which may be several with semicolons
@@ -174,7 +176,7 @@ func (p *parser) rest() string {
 	if p.at >= len(p.text) {
 		return "nothing"
 	}
-	return strconv.Quote(clip(p.text[p.at:]))
+	return strconv.Quote(plain.Fit(p.text[p.at:], mostName))
 }
 
 func (p *parser) quantity() (quantity, error) {
@@ -185,7 +187,7 @@ func (p *parser) quantity() (quantity, error) {
 	}
 	var ok bool
 	if q.metric, ok = findMetric(name); !ok {
-		return q, p.fail(0, "there is no metric %q; there are, the nearest first: %s", clip(name), strings.Join(nearest(name), ", "))
+		return q, p.fail(0, "there is no metric %q; there are, the nearest first: %s", plain.Fit(name, mostName), strings.Join(nearest(name), ", "))
 	}
 	var err error
 	if q.op, err = p.label(q.metric); err != nil {
@@ -211,7 +213,7 @@ func (p *parser) label(m metric) (string, error) {
 		if len(m.Labels) == 0 {
 			return "", p.fail(begin, "%s has no labels", m.Name)
 		}
-		return "", p.fail(at, "%s has no label %q; it has: %s", m.Name, clip(label), strings.Join(m.Labels, ", "))
+		return "", p.fail(at, "%s has no label %q; it has: %s", m.Name, plain.Fit(label, mostName), strings.Join(m.Labels, ", "))
 	}
 	p.spaces()
 	if !p.take("=") && !p.take(":") {
@@ -224,7 +226,7 @@ func (p *parser) label(m metric) (string, error) {
 	case op == "":
 		return "", p.fail(at, "expected a kind of operation, found %s", p.rest())
 	case p.ops != nil && !slices.Contains(p.ops, op):
-		return "", p.fail(at, "there is no operation %q; there are: %s", clip(op), strings.Join(p.ops, ", "))
+		return "", p.fail(at, "there is no operation %q; there are: %s", plain.Fit(op, mostName), strings.Join(p.ops, ", "))
 	}
 	p.spaces()
 	if !p.take("}") {
@@ -254,9 +256,9 @@ func (p *parser) aggregation(m metric) (aggregation, error) {
 		a = aggregation{name: word}
 	default:
 		if rest, ok := strings.CutPrefix(word, "p"); ok && rest != "" && strings.Trim(rest, "0123456789") == "" {
-			return a, p.fail(at, `write it as "p(%s)"`, clip(rest))
+			return a, p.fail(at, `write it as "p(%s)"`, plain.Fit(rest, mostName))
 		}
-		return a, p.fail(at, "there is no aggregation %q; there are: %s", clip(word), strings.Join(aggregations(), ", "))
+		return a, p.fail(at, "there is no aggregation %q; there are: %s", plain.Fit(word, mostName), strings.Join(aggregations(), ", "))
 	}
 	if m.samples == nil {
 		return a, p.fail(at, "%s is one value: leave %q out", m.Name, p.text[at:p.at])
@@ -277,7 +279,7 @@ func (p *parser) percentile() (aggregation, error) {
 	text := strings.TrimSpace(p.text[at : at+end])
 	percent, err := strconv.ParseFloat(text, 64)
 	if err != nil || !plainNumber(text) || percent < 0 || percent > 100 {
-		return aggregation{}, p.fail(at, "expected a number from 0 to 100, found %q", clip(text))
+		return aggregation{}, p.fail(at, "expected a number from 0 to 100, found %q", plain.Fit(text, mostName))
 	}
 	p.at = at + end + 1
 	return aggregation{"p", percent}, nil

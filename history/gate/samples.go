@@ -10,6 +10,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // samples are what an aggregation is made of: single values, or a histogram of
@@ -25,6 +26,10 @@ type samples struct {
 	dead    bool           // there are none though it was tried
 	err     error
 }
+
+// mostName bounds a name in an error, in characters, whatever a history or a threshold
+// calls its operations.
+const mostName = 40
 
 func (s *samples) count() int64 {
 	if s.hist != nil {
@@ -166,14 +171,14 @@ func latency(rs []*check.Results, op string) samples {
 			tried += f.OK + f.Fail + f.Info
 			h, err := measure.ReadHistogram(f.Histogram)
 			if err == nil && h.TotalCount() != f.OK {
-				err = fmt.Errorf("the histogram of %q holds %d latencies, and %d operations succeeded", clip(name), h.TotalCount(), f.OK)
+				err = fmt.Errorf("the histogram of %q holds %d latencies, and %d operations succeeded", plain.Fit(name, mostName), h.TotalCount(), f.OK)
 			}
 			if err != nil {
 				s.err = err
 				return s
 			}
 			if dropped := s.hist.Merge(h); dropped > 0 {
-				s.err = fmt.Errorf("%d latencies of %q cannot be counted", dropped, clip(name))
+				s.err = fmt.Errorf("%d latencies of %q cannot be counted", dropped, plain.Fit(name, mostName))
 				return s
 			}
 			s.longest = max(s.longest, float64(f.Latency.Max))
@@ -183,15 +188,6 @@ func latency(rs []*check.Results, op string) samples {
 		s.none, s.dead = fmt.Sprintf("none of %s succeeded", countNoun(tried, s.noun)), true
 	}
 	return s
-}
-
-// clip keeps an error short, whatever a history calls its operations.
-func clip(text string) string {
-	const most = 40
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return text
 }
 
 func okOf(o measure.Ops) int64   { return o.OK }

@@ -36,7 +36,7 @@ func Fit(s string, most int) string {
 
 // Excerpt is the beginning of a line that could not be understood, quoted, for an
 // error message.
-func Excerpt[T string | []byte](line T) string {
+func Excerpt[T ~string | ~[]byte](line T) string {
 	const most = 120
 	if len(line) > most {
 		return fmt.Sprintf("%q…", line[:most])

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"squall/internal/plain"
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -141,8 +142,5 @@ func lastLine(tail []byte) string {
 			break
 		}
 	}
-	if len(best) > maxReason {
-		best = best[:maxReason] + "…"
-	}
-	return strings.ToValidUTF8(best, "?")
+	return strings.ToValidUTF8(plain.Clip(best, maxReason), "?")
 }

@@ -11,6 +11,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/testplan"
 )
@@ -229,10 +230,4 @@ func diskFull(reason string) bool { return strings.Contains(reason, syscall.ENOS
 // results have it all.
 const maxReason = 2000
 
-func shorten(reason string) string {
-	reason = strings.ToValidUTF8(reason, "?")
-	if len(reason) <= maxReason {
-		return reason
-	}
-	return strings.ToValidUTF8(reason[:maxReason], "") + "…"
-}
+func shorten(reason string) string { return plain.Clip(strings.ToValidUTF8(reason, "?"), maxReason) }

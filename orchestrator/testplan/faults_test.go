@@ -12,10 +12,10 @@ import (
 	"squall/workloads/systems"
 )
 
-// plain is a system that can nothing beside serve.
-type plain struct{ systems.System }
+// bare is a system that can nothing beside serve.
+type bare struct{ systems.System }
 
-func (plain) Name() string { return "plain" }
+func (bare) Name() string { return "plain" }
 
 func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 	raftkv, err := catalogue.FindSystem("raftkv")
@@ -27,15 +27,15 @@ func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 		need   nemesis.Need
 		want   string
 	}{
-		{plain{raftkv}, nemesis.NeedClock, "plain uses the computer's clock"},
-		{plain{raftkv}, nemesis.NeedMembership, "members of plain"},
+		{bare{raftkv}, nemesis.NeedClock, "plain uses the computer's clock"},
+		{bare{raftkv}, nemesis.NeedMembership, "members of plain"},
 		{raftkv, nemesis.NeedClock, ""},
-		{plain{raftkv}, nemesis.NeedLeader, "nobody can say who leads"},
-		{plain{raftkv}, nemesis.NeedCandidate, "nobody can say who stands"},
+		{bare{raftkv}, nemesis.NeedLeader, "nobody can say who leads"},
+		{bare{raftkv}, nemesis.NeedCandidate, "nobody can say who stands"},
 		{raftkv, nemesis.NeedLeader, ""},
 		{raftkv, nemesis.NeedCandidate, ""},
 		{raftkv, nemesis.NeedMembership, "members of raftkv"},
-		{plain{raftkv}, nemesis.NeedCPU, ""}, // not the system's to meet
+		{bare{raftkv}, nemesis.NeedCPU, ""}, // not the system's to meet
 	} {
 		if got := SystemCannot(tc.system, tc.need); (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
 			t.Errorf("%s, %s: %q, want %q", tc.system.Name(), tc.need, got, tc.want)
@@ -52,10 +52,10 @@ func TestMutantsOfAnotherProgram(t *testing.T) {
 		t.Errorf("on raftkv: %v", err)
 	}
 	var field *FieldError
-	if err := mutantFor(plain{raftkv}, "half-quorum"); !errors.As(err, &field) || field.Option != "mutant" || !strings.Contains(err.Error(), "half-quorum cannot be planted in plain") {
+	if err := mutantFor(bare{raftkv}, "half-quorum"); !errors.As(err, &field) || field.Option != "mutant" || !strings.Contains(err.Error(), "half-quorum cannot be planted in plain") {
 		t.Errorf("on another program: %v", err)
 	}
-	if err := mutantFor(plain{raftkv}, ""); err != nil {
+	if err := mutantFor(bare{raftkv}, ""); err != nil {
 		t.Errorf("without a bug: %v", err)
 	}
 }
@@ -82,7 +82,7 @@ func TestTargetsThatNobodyCanFind(t *testing.T) {
 			t.Fatal(err)
 		}
 		cards := len(spec.Cards)
-		err = aim(plain{raftkv}, &spec)
+		err = aim(bare{raftkv}, &spec)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s%s: %v, want %q", tc.nemesis, tc.steps, err, tc.want)
 		}
@@ -117,11 +117,11 @@ func TestAReplayKnowsItsRoles(t *testing.T) {
 	}
 	kill, _ := nemesis.Find(faults.All(), "kill")
 	planned := nemesis.Planned{Fault: "kill", Variant: "leader"}
-	if err := checkChoice(plain{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err == nil || !strings.Contains(err.Error(), "nobody can say who leads") {
+	if err := checkChoice(bare{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err == nil || !strings.Contains(err.Error(), "nobody can say who leads") {
 		t.Errorf("without roles: %v", err)
 	}
 	planned.Roles = &nemesis.Roles{Leader: "n2"}
-	if err := checkChoice(plain{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err != nil {
+	if err := checkChoice(bare{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err != nil {
 		t.Errorf("with roles: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"squall/internal/declare"
+	"squall/internal/plain"
 	"squall/nemesis/schedule"
 )
 
@@ -184,11 +185,7 @@ func KindName(n *yaml.Node) string {
 	case n.Tag == "!!null":
 		return "nothing"
 	}
-	const most = 80
-	if len(n.Value) > most {
-		return fmt.Sprintf("%q…", strings.ToValidUTF8(n.Value[:most], ""))
-	}
-	return fmt.Sprintf("%q", n.Value)
+	return plain.Excerpt(n.Value)
 }
 
 // OptionNames are the names of all settings.

@@ -152,7 +152,7 @@ func (s *Server) folder(w http.ResponseWriter, r *http.Request, name string) {
 		if page.Left = len(entries) - maxEntries; len(page.Entries) >= maxEntries {
 			break
 		}
-		line := entry{Name: clip(e.Name(), 255), Href: link("runs", name, e.Name()), Folder: e.IsDir(), Changed: info.ModTime().UTC().Format(time.DateTime)}
+		line := entry{Name: harmless(e.Name(), 255), Href: link("runs", name, e.Name()), Folder: e.IsDir(), Changed: info.ModTime().UTC().Format(time.DateTime)}
 		if line.Folder {
 			line.Href += "/"
 		} else {

@@ -65,7 +65,7 @@ func Loopback(host string) bool {
 // plain refuses paths that could mean something else to somebody on the way:
 // steps up, separators in disguise, control characters. os.Root would not let
 // them out of the folder either.
-func plain(u *url.URL) bool {
+func plainURL(u *url.URL) bool {
 	if !strings.HasPrefix(u.Path, "/") || strings.ContainsFunc(u.Path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
 		return false
 	}

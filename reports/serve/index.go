@@ -49,7 +49,7 @@ var columns = map[string]func(a, b *runInfo) int{
 }
 
 func queryOf(values url.Values) query {
-	q := query{Text: strings.TrimSpace(clip(values.Get("q"), 200)), State: values.Get("verdict"), Sort: values.Get("sort"), Page: 1}
+	q := query{Text: strings.TrimSpace(harmless(values.Get("q"), 200)), State: values.Get("verdict"), Sort: values.Get("sort"), Page: 1}
 	if !slices.Contains(states, q.State) {
 		q.State = ""
 	}
@@ -196,10 +196,10 @@ func (q query) columns() []column {
 }
 
 func (r *runInfo) row() runRow {
-	row := runRow{State: r.State, Why: r.Why, Stopped: r.Stopped, Test: clip(r.Test, 100), Seed: r.Seed, Started: when(r.Started), Took: "–", Throughput: "–",
+	row := runRow{State: r.State, Why: r.Why, Stopped: r.Stopped, Test: harmless(r.Test, 100), Seed: r.Seed, Started: when(r.Started), Took: "–", Throughput: "–",
 		Lost: "–", Faults: "–", Href: link("runs", r.Path) + "/", Zip: link("zip", r.Path)}
 	if r.Started.IsZero() {
-		row.Started = clip(path.Base(r.Path), 40)
+		row.Started = harmless(path.Base(r.Path), 40)
 	}
 	if r.Took > 0 {
 		row.Took = fmt.Sprintf("%.1f s", r.Took)
@@ -217,7 +217,7 @@ func (r *runInfo) row() runRow {
 		row.Timeline = link("runs", r.Path, reports.TimelineFile)
 	}
 	if r.Campaign != "" {
-		row.Campaign = clip(path.Base(path.Dir(r.Campaign)), 60)
+		row.Campaign = harmless(path.Base(path.Dir(r.Campaign)), 60)
 	}
 	return row
 }
@@ -232,7 +232,7 @@ func (c *campaignInfo) matches(q query) bool {
 }
 
 func (c *campaignInfo) row() campaignRow {
-	row := campaignRow{State: c.State, Why: c.Why, Name: clip(c.Name, 100), Started: when(c.Started), Took: "–",
+	row := campaignRow{State: c.State, Why: c.Why, Name: harmless(c.Name, 100), Started: when(c.Started), Took: "–",
 		Progress: fmt.Sprintf("%d of %d", c.Done, c.Cells), Done: c.Done, Cells: c.Cells, Href: link("runs", c.Path) + "/",
 		Runs: query{Text: c.Path}.href("started", 1), Zip: link("zip", c.Path)}
 	if c.Took > 0 {

@@ -43,7 +43,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, over, http.StatusFound)
 		return
 	}
-	test := clip(path.Base(path.Dir(dir)), 100)
+	test := harmless(path.Base(path.Dir(dir)), 100)
 	show(w, r, "live", livePage{Base: base{Title: "Live: " + test}, Test: test, Stream: link("stream", dir), Files: link("runs", dir) + "/"})
 }
 

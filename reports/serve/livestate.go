@@ -169,7 +169,7 @@ func (s *liveState) mark(m *history.Mark) {
 	case history.MarkLoadEnd:
 		s.loadEnded = m.Time
 	case history.MarkInvalid:
-		s.invalid = clip(m.Text, 500)
+		s.invalid = harmless(m.Text, 500)
 		return
 	case history.MarkClock, history.MarkMissed, history.MarkObserved:
 		return
@@ -213,7 +213,7 @@ type liveFault struct {
 
 // message is what is new for somebody who has the seconds before sent.
 func (s *liveState) message(now time.Time, sent int) (m message, next int) {
-	m = message{Phase: s.words(), Planned: s.planned.Seconds(), Totals: s.totals, Leader: clip(s.leader, 60), Term: s.term,
+	m = message{Phase: s.words(), Planned: s.planned.Seconds(), Totals: s.totals, Leader: harmless(s.leader, 60), Term: s.term,
 		Elected: s.elected, Bands: slices.Clone(s.bands), Trouble: cmp.Or(s.trouble, s.invalid), Behind: s.behind, Next: s.next}
 	if s.begun {
 		m.Elapsed = max(0, now.Sub(s.header.Wall).Seconds())
@@ -252,21 +252,21 @@ func at(counts []int64, i int) int64 {
 }
 
 func (s *liveState) liveFault(f history.Fault) liveFault {
-	l := liveFault{ID: f.ID, Name: clip(f.Name, 60), Class: class(f), Detail: clip(f.Params, 200), Begin: s.seconds(f.Begin), Err: clip(f.Err, 300)}
+	l := liveFault{ID: f.ID, Name: harmless(f.Name, 60), Class: class(f), Detail: harmless(f.Params, 200), Begin: s.seconds(f.Begin), Err: harmless(f.Err, 300)}
 	if f.Variant != "" {
-		l.Name += "(" + clip(f.Variant, 60) + ")"
+		l.Name += "(" + harmless(f.Variant, 60) + ")"
 	}
 	if f.Detail != "" {
-		l.Detail = clip(f.Detail, 200)
+		l.Detail = harmless(f.Detail, 200)
 	}
 	if _, held := s.force[f.ID]; !held {
 		l.End = s.seconds(f.End)
 	}
 	for _, t := range f.Targets[:min(len(f.Targets), 20)] {
-		l.Targets = append(l.Targets, clip(t, 60))
+		l.Targets = append(l.Targets, harmless(t, 60))
 	}
 	for _, p := range f.Proof[:min(len(f.Proof), 6)] {
-		l.Proof = append(l.Proof, clip(p, 300))
+		l.Proof = append(l.Proof, harmless(p, 300))
 	}
 	return l
 }

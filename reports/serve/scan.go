@@ -18,6 +18,7 @@ import (
 	"squall/history/elections"
 	"squall/history/ledger"
 	"squall/history/measure"
+	"squall/internal/plain"
 	"squall/internal/regular"
 	"squall/reports"
 )
@@ -161,7 +162,7 @@ func (s *scanner) look() *listing {
 func (s *scanner) folders(l *listing, dir string) []string {
 	entries, err := fs.ReadDir(s.fs, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.troubles = append(l.troubles, clip(err.Error(), 300))
+		l.troubles = append(l.troubles, harmless(err.Error(), 300))
 	}
 	var names []string
 	for _, e := range entries {
@@ -265,7 +266,7 @@ func (s *scanner) run(dir string) (runInfo, bool) {
 		if err == nil {
 			r.take(res)
 		} else {
-			r.State, r.Why = stateDamaged, clip(err.Error(), 300)
+			r.State, r.Why = stateDamaged, harmless(err.Error(), 300)
 		}
 	case files[history.HoldName] && s.held(path.Join(dir, history.HoldName)):
 		r.State = stateRunning
@@ -285,19 +286,19 @@ func (r *runInfo) take(res results) {
 	switch res.Verdict {
 	case check.Pass, check.Violation, check.Unknown, check.Invalid:
 	default:
-		r.State, r.Why = stateDamaged, "This squall does not know its verdict "+clip(fmt.Sprintf("%q", res.Verdict), 60)
+		r.State, r.Why = stateDamaged, "This squall does not know its verdict "+harmless(fmt.Sprintf("%q", res.Verdict), 60)
 	}
 	if len(res.Reasons) > 0 {
-		r.Why = clip(res.Reasons[0], 300)
+		r.Why = harmless(res.Reasons[0], 300)
 	}
 	for _, t := range res.Thresholds {
 		if !t.Met && res.Verdict == check.Pass {
-			r.State, r.Why = stateMissed, clip("missed: "+t.Text, 300)
+			r.State, r.Why = stateMissed, harmless("missed: "+t.Text, 300)
 			break
 		}
 	}
 	if res.Stopped != "" {
-		r.Stopped = clip(res.Stopped, 100)
+		r.Stopped = harmless(res.Stopped, 100)
 	}
 	r.HasFigures = true
 	r.Took, r.Throughput, r.OK = res.Ops.LoadSeconds, res.Ops.Throughput, res.Ops.OK
@@ -312,7 +313,7 @@ func nameOf(name string) (started time.Time, seed string) {
 		return time.Time{}, ""
 	}
 	seed, _, _ = strings.Cut(rest, "-")
-	return started, clip(seed, 20)
+	return started, harmless(seed, 20)
 }
 
 // held reports whether the file's lock is held.
@@ -330,7 +331,7 @@ func (s *scanner) campaign(dir string, files map[string]bool, busy bool) campaig
 	c := campaignInfo{Path: dir, Name: path.Base(path.Dir(dir)), Started: started, Page: files[reports.IndexFile], Counts: map[string]int{}}
 	record, err := read[ledger.Campaign](s, path.Join(dir, ledger.FileName))
 	if err != nil {
-		c.State, c.Why = stateDamaged, clip(err.Error(), 300)
+		c.State, c.Why = stateDamaged, harmless(err.Error(), 300)
 		return c
 	}
 	c.Cells = len(record.Cells)
@@ -348,7 +349,7 @@ func (s *scanner) campaign(dir string, files map[string]bool, busy bool) campaig
 	}
 	switch {
 	case !record.Ended.IsZero() && record.Stopped != "":
-		c.State, c.Why, c.Took = "stopped", clip(record.Stopped, 300), record.Ended.Sub(record.Began)
+		c.State, c.Why, c.Took = "stopped", harmless(record.Stopped, 300), record.Ended.Sub(record.Began)
 	case !record.Ended.IsZero():
 		c.State, c.Took = "done", record.Ended.Sub(record.Began)
 	case busy || files[campaignLock] && s.held(path.Join(dir, campaignLock)):
@@ -401,24 +402,16 @@ func decode(root *os.Root, name string, info fs.FileInfo, into any) error {
 	return nil
 }
 
-// clip makes a text of a run short enough for a page, and harmless to read:
+// harmless makes a text of a run short enough for a page, and harmless to read:
 // characters that would hide or turn what stands beside them are shown as such.
-func clip(text string, most int) string {
-	var out strings.Builder
-	n := 0
-	for _, r := range text {
-		if n++; n > most {
-			out.WriteRune('…')
-			break
-		}
+func harmless(text string, most int) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f:
-			out.WriteRune('\ufffd')
-		default:
-			out.WriteRune(r)
+			return '\ufffd'
 		}
-	}
-	return out.String()
+		return r
+	}, plain.Fit(text, most))
 }
 
 // class is the colour of a fault.

@@ -74,7 +74,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed, "squall serve is read-only: only GET and HEAD work")
-	case !plain(r.URL):
+	case !plainURL(r.URL):
 		refuse(w, http.StatusNotFound, "there is nothing of that name")
 	default:
 		s.mux.ServeHTTP(newImpatient(w), r)

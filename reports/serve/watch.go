@@ -137,7 +137,7 @@ func (w *watch) step(in *history.Follower) (more bool) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.broken, more = true, false
-			w.state.trouble = "the history is damaged: what it holds cannot be shown: " + clip(fmt.Sprint(p), 300)
+			w.state.trouble = "the history is damaged: what it holds cannot be shown: " + harmless(fmt.Sprint(p), 300)
 		}
 	}()
 	more = in != nil && !w.broken && w.poll(in)
@@ -178,7 +178,7 @@ func (w *watch) poll(in *history.Follower) (more bool) {
 	})
 	w.header(in)
 	if err != nil {
-		w.state.trouble = "the history cannot be read any further: " + clip(err.Error(), 300)
+		w.state.trouble = "the history cannot be read any further: " + harmless(err.Error(), 300)
 	}
 	w.state.behind = 0
 	if info, err := fs.Stat(w.server.root.FS(), path.Join(w.dir, history.FileName)); more && err == nil && info.Size() > 0 {

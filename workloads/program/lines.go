@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"squall/internal/plain"
 )
 
 // maxLine bounds an answer, in bytes: as much as the history takes of an operation.
@@ -141,9 +143,7 @@ func (t *tail) keep() {
 	if text = strings.TrimSpace(text); text == "" {
 		return
 	}
-	if len(text) > lastBytes {
-		text = strings.ToValidUTF8(text[:lastBytes], "") + "…"
-	}
+	text = plain.Clip(text, lastBytes)
 	if len(t.last) == lastLines {
 		t.last = t.last[1:]
 	}

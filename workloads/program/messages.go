@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"squall/history"
+	"squall/internal/plain"
 	"squall/workloads/systems"
 )
 
@@ -43,16 +43,16 @@ func readReply(line []byte) (id uint64, r reply, err error) {
 		Lost  bool            `json:"lost"`
 	}
 	if err := json.Unmarshal(line, &a); err != nil {
-		return 0, r, fmt.Errorf("it wrote a line that is no answer: %s", excerpt(line))
+		return 0, r, fmt.Errorf("it wrote a line that is no answer: %s", plain.Excerpt(line))
 	}
 	switch {
 	case a.Type != typeOK && a.Type != typeFail && a.Type != typeInfo:
-		return 0, r, fmt.Errorf("it wrote an answer whose type is not ok, fail or info: %s", excerpt(line))
+		return 0, r, fmt.Errorf("it wrote an answer whose type is not ok, fail or info: %s", plain.Excerpt(line))
 	case a.Type != typeOK && a.Out != nil:
-		return 0, r, fmt.Errorf("it wrote an answer with an out that is not of type ok: %s", excerpt(line))
+		return 0, r, fmt.Errorf("it wrote an answer with an out that is not of type ok: %s", plain.Excerpt(line))
 	case a.Out != nil:
 		if r.out, err = history.ParseData(a.Out); err != nil {
-			return 0, r, fmt.Errorf("it wrote an answer whose out cannot be recorded: %s", excerpt(line))
+			return 0, r, fmt.Errorf("it wrote an answer whose out cannot be recorded: %s", plain.Excerpt(line))
 		}
 	}
 	if a.Type != typeOK {
@@ -62,13 +62,10 @@ func readReply(line []byte) (id uint64, r reply, err error) {
 }
 
 func errorText(text string) string {
-	switch {
-	case text == "":
+	if text == "" {
 		return "the client program gave no reason"
-	case len(text) > maxError:
-		return strings.ToValidUTF8(text[:maxError], "") + "…"
 	}
-	return text
+	return plain.Clip(text, maxError)
 }
 
 // quickReply reads an answer of type ok as most programs write it: without spaces, in
@@ -102,7 +99,7 @@ func readHello(line []byte) error {
 		Squall int `json:"squall"`
 	}
 	if err := json.Unmarshal(line, &hello); err != nil || hello.Squall == 0 {
-		return fmt.Errorf(`its first line is not {"squall":%d}, but %s`, Version, excerpt(line))
+		return fmt.Errorf(`its first line is not {"squall":%d}, but %s`, Version, plain.Excerpt(line))
 	}
 	if hello.Squall != Version {
 		return fmt.Errorf("it speaks version %d of the protocol, and this squall version %d", hello.Squall, Version)
@@ -165,13 +162,4 @@ func appendCall(buf []byte, id, conn uint64, op *history.Op) []byte {
 
 func appendNumber(buf []byte, key string, n uint64) []byte {
 	return strconv.AppendUint(append(buf, key...), n, 10)
-}
-
-// excerpt is the beginning of what a program wrote, quoted.
-func excerpt(line []byte) string {
-	const most = 120
-	if len(line) > most {
-		return fmt.Sprintf("%q…", line[:most])
-	}
-	return fmt.Sprintf("%q", line)
 }

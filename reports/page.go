@@ -274,8 +274,12 @@ func durationOf(h *history.History) string {
 
 func cardsOf(res *check.Results, fig *figures) []card {
 	ops, el := res.Ops, res.Elections
+	of := fmt.Sprintf("of %s operations", count(ops.Total))
+	if ops.Keys > 0 { // transactions name theirs in their data
+		of += " on " + plural(int(ops.Keys), "key")
+	}
 	cards := []card{
-		{"Succeeded", count(ops.OK), fmt.Sprintf("of %s operations on %s", count(ops.Total), plural(int(ops.Keys), "key"))},
+		{"Succeeded", count(ops.OK), of},
 		{"Failed", count(ops.Fail), "certainly without effect"},
 		{"Outcome unknown", count(ops.Info), "may have taken effect"},
 		{"Throughput", rate(ops.Throughput) + "/s", fmt.Sprintf("over %s s of load", plainNumber(round(ops.LoadSeconds, 1)))},

@@ -78,3 +78,15 @@ func TestRowOfALapsedFault(t *testing.T) {
 		t.Errorf("the page has no %q", want)
 	}
 }
+
+// Operations over several keys name them in their data alone.
+func TestCardsWithoutKeys(t *testing.T) {
+	res := &check.Results{}
+	res.Ops.Total = 7
+	for keys, want := range map[int64]string{0: "of 7 operations", 1: "of 7 operations on 1 key", 2: "of 7 operations on 2 keys"} {
+		res.Ops.Keys = keys
+		if got := cardsOf(res, &figures{})[0].Detail; got != want {
+			t.Errorf("%d keys: %q, want %q", keys, got, want)
+		}
+	}
+}

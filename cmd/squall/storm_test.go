@@ -22,6 +22,7 @@ import (
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
 	"squall/orchestrator/testplan"
+	"squall/workloads/catalogue"
 )
 
 // These tests run whole storms, on every runtime that this computer offers.
@@ -297,6 +298,21 @@ func correctNodePasses(t *testing.T, s *storm) {
 	}
 }
 
+// TestStormOverTheCorrectNodePassesWithEveryWorkload is the same for those that are not
+// the default.
+func TestStormOverTheCorrectNodePassesWithEveryWorkload(t *testing.T) {
+	machinetest.NeedWhole(t, "a storm with the workload register, and planted bugs that others must find")
+	for _, w := range catalogue.Workloads()[1:] {
+		t.Run(w.Name, func(t *testing.T) {
+			s := newStorm(t, testplan.RuntimeLocal)
+			if code := s.run("run", "--workload", w.Name, "--nemesis", "storm", "--time", "8s", "--hold", "1500ms", "--gap", "700ms", "--seed", "3"); code != exitPass {
+				t.Errorf("exit code %d", code)
+			}
+			s.nothingLeft(t)
+		})
+	}
+}
+
 // A tool that finds nothing is worth nothing: each planted bug must be caught.
 // Each is looked for in one runtime: that storms are the same in both, the tests
 // of the correct node show.
@@ -317,6 +333,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		// Snapshots are restored when servers start again.
 		"short-lists": {testplan.RuntimeLocal, "", []string{"--workload", "set", "--system", "raftkv(snapshot-every=200)", "--nemesis", "kill(all)"},
 			[]string{"set", "linearizable"}},
+		"early-txn-reads": {testplan.RuntimeLocal, "", []string{"--workload", "append", "--nodes", "3", "--nemesis", "pause(one)"}, []string{"append"}},
 	} {
 		t.Run(mutant, func(t *testing.T) {
 			if how.instead != "" {

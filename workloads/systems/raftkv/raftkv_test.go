@@ -20,6 +20,7 @@ import (
 	"squall/history"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
+	"squall/workloads/listappend"
 	"squall/workloads/lock"
 	"squall/workloads/systems"
 )
@@ -239,6 +240,35 @@ func TestLocks(t *testing.T) {
 	}
 	_, _, err = locks.Acquire(ctx, "failed", "c1-1")
 	checkError(t, "refused", err, true, false)
+}
+
+// A transaction has no key, and its answer has a result for each of its operations.
+func TestTransact(t *testing.T) {
+	dial := func(answer string) client {
+		c, err := System{}.Dial(t.Context(), scripted(t, map[string]string{"": answer}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c.(client)
+	}
+	ops := []listappend.Op{{Append: true, Key: "x", Element: "b"}, {Key: "x"}, {Key: "y"}}
+	const none, ab = "\x00", "\x02\x04\x01a\x01b"
+	for answer, want := range map[string][][]string{
+		"\x01\x01" + none + ab + none: {nil, {"a", "b"}, nil},
+		"\x01\x01" + ab + none:        nil, // one is missing
+	} {
+		lists, err := dial(answer).Transact(t.Context(), ops)
+		if !slices.EqualFunc(lists, want, slices.Equal) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %q, %v", answer, lists, err)
+		}
+	}
+	_, err := dial(answerFailed).Transact(t.Context(), ops)
+	checkError(t, "failed", err, true, false)
+	_, err = dial(answerUnknown).Transact(t.Context(), ops)
+	checkError(t, "unknown", err, false, false)
+	_, err = dial(answerUnknown).Transact(t.Context(), ops[1:])
+	checkError(t, "unknown, of reads alone", err, true, false)
 }
 
 func checkError(t *testing.T, what string, err error, certain, lost bool) {

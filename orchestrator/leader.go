@@ -8,14 +8,10 @@ import (
 	"squall/nemesis"
 )
 
-// leaderView follows the nodes' events and knows who leads: the node that was
-// elected in the highest term, as long as it has not said otherwise or ended.
+// leaderView is who leads, by the nodes' events, for those who ask at any time or wait.
 type leaderView struct {
 	mu      sync.Mutex
-	node    string
-	term    uint64
-	last    string        // the node that led last, be it gone or not
-	old     string        // the one that led before it
+	now     history.Leading
 	stood   string        // the node that stood for election last
 	changed chan struct{} // closed and replaced at every change
 }
@@ -26,17 +22,12 @@ func newLeaderView() *leaderView { return &leaderView{changed: make(chan struct{
 func (v *leaderView) see(e history.NodeEvent) (elected bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch {
-	case e.Kind == history.EventRole && e.Role == history.RoleLeader && e.Term >= v.term:
-		elected = v.node != e.Node || v.term != e.Term
-		if v.last != e.Node {
-			v.old, v.last = v.last, e.Node
-		}
-		v.set(e.Node, e.Term)
-	case e.Kind == history.EventRole && e.Role == history.RoleCandidate && e.Node != v.node:
+	if e.Kind == history.EventRole && e.Role == history.RoleCandidate && e.Node != v.now.Node {
 		v.stood = e.Node
-	case e.Node == v.node && (e.Kind == history.EventRole && e.Role != history.RoleLeader || e.Kind == history.EventExit):
-		v.set("", v.term)
+	}
+	elected, changed := v.now.Take(&e)
+	if changed {
+		v.wake()
 	}
 	return elected
 }
@@ -46,38 +37,34 @@ func (v *leaderView) see(e history.NodeEvent) (elected bool) {
 func (v *leaderView) observe(node string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if node != "" && v.last != node {
-		v.old, v.last = v.last, node
-	}
-	v.set(node, 0)
+	v.now.Observe(node)
+	v.wake()
 }
 
-func (v *leaderView) set(node string, term uint64) {
-	v.node, v.term = node, term
+func (v *leaderView) wake() {
 	close(v.changed)
 	v.changed = make(chan struct{})
 }
 
 func (v *leaderView) leader() string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.node
+	node, _ := v.leading()
+	return node
 }
 
 // leading is the current leader and its term; "" when there is none.
 func (v *leaderView) leading() (node string, term uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.node, v.term
+	return v.now.Node, v.now.Term
 }
 
 // roles are who plays which role now.
 func (v *leaderView) roles() nemesis.Roles {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	roles := nemesis.Roles{Leader: v.node, OldLeader: v.old, Candidate: v.stood}
-	if v.node == "" { // who led last is the old one, until there is a new one
-		roles.OldLeader = v.last
+	roles := nemesis.Roles{Leader: v.now.Node, OldLeader: v.now.Before, Candidate: v.stood}
+	if v.now.Node == "" { // who led last is the old one, until there is a new one
+		roles.OldLeader = v.now.Last
 	}
 	return roles
 }
@@ -86,7 +73,7 @@ func (v *leaderView) roles() nemesis.Roles {
 func (v *leaderView) wait(ctx context.Context) error {
 	for {
 		v.mu.Lock()
-		node, changed := v.node, v.changed
+		node, changed := v.now.Node, v.changed
 		v.mu.Unlock()
 		if node != "" {
 			return nil

@@ -149,7 +149,7 @@ func overload(in *Input, said []string) []string {
 
 // quiet says why too little happened; only the root of it, with the way out.
 func (c activity) quiet(in *Input, l *load) string {
-	elected := slices.ContainsFunc(in.Nodes, func(e history.NodeEvent) bool { return isLeader(&e) })
+	elected := slices.ContainsFunc(in.Nodes, func(e history.NodeEvent) bool { return e.Leads() })
 	switch served := elected || hasMark(in, history.MarkServing); {
 	case !served && history.Traced(in.Nodes):
 		return "no leader was ever elected: look at the nodes' logs in the run directory"

@@ -58,7 +58,7 @@ func faultsAt(in *Input, at int64) []history.Fault {
 // "still leader of term 4 while n1 led term 5", "a follower in term 4".
 func roleAt(in *Input, node string, at int64) string {
 	last := (*history.NodeEvent)(nil)
-	var newest *history.NodeEvent // who led the highest term by then
+	var led history.Leading
 	for i := range in.Nodes {
 		e := &in.Nodes[i]
 		if e.Time > at {
@@ -67,18 +67,16 @@ func roleAt(in *Input, node string, at int64) string {
 		if e.Node == node && (e.Kind == history.EventRole || e.Kind == history.EventExit) && (last == nil || e.Time >= last.Time) {
 			last = e
 		}
-		if e.Kind == history.EventRole && e.Role == history.RoleLeader && (newest == nil || e.Term > newest.Term) {
-			newest = e
-		}
+		led.Take(e)
 	}
 	if last == nil || last.Kind != history.EventRole {
 		return ""
 	}
-	if last.Role != history.RoleLeader {
+	if !last.Leads() {
 		return fmt.Sprintf("a %s in term %d", show(last.Role), last.Term)
 	}
-	if newest != nil && newest.Term > last.Term && newest.Node != node {
-		return fmt.Sprintf("still leader of term %d while %s led term %d", last.Term, show(newest.Node), newest.Term)
+	if led.Term > last.Term && led.Last != node {
+		return fmt.Sprintf("still leader of term %d while %s led term %d", last.Term, show(led.Last), led.Term)
 	}
 	return fmt.Sprintf("leader of term %d", last.Term)
 }

@@ -111,7 +111,7 @@ func electionSafety(a *audit, events []history.NodeEvent) {
 			return
 		}
 		e := &events[i]
-		if !isLeader(e) {
+		if !e.Leads() {
 			continue
 		}
 		a.events++
@@ -126,10 +126,6 @@ func electionSafety(a *audit, events []history.NodeEvent) {
 		}
 	}
 	a.looked = len(leaders)
-}
-
-func isLeader(e *history.NodeEvent) bool {
-	return e.Kind == history.EventRole && e.Role == history.RoleLeader
 }
 
 // voteSafety: a node grants its vote to one candidate a term, whatever number

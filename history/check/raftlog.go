@@ -107,7 +107,7 @@ func gatherElections(a *audit, events []history.NodeEvent) (out elections) {
 		switch e.Kind {
 		case history.EventRole:
 			out.ends = out.ends || e.Index > 0
-			if isLeader(e) && led[b] != e.Term { // said again, its log has grown
+			if e.Leads() && led[b] != e.Term { // said again, its log has grown
 				led[b] = e.Term
 				out.leaders = append(out.leaders, e)
 			}

@@ -32,8 +32,8 @@ type liveState struct {
 	loadEnded      int64
 	invalid        string
 
-	leader  string
-	term    uint64
+	leading history.Leading
+	term    uint64 // the highest that a node was in
 	elected int
 	force   map[int]history.Fault
 	healed  []history.Fault // the last ones
@@ -112,32 +112,16 @@ func (s *liveState) op(op *history.Op) {
 	}
 }
 
-// node goes by the highest term that somebody led.
 func (s *liveState) node(e *history.NodeEvent) {
 	if n, ok := s.second(e.Time); ok {
 		s.latest = max(s.latest, n)
 	}
-	switch e.Kind {
-	case history.EventRole:
-		s.role(e)
-	case history.EventExit:
-		if e.Node == s.leader {
-			s.leader = ""
-		}
+	if elected, _ := s.leading.Take(e); elected {
+		s.elected++
 	}
-}
-
-func (s *liveState) role(e *history.NodeEvent) {
-	switch {
-	case e.Role == history.RoleLeader && e.Term >= s.term:
-		if e.Node != s.leader || e.Term > s.term {
-			s.elected++
-		}
-		s.leader = e.Node
-	case e.Role != history.RoleLeader && e.Node == s.leader:
-		s.leader = ""
+	if e.Kind == history.EventRole {
+		s.term = max(s.term, e.Term)
 	}
-	s.term = max(s.term, e.Term)
 }
 
 func (s *liveState) fault(f history.Fault) {
@@ -213,7 +197,7 @@ type liveFault struct {
 
 // message is what is new for somebody who has the seconds before sent.
 func (s *liveState) message(now time.Time, sent int) (m message, next int) {
-	m = message{Phase: s.words(), Planned: s.planned.Seconds(), Totals: s.totals, Leader: harmless(s.leader, 60), Term: s.term,
+	m = message{Phase: s.words(), Planned: s.planned.Seconds(), Totals: s.totals, Leader: harmless(s.leading.Node, 60), Term: s.term,
 		Elected: s.elected, Bands: slices.Clone(s.bands), Trouble: cmp.Or(s.trouble, s.invalid), Behind: s.behind, Next: s.next}
 	if s.begun {
 		m.Elapsed = max(0, now.Sub(s.header.Wall).Seconds())

@@ -85,7 +85,7 @@ func TestAppendRefuses(t *testing.T) {
 		"a stale read": {[]history.Op{tx("a x 1", 1, 2), tx("r x", 3, 4), tx("r x 1", 5, 6)},
 			want{KindStaleRead, 4, 2, `n1 answered read [[r x []]], which lacks 1 of x, but n1 had already acknowledged its append at 0.000 s.`}},
 		"a lost append": {[]history.Op{tx("a x 1", 1, 2), tx("r x", 3, 4), tx("r x", 5, 6)},
-			want{KindLostElement, 4, 2, "No later read found 1."}},
+			want{KindLostElement, 4, 2, "No later read found 1, whose append was acknowledged."}},
 		"a list that goes back": {[]history.Op{tx("?a x 1", 1, 2), tx("r x 1", 3, 4), tx("r x", 5, 6)},
 			want{KindStaleRead, 6, 2, "had already answered a read that shows that it was appended"}},
 		"two orders": {[]history.Op{tx("a x 1", 1, 2), tx("a x 2", 1, 9), tx("a x 3", 1, 9), tx("r x 1 2 3", 3, 9), tx("r x 1 3", 3, 7)},

@@ -15,11 +15,10 @@ type appendFinding struct {
 	at      int64       // when it was certain
 	suspect *listAccess // whose answer is told first
 	ops     []*history.Op
-	beside  []*history.Op // that explain it
-	// wrong tells what is wrong with the answer; more may add a sentence.
-	wrong func(c *appendLists) string
-	more  func(c *appendLists) string
-	upTo  map[*listAccess]int // how much of what these read is shown: so many elements; else all
+	beside  []*history.Op               // that explain it
+	wrong   func(c *appendLists) string // tells what is wrong with the answer
+	gone    *listElement                // what the answer lacks, if it may be lost
+	upTo    map[*listAccess]int         // how much of what these read is shown: so many elements; else all
 }
 
 // note keeps the finding that was certain first.
@@ -83,17 +82,9 @@ func disagree(l *appendList, a *listAccess) *appendFinding {
 			f.beside = append(f.beside, e.access.txn.op)
 		}
 	}
-	if gone != nil && l.lost(gone, a) {
-		f.kind = KindLostElement
-	}
+	f.gone = gone
 	f.wrong = func(c *appendLists) string {
 		return fmt.Sprintf(", but %s: the %s element of %s is %s in one and %s in the other", c.had(a, before, f), ordinal(at+1), l.key.Show(), ours[at].Show(), theirs[at].Show())
-	}
-	f.more = func(*appendLists) string {
-		if f.kind == KindLostElement {
-			return fmt.Sprintf(" No later read found %s, whose append was acknowledged.", theirs[at].Show())
-		}
-		return ""
 	}
 	return f
 }
@@ -146,9 +137,7 @@ func stale(a *listAccess, e *listElement) *appendFinding {
 	f := &appendFinding{kind: KindStaleRead, at: a.txn.op.Return, suspect: a}
 	if op := w.op; op.Outcome == history.OK && op.Return < a.txn.op.Call {
 		f.ops = []*history.Op{op, a.txn.op}
-		if a.list.lost(e, a) {
-			f.kind = KindLostElement
-		}
+		f.gone = e
 		f.wrong = func(c *appendLists) string {
 			return fmt.Sprintf(", which lacks %s, but %s%s had already acknowledged its append at %.3f s", e.name(), show(op.Node), standing(c.in, op.Node, op.Return), c.in.since(op.Return))
 		}
@@ -157,12 +146,6 @@ func stale(a *listAccess, e *listElement) *appendFinding {
 		f.wrong = func(c *appendLists) string {
 			return fmt.Sprintf(", which lacks %s, but %s%s had already answered a read that shows that it was appended, at %.3f s", e.name(), show(w.by.Node), standing(c.in, w.by.Node, w.by.Return), c.in.since(w.by.Return))
 		}
-	}
-	f.more = func(*appendLists) string {
-		if f.kind == KindLostElement {
-			return fmt.Sprintf(" No later read found %s.", e.value.Show())
-		}
-		return ""
 	}
 	return f
 }
@@ -231,6 +214,10 @@ func (c *appendLists) had(a, other *listAccess, f *appendFinding) string {
 func (c *appendLists) show(bad int, res *Result) {
 	f := c.worst
 	res.Verdict, res.Kind, res.FirstAt = Violation, f.kind, c.in.firstAt(f.at)
+	more := ""
+	if f.gone != nil && f.suspect.list.lost(f.gone, f.suspect) {
+		res.Kind, more = KindLostElement, fmt.Sprintf(" No later read found %s, whose append was acknowledged.", f.gone.value.Show())
+	}
 	res.Key, _ = f.suspect.list.key.Text()
 	ops := distinct(f.ops, nil)
 	if len(ops) == 1 {
@@ -245,10 +232,6 @@ func (c *appendLists) show(bad int, res *Result) {
 		res.Summary += "; there was no time to look at everything: " + c.stop
 	}
 	op := f.suspect.txn.op
-	more := ""
-	if f.more != nil {
-		more = f.more(c)
-	}
 	res.Explanation = fmt.Sprintf("At %.3f s %s%s answered %s%s.%s%s", c.in.since(op.Return), show(op.Node), standing(c.in, op.Node, op.Return),
 		c.told(op, f), f.wrong(c), more, elsewhere(c.in, op.Node, op.Return))
 	for _, op := range ops {

@@ -22,6 +22,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/workloads/listappend"
 	"squall/workloads/lock"
+	"squall/workloads/set"
 	"squall/workloads/systems"
 )
 
@@ -240,6 +241,32 @@ func TestLocks(t *testing.T) {
 	}
 	_, _, err = locks.Acquire(ctx, "failed", "c1-1")
 	checkError(t, "refused", err, true, false)
+}
+
+// A set is a list of the server's, and one that nobody added to is empty.
+func TestSets(t *testing.T) {
+	ctx := context.Background()
+	c, err := System{}.Dial(ctx, scripted(t, map[string]string{"none": answerNone, "two": "\x01\x01\x01b\x01a", "cut": "\x01\x01\x02b", "failed": answerFailed, "unknown": answerUnknown}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sets := c.(set.Client)
+	if err := sets.Add(ctx, "none", "a"); err != nil {
+		t.Errorf("add: %v", err)
+	}
+	checkError(t, "an add that was refused", sets.Add(ctx, "failed", "a"), true, false)
+	checkError(t, "an add of unknown outcome", sets.Add(ctx, "unknown", "a"), false, false)
+	for key, want := range map[string][]string{"none": nil, "two": {"b", "a"}} {
+		if elements, err := sets.Elements(ctx, key); !slices.Equal(elements, want) || err != nil {
+			t.Errorf("elements of %s: %q, %v", key, elements, err)
+		}
+	}
+	if elements, err := sets.Elements(ctx, "cut"); err == nil {
+		t.Errorf("half an element was read as %q", elements)
+	}
+	_, err = sets.Elements(ctx, "failed")
+	checkError(t, "a read that was refused", err, true, false)
 }
 
 // A transaction has no key, and its answer has a result for each of its operations.

@@ -3,13 +3,12 @@ package reports
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 
 	"squall/history/measure"
+	"squall/internal/number"
 )
 
 // timeAxis maps a time (ns since the start of the test) to a place.
@@ -47,7 +46,7 @@ func (a timeAxis) ticks() (ticks []tick, unit string) {
 	step := niceStep(length/per, 11)
 	from, to := float64(a.Begin)/1e9/per, float64(a.End)/1e9/per
 	for v := math.Ceil(from/step-1e-9) * step; v <= to+step*1e-6; v += step {
-		ticks = append(ticks, tick{v * per * 1e9, plainNumber(v)})
+		ticks = append(ticks, tick{v * per * 1e9, number.Decimals(v, mostDecimals)})
 	}
 	return ticks, unit
 }
@@ -67,28 +66,8 @@ func niceStep(span float64, n int) float64 {
 	return 10 * power
 }
 
-// plainNumber writes a number with as many digits as it needs, and commas
-// between thousands.
-func plainNumber(v float64) string {
-	v = math.Round(v*1e6)/1e6 + 0 // the sum makes 0 of -0
-	s := strconv.FormatFloat(v, 'f', -1, 64)
-	whole, fraction, _ := strings.Cut(s, ".")
-	sign := ""
-	if strings.HasPrefix(whole, "-") {
-		sign, whole = "-", whole[1:]
-	}
-	var b strings.Builder
-	for i, r := range whole {
-		if i > 0 && (len(whole)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(r)
-	}
-	if fraction != "" {
-		fraction = "." + fraction
-	}
-	return sign + b.String() + fraction
-}
+// mostDecimals is how many a number on an axis has at most.
+const mostDecimals = 6
 
 // scale maps a value to a height, linear from 0 or logarithmic.
 type scale struct {
@@ -119,7 +98,7 @@ func linearScale(top float64, y0, y1 vg.Length, steps int) (scale, []tick) {
 	high := math.Ceil(top*1.03/step) * step
 	var ticks []tick
 	for v := 0.0; v <= high+step*1e-6; v += step {
-		ticks = append(ticks, tick{v, plainNumber(v)})
+		ticks = append(ticks, tick{v, number.Decimals(v, mostDecimals)})
 	}
 	return scale{0, high, false, y0, y1}, ticks
 }
@@ -144,7 +123,7 @@ func logScale(low, high float64, y0, y1 vg.Length) (scale, []tick) {
 			}
 			t := tick{at: v}
 			if m == 1 || high/low < 100 && (m == 2 || m == 5) {
-				t.label = plainNumber(v)
+				t.label = number.Decimals(v, mostDecimals)
 			}
 			ticks = append(ticks, t)
 		}

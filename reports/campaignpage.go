@@ -11,6 +11,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -125,7 +126,7 @@ func outcomeName(outcome string) string {
 
 func campaignFacts(c *storms) []fact {
 	r := c.record
-	facts := []fact{{"Cells", count(int64(len(c.cells)))}, {"File", plain.Clip(r.File, 300)}, {"At once", count(int64(r.Jobs))}, {"squall", plain.Clip(r.Squall, 60)}}
+	facts := []fact{{"Cells", number.Count(len(c.cells))}, {"File", plain.Clip(r.File, 300)}, {"At once", number.Count(r.Jobs)}, {"squall", plain.Clip(r.Squall, 60)}}
 	if !r.Began.IsZero() {
 		facts = append(facts, fact{"Began", r.Began.UTC().Format("2 January 2006, 15:04:05 UTC")})
 	}
@@ -197,7 +198,7 @@ func cellTable(c *storms) ([]column, []cellRow) {
 		for _, s := range settings {
 			row.Fields = append(row.Fields, field{Text: plain.Clip(s.of(cell), 200), Sort: plain.Clip(s.of(cell), 200), Number: s.number})
 		}
-		row.Fields = append(row.Fields, numberField(cell.Seconds, plainNumber(round(cell.Seconds, 1))+" s", cell.Seconds > 0))
+		row.Fields = append(row.Fields, numberField(cell.Seconds, number.Decimals(cell.Seconds, 1)+" s", cell.Seconds > 0))
 		for _, f := range figures {
 			v, ok := cell.figure(f.Key)
 			row.Fields = append(row.Fields, numberField(v, gate.Format(v, f.Unit), ok))
@@ -228,7 +229,7 @@ func newBaselineTable(b *ledger.Baseline) *baselineTable {
 	if b == nil {
 		return nil
 	}
-	t := &baselineTable{Dir: plain.Clip(b.Dir, 500), Tolerance: plainNumber(round(100*b.Tolerance, 3)) + "%", Lost: len(gate.Lost(b.Rows))}
+	t := &baselineTable{Dir: plain.Clip(b.Dir, 500), Tolerance: number.Decimals(100*b.Tolerance, 3) + "%", Lost: len(gate.Lost(b.Rows))}
 	for _, r := range b.Rows {
 		row := baselineRow{Group: cmp.Or(plain.Clip(r.Group, 200), "all"), Metric: cmp.Or(plain.Clip(r.Metric, 100), "–"), Old: rowCenter(r.Old, r.Unit), New: rowCenter(r.New, r.Unit),
 			Delta: deltaText(r), P: pText(r), N: fmt.Sprintf("%d, %d", r.Old.Count, r.New.Count), Note: plain.Clip(r.Note, 500)}

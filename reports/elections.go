@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"squall/history/measure"
+	"squall/internal/number"
 )
 
 const (
@@ -69,9 +70,9 @@ func electionsSubtitle(e measure.Elections) string {
 // spreadText is a median and the longest, or the one figure that there is.
 func spreadText(median, most measure.Millis, samples int) string {
 	if samples == 1 || median == most {
-		return millisText(most)
+		return number.Millis(most)
 	}
-	return fmt.Sprintf("median %s, longest %s", millisText(median), millisText(most))
+	return fmt.Sprintf("median %s, longest %s", number.Millis(median), number.Millis(most))
 }
 
 func electionsLegend(fig *figures) []legendEntry {
@@ -208,7 +209,7 @@ type gap struct {
 func noLeaderGaps(fig *figures) []gap {
 	var gaps []gap
 	for _, l := range fig.lost {
-		label := millisText(l.NoLeader)
+		label := number.Millis(l.NoLeader)
 		if l.NewLeader == "" {
 			label = "none until the end"
 		}
@@ -227,7 +228,7 @@ func unavailableGaps(fig *figures) []gap {
 		}
 		gaps = append(gaps, gap{measure.Window{
 			Begin: l.UnavailableAt, End: l.UnavailableAt + int64(float64(l.Unavailable)*1e6),
-		}, millisText(l.Unavailable)})
+		}, number.Millis(l.Unavailable)})
 	}
 	return gaps
 }

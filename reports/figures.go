@@ -13,6 +13,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/number"
 )
 
 // figures is what the figures show, computed once for all of them.
@@ -43,7 +44,7 @@ func drawn[T any](fig *figures, what string, list []T, all int) []T {
 		return list
 	}
 	list = list[:min(len(list), mostDrawn)]
-	fig.undrawn = append(fig.undrawn, fmt.Sprintf("%s of %s %s", count(int64(len(list))), count(int64(all)), what))
+	fig.undrawn = append(fig.undrawn, fmt.Sprintf("%s of %s %s", number.Count(len(list)), number.Count(all), what))
 	return list
 }
 

@@ -10,6 +10,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -57,7 +58,7 @@ func findingsOf(r *run, fig *figures) []finding {
 		}
 		for i, w := range witness {
 			row := witnessRow{Number: i + 1, Process: w.Process, Node: plain.Clip(w.Node, maxName), Text: plain.Clip(w.Text, 600), Outcome: plain.Clip(w.Outcome, maxName), Call: seconds(w.Call),
-				Return: seconds(w.Return), Took: millisText(measure.Millis(float64(w.Return-w.Call) / 1e6))}
+				Return: seconds(w.Return), Took: number.Millis(measure.Millis(float64(w.Return-w.Call) / 1e6))}
 			if w.Beside {
 				row.Text += " (not part of it, but explains it)"
 			}

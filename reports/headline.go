@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"squall/history"
+	"squall/internal/number"
 )
 
 // maxHeadlines bounds how many figures of a fault stand in its row; all are
@@ -20,9 +21,9 @@ func headlines(measured []history.Measure) []string {
 		if s.Unit == "" || s.Unit == "packets" {
 			continue
 		}
-		value := plainNumber(round(s.Lo, 1))
-		if round(s.Hi, 1) != round(s.Lo, 1) {
-			value += " to " + plainNumber(round(s.Hi, 1))
+		value := number.Decimals(s.Lo, 1)
+		if most := number.Decimals(s.Hi, 1); most != value {
+			value += " to " + most
 		}
 		if lines = append(lines, fmt.Sprintf("%s %s %s%s", s.What, value, s.Unit, onWhere(s.Where))); len(lines) == maxHeadlines {
 			break

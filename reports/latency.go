@@ -12,6 +12,7 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/number"
 )
 
 // drawLatency draws every operation by when it returned and how long it took,
@@ -25,10 +26,10 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 	subtitle := "no operation succeeded"
 	if q := fig.latency; q.Count > 0 {
 		subtitle = fmt.Sprintf("of the operations that succeeded: median %s, 99 %% within %s, slowest %s",
-			millisText(q.P50), millisText(q.P99), millisText(q.Max))
+			number.Millis(q.P50), number.Millis(q.P99), number.Millis(q.Max))
 	}
 	if c := fig.cloud; len(c.dots) < c.total {
-		subtitle += fmt.Sprintf("; %s of %s are drawn, and all that stand out", count(int64(len(c.dots))), count(int64(c.total)))
+		subtitle += fmt.Sprintf("; %s of %s are drawn, and all that stand out", number.Count(len(c.dots)), number.Count(c.total))
 	}
 	top := s.drawHead("Latency", subtitle, s.latencyLegend(fig, p50, p99)) - bandTab - bandRows*bandRow
 	const foot = 40

@@ -11,6 +11,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -72,9 +73,9 @@ func firstOf[T any](p *page, what string, list []T, all int) []T {
 	}
 	where := "all are in " + resultsFile
 	if len(list) < all {
-		where = fmt.Sprintf("%s has the first %s, %s all", resultsFile, count(int64(len(list))), historyFile)
+		where = fmt.Sprintf("%s has the first %s, %s all", resultsFile, number.Count(len(list)), historyFile)
 	}
-	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; %s.", what, count(mostRows), count(int64(all)), where))
+	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; %s.", what, number.Count(mostRows), number.Count(all), where))
 	return list[:min(len(list), mostRows)]
 }
 
@@ -127,9 +128,9 @@ func newPage(r *run, fig *figures) page {
 	}
 	for _, c := range res.Checks {
 		row := checkRow{Name: plain.Clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: plain.Clip(c.Told(), maxShownText),
-			Took: millisText(measure.Millis(c.Seconds * 1000))}
+			Took: number.Millis(measure.Millis(c.Seconds * 1000))}
 		for _, k := range slices.Sorted(maps.Keys(c.Stats)) {
-			row.Stats = append(row.Stats, fact{k, plainNumber(round(c.Stats[k], 3))})
+			row.Stats = append(row.Stats, fact{k, number.Decimals(c.Stats[k], 3)})
 		}
 		p.Checks = append(p.Checks, row)
 	}
@@ -139,7 +140,7 @@ func newPage(r *run, fig *figures) page {
 		p.Charts, _ = dataBlock(newCharts(fig)) // of plain numbers and texts: it cannot fail
 		if c := fig.cloud; len(c.dots) < c.total {
 			p.Dots = fmt.Sprintf("%s of %s operations are drawn: where many overlap, one stands for them. All outliers are drawn.",
-				count(int64(len(c.dots))), count(int64(c.total)))
+				number.Count(len(c.dots)), number.Count(c.total))
 		}
 	}
 	return p
@@ -177,9 +178,9 @@ func (p *page) thinProofs(res *check.Results) {
 	}
 	switch {
 	case shown < len(p.Faults):
-		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are left out here; %s holds them.", count(int64(shown)), historyFile))
+		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are left out here; %s holds them.", number.Count(shown), historyFile))
 	case res.Thin:
-		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are in %s only.", count(check.MostProofs), historyFile))
+		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are in %s only.", number.Count(check.MostProofs), historyFile))
 	}
 }
 
@@ -257,7 +258,7 @@ func clockText(c measure.Clocks) string {
 		return "one clock, shared by the machines and squall"
 	}
 	return fmt.Sprintf("two clocks: times of faults are within ±%s of the machines’ clock, which operations and elections use",
-		millisText(measure.Millis(float64(c.ErrorNs)/1e6)))
+		number.Millis(measure.Millis(float64(c.ErrorNs)/1e6)))
 }
 
 // durationOf is how long a test took, of which how much was load.
@@ -269,30 +270,30 @@ func durationOf(h *history.History) string {
 		}
 	}
 	return fmt.Sprintf("%s s, %s s of it under load",
-		plainNumber(round(float64(end)/1e9, 1)), plainNumber(round(measure.LoadWindow(h).Seconds(), 1)))
+		number.Decimals(float64(end)/1e9, 1), number.Decimals(measure.LoadWindow(h).Seconds(), 1))
 }
 
 func cardsOf(res *check.Results, fig *figures) []card {
 	ops, el := res.Ops, res.Elections
-	of := fmt.Sprintf("of %s operations", count(ops.Total))
+	of := fmt.Sprintf("of %s operations", number.Count(ops.Total))
 	if ops.Keys > 0 { // transactions name theirs in their data
 		of += " on " + plural(int(ops.Keys), "key")
 	}
 	cards := []card{
-		{"Succeeded", count(ops.OK), of},
-		{"Failed", count(ops.Fail), "certainly without effect"},
-		{"Outcome unknown", count(ops.Info), "may have taken effect"},
-		{"Throughput", rate(ops.Throughput) + "/s", fmt.Sprintf("over %s s of load", plainNumber(round(ops.LoadSeconds, 1)))},
+		{"Succeeded", number.Count(ops.OK), of},
+		{"Failed", number.Count(ops.Fail), "certainly without effect"},
+		{"Outcome unknown", number.Count(ops.Info), "may have taken effect"},
+		{"Throughput", number.Rate(ops.Throughput), fmt.Sprintf("over %s s of load", number.Decimals(ops.LoadSeconds, 1))},
 	}
 	if q := fig.latency; q.Count > 0 {
-		cards = append(cards, card{"Median latency", millisText(q.P50), "99 % within " + millisText(q.P99)})
+		cards = append(cards, card{"Median latency", number.Millis(q.P50), "99 % within " + number.Millis(q.P99)})
 	} else {
 		cards = append(cards, card{"Median latency", "–", "no data"})
 	}
 	if el.NoTrace {
 		return append(cards, card{"Leaders lost", "–", "no trace: who led is not known"})
 	}
-	cards = append(cards, card{"Leaders lost", count(int64(el.Lost())), plural(el.Count, "leader") + " elected"})
+	cards = append(cards, card{"Leaders lost", number.Count(el.Lost()), plural(el.Count, "leader") + " elected"})
 	if len(el.Losses) == 0 {
 		return append(cards, card{"Time without leader", "–", "no leader was lost"}, card{"Unavailable", "–", "no leader was lost"})
 	}
@@ -304,18 +305,18 @@ func cardsOf(res *check.Results, fig *figures) []card {
 func spreadCard(title string, median, most measure.Millis, samples int) card {
 	switch {
 	case samples == 1:
-		return card{title, millisText(most), "at the one loss"}
+		return card{title, number.Millis(most), "at the one loss"}
 	case median == most:
-		return card{title, millisText(most), "at each loss"}
+		return card{title, number.Millis(most), "at each loss"}
 	}
-	return card{title, millisText(median), "median; longest " + millisText(most)}
+	return card{title, number.Millis(median), "median; longest " + number.Millis(most)}
 }
 
 func historyFacts(r *run) []fact {
 	h := r.results.History
-	facts := []fact{{"Records", count(h.Records)}, {"Size", byteCount(h.Bytes)}}
+	facts := []fact{{"Records", number.Count(h.Records)}, {"Size", number.Bytes(h.Bytes)}}
 	if ops := r.results.Ops.Total; ops > 0 && h.Bytes > 0 {
-		facts = append(facts, fact{"Per operation", fmt.Sprintf("%s bytes", plainNumber(round(float64(h.Bytes)/float64(ops), 1)))})
+		facts = append(facts, fact{"Per operation", fmt.Sprintf("%s bytes", number.Decimals(float64(h.Bytes)/float64(ops), 1))})
 	}
 	whole := "yes"
 	if h.Truncated != "" {

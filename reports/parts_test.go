@@ -178,24 +178,6 @@ func TestTimeline(t *testing.T) {
 	})
 }
 
-func TestWords(t *testing.T) {
-	for in, want := range map[measure.Millis]string{
-		0: "0 ms", 0.4213: "0.42 ms", 9.99: "9.99 ms", 12.34: "12.3 ms", 412.4: "412 ms", 4120: "4,120 ms", 12345: "12.3 s",
-	} {
-		if got := millisText(in); got != want {
-			t.Errorf("%v: %s, want %s", float64(in), got, want)
-		}
-	}
-	for in, want := range map[float64]string{0: "0", -0.0000001: "0", 1234567: "1,234,567", 0.1 + 0.2: "0.3", -1234.5: "-1,234.5", 999: "999"} {
-		if got := plainNumber(in); got != want {
-			t.Errorf("%v: %s, want %s", in, got, want)
-		}
-	}
-	if got := byteCount(1_234_567); got != "1.2 MB" {
-		t.Error(got)
-	}
-}
-
 func TestFlatten(t *testing.T) {
 	d := document{}
 	dec := json.NewDecoder(strings.NewReader(`{"b":{"seed":18446744073709551615,"on":true},"a":["x",null],"deep":` + strings.Repeat(`[`, 50) + strings.Repeat(`]`, 50) + `}`))

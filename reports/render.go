@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"squall/history/measure"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -110,7 +111,7 @@ func renderTimeline(w io.Writer, r *run, fig *figures) error {
 		Note: fmt.Sprintf("All %s are here.", plural(log.Total, "operation"))}
 	if log.Shown < log.Total {
 		p.Note = fmt.Sprintf("%s of %s operations are here: what did not succeed, what is near a fault, the loss of a leader or a finding, and one in %d of the rest. The history holds all.",
-			count(int64(log.Shown)), count(int64(log.Total)), log.One)
+			number.Count(log.Shown), number.Count(log.Total), log.One)
 	}
 	return fill(w, "timeline.html.tmpl", p)
 }

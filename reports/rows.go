@@ -8,6 +8,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/measure"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -102,7 +103,7 @@ func effectRows(effects []measure.FaultEffect) []effectRow {
 	for _, e := range effects {
 		row := effectRow{ID: e.ID, Name: plain.Clip(e.Name, maxShownText), Recovery: "none before the next fault or the end"}
 		if e.Recovered {
-			row.Recovery = millisText(e.Recovery)
+			row.Recovery = number.Millis(e.Recovery)
 		}
 		for i, id := range e.Overlaps {
 			if i > 0 {
@@ -114,8 +115,8 @@ func effectRows(effects []measure.FaultEffect) []effectRow {
 			name, label string
 			of          func(measure.Stretch) string
 		}{
-			{"throughput", "throughput", func(s measure.Stretch) string { return rate(s.Throughput) + " ops/s" }},
-			{"availability", "availability", func(s measure.Stretch) string { return plainNumber(round(s.Availability*100, 2)) + " %" }},
+			{"throughput", "throughput", func(s measure.Stretch) string { return number.Digits(s.Throughput, 3) + " ops/s" }},
+			{"availability", "availability", func(s measure.Stretch) string { return number.Decimals(s.Availability*100, 2) + " %" }},
 			{"latency p50", "median latency", func(s measure.Stretch) string { return latencyText(s.Latency, s.Latency.P50) }},
 			{"latency p99", "99 % latency", func(s measure.Stretch) string { return latencyText(s.Latency, s.Latency.P99) }},
 		} {
@@ -131,7 +132,7 @@ func latencyText(q measure.Quantiles, v measure.Millis) string {
 	if q.Count == 0 {
 		return "–"
 	}
-	return millisText(v)
+	return number.Millis(v)
 }
 
 func changeOf(changes []measure.Change, metric, to string) effectChange {
@@ -149,7 +150,7 @@ func changeOf(changes []measure.Change, metric, to string) effectChange {
 
 // signed writes a difference, with its sign.
 func signed(v float64) string {
-	text := rate(max(v, -v))
+	text := number.Digits(max(v, -v), 3)
 	switch {
 	case text == "0":
 		return "±0"
@@ -172,9 +173,9 @@ func functionRows(ops measure.Ops) []functionRow {
 	for _, f := range inOrder(does, funcs) {
 		o := ops.ByFunc[string(f)]
 		q := o.Latency
-		row := functionRow{Name: plain.Clip(string(f), maxName), OK: count(o.OK), Fail: count(o.Fail), Info: count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}
+		row := functionRow{Name: plain.Clip(string(f), maxName), OK: number.Count(o.OK), Fail: number.Count(o.Fail), Info: number.Count(o.Info), P50: "–", P90: "–", P99: "–", Max: "–"}
 		if q.Count > 0 {
-			row.P50, row.P90, row.P99, row.Max = millisText(q.P50), millisText(q.P90), millisText(q.P99), millisText(q.Max)
+			row.P50, row.P90, row.P99, row.Max = number.Millis(q.P50), number.Millis(q.P90), number.Millis(q.P99), number.Millis(q.Max)
 		}
 		rows = append(rows, row)
 	}
@@ -186,22 +187,22 @@ func lossRows(e measure.Elections) []lossRow {
 	for _, l := range e.Losses {
 		row := lossRow{At: seconds(l.At), Link: momentLink(l.At), Node: plain.Clip(l.Node, maxName), Term: l.Term, Cause: plain.Clip(l.Cause, maxShownText), NewLeader: plain.Clip(l.NewLeader, maxName),
 			Detection: "–", Election: "–", Clients: "–", Rounds: l.Rounds, SplitVotes: l.SplitVotes, Terms: l.Terms,
-			NewTerm: l.NewTerm, Elected: l.NewLeader != "", NoLeader: millisText(l.NoLeader), Unavailable: "–"}
+			NewTerm: l.NewTerm, Elected: l.NewLeader != "", NoLeader: number.Millis(l.NoLeader), Unavailable: "–"}
 		if !row.Elected {
 			row.NoLeader = "at least " + row.NoLeader
 		}
 		if l.Candidate != "" {
-			row.Detection = millisText(l.Detection)
+			row.Detection = number.Millis(l.Detection)
 			if row.Elected {
-				row.Election = millisText(l.Election)
+				row.Election = number.Millis(l.Election)
 			}
 		}
 		if l.Clients.Count > 0 {
-			row.Clients = millisText(l.Clients.Median)
-			row.OfClients = fmt.Sprintf("worst of %d: %s", l.Clients.Count, millisText(l.Clients.Max))
+			row.Clients = number.Millis(l.Clients.Median)
+			row.OfClients = fmt.Sprintf("worst of %d: %s", l.Clients.Count, number.Millis(l.Clients.Max))
 		}
 		if l.Unavailable > 0 {
-			row.Unavailable = millisText(l.Unavailable)
+			row.Unavailable = number.Millis(l.Unavailable)
 		}
 		rows = append(rows, row)
 	}
@@ -220,14 +221,14 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 		row.Name, row.Params = plain.Clip(row.Name, maxShownText), plain.Clip(row.Params, maxShownText)
 		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
 		if f.Bitten > 0 {
-			row.Bite = millisText(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))
+			row.Bite = number.Millis(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))
 		}
 		if f.HealAt > 0 {
 			row.Until = seconds(f.HealAt)
-			row.Lasted = plainNumber(round(float64(f.HealAt-f.Begin)/1e9, 1)) + " s"
+			row.Lasted = number.Decimals(float64(f.HealAt-f.Begin)/1e9, 1) + " s"
 		}
 		if f.Healed > 0 && f.HealAt > 0 {
-			row.Mend = millisText(measure.Millis(float64(f.Healed-f.HealAt) / 1e6))
+			row.Mend = number.Millis(measure.Millis(float64(f.Healed-f.HealAt) / 1e6))
 		}
 		rows = append(rows, row)
 	}

@@ -9,6 +9,7 @@ import (
 	"squall/history/check"
 	"squall/history/gate"
 	"squall/history/ledger"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -108,7 +109,7 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 		lost = "no trace of leaders"
 	}
 	m.line("%s in %s s: %s succeeded (%s/s), %s failed, %s unknown; %s, %s.", plural(int(r.Ops.Total), "operation"),
-		plainNumber(round(r.Ops.LoadSeconds, 1)), count(r.Ops.OK), rate(r.Ops.Throughput), count(r.Ops.Fail), count(r.Ops.Info),
+		number.Decimals(r.Ops.LoadSeconds, 1), number.Count(r.Ops.OK), number.Digits(r.Ops.Throughput, 3), number.Count(r.Ops.Fail), number.Count(r.Ops.Info),
 		plural(len(r.Faults), "fault"), lost)
 	if r.Stopped != "" {
 		m.line("")

@@ -12,6 +12,7 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/number"
 )
 
 // stroke is how a line looks.
@@ -67,7 +68,7 @@ func drawThroughput(fig *figures, th theme, st studio) *sheet {
 	legend = append(legend, bandLegend(fig.faults)...)
 
 	subtitle := fmt.Sprintf("%s operations succeeded in %s s of load: %s a second; buckets of %s",
-		count(fig.ops.OK), plainNumber(round(fig.ops.LoadSeconds, 1)), rate(fig.ops.Throughput),
+		number.Count(fig.ops.OK), number.Decimals(fig.ops.LoadSeconds, 1), number.Digits(fig.ops.Throughput, 3),
 		stepText(series))
 	top := s.drawHead("Throughput", subtitle, legend) - bandTab - bandRows*bandRow
 	const foot = 40

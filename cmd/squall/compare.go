@@ -13,6 +13,7 @@ import (
 
 	"squall/history/gate"
 	"squall/history/ledger"
+	"squall/internal/number"
 	"squall/internal/plain"
 	"squall/orchestrator/testplan"
 )
@@ -207,4 +208,4 @@ func mark(n int) string {
 	return " " + text
 }
 
-func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 6, 64) + "%" }
+func percent(share float64) string { return number.Percent(100 * share) }

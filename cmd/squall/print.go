@@ -12,6 +12,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/number"
 	"squall/internal/plain"
 	"squall/nemesis"
 	"squall/nemesis/faults"
@@ -147,9 +148,9 @@ func printFigures(w io.Writer, r *check.Results) {
 // are of one sample.
 func medianText(median, most measure.Millis, samples int) string {
 	if samples == 1 || median == most {
-		return fmt.Sprintf("%.0f ms", float64(most))
+		return number.Millis(most)
 	}
-	return fmt.Sprintf("median %.0f ms, at most %.0f ms", float64(median), float64(most))
+	return fmt.Sprintf("median %s, at most %s", number.Millis(median), number.Millis(most))
 }
 
 // printPhases prints what an election took, where the history tells who stood.

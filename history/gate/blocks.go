@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"squall/history/check"
+	"squall/internal/number"
 )
 
 // block is the value of a metric in one block of a run, and which faults were in
@@ -82,7 +83,7 @@ func stretch(seconds float64) string {
 	if seconds == 1 {
 		return "a second"
 	}
-	return digits(seconds, 1) + " seconds"
+	return number.Digits(seconds, 1) + " seconds"
 }
 
 // clumping is by how much values that follow each other say less than as many

@@ -10,6 +10,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/number"
 	"squall/internal/plain"
 )
 
@@ -108,7 +109,7 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 func countNoun(n int64, noun string) string {
-	text := digits(float64(n), 1)
+	text := number.Digits(float64(n), 1)
 	if noun == "" {
 		return text
 	}
@@ -141,7 +142,7 @@ func throughput(rs []*check.Results) reading {
 	if seconds <= 0 {
 		return reading{none: "there was no load", dead: true}
 	}
-	return reading{value: float64(ok) / seconds, of: ok, text: fmt.Sprintf("%s in %s s", countNoun(ok, "successes"), digits(seconds, 3))}
+	return reading{value: float64(ok) / seconds, of: ok, text: fmt.Sprintf("%s in %s s", countNoun(ok, "successes"), number.Digits(seconds, 3))}
 }
 
 func blockThroughput(rs []*check.Results, _ string) samples {
@@ -205,7 +206,7 @@ func shareOf(_ string, part func(measure.Ops) int64) func([]*check.Results) read
 			return reading{none: "there was no operation"}
 		}
 		return reading{value: 100 * float64(some) / float64(all), of: all,
-			text: fmt.Sprintf("%s of %s", digits(float64(some), 1), countNoun(all, "operations"))}
+			text: fmt.Sprintf("%s of %s", number.Digits(float64(some), 1), countNoun(all, "operations"))}
 	}
 }
 

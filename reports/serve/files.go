@@ -2,7 +2,6 @@ package serve
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/number"
 	"squall/internal/regular"
 	"squall/reports"
 )
@@ -156,7 +156,7 @@ func (s *Server) folder(w http.ResponseWriter, r *http.Request, name string) {
 		if line.Folder {
 			line.Href += "/"
 		} else {
-			line.Size = size(info.Size())
+			line.Size = number.Bytes(info.Size())
 		}
 		page.Entries = append(page.Entries, line)
 	}
@@ -168,19 +168,6 @@ type folderPage struct {
 	Name, Zip string
 	Entries   []entry
 	Left      int // entries that are not shown
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	case n < 1<<30:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
 }
 
 // isFile reports whether there is a regular file of that name.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/number"
 	"squall/reports"
 )
 
@@ -202,10 +203,10 @@ func (r *runInfo) row() runRow {
 		row.Started = harmless(path.Base(r.Path), 40)
 	}
 	if r.Took > 0 {
-		row.Took = fmt.Sprintf("%.1f s", r.Took)
+		row.Took = number.Decimals(r.Took, 1) + " s"
 	}
 	if r.HasFigures {
-		row.Throughput, row.Lost, row.Faults = fmt.Sprintf("%.0f/s", r.Throughput), strconv.Itoa(r.Lost), strconv.Itoa(r.Faults)
+		row.Throughput, row.Lost, row.Faults = number.Rate(r.Throughput), number.Count(r.Lost), number.Count(r.Faults)
 	}
 	if r.State == stateRunning {
 		row.Live = link("live", r.Path)

@@ -385,7 +385,7 @@ func decode(root *os.Root, name string, info fs.FileInfo, into any) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no file", base)
 	case info.Size() > maxJSON:
-		return fmt.Errorf("%s is longer than %s", base, size(maxJSON))
+		return fmt.Errorf("%s is longer than %d MiB", base, maxJSON>>20)
 	}
 	f, err := regular.OpenIn(root, name)
 	if err != nil {

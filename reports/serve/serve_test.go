@@ -256,7 +256,7 @@ func TestTheListShowsEveryRunAndCampaign(t *testing.T) {
 	s := newServer(t, folder(t))
 	_, text := get(t, s, "/")
 	for _, want := range []string{"badge-pass", "badge-violation", "badge-threshold", "badge-unknown", "badge-unfinished", "badge-damaged", "8 of 8 runs",
-		"results.json cannot be read", "campaign.json cannot be read", "1234/s", "15.0 s", "2 of 3", "1 violation", "1 pass", "odd &lt;i&gt;&amp;#% name",
+		"results.json cannot be read", "campaign.json cannot be read", "1,234/s", "15 s", "2 of 3", "1 violation", "1 pass", "odd &lt;i&gt;&amp;#% name",
 		"linearizable: &lt;b&gt;no&lt;/b&gt;", `href="/runs/odd%20%3Ci%3E&amp;%23%25%20name/20260104T000000Z-10/report.html"`, run7 + "/timeline.html",
 		`href="/zip/alpha/20260101T000000Z-7"`, "/runs/campaigns/nightly/20260201T000000Z/index.html", "of nightly", "missed: p(99) &lt; 5ms", "/runs/elections/20251231T000000Z-5/elections-cdf.svg"} {
 		if !strings.Contains(text, want) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -109,7 +110,11 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *Result) 
 	if witness.part != nil {
 		if at, taken := witness.part.begins(); taken {
 			res.Start = witness.part.startText(shown.ops, f.seconds(at), f.end)
-			res.Summary += ", " + res.Start
+			between := "; "
+			if strings.HasPrefix(res.Start, "whatever") {
+				between = ", "
+			}
+			res.Summary += between + res.Start
 		}
 	}
 	if !first.exact {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
@@ -61,7 +63,7 @@ func TestTheDriversEndIsNoticed(t *testing.T) {
 		"killed":    {exit: protocol.Event{Reason: "signal: killed"}, want: "ended in the middle of the test: killed from outside (SIGKILL)"},
 		"no memory": {exit: protocol.Event{Reason: "signal: killed", OOM: true}, want: "killed by the kernel: out of memory"},
 		"a panic":   {exit: protocol.Event{Reason: "exit status 2: panic: x"}, want: "exit status 2: panic: x"},
-		"an error":  {exit: protocol.Event{Reason: "exit status 1"}, says: "no such workload", want: "exit status 1 (no such workload)"},
+		"an error":  {exit: protocol.Event{Reason: "exit status 1"}, says: "no such workload", want: "gave up: no such workload; its log is nodes/driver/server.log"},
 		"told to":   {exit: protocol.Event{Reason: "exit status 0"}, leaving: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,6 +84,43 @@ func TestTheDriversEndIsNoticed(t *testing.T) {
 			if len(s.errs) != 1 || !strings.Contains(s.errs[0].Error(), test.want) || !strings.Contains(s.errs[0].Error(), "the driver") {
 				t.Errorf("told %v, want %q", s.errs, test.want)
 			}
+		})
+	}
+}
+
+// TestADriverThatClosesItsHistory is ending, and tells why with its end; one that runs
+// on has lost what its clients did.
+func TestADriverThatClosesItsHistory(t *testing.T) {
+	for name, test := range map[string]struct {
+		ends    time.Duration // after that; 0: it does not
+		leaving bool          // it was told to quit
+		want    string
+	}{
+		"ends":         {ends: time.Second, want: "gave up: no clients"},
+		"runs on":      {want: "closed its history and runs on"},
+		"told to quit": {leaving: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var s sink
+				l := newLoader()
+				l.sink, l.log, l.status, l.leaving = &s, io.Discard, func(driver.Event) {}, test.leaving
+				l.Stream(protocol.StreamLog, 1, []byte(`{"event":"error","t":1,"error":"no clients"}`+"\n"))
+				l.Event(protocol.Event{Kind: protocol.EventSilent})
+				if test.ends > 0 {
+					time.Sleep(test.ends)
+					l.Event(protocol.Event{Kind: protocol.EventExit, Reason: "exit status 1"})
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if test.want == "" {
+					if len(s.errs) > 0 {
+						t.Errorf("told %v", s.errs)
+					}
+				} else if len(s.errs) != 1 || !strings.Contains(s.errs[0].Error(), test.want) {
+					t.Errorf("told %v, want %q", s.errs, test.want)
+				}
+			})
 		})
 	}
 }

@@ -39,6 +39,7 @@ type loader struct {
 	texts   map[string]string // of the last event of a name
 	exited  string
 	leaving bool          // it was told to end
+	silent  *time.Timer   // since it closed its history; nil: it has not
 	trouble string        // the last error that it told of
 	notice  chan struct{} // closed and replaced at every change of seen or exited
 }
@@ -218,18 +219,33 @@ func (l *loader) Event(e protocol.Event) {
 	switch e.Kind {
 	case protocol.EventSilent:
 		l.mu.Lock()
-		leaving := l.leaving
-		l.mu.Unlock()
-		if !leaving { // one that ends closes its history a moment before
-			l.sink.broken(errors.New("the driver closed its history and runs on: what its clients did is not known"))
+		defer l.mu.Unlock()
+		if !l.leaving && l.silent == nil {
+			l.silent = time.AfterFunc(silentGrace, l.closedHistory)
 		}
 	case protocol.EventExit:
 		l.ended(e)
 	}
 }
 
+// silentGrace is how long before its end a driver closes its history at most.
+const silentGrace = 2 * time.Second
+
+// closedHistory takes that the driver has closed its history and has not ended since.
+func (l *loader) closedHistory() {
+	l.mu.Lock()
+	over := l.leaving || l.exited != ""
+	l.mu.Unlock()
+	if !over {
+		l.sink.broken(errors.New("the driver closed its history and runs on: what its clients did is not known"))
+	}
+}
+
 func (l *loader) ended(e protocol.Event) {
 	l.mu.Lock()
+	if l.silent != nil {
+		l.silent.Stop()
+	}
 	why := cmp.Or(e.Reason, "exited")
 	l.exited = why
 	l.wake()
@@ -238,15 +254,16 @@ func (l *loader) ended(e protocol.Event) {
 	if leaving {
 		return
 	}
+	how := "ended in the middle of the test"
 	switch {
 	case e.Reason == signalKilled && e.OOM:
 		why = "killed by the kernel: out of memory"
 	case e.Reason == signalKilled:
 		why = history.ReasonOutside
 	case trouble != "":
-		why += " (" + trouble + ")"
+		how, why = "gave up", trouble
 	}
-	l.sink.broken(fmt.Errorf("the driver, which runs the clients, ended in the middle of the test: %s; its log is nodes/%s/%s", why, driverMachine, serverLog))
+	l.sink.broken(fmt.Errorf("the driver, which runs the clients, %s: %s; its log is nodes/%s/%s", how, why, driverMachine, serverLog))
 }
 
 func (l *loader) wake() {

@@ -3,13 +3,17 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"squall/history"
+	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator/testplan"
 )
 
@@ -38,6 +42,32 @@ func recordedRun(t *testing.T) (r *run, marks func() []history.Mark) {
 			t.Fatal(err)
 		}
 		return h.Marks
+	}
+}
+
+// TestObservedLeadersAreRecorded: what the driver was told is a mark, and says whom
+// faults on a leader hit.
+func TestObservedLeadersAreRecorded(t *testing.T) {
+	r, marks := recordedRun(t)
+	r.loader.status, r.loader.log, r.loader.sink = r.loadStatus, io.Discard, r
+	for _, leader := range []string{"n2", "", "n3"} {
+		line := fmt.Sprintf(`{"event":"leader","t":1,"text":%q}`+"\n", leader)
+		r.loader.Stream(protocol.StreamLog, 1, []byte(line))
+		if got := r.nodes.Leader(); got != leader {
+			t.Errorf("%q leads, want %q", got, leader)
+		}
+	}
+	if roles := r.nodes.Roles(); roles.Leader != "n3" || roles.OldLeader != "n2" {
+		t.Errorf("%+v", roles)
+	}
+	var told []string
+	for _, m := range marks() {
+		if m.Name == history.MarkObserved {
+			told = append(told, m.Text)
+		}
+	}
+	if !slices.Equal(told, []string{"n2", "", "n3"}) {
+		t.Errorf("the history has %q", told)
 	}
 }
 

@@ -229,6 +229,7 @@ func (r *run) loadStatus(s driver.Event) {
 	if s.Event == driver.EventLeader {
 		r.nodes.leaders.observe(s.Text)
 		r.mark(history.MarkObserved, s.Text)
+		return
 	}
 	r.host.Driver(time.Duration(s.Late))
 	began := r.loadBegan.Load()

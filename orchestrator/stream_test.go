@@ -125,20 +125,6 @@ func TestAHistoryThatCannotBeWrittenIsNoticed(t *testing.T) {
 	}
 }
 
-// TestADriverThatClosesItsHistory ends the test, unless it was told to quit: it
-// closes its history then, a moment before it is gone.
-func TestADriverThatClosesItsHistory(t *testing.T) {
-	for _, leaving := range []bool{false, true} {
-		var s sink
-		l := newLoader()
-		l.sink, l.leaving = &s, leaving
-		l.Event(protocol.Event{Kind: protocol.EventSilent, Reason: "the server closed its trace"})
-		if told := len(s.errs) == 1; told == leaving {
-			t.Errorf("told to quit: %v; errors %v", leaving, s.errs)
-		}
-	}
-}
-
 func TestAwaitingTheDriver(t *testing.T) {
 	var s guarded
 	l := newLoader()

@@ -108,6 +108,24 @@ func TestATraceSpeaksForItself(t *testing.T) {
 	}
 }
 
+// TestAServerWithoutATrace: what it writes in its place is not read, whatever it is,
+// and that it closes it says nothing.
+func TestAServerWithoutATrace(t *testing.T) {
+	var s sink
+	now := int64(1000)
+	n := tracedNode(&s, &now)
+	n.untraced = true
+	n.Event(protocol.Event{Kind: protocol.EventStart, Boot: 1, Mono: 600})
+	for _, text := range []string{fineLine, "not a trace\n", strings.Repeat("x", 100<<10)} {
+		n.Stream(protocol.StreamTrace, 1, []byte(text))
+	}
+	n.Event(protocol.Event{Kind: protocol.EventSilent, Boot: 1, Mono: 700, Reason: "it closed its trace"})
+	n.Event(protocol.Event{Kind: protocol.EventExit, Boot: 1, Mono: 800, Reason: "exit status 1"})
+	if len(s.events) != 2 || s.events[0].Kind != history.EventStart || s.events[1].Kind != history.EventExit || len(s.errs) != 0 {
+		t.Errorf("%+v, %v", s.events, s.errs)
+	}
+}
+
 // TestATraceWithoutAnEnd: a line without an end is bounded, and a trace that
 // endless lines fill is too.
 func TestATraceWithoutAnEnd(t *testing.T) {

@@ -24,6 +24,7 @@ type scene struct {
 	Candidates  []sceneSpan `json:"candidates"`
 	NoLeader    []sceneSpan `json:"noLeader"`
 	Unavailable []sceneSpan `json:"unavailable"`
+	NoTrace     bool        `json:"noTrace,omitempty"` // who led is not known
 }
 
 // micros is a time in ns, written in µs: fine enough to see, and short.
@@ -51,7 +52,7 @@ type sceneSpan struct {
 
 func newScene(fig *figures) scene {
 	s := scene{From: micros(fig.shown.Begin), To: micros(max(fig.shown.End, fig.shown.Begin+1e6)), Nodes: []string{}, Faults: []sceneBand{},
-		Leaderships: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}}
+		Leaderships: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}, NoTrace: fig.elections.NoTrace}
 	for _, n := range fig.nodes {
 		s.Nodes = append(s.Nodes, plain.Clip(n, maxName))
 	}

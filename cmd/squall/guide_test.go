@@ -62,6 +62,11 @@ func TestTheGuideAddsASystem(t *testing.T) {
 	f.must(1, g["sh"][3], "VIOLATION", "✗ linearizable")
 	f.must(64, g["sh"][4], "kill(leader) is not available here: single writes no trace", "other targets of kill are n1, one, minority, majority, all")
 
+	f.write("broken.go", "package main\n\nimport \"os\"\n\nfunc main() {\n\tos.Stderr.WriteString(\"no licence found\\n\")\n\tos.Exit(3)\n}\n")
+	f.must(0, "CGO_ENABLED=0 go build -o /tmp/single/broken /tmp/single/broken.go")
+	f.must(exitInvalid, strings.Replace(tries[1], "client=/tmp/single/client", "client=/tmp/single/broken", 1),
+		"the client program /opt/single/client failed 11 times, the last time because it ended: exit status 3; its last lines: no licence found")
+
 	run := tries[1]
 	for change, want := range map[string]string{
 		" --mutant half-quorum":                      "half-quorum cannot be planted in single",

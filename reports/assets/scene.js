@@ -105,7 +105,7 @@ const SQ = (() => {
   }
 
   // leaderAt says who led at a time.
-  const leaderAt = (scene, t) => scene.reigns.filter(r => r.from <= t && t <= r.to).map(r => `${scene.nodes[r.n] ?? '?'} (term ${r.text})`).join(', ') || 'none';
+  const leaderAt = (scene, t) => scene.noTrace ? 'not known (no trace)' : scene.reigns.filter(r => r.from <= t && t <= r.to).map(r => `${scene.nodes[r.n] ?? '?'} (term ${r.text})`).join(', ') || 'none';
   const faultsAt = (scene, t) => scene.faults.filter(f => f.from <= t && t <= f.to).map(f => `#${f.id} ${f.label}`).join(', ') || 'none';
   return { color, alpha, repaint, read, time, hatch, bands, lanes, laneNames, leaderAt, faultsAt, refresh };
 })();

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +51,13 @@ func (b *batches) Write(p []byte) (int, error) {
 	}
 	b.writes = append(b.writes, bytes.Clone(p))
 	return len(p), nil
+}
+
+// lines are all that was written, line by line.
+func (b *batches) lines() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(string(bytes.Join(b.writes, nil)), "\n"), "\n")
 }
 
 func (b *batches) failWith(err error) {
@@ -150,6 +158,9 @@ func (r *run) events() []Event {
 	defer r.status.mu.Unlock()
 	var events []Event
 	for _, w := range r.status.writes {
+		if bytes.HasPrefix(w, []byte("client: ")) {
+			continue // a client program's word
+		}
 		var e Event
 		dec := json.NewDecoder(bytes.NewReader(w))
 		dec.DisallowUnknownFields()
@@ -159,6 +170,13 @@ func (r *run) events() []Event {
 		events = append(events, e)
 	}
 	return events
+}
+
+// last is the driver's latest word.
+func (r *run) last() Event {
+	r.t.Helper()
+	events := r.events()
+	return events[len(events)-1]
 }
 
 // opKey is what makes an operation unique.

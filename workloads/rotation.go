@@ -24,7 +24,8 @@ type Rotation struct {
 	slots  []slot
 
 	mu      sync.Mutex
-	retired []string // the last retiredKept, in a ring
+	kept    int
+	retired []string // the last kept, in a ring
 	next    int      // where the next one goes
 }
 
@@ -50,12 +51,16 @@ type slot struct {
 
 // NewRotation is one of that many keys at once, each for perKey operations.
 func NewRotation(prefix string, keys, perKey int) *Rotation {
-	r := &Rotation{prefix: prefix, perKey: perKey, slots: make([]slot, keys)}
+	r := &Rotation{prefix: prefix, perKey: perKey, kept: retiredKept, slots: make([]slot, keys)}
 	for i := range r.slots {
 		r.slots[i].Turn = r.fresh(i)
 	}
 	return r
 }
+
+// Keep has that many retired keys looked back at, at least one. It is called before any
+// key is taken.
+func (r *Rotation) Keep(retired int) { r.kept = max(1, retired) }
 
 func (r *Rotation) fresh(number int) Turn {
 	return Turn{Key: r.prefix + strconv.Itoa(number), number: number}
@@ -105,12 +110,12 @@ func (r *Rotation) Note(key string, call int64, seen history.Data) {
 func (r *Rotation) retire(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.retired) < retiredKept {
+	if len(r.retired) < r.kept {
 		r.retired = append(r.retired, key)
 		return
 	}
 	r.retired[r.next] = key
-	r.next = (r.next + 1) % retiredKept
+	r.next = (r.next + 1) % r.kept
 }
 
 // LookBack is one of the retired keys, picked by n, or "" when there is none.

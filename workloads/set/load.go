@@ -20,11 +20,18 @@ type load struct {
 
 var _ workloads.Generator = (*load)(nil)
 
+// reach is how many operations ago a set can have been retired that is looked back at.
+// A server that lost elements shows it only once it leads, which may be much later.
+const reach = 75_000
+
 func newLoad(l workloads.Load) workloads.Generator {
+	perSet := l.Args.Int("ops-per-key")
+	sets := workloads.NewRotation("s", l.Args.Int("keys"), perSet)
+	sets.Keep(min(max(reach/perSet, 256), 2000))
 	return &load{
 		seed:     l.Seed,
 		clients:  l.Clients,
-		sets:     workloads.NewRotation("s", l.Args.Int("keys"), l.Args.Int("ops-per-key")),
+		sets:     sets,
 		mix:      [2]int(l.Args.Weights("mix")),
 		lookBack: l.Args.Float("look-back"),
 	}

@@ -131,6 +131,15 @@ func TestElementsAreUnique(t *testing.T) {
 	})
 }
 
+// TestReach: sets are looked back at, and read at last, that were retired long ago.
+func TestReach(t *testing.T) {
+	g := newSet(1, 5, nil)
+	play(t, g, perfect(), 5, 70_000, false)
+	if finals := len(g.Finals()); finals < 650 {
+		t.Errorf("%d sets are read at last, of about 680 that there were", finals)
+	}
+}
+
 func TestReadOnly(t *testing.T) {
 	ops := play(t, newSet(1, 5, nil), perfect(), 5, 500, true)
 	for _, op := range ops[:len(ops)-2] { // but for those that show that a node serves again

@@ -11,8 +11,12 @@ import (
 // Do carries out the operations of a workload on connections that can.
 type Do struct {
 	fits func(systems.Client) bool
-	call func(ctx context.Context, client systems.Client, op *history.Op) error
+	bind func(systems.Client) Performer
 }
+
+// Performer carries out operations on one connection, each once, and sets op.Out where
+// there is an answer. It returns soon after ctx ends.
+type Performer func(ctx context.Context, op *history.Op) error
 
 // On is a Do on connections that are a C, the interface that a workload needs of
 // them. do carries out one operation, once, and sets op.Out where there is an
@@ -20,12 +24,14 @@ type Do struct {
 func On[C systems.Client](do func(ctx context.Context, client C, op *history.Op) error) Do {
 	return Do{
 		fits: func(client systems.Client) bool { _, ok := client.(C); return ok },
-		call: func(ctx context.Context, client systems.Client, op *history.Op) error {
+		bind: func(client systems.Client) Performer {
 			c, ok := client.(C)
 			if !ok {
-				return &systems.Error{Certain: true, Err: fmt.Errorf("the connection cannot do %q", op.Func)}
+				return func(_ context.Context, op *history.Op) error {
+					return &systems.Error{Certain: true, Err: fmt.Errorf("the connection cannot do %q", op.Func)}
+				}
 			}
-			return do(ctx, c, op)
+			return func(ctx context.Context, op *history.Op) error { return do(ctx, c, op) }
 		},
 	}
 }
@@ -44,11 +50,10 @@ func (w Workload) Fits(client systems.Client) bool {
 	return w.Do.fits(client)
 }
 
-// Perform carries out an operation on a connection that fits, once, and sets op.Out
-// where there is an answer. It returns soon after ctx ends.
-func (w Workload) Perform(ctx context.Context, client systems.Client, op *history.Op) error {
+// Bind is what carries out the workload's operations on a connection that fits.
+func (w Workload) Bind(client systems.Client) Performer {
 	if all, ok := client.(systems.Caller); ok {
-		return all.Call(ctx, op)
+		return all.Call
 	}
-	return w.Do.call(ctx, client, op)
+	return w.Do.bind(client)
 }

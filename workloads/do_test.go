@@ -55,11 +55,11 @@ func TestFitsAndPerform(t *testing.T) {
 			continue
 		}
 		op := history.Op{Func: "ask", Key: "k"}
-		if err := c.w.Perform(t.Context(), c.client, &op); err != nil || op.Out != c.out {
+		if err := c.w.Bind(c.client)(t.Context(), &op); err != nil || op.Out != c.out {
 			t.Errorf("%s: %s, %v, want %s", c.name, op.Out, err, c.out)
 		}
 	}
-	if err := w.Perform(t.Context(), silent{}, &history.Op{}); !systems.Certain(err) {
+	if err := w.Bind(silent{})(t.Context(), &history.Op{}); !systems.Certain(err) {
 		t.Errorf("a connection that cannot: %v, want an error that is certain", err)
 	}
 }

@@ -46,8 +46,9 @@ type link struct {
 
 // connection is one dialled client.
 type connection struct {
-	client systems.Client
-	heard  atomic.Int64 // when it last answered, or was made
+	client  systems.Client
+	perform workloads.Performer
+	heard   atomic.Int64 // when it last answered, or was made
 }
 
 // get returns the connection, and makes one if there is none.
@@ -112,7 +113,7 @@ func (l *link) dial(ctx context.Context) (*connection, error) {
 		_ = client.Close() // nobody has used it
 		return nil, fmt.Errorf("%w: the driver is stopping", errConnect)
 	}
-	c := &connection{client: client}
+	c := &connection{client: client, perform: l.work.Bind(client)}
 	c.heard.Store(l.tried)
 	l.current.Store(c)
 	return c, nil

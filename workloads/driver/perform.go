@@ -25,7 +25,7 @@ func perform(ctx context.Context, l *link, op *history.Op) {
 		op.Outcome, op.Error = history.Fail, errorText(ctx, err)
 		return
 	}
-	err = l.work.Perform(ctx, conn.client, op)
+	err = conn.perform(ctx, op)
 	op.Return = l.clock.now()
 	if err == nil {
 		op.Outcome = history.OK

@@ -74,7 +74,7 @@ func play(t testing.TB, g workloads.Generator, s *store, order []int, readOnly f
 		}
 		in := streams[c].Next(readOnly(i))
 		op := history.Op{Process: int64(c), Node: "n1", Func: in.Func, Key: in.Key, In: in.In, Outcome: history.OK, Call: int64(2*i + 1), Return: int64(2*i + 2)}
-		if err := w.Perform(context.Background(), s, &op); err != nil {
+		if err := w.Bind(s)(context.Background(), &op); err != nil {
 			t.Fatal(err)
 		}
 		g.Observe(&op)
@@ -270,7 +270,7 @@ func TestRecovery(t *testing.T) {
 	for attempt := range 3 {
 		for i, in := range g.Recovery("n1", attempt) {
 			op := history.Op{Func: in.Func, Key: in.Key, In: in.In, Outcome: history.OK}
-			if err := Workload().Perform(t.Context(), s, &op); err != nil || Workload().Functions.Reads(op.Func) != (i == 1) {
+			if err := Workload().Bind(s)(t.Context(), &op); err != nil || Workload().Functions.Reads(op.Func) != (i == 1) {
 				t.Errorf("operation %d: %+v, %v", i, op, err)
 			}
 		}
@@ -294,7 +294,7 @@ func TestDo(t *testing.T) {
 	w := Workload()
 	const in = `[["append","x","1"],["r","x",null],["r","y",null]]`
 	op := history.Op{Func: check.Txn, In: in}
-	if err := w.Perform(t.Context(), newStore(), &op); err != nil || op.Out != `[["append","x","1"],["r","x",["1"]],["r","y",[]]]` {
+	if err := w.Bind(newStore())(t.Context(), &op); err != nil || op.Out != `[["append","x","1"],["r","x",["1"]],["r","y",[]]]` {
 		t.Errorf("%s, %v", op.Out, err)
 	}
 	for name, c := range map[string]struct {
@@ -307,7 +307,7 @@ func TestDo(t *testing.T) {
 		"a short answer":   {&short{}, history.Op{Func: check.Txn, In: in}, false},
 		"an error":         {&broken{}, history.Op{Func: check.Txn, In: in}, false},
 	} {
-		if err := w.Perform(t.Context(), c.client, &c.op); err == nil || systems.Certain(err) != c.certain || c.op.Out != "" {
+		if err := w.Bind(c.client)(t.Context(), &c.op); err == nil || systems.Certain(err) != c.certain || c.op.Out != "" {
 			t.Errorf("%s: %v, certain %t, with the answer %q", name, err, systems.Certain(err), c.op.Out)
 		}
 	}

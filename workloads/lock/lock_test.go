@@ -69,7 +69,7 @@ func play(t testing.TB, g workloads.Generator, s *store, order []int) []history.
 		}
 		in := streams[c].Next(false)
 		op := history.Op{Process: int64(c), Node: "n1", Func: in.Func, Key: in.Key, In: in.In, Outcome: history.OK, Call: int64(2*i + 1), Return: int64(2*i + 2)}
-		if err := w.Perform(context.Background(), s, &op); err != nil {
+		if err := w.Bind(s)(context.Background(), &op); err != nil {
 			op.Outcome, op.Out, op.Error = history.Fail, "", err.Error()
 			if !systems.Certain(err) {
 				t.Fatal(err)
@@ -182,7 +182,7 @@ func TestDoRefusesWhatItCannot(t *testing.T) {
 		"no operation": {Func: "read", Key: "l1"},
 		"token":        {Func: check.Release, Key: "l1", In: history.List(history.Text("c1-1"))},
 	} {
-		if err := Workload().Perform(t.Context(), newStore(), &want); !systems.Certain(err) || !strings.Contains(err.Error(), in) {
+		if err := Workload().Bind(newStore())(t.Context(), &want); !systems.Certain(err) || !strings.Contains(err.Error(), in) {
 			t.Errorf("%s: %v", in, err)
 		}
 	}

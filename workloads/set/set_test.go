@@ -61,7 +61,7 @@ func play(t testing.TB, g workloads.Generator, m *memory, clients, n int, readOn
 	var ops []history.Op
 	do := func(client int, in workloads.Intent) {
 		op := history.Op{Process: int64(client), Node: "n1", Func: in.Func, Key: in.Key, In: in.In, Outcome: history.OK, Call: int64(2 * len(ops)), Return: int64(2*len(ops) + 1)}
-		if err := Workload().Perform(t.Context(), m, &op); err != nil {
+		if err := Workload().Bind(m)(t.Context(), &op); err != nil {
 			t.Fatal(err)
 		}
 		g.Observe(&op)
@@ -185,20 +185,20 @@ func TestChecks(t *testing.T) {
 func TestPerform(t *testing.T) {
 	m := perfect()
 	read := history.Op{Func: history.Read, Key: "s"}
-	if err := Workload().Perform(t.Context(), m, &read); err != nil || read.Out != "[]" {
+	if err := Workload().Bind(m)(t.Context(), &read); err != nil || read.Out != "[]" {
 		t.Errorf("an empty set: %s, %v", read.Out, err)
 	}
 	m.sets["s"] = []string{"1", `"`}
-	if err := Workload().Perform(t.Context(), m, &read); err != nil || read.Out != `["1","\""]` {
+	if err := Workload().Bind(m)(t.Context(), &read); err != nil || read.Out != `["1","\""]` {
 		t.Errorf("two elements: %s, %v", read.Out, err)
 	}
 	m.err = errors.New("no leader")
 	failed := history.Op{Func: history.Read, Key: "s"}
-	if err := Workload().Perform(t.Context(), m, &failed); err != m.err || failed.Out != "" {
+	if err := Workload().Bind(m)(t.Context(), &failed); err != m.err || failed.Out != "" {
 		t.Errorf("a failed read: %s, %v", failed.Out, err)
 	}
 	for _, op := range []history.Op{{Func: history.Write, Key: "s", In: `"1"`}, {Func: check.Add, Key: "s", In: "1"}} {
-		if err := Workload().Perform(t.Context(), perfect(), &op); !systems.Certain(err) {
+		if err := Workload().Bind(perfect())(t.Context(), &op); !systems.Certain(err) {
 			t.Errorf("%s of %s: %v, want a certain error", op.Func, op.In, err)
 		}
 	}

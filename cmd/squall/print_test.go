@@ -25,7 +25,7 @@ func TestFiguresOfOneSample(t *testing.T) {
 	}{
 		{"one", one, []string{"without a leader: 120 ms; clients without an answer: 200 ms\n", "noticed in 90 ms; won in 30 ms; split"}},
 		{"two", two, []string{"without a leader: median 120 ms, at most 140 ms; clients", "noticed in median 90 ms, at most 95 ms; won in 30 ms;"}},
-		{"one that was the last", none, []string{"without a leader: 5000 ms; clients"}},
+		{"one that was the last", none, []string{"without a leader: 5,000 ms; clients"}},
 	} {
 		var text strings.Builder
 		printFigures(&text, &check.Results{Elections: tt.of})

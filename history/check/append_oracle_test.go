@@ -163,7 +163,8 @@ func TestAppendAgainstTheDefinition(t *testing.T) {
 					said[want]++
 				})
 			}
-			if said[true] < 100 || said[false] < 100 {
+			// With -short there are a fifth as many. About half of them are right.
+			if least := (said[true] + said[false]) / 5; min(said[true], said[false]) < max(least, 10) {
 				t.Errorf("%d histories were right, %d wrong: too few of either to mean anything", said[true], said[false])
 			}
 		})

@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"sync"
 
@@ -118,14 +119,35 @@ func (r *Rotation) retire(key string) {
 	r.next = (r.next + 1) % r.kept
 }
 
-// LookBack is one of the retired keys, picked by n, or "" when there is none.
-func (r *Rotation) LookBack(n uint64) string {
+// LookBack is one of the retired keys, drawn as often as share says (0 to 1); "" when
+// it is not this time's turn, or there is none.
+func (r *Rotation) LookBack(rng *rand.Rand, share float64) string {
+	if rng.Float64() >= share {
+		return ""
+	}
+	n := rng.Uint64()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.retired) == 0 {
 		return ""
 	}
 	return r.retired[n%uint64(len(r.retired))]
+}
+
+// Unique makes numbers that no other client makes, without asking the others: client i
+// of c makes i+1, i+1+c, i+1+2c, …, so a number names who made it.
+type Unique struct{ next, step int64 }
+
+// NewUnique is the Unique of a client, from 0 up to clients.
+func NewUnique(client, clients int) Unique {
+	return Unique{next: int64(client) + 1, step: int64(clients)}
+}
+
+// Next is the next number.
+func (u *Unique) Next() int64 {
+	n := u.next
+	u.next += u.step
+	return n
 }
 
 // Finals are operations on the keys in use and those just before them, through

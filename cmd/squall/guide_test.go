@@ -1,33 +1,18 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"squall/internal/guidetest"
 	"squall/internal/machinetest"
 	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
-
-// guide is a page that a reader follows: its pieces of code, by language.
-func guide(t *testing.T, page string) map[string][]string {
-	t.Helper()
-	text, err := os.ReadFile("../../docs/" + page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pieces := map[string][]string{}
-	for _, m := range regexp.MustCompile("(?s)\n```([a-z]+)\n(.*?\n)```").FindAllStringSubmatch(string(text), -1) {
-		pieces[m[1]] = append(pieces[m[1]], m[2])
-	}
-	return pieces
-}
 
 // TestTheGuideAddsASystem follows docs/guides/adding-a-system.md word for word: the
 // folder and the lines of the catalogue are laid over the sources, the commands are
@@ -39,13 +24,13 @@ func TestTheGuideAddsASystem(t *testing.T) {
 	}
 	needRuntime(t, testplan.RuntimeLocal)
 	machinetest.Turn(t)
-	g := guide(t, "guides/adding-a-system.md")
+	g := guidetest.Pieces(guidetest.Read(t, "../../docs/guides/adding-a-system.md"))
 	if len(g["go"]) != 3 || len(g["sh"]) != 5 {
 		t.Fatalf("the guide has %d pieces of Go and %d of shell, want the folder and two lines, and five commands", len(g["go"]), len(g["sh"]))
 	}
 	f := follower{t: t, dir: t.TempDir()}
 	f.overlay(g["go"])
-	f.write("client.go", guide(t, "clients.md")["go"][0])
+	f.write("client.go", guidetest.Pieces(guidetest.Read(t, "../../docs/clients.md"))["go"][0])
 	f.isolate()
 	squall := filepath.Join(f.dir, "squall")
 	f.must(0, "go build -o "+squall+" ./cmd/squall")
@@ -106,28 +91,18 @@ func (f *follower) overlay(pieces []string) {
 		f.t.Fatal(err)
 	}
 	changed := filepath.Join(root, "workloads/catalogue/systems.go")
-	text, err := os.ReadFile(changed)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	list := string(text)
+	list := guidetest.Read(f.t, changed)
 	for _, line := range pieces[1:] {
 		line = strings.TrimRight(line, "\n")
 		// What stands there is the line without what the guide adds.
 		before := strings.Replace(strings.Replace(line, ", single.System{}", "", 1), "\n\t\"squall/workloads/systems/single\"", "", 1)
-		if before == line || strings.Count(list, before) != 1 {
-			f.t.Fatalf("the catalogue has no line %q for the guide to change", before)
-		}
-		list = strings.Replace(list, before, line, 1)
+		list = guidetest.Change(f.t, list, before, line)
 	}
-	description, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(root, "workloads/systems/single/single.go"): f.write("single.go", pieces[0]),
-		changed: f.write("systems.go", list),
-	}})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.env = append(f.env, "GOFLAGS=-overlay="+f.write("overlay.json", string(description)))
+	overlay := guidetest.Overlay(f.t, f.dir, map[string]string{
+		filepath.Join(root, "workloads/systems/single/single.go"): pieces[0],
+		changed: list,
+	})
+	f.env = append(f.env, "GOFLAGS=-overlay="+overlay)
 }
 
 // isolate keeps what is built of the changed sources out of the user's cache, and Go's

@@ -164,11 +164,7 @@ type Found struct {
 
 // Write puts the record into dir, whole or not at all.
 func (r *Record) Write(dir string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", FileName, err)
-	}
-	return atomicfile.Write(filepath.Join(dir, FileName), append(text, '\n'), 0o644)
+	return atomicfile.WriteJSON(filepath.Join(dir, FileName), r)
 }
 
 // Read reads the record in dir.

@@ -1,14 +1,12 @@
 package faults
 
 import (
-	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"squall/internal/guidetest"
 	"squall/internal/machinetest"
 	"squall/nemesis"
 )
@@ -21,37 +19,21 @@ func TestTheGuideAddsAFault(t *testing.T) {
 	if _, ok := nemesis.Find(All(), "island"); ok {
 		machinetest.Skip(t, "somebody has followed the guide: its fault is in this catalogue, and tried by the other tests")
 	}
-	text, err := os.ReadFile("../../docs/guides/adding-a-fault.md")
+	pieces := guidetest.Pieces(guidetest.Read(t, "../../docs/guides/adding-a-fault.md"))["go"]
+	if len(pieces) != 2 {
+		t.Fatalf("the guide has %d pieces of Go, want the file and the line", len(pieces))
+	}
+	line := strings.TrimSpace(pieces[1])
+	list := guidetest.Change(t, guidetest.Read(t, "faults.go"), strings.Replace(line, ", island()", "", 1), line)
+	here, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("the guide has %d pieces of Go, want the file and the line", len(blocks))
-	}
-	file, line := blocks[0][1], strings.TrimSpace(blocks[1][1])
-	catalogue, err := os.ReadFile("faults.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := strings.Replace(line, ", island()", "", 1)
-	if before == line || strings.Count(string(catalogue), before) != 1 {
-		t.Fatalf("the catalogue has no line %q for the guide to change", before)
-	}
-	dir, here := t.TempDir(), must(filepath.Abs("."))(t)
-	overlay := map[string]string{}
-	for name, content := range map[string]string{"island.go": file, "faults.go": strings.Replace(string(catalogue), before, line, 1)} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		overlay[filepath.Join(here, name)] = path
-	}
-	description := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(description, must(json.Marshal(map[string]any{"Replace": overlay}))(t), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("go", "test", "-overlay", description, "-v",
+	overlay := guidetest.Overlay(t, t.TempDir(), map[string]string{
+		filepath.Join(here, "island.go"): pieces[0],
+		filepath.Join(here, "faults.go"): list,
+	})
+	cmd := exec.Command("go", "test", "-overlay", overlay, "-v",
 		"-run", "TestTheCatalogueIsInOrder|TestEveryFaultBitesAndHeals|TestAFaultThatDoesNotBiteIsVoid|TestAHealThatDoesNothingIsAnError", ".")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

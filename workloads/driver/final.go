@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"squall/history"
 	"squall/workloads"
 )
 
@@ -64,8 +62,9 @@ func (f *finals) run(ctx context.Context) FinalCounts {
 
 // work is one client's part: its own node's operations first, then it helps others.
 func (f *finals) work(ctx context.Context, i int) {
-	flight := f.load.rec.register()
-	defer f.load.rec.release(flight)
+	l := f.load
+	a := aside{rec: l.rec, clock: l.clock, flight: l.rec.register(), process: l.clients[i].process, fresh: l.freshProcess, timeout: l.cfg.Timeout}
+	defer l.rec.release(a.flight)
 	for off := range f.links {
 		node := (i + off) % len(f.links)
 		for {
@@ -73,39 +72,10 @@ func (f *finals) work(ctx context.Context, i int) {
 			if n >= len(f.ops[node]) {
 				break
 			}
-			if !f.until(ctx, flight, f.load.clients[i], node, f.ops[node][n]) {
+			try := func() bool { return a.try(ctx, f.links[node][0], f.ops[node][n]) }
+			if ctx.Err() != nil || !a.until(ctx, try) {
 				f.missed.Add(1)
 			}
-		}
-	}
-}
-
-// until runs an operation through a node until it succeeds. Each attempt is an
-// operation of its own; after one that may still take effect the client goes on
-// under a new process number.
-func (f *finals) until(ctx context.Context, flight *flight, c *client, node int, in workloads.Intent) bool {
-	l, link := f.load, f.links[node][0]
-	for rest := restFirst; ; rest = min(2*rest, restMost) {
-		if ctx.Err() != nil {
-			return false
-		}
-		op := newOp(link.node.Name, in)
-		op.Process, op.Final, op.Call = c.process, true, l.clock.now()
-		l.rec.begin(flight, &op)
-		attempt, cancel := context.WithTimeoutCause(ctx, l.cfg.Timeout, l.timedOut)
-		perform(attempt, link, &op)
-		cancel()
-		l.rec.end(flight, &op, op.Call)
-		switch op.Outcome {
-		case history.OK:
-			return true
-		case history.Info:
-			c.process = l.freshProcess()
-		}
-		select {
-		case <-time.After(rest):
-		case <-ctx.Done():
-			return false
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"squall/history"
 	"squall/workloads"
 	"squall/workloads/systems"
 )
@@ -49,34 +48,28 @@ func (p *probe) run(ctx context.Context) string {
 }
 
 // node tries one node until it serves.
-func (p *probe) node(ctx context.Context, l *link) string {
-	flight := p.rec.register()
-	defer p.rec.release(flight)
-	process := p.process.Add(1) - 1
-	timedOut := fmt.Errorf("timeout: no answer in %v", p.cfg.Timeout)
-	for attempt, rest := probeAttempt, restFirst; ctx.Err() == nil; attempt, rest = attempt+1, min(2*rest, restMost) {
-		if leader := askLeader(ctx, l, p.cfg.Patience); leader != "" {
-			return fmt.Sprintf("%s leads, says %s", leader, l.node.Name)
-		}
-		op := newOp(l.node.Name, p.gen.Recovery(l.node.Name, attempt)[0])
-		op.Process, op.Final, op.Call = process, true, p.clock.now()
-		p.rec.begin(flight, &op)
-		try, cancel := context.WithTimeoutCause(ctx, p.cfg.Timeout, timedOut)
-		perform(try, l, &op)
-		cancel()
-		p.rec.end(flight, &op, op.Call)
-		switch op.Outcome {
-		case history.OK:
-			return fmt.Sprintf("%s through %s succeeded", op.Func, l.node.Name)
-		case history.Info:
-			process = p.process.Add(1) - 1
-		}
-		select {
-		case <-time.After(rest):
-		case <-ctx.Done():
-		}
+func (p *probe) node(ctx context.Context, l *link) (how string) {
+	if ctx.Err() != nil {
+		return "" // another node serves already
 	}
-	return ""
+	fresh := func() int64 { return p.process.Add(1) - 1 }
+	a := aside{rec: p.rec, clock: p.clock, flight: p.rec.register(), process: fresh(), fresh: fresh, timeout: p.cfg.Timeout}
+	defer p.rec.release(a.flight)
+	attempt := probeAttempt
+	a.until(ctx, func() bool {
+		if leader := askLeader(ctx, l, p.cfg.Patience); leader != "" {
+			how = fmt.Sprintf("%s leads, says %s", leader, l.node.Name)
+			return true
+		}
+		in := p.gen.Recovery(l.node.Name, attempt)[0]
+		attempt++
+		if !a.try(ctx, l, in) {
+			return false
+		}
+		how = fmt.Sprintf("%s through %s succeeded", in.Func, l.node.Name)
+		return true
+	})
+	return how
 }
 
 // askLeader asks a node who leads; "" where it does not know, or cannot be asked.

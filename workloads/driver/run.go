@@ -198,7 +198,7 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 		return false, fmt.Errorf("configuration: workload %s: %w", work.Name, err)
 	}
 	d.work = work
-	_, d.tells = systems.Prototype(sys).(systems.LeaderTeller)
+	d.tells = systems.TellsLeader(sys)
 	d.gen = work.New(workloads.Load{Args: args, Clients: d.cfg.processes(), Seed: d.cfg.Seed})
 	dialer := d.dialer(sys)
 	for _, node := range d.cfg.Nodes {

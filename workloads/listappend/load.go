@@ -78,9 +78,9 @@ func add(key string, element history.Data) history.Data {
 // Client is the stream of client i.
 func (l *load) Client(i int) workloads.Stream {
 	return &stream{
-		load:   l,
-		rng:    rand.New(rand.NewPCG(l.seed, 0x617070656e64^uint64(i))),
-		client: int64(i),
+		load:     l,
+		rng:      rand.New(rand.NewPCG(l.seed, 0x617070656e64^uint64(i))),
+		elements: workloads.NewUnique(i, l.clients),
 	}
 }
 
@@ -88,8 +88,7 @@ func (l *load) Client(i int) workloads.Stream {
 type stream struct {
 	*load
 	rng      *rand.Rand
-	client   int64
-	appended int64          // elements that this client made so far
+	elements workloads.Unique
 	ops      []history.Data // of the transaction that is made
 }
 
@@ -97,13 +96,11 @@ type stream struct {
 func (s *stream) Next(readOnly bool) workloads.Intent {
 	s.ops = s.ops[:0]
 	n := 1 + s.rng.IntN(s.length)
-	if s.rng.Float64() < s.lookBack {
-		if key := s.keys.LookBack(s.rng.Uint64()); key != "" {
-			for s.ops = append(s.ops, read(key)); len(s.ops) < n; {
-				s.ops = append(s.ops, read(s.keys.LookBack(s.rng.Uint64())))
-			}
-			return intent(history.Read, s.ops)
+	if key := s.keys.LookBack(s.rng, s.lookBack); key != "" {
+		for s.ops = append(s.ops, read(key)); len(s.ops) < n; {
+			s.ops = append(s.ops, read(s.keys.LookBack(s.rng, 1)))
 		}
+		return intent(history.Read, s.ops)
 	}
 	does := history.Read
 	for range n {
@@ -118,10 +115,7 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 	return intent(does, s.ops)
 }
 
-// element is the client's next one. Client i of c appends i+1, i+1+c, i+1+2c, …: unique
-// without asking the others, and the element names who appended it.
+// element is the client's next one.
 func (s *stream) element() history.Data {
-	n := s.client + 1 + s.appended*int64(s.clients)
-	s.appended++
-	return history.Text(strconv.FormatInt(n, 10))
+	return history.Text(strconv.FormatInt(s.elements.Next(), 10))
 }

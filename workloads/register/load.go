@@ -77,24 +77,21 @@ func (l *load) Client(i int) workloads.Stream {
 	return &stream{
 		load:   l,
 		rng:    rand.New(rand.NewPCG(l.seed, 0x7265676973746572^uint64(i))),
-		client: int64(i),
+		values: workloads.NewUnique(i, l.clients),
 	}
 }
 
 // stream is one client's share of the load.
 type stream struct {
 	*load
-	rng     *rand.Rand
-	client  int64
-	written int64 // values that this client made so far
+	rng    *rand.Rand
+	values workloads.Unique
 }
 
 // Next draws the next operation.
 func (s *stream) Next(readOnly bool) workloads.Intent {
-	if s.rng.Float64() < s.lookBack {
-		if key := s.keys.LookBack(s.rng.Uint64()); key != "" {
-			return read(key)
-		}
+	if key := s.keys.LookBack(s.rng, s.lookBack); key != "" {
+		return read(key)
 	}
 	turn := s.keys.Take(s.rng.IntN(s.keys.Keys()))
 	return s.pick(turn, s.rng.IntN(s.mix[0]+s.mix[1]+s.mix[2]), readOnly)
@@ -106,10 +103,7 @@ func (s *stream) pick(turn workloads.Turn, drawn int, readOnly bool) workloads.I
 	if readOnly || drawn < s.mix[0] {
 		return read(turn.Key)
 	}
-	// Client i of c writes i+1, i+1+c, i+1+2c, …: unique without asking the
-	// others, and the value names its writer.
-	n := s.client + 1 + s.written*int64(s.clients)
-	s.written++
+	n := s.values.Next()
 	if drawn < s.mix[0]+s.mix[1] {
 		return workloads.Intent{Func: history.Write, Key: turn.Key, In: number(n)}
 	}

@@ -57,30 +57,24 @@ func (l *load) Recovery(node string, attempt int) []workloads.Intent {
 
 // Client is the stream of client i.
 func (l *load) Client(i int) workloads.Stream {
-	return &stream{load: l, rng: rand.New(rand.NewPCG(l.seed, 0x736574^uint64(i))), next: i + 1}
+	return &stream{load: l, rng: rand.New(rand.NewPCG(l.seed, 0x736574^uint64(i))), elements: workloads.NewUnique(i, l.clients)}
 }
 
 // stream is one client's share of the load.
 type stream struct {
 	*load
-	rng *rand.Rand
-	// next is the element that this client adds next. Client i of c adds i+1, i+1+c,
-	// i+1+2c, …: unique without asking the others, and an element names who added it.
-	next int
+	rng      *rand.Rand
+	elements workloads.Unique
 }
 
 // Next draws the next operation.
 func (s *stream) Next(readOnly bool) workloads.Intent {
-	if s.rng.Float64() < s.lookBack {
-		if key := s.sets.LookBack(s.rng.Uint64()); key != "" {
-			return read(key)
-		}
+	if key := s.sets.LookBack(s.rng, s.lookBack); key != "" {
+		return read(key)
 	}
 	key := s.sets.Take(s.rng.IntN(s.sets.Keys())).Key
 	if drawn := s.rng.IntN(s.mix[0] + s.mix[1]); readOnly || drawn >= s.mix[0] {
 		return read(key)
 	}
-	element := strconv.Itoa(s.next)
-	s.next += s.clients
-	return add(key, element)
+	return add(key, strconv.FormatInt(s.elements.Next(), 10))
 }

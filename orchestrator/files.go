@@ -20,12 +20,12 @@ type machineFiles struct{ servers, clients []files.File }
 
 // filesOf are the files that a system wants.
 func filesOf(ctx context.Context, system systems.System, a declare.Args, arch string) (want machineFiles, err error) {
-	if provider, ok := system.(systems.FileProvider); ok {
+	if provider, ok := systems.As[systems.FileProvider](system); ok {
 		if want.servers, err = provider.Files(ctx, arch, a); err != nil {
 			return want, blameFiles(fmt.Errorf("the files of %s: %w", system.Name(), err))
 		}
 	}
-	if programmer, ok := system.(systems.ClientProgrammer); ok {
+	if programmer, ok := systems.As[systems.ClientProgrammer](system); ok {
 		if want.clients, err = programmer.ClientFiles(ctx, arch, a); err != nil {
 			return want, blameFiles(fmt.Errorf("the files of the clients of %s: %w", system.Name(), err))
 		}
@@ -56,7 +56,7 @@ func checkPrograms(system systems.System, a declare.Args, want machineFiles) err
 	if err := amongFiles("server", "Files", system, start.Argv, want.servers); err != nil {
 		return err
 	}
-	if programmer, ok := system.(systems.ClientProgrammer); ok {
+	if programmer, ok := systems.As[systems.ClientProgrammer](system); ok {
 		return amongFiles("client program", "ClientFiles", system, programmer.ClientProgram(a).Argv, want.clients)
 	}
 	return nil

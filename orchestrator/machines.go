@@ -16,7 +16,6 @@ import (
 	"squall/nodeimage/agent/protocol"
 	"squall/orchestrator/machines"
 	"squall/orchestrator/testplan"
-	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -63,7 +62,7 @@ func machineSpecs(nodes []string, t testplan.Test, sets machineSets) []machines.
 
 // connect makes the agents' clients, each with a log file of its own.
 func (r *run) connect() error {
-	system, err := catalogue.FindSystem(r.plan.Test.System)
+	system, err := r.plan.Test.FindSystem()
 	if err != nil {
 		return err
 	}
@@ -73,7 +72,7 @@ func (r *run) connect() error {
 		addrs[p.Name] = p.Addr
 	}
 	addrs[nemesis.Clients] = r.cluster.Machine(driverMachine).Addr()
-	_, bends := system.(systems.ClockBender)
+	_, bends := systems.As[systems.ClockBender](system)
 	cluster := systems.Cluster{Nodes: peers, Seed: r.plan.Test.Seed}
 	for _, p := range peers {
 		start, err := system.Server(p, cluster, r.plan.Test.SystemParams)

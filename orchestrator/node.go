@@ -85,7 +85,7 @@ func (n *node) Kill(ctx context.Context) error {
 // Start starts the server; one that runs is left alone.
 func (n *node) Start(ctx context.Context) error {
 	l := n.life.Load()
-	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Clock: n.bends})
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Dir: n.start.Dir, Clock: n.bends})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}

@@ -11,7 +11,6 @@ import (
 	"squall/nodeimage"
 	"squall/orchestrator/machines"
 	"squall/orchestrator/testplan"
-	"squall/workloads/catalogue"
 )
 
 // ErrStopped says that a test was stopped before it had a run directory.
@@ -37,7 +36,7 @@ func Preflight(ctx context.Context, t testplan.Test, schedule []nemesis.Planned,
 	if err != nil {
 		return err
 	}
-	system, err := catalogue.FindSystem(t.System)
+	system, err := t.FindSystem()
 	if err != nil {
 		return err
 	}
@@ -139,7 +138,7 @@ func prepareIn(ctx context.Context, t testplan.Test, schedule []nemesis.Planned,
 	if p.binary, err = cfg.Build(ctx, arch, t.Mutant); err != nil {
 		return p, blameMutant(t, err)
 	}
-	system, err := catalogue.FindSystem(t.System)
+	system, err := t.FindSystem()
 	if err != nil {
 		return p, err
 	}

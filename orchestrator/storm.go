@@ -14,7 +14,6 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/orchestrator/testplan"
-	"squall/workloads/catalogue"
 	"squall/workloads/driver"
 	"squall/workloads/systems"
 )
@@ -101,7 +100,7 @@ func (r *run) startServers(ctx context.Context) error {
 // with a trace one must lead, and with others a client must have been served, or been
 // told of a leader.
 func (r *run) startLoad(ctx context.Context) error {
-	system, err := catalogue.FindSystem(r.plan.Test.System)
+	system, err := r.plan.Test.FindSystem()
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 	if err != nil {
 		return nil, err
 	}
-	system, err := catalogue.FindSystem(plan.Test.System)
+	system, err := plan.Test.FindSystem()
 	if err != nil {
 		return nil, err
 	}

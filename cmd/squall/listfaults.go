@@ -14,7 +14,6 @@ import (
 	"squall/nemesis/faults"
 	"squall/orchestrator"
 	"squall/orchestrator/testplan"
-	"squall/workloads/catalogue"
 )
 
 // faultListing is one fault of the catalogue, and one object of its JSON.
@@ -67,7 +66,7 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 	if err := option.Set(&test, systemName); err != nil {
 		return usageError(err)
 	}
-	system, err := catalogue.FindSystem(test.System)
+	system, err := test.FindSystem()
 	if err != nil {
 		return usageError(err)
 	}

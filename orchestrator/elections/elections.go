@@ -53,8 +53,8 @@ func (e *Settings) Validate() error {
 	if err != nil {
 		return err
 	}
-	_, traced := system.(systems.Tracer)
-	_, takes := system.(systems.TrialTaker)
+	traced := systems.Traced(system)
+	_, takes := systems.As[systems.TrialTaker](system)
 	switch {
 	case !traced:
 		return fmt.Errorf("system %s writes no trace: nothing would tell when a leader was elected", e.System)

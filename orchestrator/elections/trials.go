@@ -66,7 +66,7 @@ func (x *experiment) conduct(ctx context.Context, running *orchestrator.Experime
 		return err
 	}
 	var ok bool
-	if x.system, ok = system.(systems.TrialTaker); !ok { // Validate refused it
+	if x.system, ok = systems.As[systems.TrialTaker](system); !ok { // Validate refused it
 		return fmt.Errorf("system %s takes no trials of elections", x.what.System)
 	}
 	if err := x.tuneLinks(ctx); err != nil {

@@ -12,7 +12,6 @@ import (
 	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
-	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -34,7 +33,7 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	if err != nil {
 		return nil, &FieldError{blame, err}
 	}
-	system, err := catalogue.FindSystem(t.System)
+	system, err := t.FindSystem()
 	if err != nil {
 		return nil, &FieldError{"system", err}
 	}
@@ -132,7 +131,7 @@ func findable(system systems.System, variants []nemesis.Variant) []nemesis.Varia
 // SystemCannot says why a system cannot meet a need; "" when it can, or when it
 // is not the system's to meet.
 func SystemCannot(system systems.System, need nemesis.Need) string {
-	_, bends := system.(systems.ClockBender)
+	_, bends := systems.As[systems.ClockBender](system)
 	switch {
 	case need == nemesis.NeedClock && !bends:
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())

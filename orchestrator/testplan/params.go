@@ -70,6 +70,9 @@ func workloadOption() Option {
 		catalogue.WorkloadDeclarations(), func(t *Test) *string { return &t.Workload }, func(t *Test) *declare.Args { return &t.WorkloadParams })
 }
 
+// FindSystem is the system under test.
+func (t *Test) FindSystem() (systems.System, error) { return catalogue.FindSystem(t.System) }
+
 // SystemCall is the system as it is written: with the parameters that are not the
 // defaults.
 func (t *Test) SystemCall() string { return systemOption().Get(t) }
@@ -101,7 +104,7 @@ func (t *Test) resolveParams() error {
 // checkServed refuses a workload whose operations the system's clients cannot carry
 // out. The error is a *FieldError.
 func (t *Test) checkServed() error {
-	system, err := catalogue.FindSystem(t.System)
+	system, err := t.FindSystem()
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"squall/nemesis"
 	"squall/nemesis/faults"
-	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -21,7 +20,7 @@ func (p *Plan) checkReplay() error {
 		claim   nemesis.Claim
 	}
 	all := faults.All()
-	system, err := catalogue.FindSystem(p.Test.System)
+	system, err := p.Test.FindSystem()
 	if err != nil {
 		return err
 	}

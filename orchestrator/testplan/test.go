@@ -320,7 +320,7 @@ func setMutant(t *Test, text string) error {
 
 // checkMutant refuses a bug for servers that are not squall-node.
 func (t *Test) checkMutant() error {
-	system, err := catalogue.FindSystem(t.System)
+	system, err := t.FindSystem()
 	if err != nil {
 		return err
 	}
@@ -328,7 +328,7 @@ func (t *Test) checkMutant() error {
 }
 
 func mutantFor(system systems.System, mutant string) error {
-	if _, ok := system.(systems.NodeRunner); ok || mutant == "" {
+	if _, ok := systems.As[systems.NodeRunner](system); ok || mutant == "" {
 		return nil
 	}
 	return &FieldError{"mutant", fmt.Errorf("%s cannot be planted in %s: known bugs are squall-node's, and its servers are another program; leave it out",
@@ -343,10 +343,12 @@ const defaultPatience = 150 * time.Millisecond
 // that was cut off still believes that it leads.
 func (t *Test) Patience() time.Duration {
 	patience := defaultPatience
-	system, err := catalogue.FindSystem(t.System)
-	if timer, ok := system.(systems.ElectionTimer); ok && err == nil {
-		shortest, _ := timer.ElectionTimeout(t.SystemParams)
-		patience = shortest / 2
+	system, err := t.FindSystem()
+	if err == nil {
+		if timer, ok := systems.As[systems.ElectionTimer](system); ok {
+			shortest, _ := timer.ElectionTimeout(t.SystemParams)
+			patience = shortest / 2
+		}
 	}
 	return min(patience, time.Duration(t.OpTimeout))
 }

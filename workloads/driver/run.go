@@ -216,9 +216,10 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 
 // dialer makes the connections of a system: a program does, or the system itself.
 func (d *driver) dialer(sys systems.System) dialer {
-	programmer, ok := sys.(systems.ClientProgrammer)
+	programmer, ok := systems.As[systems.ClientProgrammer](sys)
 	if !ok {
-		return sys.(systems.Dialer) // or its prototype would not have fitted
+		d, _ := systems.As[systems.Dialer](sys) // or its prototype would not have fitted
+		return d
 	}
 	d.pool = program.New(programmer.ClientProgram(d.cfg.SystemArgs),
 		program.Options{Workload: d.cfg.Workload, Timeout: d.cfg.Timeout, Log: &d.status})

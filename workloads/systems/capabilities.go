@@ -8,6 +8,30 @@ import (
 	"squall/nodeimage/files"
 )
 
+// Composed is a System of which a file says what it can do: it has no methods for that,
+// but parts that have them.
+type Composed interface {
+	System
+	// Parts are its capabilities, each a value of some of the interfaces here.
+	Parts() []any
+}
+
+// As finds a capability of a system: an interface such as Tracer.
+func As[C any](s System) (C, bool) {
+	if c, ok := s.(C); ok {
+		return c, true
+	}
+	if composed, ok := s.(Composed); ok {
+		for _, part := range composed.Parts() {
+			if c, ok := part.(C); ok {
+				return c, true
+			}
+		}
+	}
+	var none C
+	return none, false
+}
+
 // ParamChecker is a System with parameters that do not all go together.
 type ParamChecker interface {
 	// CheckParams refuses values that are each in order and cannot be together. The
@@ -87,7 +111,7 @@ type Trials struct {
 
 // Traced reports whether a system's servers write a trace.
 func Traced(s System) bool {
-	_, ok := s.(Tracer)
+	_, ok := As[Tracer](s)
 	return ok
 }
 

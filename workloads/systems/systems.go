@@ -3,7 +3,7 @@
 // one and one word in the list of package catalogue.
 //
 // What not every system can do is a small interface beside System, a capability, and
-// is found by assertion: Tracer, ClockBender, NodeRunner, ElectionTimer, TrialTaker,
+// is found with As: Tracer, ClockBender, NodeRunner, ElectionTimer, TrialTaker,
 // FileProvider and others. A test that needs what its system cannot do is refused before any
 // machine starts.
 package systems
@@ -38,6 +38,7 @@ type Cluster struct {
 type Start struct {
 	Argv []string `json:"argv"` // Argv[0] is an absolute path in the machine
 	Env  []string `json:"env,omitempty"`
+	Dir  string   `json:"dir,omitempty"` // working directory; "" is the agent's own
 }
 
 // System is a kind of server that squall can test: a value without state.
@@ -65,11 +66,11 @@ type Dialer interface {
 
 // Prototype shows what the clients of a system can do. It is connected to nothing.
 func Prototype(s System) Client {
-	switch s := s.(type) {
-	case ClientProgrammer:
-		return s.ClientProgram(s.Params().Fill(nil, nil)).Prototype()
-	case Dialer:
-		return s.Prototype()
+	if programmer, ok := As[ClientProgrammer](s); ok {
+		return programmer.ClientProgram(s.Params().Fill(nil, nil)).Prototype()
+	}
+	if dialer, ok := As[Dialer](s); ok {
+		return dialer.Prototype()
 	}
 	return nil
 }
@@ -105,7 +106,7 @@ type LeaderTeller interface {
 // Declaration is a system as it is called: raftkv(heartbeat=50ms).
 func Declaration(s System) declare.Declaration {
 	d := declare.Declaration{Name: s.Name(), Doc: s.Describe(), Params: s.Params()}
-	if c, ok := s.(ParamChecker); ok {
+	if c, ok := As[ParamChecker](s); ok {
 		d.Check = c.CheckParams
 	}
 	return d

@@ -1,20 +1,17 @@
 package nodeimage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"time"
 
 	"squall/nodeimage/carried"
 	"squall/nodeimage/mutants"
+	"squall/nodeimage/programs"
 )
 
 // nodePackage is the program to build, from the module's root.
@@ -65,7 +62,7 @@ var ErrMutantNeedsSources = errors.New("needs Go and a checkout of squall's repo
 
 // mutantError is an error of a build that only a planted bug asks for.
 func mutantError(mutant string, err error) error {
-	if errors.Is(err, errNoSources) || errors.Is(err, exec.ErrNotFound) {
+	if errors.Is(err, errNoSources) || errors.Is(err, programs.ErrNoGo) {
 		return fmt.Errorf("planting the bug %s %w: %w", mutant, ErrMutantNeedsSources, err)
 	}
 	return err
@@ -93,7 +90,7 @@ func canBuild(opts BuildOptions, nodes carried.Nodes) error {
 		_, err = FindRoot()
 	}
 	if err == nil {
-		if _, err = exec.LookPath("go"); err != nil {
+		if err = programs.CanCompile(); err != nil {
 			err = noGo(err)
 		}
 	}
@@ -136,7 +133,7 @@ func compiled(ctx context.Context, opts BuildOptions) (Binary, error) {
 		return Binary{}, fmt.Errorf("looking at the node's sources: %w", err)
 	}
 	bin := Binary{Path: filepath.Join(opts.CacheDir, "squall-node-"+key), Key: key}
-	if cached(bin.Path, 0) {
+	if programs.Kept(bin.Path, 0) {
 		return bin, nil
 	}
 	if err := os.MkdirAll(opts.CacheDir, 0o755); err != nil {
@@ -145,7 +142,7 @@ func compiled(ctx context.Context, opts BuildOptions) (Binary, error) {
 	if err := compile(ctx, opts, mutant, bin.Path); err != nil {
 		return Binary{}, err
 	}
-	prune(opts.CacheDir, bin.Path)
+	programs.Prune(kept(opts.CacheDir), bin.Path)
 	return bin, nil
 }
 
@@ -176,50 +173,38 @@ func (o BuildOptions) withSources() (BuildOptions, error) {
 	return o.withDefaults()
 }
 
-// compile builds into a directory of its own first: whoever finds a binary at
-// path finds a whole one.
+// compile builds the node to path.
 func compile(ctx context.Context, opts BuildOptions, mutant *mutants.Mutant, path string) error {
-	tmp, release, err := buildFolder(opts.CacheDir)
+	tmp, release, err := programs.Folder(opts.CacheDir)
 	if err != nil {
 		return cacheError(opts.CacheDir, err)
 	}
 	defer release()
-	out := filepath.Join(tmp, "squall-node")
 	// No -trimpath: it would have every package compiled once more that the
 	// build of squall itself has left in Go's cache.
-	args := []string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", out}
+	c := programs.Compilation{Dir: opts.Root, Package: nodePackage, Arch: opts.Arch, Folder: tmp, To: path}
 	if mutant != nil {
 		overlay, err := mutant.Overlay(opts.Root, tmp)
 		if err != nil {
 			return err
 		}
-		args = append(args, "-overlay", overlay)
+		c.Flags = []string{"-overlay", overlay}
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, nodePackage)...)
-	cmd.Dir = opts.Root
-	// Without cgo the program is static and runs in an empty file system.
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+opts.Arch, "GOWORK=off")
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Run(); err != nil {
-		return buildError(ctx, opts, err, output.String())
-	}
-	// A server has a user of its own, who has to be able to run it whatever the umask is.
-	if err := os.Chmod(out, 0o755); err != nil {
-		return cacheError(path, err)
-	}
-	if err := os.Rename(out, path); err != nil {
-		return cacheError(path, err)
+	if err := c.Compile(ctx); err != nil {
+		return buildError(ctx, opts, path, err)
 	}
 	return nil
 }
 
-func buildError(ctx context.Context, opts BuildOptions, err error, output string) error {
-	if ctx.Err() != nil {
+func buildError(ctx context.Context, opts BuildOptions, path string, err error) error {
+	var failed *programs.CompileError
+	switch {
+	case ctx.Err() != nil:
 		return fmt.Errorf("building squall-node: %w", ctx.Err())
-	}
-	if errors.Is(err, exec.ErrNotFound) {
+	case errors.Is(err, programs.ErrNoGo):
 		return noGo(err)
+	case !errors.As(err, &failed):
+		return cacheError(path, err)
 	}
 	command := fmt.Sprintf("CGO_ENABLED=0 GOOS=linux GOARCH=%s go build %s", opts.Arch, nodePackage)
 	what := "squall-node"
@@ -227,27 +212,26 @@ func buildError(ctx context.Context, opts BuildOptions, err error, output string
 		what = "squall-node with the mutant " + opts.Mutant
 		command = "go test ./nodeimage"
 	}
-	return fmt.Errorf("building %s: %w:\n%s\nfix the sources in %s and try again with: %s",
-		what, err, strings.TrimRight(output, "\n"), opts.Root, command)
+	return fmt.Errorf("building %s: %w\nfix the sources in %s and try again with: %s", what, err, opts.Root, command)
 }
 
-// What prune leaves in the cache in any case.
-const (
-	keepNewest  = 24
-	keepYounger = 24 * time.Hour
-)
+// kept are the nodes in a cache, as a pattern of paths.
+func kept(cache string) string { return filepath.Join(cache, "squall-node-*") }
 
-// prune removes built nodes that were not used lately, except for the one just
-// built. A cache that cannot be pruned only is too big.
-func prune(dir, keep string) {
-	paths, err := filepath.Glob(filepath.Join(dir, "squall-node-*"))
-	if err != nil || len(paths) <= keepNewest {
-		return
+// StaleBuilds are the folders in squall's cache of builds that were killed.
+func StaleBuilds() ([]string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range oldestFirst(paths)[:len(paths)-keepNewest] {
-		info, err := os.Stat(p)
-		if err == nil && p != keep && time.Since(info.ModTime()) > keepYounger {
-			os.Remove(p)
-		}
+	return programs.Stale(cache)
+}
+
+// CleanBuilds removes what builds left that were killed, and says how many.
+func CleanBuilds() (int, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return 0, err
 	}
+	return programs.Clean(cache)
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // CacheDir is where squall keeps what it may need again or cannot leave to a
@@ -50,18 +49,6 @@ func privateDir(dir string) error {
 func cacheError(path string, err error) error {
 	return fmt.Errorf("keeping squall-node in %s: %w: free some space there, "+
 		"or set XDG_CACHE_HOME to a folder that can be written", path, err)
-}
-
-// cached tells whether there is a program at path, whole as far as its size
-// tells (unless size is 0), and marks it as used.
-func cached(path string, size int64) bool {
-	info, err := os.Stat(path)
-	if err != nil || size > 0 && info.Size() != size {
-		return false
-	}
-	now := time.Now()
-	_ = os.Chtimes(path, now, now) // so that prune sees that it is in use
-	return true
 }
 
 // keep writes a program to path: whoever finds one there finds a whole one.

@@ -9,14 +9,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
-	"time"
 
 	"squall/nodeimage/mutants"
+	"squall/nodeimage/programs"
 )
 
 // sourceDirs are the directories whose sources squall-node is made of.
@@ -37,9 +34,8 @@ func buildKey(opts BuildOptions, mutant *mutants.Mutant) (string, error) {
 	}
 	add(keyVersion, nil)
 	add("arch", []byte(opts.Arch))
-	add("go", []byte(goVersion()))
-	for _, name := range []string{"GOFLAGS", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GOTOOLCHAIN"} {
-		add(name, []byte(os.Getenv(name)))
+	for _, setting := range programs.Compiler() {
+		add(setting.Name, []byte(setting.Value))
 	}
 	if mutant != nil {
 		add("mutant", mutant.Patch)
@@ -99,35 +95,4 @@ func sources(root, dir string) ([]string, error) {
 		return nil, fmt.Errorf("%w: is %s the root of squall's sources?", err, root)
 	}
 	return files, err
-}
-
-// goVersion is the version of the go command, found without running it: that
-// alone would take longer than all the rest.
-func goVersion() string {
-	path, err := exec.LookPath("go")
-	if err == nil {
-		path, err = filepath.EvalSymlinks(path)
-	}
-	if err == nil {
-		var data []byte
-		if data, err = os.ReadFile(filepath.Join(filepath.Dir(path), "..", "VERSION")); err == nil {
-			version, _, _ := strings.Cut(string(data), "\n")
-			return version
-		}
-	}
-	return runtime.Version()
-}
-
-// oldestFirst sorts files by when they were last used.
-func oldestFirst(paths []string) []string {
-	used := func(path string) time.Time {
-		info, err := os.Stat(path)
-		if err != nil {
-			return time.Time{}
-		}
-		return info.ModTime()
-	}
-	paths = slices.Clone(paths)
-	slices.SortFunc(paths, func(a, b string) int { return used(a).Compare(used(b)) })
-	return paths
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"squall/nodeimage/files"
+	"squall/nodeimage/programs"
 )
 
 // RootFS writes the file system of a machine's image as a tar archive: the
@@ -114,4 +115,11 @@ func writeFile(t *tar.Writer, f files.Held) error {
 func Files() (files.Store, error) {
 	cache, err := CacheDir()
 	return files.Store{Dir: filepath.Join(cache, "files")}, err
+}
+
+// Programs builds what of these files is built of modules, and keeps it on this
+// computer.
+func Programs() (programs.Builder, error) {
+	cache, err := CacheDir()
+	return programs.Builder{Cache: cache}, err
 }

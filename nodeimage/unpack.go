@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"squall/nodeimage/carried"
+	"squall/nodeimage/programs"
 )
 
 // Carried are the platforms (linux/GOARCH) that this squall carries a node for.
@@ -29,7 +30,7 @@ func unpack(opts BuildOptions, nodes carried.Nodes) (Binary, error) {
 		return Binary{}, err
 	}
 	bin := Binary{Path: filepath.Join(opts.CacheDir, "squall-node-"+node.Key), Key: node.Key}
-	if cached(bin.Path, node.Size) {
+	if programs.Kept(bin.Path, node.Size) {
 		return bin, nil
 	}
 	if err := os.MkdirAll(opts.CacheDir, 0o755); err != nil {
@@ -37,10 +38,10 @@ func unpack(opts BuildOptions, nodes carried.Nodes) (Binary, error) {
 	}
 	// Several may unpack at once. Where a file that is open cannot be replaced
 	// (Windows), the one that was quicker has put the same node there.
-	if err := keep(bin.Path, node); err != nil && !cached(bin.Path, node.Size) {
+	if err := keep(bin.Path, node); err != nil && !programs.Kept(bin.Path, node.Size) {
 		return Binary{}, cacheError(bin.Path, err)
 	}
-	prune(opts.CacheDir, bin.Path)
+	programs.Prune(kept(opts.CacheDir), bin.Path)
 	return bin, nil
 }
 

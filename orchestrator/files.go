@@ -40,8 +40,13 @@ func checkFiles(ctx context.Context, system systems.System, a declare.Args, arch
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(files.Check(want.servers, arch), files.Check(want.clients, arch)); err != nil {
-		return blameFiles(err)
+	for _, list := range [][]files.File{want.servers, want.clients} {
+		if err := files.Check(list, arch); err != nil {
+			return blameFiles(err)
+		}
+		if err := canMake(list, arch); err != nil {
+			return blameFiles(err)
+		}
 	}
 	return checkPrograms(system, a, want)
 }
@@ -83,17 +88,23 @@ type machineSets struct{ servers, clients *files.Set }
 // bytes is how much the machines have to be sent.
 func (s machineSets) bytes() int64 { return s.servers.Bytes() + s.clients.Bytes() }
 
-// takeFiles takes the files of a system for its machines.
-func takeFiles(ctx context.Context, system systems.System, a declare.Args, arch string, progress Progress) (sets machineSets, err error) {
-	want, err := filesOf(ctx, system, a, arch)
+// takeFiles takes the files of a system for its machines, and makes before what has to
+// be made.
+func takeFiles(ctx context.Context, system systems.System, a declare.Args, from origins) (sets machineSets, err error) {
+	want, err := filesOf(ctx, system, a, from.arch)
 	if err != nil || len(want.servers)+len(want.clients) == 0 {
 		return sets, err
 	}
-	progress.Phase("taking the files of " + system.Name())
 	store, err := nodeimage.Files()
 	if err != nil {
 		return sets, err
 	}
+	for _, list := range []*[]files.File{&want.servers, &want.clients} {
+		if *list, err = from.resolve(ctx, *list); err != nil {
+			return sets, blameFiles(err)
+		}
+	}
+	from.progress.Phase("taking the files of " + system.Name())
 	for _, of := range []struct {
 		list []files.File
 		set  **files.Set
@@ -101,7 +112,7 @@ func takeFiles(ctx context.Context, system systems.System, a declare.Args, arch 
 		if len(of.list) == 0 {
 			continue
 		}
-		if *of.set, err = store.Take(ctx, of.list, arch); err != nil {
+		if *of.set, err = store.Take(ctx, of.list, from.arch); err != nil {
 			return sets, blameFiles(err)
 		}
 	}

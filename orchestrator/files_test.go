@@ -76,12 +76,12 @@ func TestFilesOfASystem(t *testing.T) {
 	if err := checkFiles(t.Context(), p, nil, "arm64"); err != nil || p.arch != "arm64" {
 		t.Errorf("%v; it was asked for %q", err, p.arch)
 	}
-	sets, err := takeFiles(t.Context(), p, args, "arm64", quietProgress{})
+	sets, err := takeFiles(t.Context(), p, args, origins{arch: "arm64", progress: quietProgress{}})
 	if err != nil || p.args["version"] != "1" || len(sets.servers.Files()) != 1 || sets.servers.For("arm64") != nil || sets.clients != nil {
 		t.Fatalf("it took %+v, %v", sets, err)
 	}
 	p.clientFiles = []files.File{{Path: "/etc/clients", Source: source(t, "yz")}}
-	if sets, err = takeFiles(t.Context(), p, args, "arm64", quietProgress{}); err != nil || len(sets.clients.Files()) != 1 || sets.bytes() != 3 {
+	if sets, err = takeFiles(t.Context(), p, args, origins{arch: "arm64", progress: quietProgress{}}); err != nil || len(sets.clients.Files()) != 1 || sets.bytes() != 3 {
 		t.Fatalf("of the clients it took %+v, %v", sets, err)
 	}
 	for _, spec := range machineSpecs([]string{"n1", "n2"}, testplan.DefaultTest(), sets) {
@@ -93,7 +93,7 @@ func TestFilesOfASystem(t *testing.T) {
 			t.Errorf("%s gets the files %q, want %q", spec.Name, got, want)
 		}
 	}
-	if none, err := takeFiles(t.Context(), catalogue.Systems()[0], nil, "arm64", quietProgress{}); none != (machineSets{}) || err != nil {
+	if none, err := takeFiles(t.Context(), catalogue.Systems()[0], nil, origins{arch: "arm64", progress: quietProgress{}}); none != (machineSets{}) || err != nil {
 		t.Errorf("of a system without files it took %+v, %v", none, err)
 	}
 }
@@ -112,7 +112,7 @@ func TestFilesOfASystemAreRefused(t *testing.T) {
 		"system: the files of provider: /opt/server in the machines: its own": {
 			&provider{err: &files.Error{File: files.File{Path: "/opt/server"}, Err: errors.New("its own reason")}}, true},
 	} {
-		_, takeErr := takeFiles(t.Context(), tc.provider, nil, "amd64", quietProgress{})
+		_, takeErr := takeFiles(t.Context(), tc.provider, nil, origins{arch: "amd64", progress: quietProgress{}})
 		for _, err := range []error{checkFiles(t.Context(), tc.provider, nil, "amd64"), takeErr} {
 			var field *testplan.FieldError
 			if err == nil || !strings.Contains(err.Error(), want) || errors.As(err, &field) != tc.blame || field != nil && field.Option != "system" {

@@ -30,6 +30,9 @@ type Config struct {
 	// CanBuild says why Build would fail for want of what it builds from, without
 	// building; nil: that is found by Build alone.
 	CanBuild func(arch, mutant string) error
+	// Images opens what takes files out of images, until done is called; nil: only a
+	// Runtime that can does.
+	Images   func(context.Context) (images machines.Images, done func(), err error)
 	Log      *slog.Logger // nil: none; a copy goes to the run directory anyway
 	Progress Progress
 	// Stop, when closed, ends the load early: heal, collect, check.
@@ -37,6 +40,17 @@ type Config struct {
 	// LeaderTimeout is how long servers that run have to elect a leader before the
 	// test is invalid; 0: 20 s.
 	LeaderTimeout time.Duration
+}
+
+// images are the runtime's own, where it has any.
+func (c Config) images(ctx context.Context) (images machines.Images, done func(), err error) {
+	if own, ok := c.Runtime.(machines.Images); ok {
+		return own, func() {}, nil
+	}
+	if c.Images == nil {
+		return nil, nil, errors.New("nothing takes files out of images here")
+	}
+	return c.Images(ctx)
 }
 
 // Outcome is what a run came to.

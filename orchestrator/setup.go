@@ -142,7 +142,7 @@ func prepareIn(ctx context.Context, t testplan.Test, schedule []nemesis.Planned,
 	if err != nil {
 		return p, err
 	}
-	p.files, err = takeFiles(ctx, system, t.SystemParams, arch, cfg.Progress)
+	p.files, err = takeFiles(ctx, system, t.SystemParams, origins{arch: arch, images: cfg.images, progress: cfg.Progress})
 	return p, err
 }
 

@@ -170,7 +170,7 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 		Out: flags.out, New: flags.fresh, Progress: progress, Stop: stop,
 		Run: func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
 			return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
-				CanBuild: canBuild, Log: log, Progress: progress, Stop: stop})
+				CanBuild: canBuild, Images: openImages(log), Log: log, Progress: progress, Stop: stop})
 		},
 		Check: orchestrator.Check, Report: reports.WriteChecked, Pages: reports.WriteCampaign, Clean: places.clean,
 	})

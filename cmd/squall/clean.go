@@ -60,7 +60,7 @@ func (a *app) cleanBuilds(run string) error {
 }
 
 // cleanFiles removes the files of machines that are kept for the next run, which
-// makes its copies anew. Those of runs that are under way are links, or in images.
+// makes its copies anew, and what they were made of. Those of runs that are under way are links, or in images.
 func (a *app) cleanFiles(wanted bool) error {
 	if !wanted {
 		return nil
@@ -69,11 +69,22 @@ func (a *app) cleanFiles(wanted bool) error {
 	if err != nil {
 		return err
 	}
-	n, err := store.Clear()
-	if n > 0 {
-		fmt.Fprintf(a.out, "files: removed %d\n", n)
+	builder, err := nodeimage.Programs()
+	if err != nil {
+		return err
 	}
-	return err
+	var errs []error
+	for _, kept := range []struct {
+		what  string
+		clear func() (int, error)
+	}{{"files", store.Clear}, {"programs that were built", builder.Clear}, {"files out of images", nodeimage.ClearExtracts}} {
+		n, err := kept.clear()
+		if n > 0 {
+			fmt.Fprintf(a.out, "%s: removed %d\n", kept.what, n)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // cleanDocker does as cleanLocal.

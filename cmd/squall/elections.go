@@ -147,7 +147,7 @@ func (a *app) runElections(cmd *cobra.Command, flags *electionsFlags) error {
 	ctx, stop, release := a.interruptible(cmd.Context(), human)
 	defer release()
 	outcome, err := experiment.Run(ctx, flags.what, experiment.Config{
-		Config: orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Log: log, Stop: stop},
+		Config: orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Images: openImages(log), Log: log, Stop: stop},
 		Trials: newTrialsProgress(human),
 	})
 	if err != nil {

@@ -273,7 +273,7 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	defer release()
 	progress := newProgress(human)
 	outcome, err := orchestrator.Run(ctx, plan, orchestrator.Config{
-		Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Log: log, Progress: progress, Stop: stop,
+		Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Images: openImages(log), Log: log, Progress: progress, Stop: stop,
 		LeaderTimeout: a.leaderTimeout,
 	})
 	progress.end()

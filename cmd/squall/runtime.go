@@ -59,6 +59,17 @@ func openDocker(ctx context.Context, log *slog.Logger) (opened, error) {
 	return opened{r, "its engine answers", func() { r.Close() }}, nil
 }
 
+// openImages opens the engine when a test needs a file out of an image, and not before.
+func openImages(log *slog.Logger) func(context.Context) (machines.Images, func(), error) {
+	return func(ctx context.Context) (machines.Images, func(), error) {
+		r, err := docker.New(ctx, docker.Options{Logger: log})
+		if err != nil {
+			return nil, nil, err
+		}
+		return r, func() { r.Close() }, nil
+	}
+}
+
 func openLocal(log *slog.Logger) (opened, error) {
 	r, err := local.New(local.Options{Logger: log})
 	if err != nil {

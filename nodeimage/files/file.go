@@ -15,13 +15,18 @@ import (
 	"unicode/utf8"
 )
 
-// File is a file that machines are to hold.
+// File is a file that machines are to hold. It has one origin: a Source, or what
+// becomes one before a test by being built or taken out of an image.
 type File struct {
 	// Path is where it is in the machine: absolute and clean, below none of the
 	// directories that are the machine's own (see Reserved).
 	Path string
 	// Source is the file on this computer.
 	Source string
+	// Build is a program that is built.
+	Build *Build
+	// Image is a file out of an image.
+	Image *Image
 	// Exec is whether it is a program or a script, to be run in the machine. It
 	// must be one that can: see Check.
 	Exec bool
@@ -45,15 +50,16 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	origin := e.File.Origin()
 	switch {
 	case e.File == File{}: // it is the list that is refused
 		return e.Err.Error()
-	case e.File.Source == "":
+	case origin == "":
 		return fmt.Sprintf("%s in the machines: %v", e.File.Path, e.Err)
 	case e.File.Path == "":
-		return fmt.Sprintf("%s: %v", e.File.Source, e.Err)
+		return fmt.Sprintf("%s: %v", origin, e.Err)
 	}
-	return fmt.Sprintf("%s (%s in the machines): %v", e.File.Source, e.File.Path, e.Err)
+	return fmt.Sprintf("%s (%s in the machines): %v", origin, e.File.Path, e.Err)
 }
 
 // Unwrap returns the reason.
@@ -81,14 +87,14 @@ func checkPaths(list []File) error {
 			return err
 		}
 		if other, twice := at[f.Path]; twice {
-			return refuse(f, "%s has the same path: give one of them another", other.Source)
+			return refuse(f, "%s has the same path: give one of them another", other.Origin())
 		}
 		at[f.Path] = f
 	}
 	for _, f := range list {
 		for dir := path.Dir(f.Path); dir != "/"; dir = path.Dir(dir) {
 			if above, ok := at[dir]; ok {
-				return refuse(f, "%s is a file (%s), so nothing can be below it: give one of them another path", dir, above.Source)
+				return refuse(f, "%s is a file (%s), so nothing can be below it: give one of them another path", dir, above.Origin())
 			}
 		}
 	}

@@ -348,7 +348,7 @@ func TestACopyThatIsNotWholeIsMadeAgain(t *testing.T) {
 func TestAChangeWhileItIsTakenIsRefused(t *testing.T) {
 	s := later(t)
 	f := File{Path: "/a", Source: source(t, []byte("one"), 0o644)}
-	all, err := look([]File{f}, "amd64")
+	all, err := look([]File{f}, "amd64", func(File) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,20 +23,24 @@ type looked struct {
 // Check refuses a list of files that machines with this processor (by Go's
 // names) cannot hold or use: paths that cannot be, a source that is not there or
 // cannot be read, and, of what is to be run, whatever could not. It takes
-// nothing. What a file is to blame for is an *Error.
+// nothing, and makes nothing: of what has no Source yet only the description is
+// looked at. What a file is to blame for is an *Error.
 func Check(list []File, arch string) error {
-	_, err := look(list, arch)
+	_, err := look(list, arch, func(f File) bool { return f.Source != "" })
 	return err
 }
 
-// look looks at every file of a list.
-func look(list []File, arch string) ([]looked, error) {
-	if err := checkPaths(list); err != nil {
+// look looks at those files of a list that are there.
+func look(list []File, arch string, there func(File) bool) ([]looked, error) {
+	if err := cmp.Or(checkPaths(list), checkOrigins(list)); err != nil {
 		return nil, err
 	}
 	var all []looked
 	var bytes int64
 	for _, f := range list {
+		if !there(f) {
+			continue
+		}
 		l, err := lookAt(f, list, arch)
 		if err != nil {
 			return nil, err
@@ -76,7 +81,7 @@ func lookAt(f File, list []File, arch string) (looked, error) {
 // open opens the source of a file. It never waits, whatever has that name.
 func open(f File) (*os.File, fs.FileInfo, error) {
 	if f.Source == "" {
-		return nil, nil, refuse(f, "no file on this computer is named for it: name one")
+		return nil, nil, &Error{f, errNoOrigin}
 	}
 	src, err := regular.Open(f.Source)
 	if err == nil {

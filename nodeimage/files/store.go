@@ -40,9 +40,10 @@ func (s Store) time() time.Time {
 // Take looks at a list of files as Check does, and keeps what machines with this
 // processor will hold: it does not change any more, whatever becomes of the
 // sources. What was read before, and has not changed since, is not read again.
-// What a file is to blame for is an *Error; a file that changes meanwhile is.
+// What a file is to blame for is an *Error; a file that changes meanwhile is. Each must
+// have its Source by now.
 func (s Store) Take(ctx context.Context, list []File, arch string) (*Set, error) {
-	all, err := look(list, arch)
+	all, err := look(list, arch, func(File) bool { return true })
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}

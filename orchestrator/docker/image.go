@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"slices"
 	"sync/atomic"
@@ -142,16 +141,5 @@ func (r *Runtime) sendImage(ctx context.Context, ref string, rootFS io.Reader, e
 		return err
 	}
 	defer answer.Close()
-	// The engine answers at once and tells of failure in what follows.
-	for messages := json.NewDecoder(answer); ; {
-		var m struct{ Error string }
-		if err := messages.Decode(&m); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if m.Error != "" {
-			return errors.New(m.Error)
-		}
-	}
+	return messagesOf(answer)
 }

@@ -1,4 +1,4 @@
-package nodeimage
+package programs
 
 import (
 	"os"
@@ -10,15 +10,8 @@ import (
 
 // Of builds, those are cleaned away that nobody goes on with.
 func TestBuildsThatWereKilledAreCleaned(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	cache, err := CacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	going, release, err := buildFolder(cache)
+	cache := t.TempDir()
+	going, release, err := Folder(cache)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +29,7 @@ func TestBuildsThatWereKilledAreCleaned(t *testing.T) {
 	if err := os.Chtimes(older, long, long); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := CleanBuilds(); n != 2 || err != nil {
+	if n, err := Clean(cache); n != 2 || err != nil {
 		t.Errorf("it cleaned %d builds, %v, want 2", n, err)
 	}
 	left, _ := filepath.Glob(filepath.Join(cache, "build-*"))

@@ -1,4 +1,4 @@
-package nodeimage
+package programs
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 // build goes on.
 const buildLock = "lock"
 
-// buildFolder makes the folder that a build goes on in, until release.
-func buildFolder(cache string) (dir string, release func(), err error) {
+// Folder makes the folder that a build goes on in, in a cache, until release.
+func Folder(cache string) (dir string, release func(), err error) {
 	dir, err = os.MkdirTemp(cache, "build-*")
 	if err != nil {
 		return "", nil, err
@@ -31,16 +31,8 @@ func buildFolder(cache string) (dir string, release func(), err error) {
 // take it.
 const youngBuild = 10 * time.Minute
 
-// StaleBuilds are the folders in squall's cache of builds that were killed.
-func StaleBuilds() ([]string, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return nil, err
-	}
-	return staleBuilds(cache)
-}
-
-func staleBuilds(cache string) (stale []string, err error) {
+// Stale are the folders in a cache of builds that were killed.
+func Stale(cache string) (stale []string, err error) {
 	dirs, err := filepath.Glob(filepath.Join(cache, "build-*"))
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
@@ -63,9 +55,9 @@ func staleBuilds(cache string) (stale []string, err error) {
 	return stale, err
 }
 
-// CleanBuilds removes what builds left that were killed, and says how many.
-func CleanBuilds() (int, error) {
-	stale, err := StaleBuilds()
+// Clean removes what builds in a cache left that were killed, and says how many.
+func Clean(cache string) (int, error) {
+	stale, err := Stale(cache)
 	errs := []error{err}
 	n := 0
 	for _, dir := range stale {

@@ -248,6 +248,8 @@ type Mark struct {
 	Text string `json:"text,omitempty"`
 	// Clock is what a comparison of clocks found, only in a MarkClock.
 	Clock *Clock `json:"clock,omitempty"`
+	// Replicas is what nodes told of their copies, only in a MarkReplicas.
+	Replicas *Replicas `json:"replicas,omitempty"`
 	// Bound is how long the cluster has from this moment to serve through every
 	// node again, ns; only in a MarkHealed.
 	Bound int64 `json:"bound,omitempty"`
@@ -258,6 +260,26 @@ type Mark struct {
 type Clock struct {
 	Offset int64 `json:"offset"` // the machines' clock less squall's, ns
 	Error  int64 `json:"error"`  // ns that Offset may be wrong by; 0: it is one clock
+}
+
+// Replicas is what each node of a cluster told of its own copy of the replicated state.
+type Replicas struct {
+	At uint64    `json:"at"` // the position at which they are compared
+	Of []Replica `json:"of"` // one for each node of the header
+}
+
+// Replica is what one node told.
+type Replica struct {
+	Node string `json:"node"`
+	// Position is how far its copy had come: a number that grows with every change, and
+	// means the same change on every node.
+	Position uint64 `json:"position,omitempty"`
+	// Digest sums its copy up as it was at Replicas.At, and is equal for equal copies.
+	// Basis is what it covers, where that differs from node to node: digests of
+	// different bases do not compare.
+	Digest string `json:"digest,omitempty"`
+	Basis  string `json:"basis,omitempty"`
+	Err    string `json:"err,omitempty"` // why there is no digest
 }
 
 // Names of marks, in the order in which a test passes them.
@@ -275,6 +297,8 @@ const (
 	// MarkObserved says whom the clients were told to lead, in Text: "" is nobody. It is
 	// what nodes without a trace believe, and no election is timed by it.
 	MarkObserved = "observed-leader"
+	// MarkReplicas is when the nodes' copies of the replicated state were compared: Replicas.
+	MarkReplicas = "replicas"
 	// MarkMissed says that a fault of the plan never began, because the load was
 	// over before; Text says which.
 	MarkMissed = "fault-missed"

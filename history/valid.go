@@ -309,12 +309,20 @@ func course() []string {
 
 // remarks are the marks that may come at any time, any number of times.
 func remarks() []string {
-	return []string{MarkClock, MarkObserved, MarkMissed, MarkStopped, MarkOverloaded, MarkInvalid}
+	return []string{MarkClock, MarkObserved, MarkReplicas, MarkMissed, MarkStopped, MarkOverloaded, MarkInvalid}
 }
 
 func (v *validator) mark(m *Mark) error {
 	if m.Clock != nil {
 		if err := v.clock(m.Clock); err != nil {
+			return err
+		}
+	}
+	if (m.Replicas != nil) != (m.Name == MarkReplicas) {
+		return fmt.Errorf("the mark %q: only %q says, and always says what nodes told of their copies", m.Name, MarkReplicas)
+	}
+	if m.Replicas != nil {
+		if err := v.replicas(m.Replicas); err != nil {
 			return err
 		}
 	}
@@ -338,6 +346,31 @@ func (v *validator) mark(m *Mark) error {
 		return fmt.Errorf("the mark %q is at %d ns, before %q at %d, which came first", m.Name, m.Time, v.stage.Name, v.stage.Time)
 	}
 	v.stage, v.stageSeen[m.Name] = *m, true
+	return nil
+}
+
+// replicas takes a comparison of copies: each node is in it once, with a digest or with
+// why it has none.
+func (v *validator) replicas(r *Replicas) error {
+	seen := map[string]bool{}
+	for _, one := range r.Of {
+		switch {
+		case v.nodes[one.Node] == nil:
+			return v.unknownNode("a comparison of copies", one.Node)
+		case seen[one.Node]:
+			return fmt.Errorf("a comparison of copies names %s twice", one.Node)
+		case (one.Digest == "") == (one.Err == ""):
+			return fmt.Errorf("a comparison of copies must have, of %s, a digest or why there is none", one.Node)
+		case one.Digest != "" && one.Position < r.At:
+			return fmt.Errorf("a comparison of copies has a digest of %s at position %d, and it had only come to %d", one.Node, r.At, one.Position)
+		}
+		seen[one.Node] = true
+	}
+	for _, node := range v.header.Nodes {
+		if !seen[node] {
+			return fmt.Errorf("a comparison of copies lacks the node %s", node)
+		}
+	}
 	return nil
 }
 

@@ -107,6 +107,13 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 		{"marks back in time", []string{`{"mark":"load-begin","t":3000}`}, `{"mark":"load-end","t":2000}`, `which came first`},
 		{"mark twice", []string{`{"mark":"done","t":3000}`}, `{"mark":"done","t":3000}`, `occurs twice`},
 		{"clock of nonsense", nil, `{"mark":"clock","t":3000,"clock":{"offset":-9000000000000000000,"error":1}}`, `comparison of clocks`},
+		{"copies of nowhere", nil, `{"mark":"replicas","t":3000}`, `always says what nodes told of their copies`},
+		{"copies elsewhere", nil, `{"mark":"up","t":3000,"replicas":{"at":1,"of":[]}}`, `always says what nodes told of their copies`},
+		{"copies of a stranger", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n9","position":1,"digest":"a"}]}}`, `names the node "n9"`},
+		{"copies of one twice", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n1","err":"x"},{"node":"n1","err":"x"}]}}`, `names n1 twice`},
+		{"copies of some", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n1","err":"x"}]}}`, `lacks the node n2`},
+		{"a copy without a digest", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n1","position":1}]}}`, `of n1, a digest or why there is none`},
+		{"a copy of the future", nil, `{"mark":"replicas","t":3000,"replicas":{"at":7,"of":[{"node":"n1","position":6,"digest":"a"}]}}`, `had only come to 6`},
 		{"bound of nonsense", nil, `{"mark":"healed","t":3000,"bound":-5}`, `bound`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,7 +205,13 @@ func TestEveryNameIsKnown(t *testing.T) {
 				return v.node(&NodeEvent{Node: "n1", Boot: 1, Kind: value, Time: at, Role: RoleLeader, Vote: "n1", Hash: "aa"})
 			},
 			"Role": func() error { return v.node(&NodeEvent{Node: "n1", Boot: 1, Kind: EventRole, Time: at, Role: value}) },
-			"Mark": func() error { return v.mark(&Mark{Name: value, Time: at}) },
+			"Mark": func() error {
+				m := Mark{Name: value, Time: at}
+				if value == MarkReplicas {
+					m.Replicas = copiesOf("n1", "n2", "n3")
+				}
+				return v.mark(&m)
+			},
 			"Kind": func() error {
 				return v.fault(&Fault{Name: "x", Kind: FaultKind(value), ID: 1, Phase: Inject, Begin: at})
 			},
@@ -260,4 +273,13 @@ func TestExcerptOfALine(t *testing.T) {
 			t.Errorf("of %q: %s; want %s", in, got, want)
 		}
 	}
+}
+
+// copiesOf are copies of the state that are the same on these nodes.
+func copiesOf(nodes ...string) *Replicas {
+	r := &Replicas{At: 7}
+	for _, n := range nodes {
+		r.Of = append(r.Of, Replica{Node: n, Position: 7, Digest: "aa"})
+	}
+	return r
 }

@@ -8,11 +8,13 @@ import (
 
 	"squall/history"
 	"squall/nemesis"
+	"squall/workloads/catalogue"
 	"squall/workloads/driver"
+	"squall/workloads/systems"
 )
 
 // afterLoad stops the clients, heals everything, has the cluster show that it
-// serves again through every node, and has the keys read once more. That it does
+// serves again through every node, has the keys read once more, and the nodes' copies compared. That it does
 // not serve is nothing that failed here: the history tells of it.
 func (r *run) afterLoad(ctx context.Context) error {
 	r.cfg.Progress.Phase("healing, then the final reads")
@@ -30,7 +32,20 @@ func (r *run) afterLoad(ctx context.Context) error {
 	if err := r.command(ctx, driver.CommandFinal, driver.EventFinalDone, bound); err != nil {
 		return err
 	}
+	if err := r.compareReplicas(ctx, bound); err != nil {
+		return err
+	}
 	return r.loader.quit(ctx)
+}
+
+// compareReplicas has the nodes' copies of the state compared, where the system tells of
+// them. What comes of it is recorded when the driver tells it.
+func (r *run) compareReplicas(ctx context.Context, bound time.Duration) error {
+	system, err := catalogue.FindSystem(r.plan.Test.System)
+	if err != nil || !systems.TellsReplicas(system) {
+		return err
+	}
+	return r.command(ctx, driver.CommandCompare, driver.EventCompared, bound)
 }
 
 // endLoad lets no operation begin any more and waits for those under way.

@@ -225,9 +225,13 @@ func (r *run) noticeFault(f history.Fault) {
 }
 
 func (r *run) loadStatus(s driver.Event) {
-	if s.Event == driver.EventLeader {
+	switch s.Event {
+	case driver.EventLeader:
 		r.nodes.leaders.observe(s.Text)
 		r.mark(history.MarkObserved, s.Text)
+		return
+	case driver.EventCompared:
+		r.markAs(history.Mark{Name: history.MarkReplicas, Replicas: s.Replicas})
 		return
 	}
 	r.host.Driver(time.Duration(s.Late))

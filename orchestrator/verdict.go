@@ -10,7 +10,6 @@ import (
 	"squall/history/gate"
 	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
-	"squall/workloads/systems"
 )
 
 // Check checks the history in a run directory as its plan asks, judges its
@@ -46,7 +45,7 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 	if err != nil {
 		return nil, err
 	}
-	checked, err := check.Judge(ctx, dir, workload.Checks(systems.Traced(system)), check.Limits{
+	checked, err := check.Judge(ctx, dir, workload.Checks(system), check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),

@@ -8,6 +8,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/internal/declare"
+	"squall/workloads/systems"
 )
 
 // Workload is one kind of load, with its guarantees: a value without state.
@@ -41,13 +42,16 @@ func (w Workload) Declaration() declare.Declaration {
 	return declare.Declaration{Name: w.Name, Doc: w.Doc, Params: w.Params, Check: w.Check}
 }
 
-// Checks are all checks of a history of this workload: its own, Raft's invariants
-// where the system's servers write a trace, whether the cluster came back after the
-// storm, and whether there was enough to judge.
-func (w Workload) Checks(traced bool) []check.Checker {
+// Checks are all checks of a history of this workload from that system: its own, Raft's
+// invariants and whether the nodes' copies are the same, where the system tells of that,
+// whether the cluster came back after the storm, and whether there was enough to judge.
+func (w Workload) Checks(s systems.System) []check.Checker {
 	checkers := w.Checkers()
-	if traced {
+	if systems.Traced(s) {
 		checkers = append(checkers, check.Invariants()...)
+	}
+	if systems.TellsReplicas(s) {
+		checkers = append(checkers, check.Replicas())
 	}
 	return append(checkers, check.Crashes(), check.Recovery(), check.Activity(0))
 }

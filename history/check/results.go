@@ -100,6 +100,9 @@ const (
 	KindAgainst   Kind = "order against time"                  // what was appended later stands earlier
 )
 
+// KindDiverged is the kind of violation of copies of the replicated state.
+const KindDiverged Kind = "replicas that differ"
+
 // The kinds of violations of any model: one operation went wrong, and all the rest fits.
 const (
 	KindFailedEffect Kind = "failed operation took effect"

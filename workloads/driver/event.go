@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"squall/history"
 )
 
 // Names of events, in the order in which a run passes them.
@@ -18,6 +20,9 @@ const (
 	EventRecovered = "recovered"  // they have ended, well or not, and all lines are written
 	EventFinal     = "final"      // the final operations begin
 	EventFinalDone = "final-done" // they have ended, and all lines are written
+	EventCompare   = "compare"    // the nodes' copies of the state are being compared
+	EventCompared  = "compared"   // they were: Replicas
+	EventAnswer    = "answer"     // what came of an Ask: Answer
 	EventLeader    = "leader"     // the nodes name another leader: Text, "" for none
 	EventError     = "error"      // Error says what is wrong with the input or the run
 )
@@ -40,9 +45,11 @@ type Event struct {
 	Latency *Latency `json:"latency,omitempty"`
 	// Final tells how the final operations went: in "final-done"; and how the
 	// operations of the recovery did: in "recovered".
-	Final *FinalCounts `json:"final,omitempty"`
-	Text  string       `json:"text,omitempty"`
-	Error string       `json:"error,omitempty"`
+	Final    *FinalCounts      `json:"final,omitempty"`
+	Replicas *history.Replicas `json:"replicas,omitempty"` // in "compared"
+	Answer   *Answer           `json:"answer,omitempty"`   // in "answer"
+	Text     string            `json:"text,omitempty"`
+	Error    string            `json:"error,omitempty"`
 }
 
 // Counts are operations by outcome.

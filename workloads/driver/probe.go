@@ -85,10 +85,9 @@ func askLeader(ctx context.Context, l *link, patience time.Duration) string {
 		return ""
 	}
 	leader, err := teller.Leader(ctx)
+	l.heard(conn, err)
 	if err != nil {
-		l.failed(conn, err, l.clock.now())
 		return ""
 	}
-	conn.answered(l.clock.now())
 	return leader
 }

@@ -12,16 +12,18 @@
 //	recover  write and read through every node until it works, or the bound is over;
 //	         does "stop" first, and waits for the load's end
 //	final    run the final operations; does "stop" first, and waits for what is under way
+//	compare  compare the copies of the state that the nodes have; does "stop" first, and
+//	         waits for what is under way
+//	ask …    ask the cluster about its members, or have them changed: an [Ask] as JSON
 //	quit     end
 //
 // The end of the input means quit. The history goes out as lines of
 // [history.AppendOp], in batches; what happens goes out as [Event] lines. An
-// event that tells of an end ("load-end", "recovered", "final-done") comes after the last
+// event that tells of an end ("load-end", "recovered", "final-done", "compared") comes after the last
 // line of what ended was written.
 package driver
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -29,20 +31,13 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"squall/workloads"
 	"squall/workloads/catalogue"
 	"squall/workloads/program"
 	"squall/workloads/systems"
-)
-
-// Commands.
-const (
-	CommandStop    = "stop"
-	CommandRecover = "recover"
-	CommandFinal   = "final"
-	CommandQuit    = "quit"
 )
 
 // Streams are what the driver is connected to.
@@ -62,9 +57,6 @@ type Catalogue struct {
 // grace is how long operations under way may go on after "quit".
 const grace = 300 * time.Millisecond
 
-// maxLine is the longest line of input, in bytes.
-const maxLine = 4 << 20
-
 // Run is the driver's life. It returns when it was told to quit, when its
 // input ended, or when ctx did; and then nil, unless a part of the history
 // could not be written. Whatever ended before it returns is written. A
@@ -78,7 +70,7 @@ func Run(ctx context.Context, s Streams, cat Catalogue) error {
 	if cat.Workload == nil {
 		cat.Workload = catalogue.FindWorkload
 	}
-	d := &driver{status: status{w: s.Status}, afterDone: make(chan FinalCounts, 1)}
+	d := &driver{status: status{w: s.Status}, afterDone: make(chan Event, 1)}
 	err := d.run(ctx, s, cat)
 	if err != nil {
 		// Best effort: when it was the status stream that broke, the exit
@@ -93,7 +85,7 @@ type driver struct {
 	clock clock
 	rec   *recorder
 	work  workloads.Workload
-	tells bool // nodes can be asked who leads
+	can   able
 	gen   workloads.Generator
 	links [][]*link
 	load  *load         // nil: it has not begun
@@ -101,10 +93,16 @@ type driver struct {
 
 	status    status
 	loadDone  <-chan struct{} // nil once its end was told
-	wanted    []string        // CommandRecover and CommandFinal that wait for their turn
+	wanted    []string        // commands of what comes after the load that wait for their turn
 	under     string          // the one of them under way; "": none is
-	afterDone chan FinalCounts
+	afterDone chan Event      // its end
+
+	asks   sync.WaitGroup
+	leader atomic.Pointer[string] // as last observed; nil: nobody was
 }
+
+// able is what else the system's nodes can be asked.
+type able struct{ leader, members, replicas bool }
 
 func (d *driver) run(ctx context.Context, s Streams, cat Catalogue) (err error) {
 	if d.clock, err = newClock(); err != nil {
@@ -134,6 +132,7 @@ func (d *driver) end(cancel context.CancelFunc) error {
 	if d.under != "" {
 		<-d.afterDone
 	}
+	d.asks.Wait()
 	for _, node := range d.links {
 		for _, l := range node {
 			l.close()
@@ -198,7 +197,7 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 		return false, fmt.Errorf("configuration: workload %s: %w", work.Name, err)
 	}
 	d.work = work
-	d.tells = systems.TellsLeader(sys)
+	d.can = able{leader: systems.TellsLeader(sys), members: systems.ChangesMembers(sys), replicas: systems.TellsReplicas(sys)}
 	d.gen = work.New(workloads.Load{Args: args, Clients: d.cfg.processes(), Seed: d.cfg.Seed})
 	dialer := d.dialer(sys)
 	for _, node := range d.cfg.Nodes {
@@ -294,10 +293,10 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 	if ok, err := d.begin(ctx, lines); err != nil || !ok {
 		return err
 	}
-	if d.tells {
+	if d.can.leader {
 		watching, stop := context.WithCancel(ctx)
 		var watch sync.WaitGroup
-		watch.Go(func() { watchLeaders(watching, d.links, d.cfg.Patience, d.leader) })
+		watch.Go(func() { watchLeaders(watching, d.links, d.cfg.Patience, d.observed) })
 		defer watch.Wait()
 		defer stop()
 	}
@@ -314,16 +313,15 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 				return nil
 			}
 			var quit bool
-			if quit, err = d.command(l); quit {
+			if quit, err = d.command(ctx, l); quit {
 				return nil
 			}
 		case <-d.loadDone:
 			d.loadDone = nil
-			err = d.tellEnd(EventLoadEnd, nil)
-		case counts := <-d.afterDone:
-			name := afterStorm[d.under].done
-			d.under = ""
-			err = d.tellEnd(name, &counts)
+			err = d.tellEnd(Event{Event: EventLoadEnd})
+		case done := <-d.afterDone:
+			done.Event, d.under = afterStorm[d.under].done, ""
+			err = d.tellEnd(done)
 		case <-tick.C:
 			e := d.rec.event(EventStats)
 			e.Late = max(0, int64(time.Since(last)-time.Second))
@@ -344,41 +342,21 @@ func (d *driver) serve(ctx context.Context, lines <-chan line) error {
 	}
 }
 
-// leader tells whom the nodes take for the leader.
-func (d *driver) leader(name string) {
+// observed tells whom the nodes take for the leader.
+func (d *driver) observed(name string) {
+	d.leader.Store(&name)
 	// When the status stream is broken, the next event of the loop ends the driver.
 	_ = d.status.emit(Event{Event: EventLeader, Time: d.clock.now(), Text: name})
 }
 
-// command obeys one line of input. quit means that it was the last.
-func (d *driver) command(l line) (quit bool, err error) {
-	if l.err != nil {
-		return false, fmt.Errorf("read commands: %w", l.err)
-	}
-	switch text := string(bytes.TrimSpace(l.text)); text {
-	case "":
-	case CommandStop:
-		d.load.stop()
-	case CommandRecover, CommandFinal:
-		d.load.stop()
-		d.wanted = append(d.wanted, text)
-	case CommandQuit:
-		return true, nil
-	default:
-		return false, d.status.emit(Event{Event: EventError, Time: d.clock.now(),
-			Error: fmt.Sprintf("unknown command %q; there is %s, %s, %s and %s", text, CommandStop, CommandRecover, CommandFinal, CommandQuit)})
-	}
-	return false, nil
-}
-
 // tellEnd reports the end of a phase when everything of it is written.
-func (d *driver) tellEnd(name string, final *FinalCounts) error {
+func (d *driver) tellEnd(end Event) error {
 	if err := d.rec.flush(); err != nil {
 		return err
 	}
-	e := d.rec.event(name)
-	e.Final = final
-	if name == EventLoadEnd {
+	e := d.rec.event(end.Event)
+	e.Final, e.Replicas = end.Final, end.Replicas
+	if e.Event == EventLoadEnd {
 		e.Latency = d.rec.quantiles()
 	}
 	return d.status.emit(e)
@@ -388,6 +366,7 @@ func (d *driver) tellEnd(name string, final *FinalCounts) error {
 var afterStorm = map[string]struct{ begin, done string }{
 	CommandRecover: {EventRecovery, EventRecovered},
 	CommandFinal:   {EventFinal, EventFinalDone},
+	CommandCompare: {EventCompare, EventCompared},
 }
 
 // maybeNext begins what is wanted next when the load is over, and what was wanted
@@ -397,41 +376,21 @@ func (d *driver) maybeNext(ctx context.Context) error {
 		return nil
 	}
 	d.under, d.wanted = d.wanted[0], d.wanted[1:]
+	under := d.under
+	go func() { d.afterDone <- d.after(ctx, under) }()
+	return d.status.emit(d.rec.event(afterStorm[under].begin))
+}
+
+// after does what a command asks for after the load, and returns what came of it.
+func (d *driver) after(ctx context.Context, command string) Event {
+	if command == CommandCompare {
+		c := &comparison{links: d.links, bound: d.cfg.Recovery, timeout: d.cfg.Timeout}
+		return Event{Replicas: c.run(ctx)}
+	}
 	run := (&recovery{load: d.load, links: d.links}).run
-	if d.under == CommandFinal {
+	if command == CommandFinal {
 		run = newFinals(d.load, d.links, d.gen.Finals()).run
 	}
-	go func() { d.afterDone <- run(ctx) }()
-	return d.status.emit(d.rec.event(afterStorm[d.under].begin))
-}
-
-// line is one line of input, or the error that ended it.
-type line struct {
-	text []byte
-	err  error
-}
-
-// readLines sends the lines of r until it ends, or until ctx does and another
-// line comes.
-func readLines(ctx context.Context, r io.Reader) <-chan line {
-	lines := make(chan line)
-	go func() {
-		defer close(lines)
-		scan := bufio.NewScanner(r)
-		scan.Buffer(nil, maxLine)
-		for more := true; more; {
-			var l line
-			if more = scan.Scan(); more {
-				l.text = bytes.Clone(scan.Bytes())
-			} else if l.err = scan.Err(); l.err == nil {
-				return
-			}
-			select {
-			case lines <- l:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return lines
+	counts := run(ctx)
+	return Event{Final: &counts}
 }

@@ -122,6 +122,32 @@ func appendHello(buf []byte, opt Options) []byte {
 func appendOpen(buf []byte, id, conn uint64, node systems.Node) []byte {
 	buf = appendNumber(buf, `{"id":`, id)
 	buf = appendNumber(buf, `,"do":"open","conn":`, conn)
+	return append(appendNode(buf, node), '}', '\n')
+}
+
+// field is one more of a request: a key, and its value.
+type field struct {
+	key   string
+	value history.Data
+}
+
+// appendRequest appends a request about a connection, and where there is one about a node.
+func appendRequest(buf []byte, id uint64, do string, conn uint64, about *systems.Node, more ...field) []byte {
+	buf = appendNumber(buf, `{"id":`, id)
+	buf = append(append(append(buf, `,"do":"`...), do...), '"')
+	buf = appendNumber(buf, `,"conn":`, conn)
+	if about != nil {
+		buf = appendNode(buf, *about)
+	}
+	for _, f := range more {
+		buf = append(append(append(buf, `,"`...), f.key...), `":`...)
+		buf = append(buf, f.value...)
+	}
+	return append(buf, '}', '\n')
+}
+
+// appendNode appends the fields that name a node.
+func appendNode(buf []byte, node systems.Node) []byte {
 	buf = append(buf, `,"node":`...)
 	buf = append(buf, history.Text(node.Name)...)
 	buf = append(buf, `,"addr":`...)
@@ -129,7 +155,21 @@ func appendOpen(buf []byte, id, conn uint64, node systems.Node) []byte {
 	if node.Port != 0 {
 		buf = appendNumber(buf, `,"port":`, uint64(node.Port))
 	}
-	return append(buf, '}', '\n')
+	return buf
+}
+
+// Bounds of what a program tells of a node's copy.
+const (
+	maxPosition = 1 << 53 // what every program that writes JSON can write exactly
+	maxDigest   = 512     // bytes
+)
+
+// readOut reads the answer to a request that is no operation.
+func readOut(out history.Data, into any) error {
+	if out == "" {
+		return errors.New("there is no out")
+	}
+	return json.Unmarshal([]byte(out), into)
 }
 
 // appendControl appends a request that is neither an open nor an operation; an id or a

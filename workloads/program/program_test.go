@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,6 +78,10 @@ func client(how string) {
 			F    string
 			Key  string
 			In   json.RawMessage
+
+			Node    string
+			Learner bool
+			At      *uint64
 		}
 		if json.Unmarshal(line, &r) != nil {
 			os.Exit(4)
@@ -89,6 +94,26 @@ func client(how string) {
 		case r.Do == "close", how == "mute" && r.Key == "x", how == "no pong" && r.Do == "ping":
 		case r.Do == "open" && r.Addr == "10.0.0.9":
 			say(`{"id":%d,"type":"fail","error":"connection refused"}`, r.ID)
+		case r.Do == "members" && how == "odd":
+			say(`{"id":%d,"type":"ok","out":{"voters":[]}}`, r.ID)
+		case r.Do == "members" && how == "odder":
+			say(`{"id":%d,"type":"ok","out":"n1"}`, r.ID)
+		case r.Do == "members":
+			say(`{"id":%d,"type":"ok","out":{"voters":["n1","n2"],"learners":["n3"]}}`, r.ID)
+		case r.Do == "add" && (r.Node != "n4" || r.Addr != "10.0.0.4" || !r.Learner):
+			say(`{"id":%d,"type":"fail","error":"not n4 as a learner"}`, r.ID)
+		case r.Do == "remove":
+			say(`{"id":%d,"type":"fail","error":"unhealthy cluster"}`, r.ID)
+		case r.Do == "transfer":
+			say(`{"id":%d,"type":"info","error":"who knows"}`, r.ID)
+		case r.Do == "replica" && strings.HasPrefix(how, "odd") && r.At == nil:
+			say(`{"id":%d,"type":"ok","out":-4}`, r.ID)
+		case r.Do == "replica" && strings.HasPrefix(how, "odd"):
+			say(`{"id":%d,"type":"ok","out":{"at":9,"digest":"aa"}}`, r.ID)
+		case r.Do == "replica" && r.At == nil:
+			say(`{"id":%d,"type":"ok","out":41}`, r.ID)
+		case r.Do == "replica":
+			say(`{"id":%d,"type":"ok","out":{"at":%d,"digest":"aa","basis":"from 3"}}`, r.ID, *r.At)
 		case r.Do == "leader":
 			say(`{"id":%d,"type":"ok","out":"n%d"}`, r.ID, 1+r.Conn)
 		case r.Do != "":
@@ -157,7 +182,8 @@ func pool(t *testing.T, how string, once bool) (*Pool, *logged) {
 		env = append(env, onceEnv+"="+filepath.Join(t.TempDir(), "once"))
 	}
 	log := &logged{}
-	p := New(systems.Program{Argv: []string{self}, Env: env, Workloads: []string{"register"}, Leader: how == "leader"},
+	p := New(systems.Program{Argv: []string{self}, Env: env, Workloads: []string{"register"},
+		Leader: how == "leader", Members: how == "learner" || strings.HasPrefix(how, "odd"), Replicas: how == "replica" || strings.HasPrefix(how, "odd")},
 		Options{Workload: "register", Timeout: 5 * time.Second, Log: log})
 	t.Cleanup(p.Close)
 	return p, log
@@ -271,6 +297,58 @@ func TestWhoLeads(t *testing.T) {
 	}
 	if _, ok := p.program.Prototype().(systems.LeaderTeller); !ok {
 		t.Error("its prototype does not tell")
+	}
+}
+
+// TestMembers: the members are told and changed as the node answers.
+func TestMembers(t *testing.T) {
+	p, _ := pool(t, "learner", false)
+	c := dial(t, p).(systems.MemberChanger)
+	ctx, n4 := t.Context(), systems.Node{Name: "n4", Addr: netip.MustParseAddr("10.0.0.4")}
+	if m, err := c.Members(ctx); err != nil || !slices.Equal(m.Voters, []string{"n1", "n2"}) || !slices.Equal(m.Learners, []string{"n3"}) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if err := c.Add(ctx, n4, true); err != nil {
+		t.Error(err)
+	}
+	checkError(t, "another node", c.Add(ctx, node1, true), true, false, "not n4 as a learner")
+	checkError(t, "no learner", c.Add(ctx, n4, false), true, false, "not n4 as a learner")
+	if err := c.Promote(ctx, n4); err != nil {
+		t.Error(err)
+	}
+	checkError(t, "refused", c.Remove(ctx, n4), true, false, "unhealthy cluster")
+	checkError(t, "unknown", c.Transfer(ctx, n4), false, false, "who knows")
+	if err := p.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReplicas: a node tells how far its copy is, and what it comes to.
+func TestReplicas(t *testing.T) {
+	p, _ := pool(t, "replica", false)
+	c := dial(t, p).(systems.ReplicaTeller)
+	if at, err := c.Position(t.Context()); at != 41 || err != nil {
+		t.Errorf("%d, %v", at, err)
+	}
+	if d, err := c.Digest(t.Context(), 40); err != nil || d != (systems.Digest{Sum: "aa", Basis: "from 3"}) {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// TestOddAnswers: an answer that is not what was asked for is an error, and nothing worse.
+func TestOddAnswers(t *testing.T) {
+	for _, how := range []string{"odd", "odder"} {
+		p, log := pool(t, how, false)
+		c := dial(t, p)
+		_, err := c.(systems.MemberChanger).Members(t.Context())
+		checkError(t, "members", err, true, false, `the client program answered "members" with`)
+		_, err = c.(systems.ReplicaTeller).Position(t.Context())
+		checkError(t, "position", err, true, false, "a whole number")
+		_, err = c.(systems.ReplicaTeller).Digest(t.Context(), 7)
+		checkError(t, "digest", err, true, false, `{"at":7,"digest":"…"}`)
+		if p.Err() != nil || log.String() != "" {
+			t.Errorf("%v; the log says %q", p.Err(), log)
+		}
 	}
 }
 

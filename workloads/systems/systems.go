@@ -32,6 +32,10 @@ type Cluster struct {
 	// Seed makes what is random in servers, such as election timeouts, the same in
 	// each run; 0 leaves it random. Each node makes its own of it.
 	Seed uint64
+	// Joining is for a server that was made a member of a cluster which runs already:
+	// the members then, itself among them, of Nodes. nil: it is there from the beginning,
+	// and so are all Nodes.
+	Joining []Node
 }
 
 // Start is what the agent runs inside a machine to start a server.

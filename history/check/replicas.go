@@ -1,0 +1,142 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"squall/history"
+)
+
+// Replicas returns the checker "replicas": the nodes' own copies of the replicated state
+// are the same at the same position. It goes by what they told when they were compared
+// (history.MarkReplicas); digests of different bases are not compared. A node that told
+// nothing is no violation, and makes it Unknown.
+func Replicas() Checker { return replicas{} }
+
+type replicas struct{}
+
+var _ Checker = replicas{}
+
+// Name is "replicas".
+func (replicas) Name() string { return "replicas" }
+
+// Check implements Checker.
+func (replicas) Check(_ context.Context, in *Input) Result {
+	var last *history.Mark
+	for i := range in.Marks {
+		m := &in.Marks[i]
+		if m.Name != history.MarkReplicas || m.Replicas == nil {
+			continue
+		}
+		last = m
+		if text := differ(m.Replicas); text != "" {
+			return Result{Verdict: Violation, Kind: KindDiverged, Summary: text, FirstAt: in.firstAt(m.Time),
+				Stats: replicaStats(m.Replicas)}
+		}
+	}
+	if last == nil {
+		return Result{Verdict: Unknown, Summary: "the nodes' copies of the state were not compared: the test ended before"}
+	}
+	res := Result{Stats: replicaStats(last.Replicas)}
+	if open := notCompared(last.Replicas); len(open) > 0 {
+		res.Verdict = Unknown
+		res.Summary = "not every node's copy of the state could be compared: " + strings.Join(firstFew(open), "; ")
+		return res
+	}
+	res.Verdict = Pass
+	res.Summary = fmt.Sprintf("the copies of %s were the same at position %d", counted(len(last.Replicas.Of), "node", "nodes"), last.Replicas.At)
+	return res
+}
+
+func replicaStats(r *history.Replicas) map[string]float64 {
+	told := 0
+	for _, one := range r.Of {
+		if one.Digest != "" {
+			told++
+		}
+	}
+	return map[string]float64{"nodes": float64(told), "position": float64(r.At)}
+}
+
+// copies are nodes whose copies are the same.
+type copies struct {
+	digest string
+	nodes  []string
+}
+
+// differ says which copies are not the same; "" when none differ.
+func differ(r *history.Replicas) string {
+	byBasis := map[string][]copies{}
+	for _, one := range r.Of {
+		if one.Digest == "" {
+			continue
+		}
+		same := byBasis[one.Basis]
+		i := slices.IndexFunc(same, func(c copies) bool { return c.digest == one.Digest })
+		if i < 0 {
+			i, same = len(same), append(same, copies{digest: one.Digest})
+		}
+		same[i].nodes = append(same[i].nodes, show(one.Node))
+		byBasis[one.Basis] = same
+	}
+	var bases []string
+	for basis, groups := range byBasis {
+		if len(groups) > 1 {
+			bases = append(bases, basis)
+		}
+	}
+	if len(bases) == 0 {
+		return ""
+	}
+	basis := slices.Min(bases)
+	groups := byBasis[basis]
+	slices.SortStableFunc(groups, func(a, b copies) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
+	return tellCopies(r.At, basis, groups)
+}
+
+// tellCopies tells who has which copy, the largest group first.
+func tellCopies(at uint64, basis string, groups []copies) string {
+	if basis != "" {
+		basis = " (" + show(basis) + ")"
+	}
+	where := fmt.Sprintf("at position %d%s", at, basis)
+	most := groups[0]
+	if len(groups) == 2 && len(groups[1].nodes) == 1 && len(most.nodes) > 1 {
+		alone := groups[1]
+		return fmt.Sprintf("%s stands alone: %s its copy of the state has the digest %s, and %s have %s",
+			alone.nodes[0], where, show(alone.digest), listed(most.nodes), show(most.digest))
+	}
+	var told []string
+	for _, g := range groups {
+		verb := "has"
+		if len(g.nodes) > 1 {
+			verb = "have"
+		}
+		told = append(told, fmt.Sprintf("%s %s %s", listed(g.nodes), verb, show(g.digest)))
+	}
+	return fmt.Sprintf("the nodes' copies of the state differ %s: by their digests %s", where, strings.Join(told, ", "))
+}
+
+// notCompared says, of each node that was not compared with all others, why.
+func notCompared(r *history.Replicas) (open []string) {
+	bases := map[string][]string{}
+	for _, one := range r.Of {
+		if one.Digest == "" {
+			open = append(open, fmt.Sprintf("%s told nothing of its own (%s)", show(one.Node), show(one.Err)))
+			continue
+		}
+		bases[one.Basis] = append(bases[one.Basis], show(one.Node))
+	}
+	if len(bases) < 2 {
+		return open
+	}
+	var told []string
+	for basis, nodes := range bases {
+		told = append(told, fmt.Sprintf("%s by %s", listed(nodes), show(basis)))
+	}
+	slices.Sort(told)
+	return append(open, "digests that do not compare: "+strings.Join(told, ", "))
+}

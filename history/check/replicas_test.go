@@ -1,0 +1,65 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"squall/history"
+)
+
+// compared is a comparison at position 40: "n1=aa", "n1=aa/basis" or "n1!why".
+func compared(all ...string) history.Mark {
+	r := &history.Replicas{At: 40}
+	for _, text := range all {
+		one := history.Replica{Position: 41}
+		var why bool
+		if one.Node, one.Err, why = strings.Cut(text, "!"); !why {
+			one.Node, one.Digest, _ = strings.Cut(text, "=")
+			one.Digest, one.Basis, _ = strings.Cut(one.Digest, "/")
+		}
+		r.Of = append(r.Of, one)
+	}
+	return history.Mark{Name: history.MarkReplicas, Time: 9 * second, Replicas: r}
+}
+
+func TestReplicas(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		marks []history.Mark
+		want  Verdict
+		text  string
+	}{
+		{"the same", []history.Mark{compared("n1=aa", "n2=aa", "n3=aa")}, Pass, "the copies of 3 nodes were the same at position 40"},
+		{"one stands alone", []history.Mark{compared("n1=aa", "n2=bb", "n3=aa")}, Violation,
+			"n2 stands alone: at position 40 its copy of the state has the digest bb, and n1 and n3 have aa"},
+		{"one of five", []history.Mark{compared("n1=aa", "n2=aa", "n3=aa", "n4=aa", "n5=bb")}, Violation, "n5 stands alone: "},
+		{"of two nobody stands alone", []history.Mark{compared("n1=aa", "n2=bb")}, Violation,
+			"the nodes' copies of the state differ at position 40: by their digests n1 has aa, n2 has bb"},
+		{"two and three", []history.Mark{compared("n1=aa", "n2=bb", "n3=bb", "n4=aa", "n5=bb")}, Violation,
+			"differ at position 40: by their digests n2, n3 and n5 have bb, n1 and n4 have aa"},
+		{"all differ", []history.Mark{compared("n1=aa", "n2=bb", "n3=cc")}, Violation, "n1 has aa, n2 has bb, n3 has cc"},
+		{"one is silent", []history.Mark{compared("n1=aa", "n2!timeout: no answer in 5s", "n3=aa")}, Unknown,
+			"n2 told nothing of its own (\"timeout: no answer in 5s\")"},
+		{"one is silent and others differ", []history.Mark{compared("n1=aa", "n2!gone", "n3=bb")}, Violation, "n1 has aa, n3 has bb"},
+		{"nobody answers", []history.Mark{compared("n1!x", "n2!x", "n3!x")}, Unknown, "n3 told nothing"},
+		{"bases that differ do not compare", []history.Mark{compared("n1=aa/from 1", "n2=bb/from 7", "n3=aa/from 1")}, Unknown,
+			"digests that do not compare: n1 and n3 by \"from 1\", n2 by \"from 7\""},
+		{"within a basis they do", []history.Mark{compared("n1=aa/from 1", "n2=bb/from 7", "n3=cc/from 1")}, Violation,
+			"at position 40 (\"from 1\"): by their digests n1 has aa, n3 has cc"},
+		{"they were the same later", []history.Mark{compared("n1=aa", "n2=bb", "n3=aa"), compared("n1=cc", "n2=cc", "n3=cc")}, Violation, "n2 stands alone"},
+		{"once complete", []history.Mark{compared("n1=aa", "n2!no", "n3=aa"), compared("n1=cc", "n2=cc", "n3=cc")}, Pass, "the same"},
+		{"hostile", []history.Mark{compared("n1=\x1b[31m", "n2=bb", "n3=bb")}, Violation, `the digest "\x1b[31m"`},
+		{"never compared", nil, Unknown, "were not compared"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := &history.History{Header: registers("n1", "n2", "n3"), Marks: tt.marks}
+			res := Replicas().Check(t.Context(), &Input{History: h})
+			if res.Verdict != tt.want || !strings.Contains(res.Summary, tt.text) {
+				t.Errorf("%s: %s, want %s with %q", res.Verdict, res.Summary, tt.want, tt.text)
+			}
+			if violated := res.Verdict == Violation; violated != (res.Kind == KindDiverged) || violated != (res.FirstAt != nil) {
+				t.Errorf("%+v", res)
+			}
+		})
+	}
+}

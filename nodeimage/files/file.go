@@ -15,14 +15,16 @@ import (
 	"unicode/utf8"
 )
 
-// File is a file that machines are to hold. It has one origin: a Source, or what
-// becomes one before a test by being built or taken out of an image.
+// File is a file that machines are to hold. It has one origin: a Source, a Text, or
+// what becomes a Source before a test by being built or taken out of an image.
 type File struct {
 	// Path is where it is in the machine: absolute and clean, below none of the
 	// directories that are the machine's own (see Reserved).
 	Path string
 	// Source is the file on this computer.
 	Source string
+	// Text is what it holds, of files that are made up for a test: a server's settings.
+	Text string
 	// Build is a program that is built.
 	Build *Build
 	// Image is a file out of an image.

@@ -17,16 +17,24 @@ import (
 // looked is a file that was looked at, and may be taken.
 type looked struct {
 	File
-	info fs.FileInfo
+	info fs.FileInfo // of its Source; nil: it has none, but a Text
+}
+
+// size is how large it is, in bytes.
+func (l looked) size() int64 {
+	if l.info == nil {
+		return int64(len(l.Text))
+	}
+	return l.info.Size()
 }
 
 // Check refuses a list of files that machines with this processor (by Go's
 // names) cannot hold or use: paths that cannot be, a source that is not there or
 // cannot be read, and, of what is to be run, whatever could not. It takes
-// nothing, and makes nothing: of what has no Source yet only the description is
+// nothing, and makes nothing: of what has to be made only the description is
 // looked at. What a file is to blame for is an *Error.
 func Check(list []File, arch string) error {
-	_, err := look(list, arch, func(f File) bool { return f.Source != "" })
+	_, err := look(list, arch, func(f File) bool { return f.Source != "" || f.Text != "" })
 	return err
 }
 
@@ -46,12 +54,12 @@ func look(list []File, arch string, there func(File) bool) ([]looked, error) {
 			return nil, err
 		}
 		all = append(all, l)
-		bytes += l.info.Size()
+		bytes += l.size()
 	}
 	if bytes > MaxBytes {
-		largest := slices.MaxFunc(all, func(a, b looked) int { return int(min(max(a.info.Size()-b.info.Size(), -1), 1)) })
+		largest := slices.MaxFunc(all, func(a, b looked) int { return int(min(max(a.size()-b.size(), -1), 1)) })
 		return nil, refuse(largest.File, "it has %s, and the files of a machine together have %s: %s are possible; leave out what servers do not need (debugging symbols: strip)",
-			mib(largest.info.Size()), mib(bytes), mib(MaxBytes))
+			mib(largest.size()), mib(bytes), mib(MaxBytes))
 	}
 	return all, nil
 }
@@ -61,6 +69,9 @@ func mib(bytes int64) string { return fmt.Sprintf("%.4g MiB", float64(bytes)/(1<
 
 // lookAt looks at one file of a list.
 func lookAt(f File, list []File, arch string) (looked, error) {
+	if f.Text != "" {
+		return lookAtText(f, list, arch)
+	}
 	src, info, err := open(f)
 	if err != nil {
 		return looked{}, err
@@ -76,6 +87,15 @@ func lookAt(f File, list []File, arch string) (looked, error) {
 		return looked{}, err
 	}
 	return looked{f, info}, nil
+}
+
+// lookAtText looks at a file of a list that has a text.
+func lookAtText(f File, list []File, arch string) (looked, error) {
+	l := looked{File: f}
+	if !f.Exec || l.size() > MaxBytes { // too large is said of the list
+		return l, nil
+	}
+	return l, canRun(f, list, io.NewSectionReader(strings.NewReader(f.Text), 0, l.size()), arch)
 }
 
 // open opens the source of a file. It never waits, whatever has that name.

@@ -51,6 +51,9 @@ func (s Store) recall() *memory {
 
 // hash is that of the file's content, "" where it must be read.
 func (m *memory) hash(l looked) string {
+	if l.info == nil {
+		return ""
+	}
 	path, err := filepath.Abs(l.Source)
 	if err != nil {
 		return ""
@@ -78,6 +81,9 @@ func isHash(text string) bool {
 
 // remember notes what a file holds.
 func (m *memory) remember(l looked, hash string, now time.Time) {
+	if l.info == nil { // to read a text takes no time
+		return
+	}
 	path, err := filepath.Abs(l.Source)
 	latest := max(l.info.ModTime().UnixNano(), changed(l.info))
 	if err != nil || now.UnixNano()-latest < int64(settled) {

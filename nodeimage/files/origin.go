@@ -41,7 +41,7 @@ type Image struct {
 	Path string
 }
 
-// Origin says where the file comes from, for people.
+// Origin says where the file comes from, for people; "" where nobody wrote or chose it.
 func (f File) Origin() string {
 	switch {
 	case f.Build != nil:
@@ -56,7 +56,7 @@ func (f File) Origin() string {
 func checkOrigins(list []File) error {
 	for _, f := range list {
 		origins := 0
-		for _, has := range []bool{f.Source != "", f.Build != nil, f.Image != nil} {
+		for _, has := range []bool{f.Source != "", f.Text != "", f.Build != nil, f.Image != nil} {
 			if has {
 				origins++
 			}
@@ -64,7 +64,7 @@ func checkOrigins(list []File) error {
 		var err error
 		switch {
 		case origins > 1:
-			err = errors.New("it is said more than once where it comes from: it is a file on this computer, or built, or out of an image")
+			err = errors.New("it is said more than once where it comes from: it is a file on this computer, or a text, or built, or out of an image")
 		case origins == 0:
 			err = errNoOrigin
 		case f.Build != nil:

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -41,7 +42,7 @@ func (s Store) time() time.Time {
 // processor will hold: it does not change any more, whatever becomes of the
 // sources. What was read before, and has not changed since, is not read again.
 // What a file is to blame for is an *Error; a file that changes meanwhile is. Each must
-// have its Source by now.
+// have its Source or its Text by now.
 func (s Store) Take(ctx context.Context, list []File, arch string) (*Set, error) {
 	all, err := look(list, arch, func(File) bool { return true })
 	if err != nil || len(all) == 0 {
@@ -76,7 +77,7 @@ func (s Store) failed(err error) error {
 
 // take keeps one file; fresh is whether it was not kept before.
 func (s Store) take(ctx context.Context, l looked, known *memory) (h Held, fresh bool, err error) {
-	h = Held{Path: l.Path, Exec: l.Exec, Size: l.info.Size()}
+	h = Held{Path: l.Path, Exec: l.Exec, Size: l.size()}
 	if h.Hash = known.hash(l); h.Hash != "" {
 		if h.Kept = s.at(h); s.has(h) {
 			return h, false, nil
@@ -154,12 +155,18 @@ func (s Store) copyIn(ctx context.Context, l looked) (dir, hash string, err erro
 
 // fill copies what was looked at, and nothing else that has its name by now.
 func (s Store) fill(ctx context.Context, to *os.File, l looked) (hash string, err error) {
+	sum := sha256.New()
+	if l.info == nil {
+		if _, err := io.WriteString(tee{to, sum}, l.Text); err != nil {
+			return "", s.failed(err)
+		}
+		return s.filled(to, sum)
+	}
 	src, before, err := open(l.File)
 	if err != nil {
 		return "", err
 	}
 	defer src.Close()
-	sum := sha256.New()
 	n, err := io.Copy(tee{to, sum}, &until{ctx, io.LimitReader(src, l.info.Size()+1)})
 	var failed *writeError
 	switch {
@@ -177,6 +184,11 @@ func (s Store) fill(ctx context.Context, to *os.File, l looked) (hash string, er
 	if !same(l.info, before) || !same(before, after) || n != before.Size() {
 		return "", refuse(l.File, "it changed while it was read: wait until whatever writes it is done")
 	}
+	return s.filled(to, sum)
+}
+
+// filled ends a copy, and says what its hash is.
+func (s Store) filled(to *os.File, sum hash.Hash) (string, error) {
 	if err := to.Sync(); err != nil { // a copy that a power cut spoils would be found by its name all the same
 		return "", s.failed(err)
 	}

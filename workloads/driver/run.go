@@ -220,8 +220,12 @@ func (d *driver) dialer(sys systems.System) dialer {
 		d, _ := systems.As[systems.Dialer](sys) // or its prototype would not have fitted
 		return d
 	}
+	var names []string
+	for _, node := range d.cfg.Nodes {
+		names = append(names, node.Name)
+	}
 	d.pool = program.New(programmer.ClientProgram(d.cfg.SystemArgs),
-		program.Options{Workload: d.cfg.Workload, Timeout: d.cfg.Timeout, Log: &d.status})
+		program.Options{Workload: d.cfg.Workload, Timeout: d.cfg.Timeout, Nodes: names, Log: &d.status})
 	return d.pool
 }
 

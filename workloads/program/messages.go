@@ -115,6 +115,12 @@ func appendHello(buf []byte, opt Options) []byte {
 	buf = append(buf, history.Text(opt.Workload)...)
 	buf = append(buf, `,"timeoutMs":`...)
 	buf = strconv.AppendInt(buf, int64(opt.Timeout/time.Millisecond), 10)
+	names := make([]history.Data, len(opt.Nodes))
+	for i, name := range opt.Nodes {
+		names[i] = history.Text(name)
+	}
+	buf = append(buf, `,"nodes":`...)
+	buf = append(buf, history.List(names...)...)
 	return append(buf, '}', '\n')
 }
 

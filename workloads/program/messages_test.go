@@ -2,6 +2,7 @@ package program
 
 import (
 	"testing"
+	"time"
 
 	"squall/history"
 	"squall/workloads/systems"
@@ -38,6 +39,17 @@ func TestReplies(t *testing.T) {
 	_, r, err := readReply([]byte(`{"id":7,"type":"info","lost":true}`))
 	if err != nil || systems.Certain(r.err) || !systems.Lost(r.err) || r.err.Error() == "" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestHello: a program that only looks for what docs/clients.md names finds it.
+func TestHello(t *testing.T) {
+	opt := Options{Workload: "register", Timeout: 5 * time.Second, Nodes: []string{"n1", "n2"}}
+	if got, want := string(appendHello(nil, opt)), `{"squall":1,"workload":"register","timeoutMs":5000,"nodes":["n1","n2"]}`+"\n"; got != want {
+		t.Errorf("squall says %s, want %s", got, want)
+	}
+	if got, want := string(appendHello(nil, Options{})), `{"squall":1,"workload":"","timeoutMs":0,"nodes":[]}`+"\n"; got != want {
+		t.Errorf("squall says %s, want %s", got, want)
 	}
 }
 

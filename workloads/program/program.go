@@ -34,6 +34,7 @@ const restartAfter = 100 * time.Millisecond
 type Options struct {
 	Workload string        // whose operations it is to carry out
 	Timeout  time.Duration // after which nobody waits for the answer to an operation
+	Nodes    []string      // the names of all nodes, as they were when the test began
 	Log      io.Writer     // takes what the program writes to its standard error
 	// Tick, if it is not nil, stands for a tick of a second, for tests.
 	Tick func() (ticks <-chan time.Time, stop func())

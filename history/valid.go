@@ -283,11 +283,11 @@ func CheckEvent(e *NodeEvent) error {
 		if e.Vote == "" {
 			lacks = "vote"
 		}
-	case EventCommit, EventState:
+	case EventState:
 		if e.Hash == "" {
 			lacks = "h"
 		}
-	case EventSnapshot, EventMembers, EventTrial, EventStart, EventExit, EventPause, EventResume, EventSilent:
+	case EventCommit, EventSnapshot, EventMembers, EventTrial, EventStart, EventExit, EventPause, EventResume, EventSilent:
 	default:
 		return fmt.Errorf("a node event of the unknown kind %s", plain.Excerpt([]byte(e.Kind)))
 	}

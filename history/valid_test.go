@@ -85,7 +85,7 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 		{"unknown event", nil, `{"node":"n1","boot":1,"e":"dance","t":2000}`, `unknown kind "dance"`},
 		{"unknown role", nil, `{"node":"n1","boot":1,"e":"role","t":2000,"role":"king"}`, `unknown role "king"`},
 		{"vote for nobody", nil, `{"node":"n1","boot":1,"e":"vote","t":2000,"term":1}`, `without its "vote"`},
-		{"commit without hash", nil, `{"node":"n1","boot":1,"e":"commit","t":2000,"i":1}`, `without its "h"`},
+		{"state without hash", nil, `{"node":"n1","boot":1,"e":"state","t":2000,"i":1}`, `without its "h"`},
 		{"boot 0", nil, `{"node":"n1","boot":0,"e":"start","t":2000}`, `boot 0`},
 		{"boot again", []string{start}, start, `boot numbers only increase`},
 		{"boot that never started", []string{start}, `{"node":"n1","boot":7,"e":"pause","t":2100}`, `the last that was started is 1`},

@@ -184,6 +184,11 @@ func agreement(a *audit, events []history.NodeEvent, kind, what string) {
 		switch {
 		case !seen:
 			byIndex[e.Index] = e
+		case kind == history.EventCommit && first.EntryTerm == e.EntryTerm && (first.Hash == "" || e.Hash == ""):
+			// A node that does not know the hash says nothing of it.
+			if first.Hash == "" {
+				byIndex[e.Index] = e
+			}
 		case kind == history.EventCommit && first.EntryTerm != e.EntryTerm:
 			a.conflict(first, e, "%s %d differs: its last entry is of term %d on %s and of term %d on %s",
 				what, e.Index, first.EntryTerm, boot(first), e.EntryTerm, boot(e))

@@ -129,7 +129,7 @@ func TestServerHasNoCapabilities(t *testing.T) {
 		t.Errorf("state %+v, %v, want no capabilities", st, err)
 	}
 	eventually(t, "the server's word", func() bool {
-		return strings.Contains(h.rec.text(protocol.StreamLog), "caps "+none+"\n[A=b]\n")
+		return strings.Contains(h.rec.text(protocol.StreamLog), "caps "+none+"\n[A=b SQUALL_TRACE_FD=3]\n")
 	})
 }
 

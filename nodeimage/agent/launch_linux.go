@@ -51,7 +51,10 @@ func closeAll(files ...*os.File) {
 // Where Exec finds the server's trace, which comes after stdin, stdout and
 // stderr, and the report pipe.
 const (
-	traceFD  = 3
+	traceFD = 3
+	// traceEnv tells a server which file descriptor is its trace, so that one
+	// that runs elsewhere, too, knows that it has none there (docs/trace.md).
+	traceEnv = "SQUALL_TRACE_FD"
 	reportFD = 4
 )
 
@@ -80,6 +83,7 @@ func launch(wrap []string, hold isolation, spec protocol.StartSpec, p *pipes) (*
 	argv = append(argv, spec.Argv...)
 	stdin, log, trace, report := p.theirs[0], p.theirs[1], p.theirs[2], p.theirs[3]
 	env := append([]string{}, spec.Env...) // nil would be the agent's own
+	env = append(env, traceEnv+"="+strconv.Itoa(traceFD))
 	files := []*os.File{stdin, log, log, trace, report}
 	if p.theirClock != nil {
 		env = append(env, clockEnv+"="+strconv.Itoa(clockFD))

@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"workloads/set":            {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/listappend":     {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/lock":           {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
+	"workloads/watch":          {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/catalogue":      {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/lock", "workloads/systems/..."},
 	"workloads/driver":         {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "history", "history/check"},
 	"workloads/program":        {"workloads/systems", "history"},

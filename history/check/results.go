@@ -103,6 +103,18 @@ const (
 // KindDiverged is the kind of violation of copies of the replicated state.
 const KindDiverged Kind = "replicas that differ"
 
+// The kinds of violations of watches, beside orders against time.
+const (
+	KindEventLost    Kind = "lost event"          // a watch was told of what came after it
+	KindEventTwice   Kind = "event told twice"    // or one that is older than what was asked for
+	KindEventOrder   Kind = "events out of order" // a later revision before an earlier one
+	KindEventApart   Kind = "events that belong together were torn apart"
+	KindEventNowhere Kind = "event of nothing written" // or with another key
+	KindEventEarly   Kind = "event from the future"    // its write was called only later
+	KindRevision     Kind = "revisions that contradict each other"
+	KindEventNever   Kind = "event that does not arrive" // though the node serves
+)
+
 // The kinds of violations of any model: one operation went wrong, and all the rest fits.
 const (
 	KindFailedEffect Kind = "failed operation took effect"

@@ -92,12 +92,10 @@ func (f *follower) overlay(pieces []string) {
 	}
 	changed := filepath.Join(root, "workloads/catalogue/systems.go")
 	list := guidetest.Read(f.t, changed)
-	for _, line := range pieces[1:] {
-		line = strings.TrimRight(line, "\n")
-		// What stands there is the line without what the guide adds.
-		before := strings.Replace(strings.Replace(line, ", single.System{}", "", 1), "\n\t\"squall/workloads/systems/single\"", "", 1)
-		list = guidetest.Change(f.t, list, before, line)
-	}
+	const end = ".System{},\n\t}\n"
+	list = guidetest.Change(f.t, list, end, strings.Replace(end, "\t}\n", pieces[1]+"\t}\n", 1))
+	imports := strings.TrimRight(pieces[2], "\n") // what stands there is that without what the guide adds
+	list = guidetest.Change(f.t, list, strings.Replace(imports, "\n\t\"squall/workloads/systems/single\"", "", 1), imports)
 	overlay := guidetest.Overlay(f.t, f.dir, map[string]string{
 		filepath.Join(root, "workloads/systems/single/single.go"): pieces[0],
 		changed: list,

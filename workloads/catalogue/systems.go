@@ -7,13 +7,17 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads/systems"
+	"squall/workloads/systems/etcd"
 	"squall/workloads/systems/raftkv"
 )
 
 // Systems lists the systems that squall knows, in the order in which it shows them.
 // The first is the default.
 func Systems() []systems.System {
-	return []systems.System{raftkv.System{}}
+	return []systems.System{
+		raftkv.System{},
+		etcd.System{},
+	}
 }
 
 // FindSystem returns the system of that name.

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"squall.invalid/client/goclient"
+)
+
+// readError is an error of an operation that changes nothing, or of the part of one that
+// came before anything was changed.
+type readError struct{ error }
+
+// Unwrap returns the cause.
+func (e readError) Unwrap() error { return e.error }
+
+// sentKey is where a context has whether a request was sent.
+type sentKey struct{}
+
+// watched is a context that notes whether a request that could change something was
+// given to the network.
+func watched(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := new(atomic.Bool)
+	return context.WithValue(ctx, sentKey{}, sent), sent
+}
+
+// sending notes in the context of a request that it was sent, as gRPC tells: what was
+// not is known to have had no effect, whatever the error is called.
+type sending struct{}
+
+func (sending) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (sending) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (sending) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (sending) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if _, is := s.(*stats.OutPayload); is {
+		if sent, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
+			sent.Store(true)
+		}
+	}
+}
+
+// explain says in the protocol's terms what an error means.
+func (c *conn) explain(err error, sent *atomic.Bool) error {
+	var known *goclient.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	var read readError
+	return &goclient.Error{
+		Certain: errors.As(err, &read) || !sent.Load() || rejected(err),
+		Lost:    c.etcd.ActiveConnection().GetState() != connectivity.Ready,
+		Err:     errors.New(textOf(err)),
+	}
+}
+
+// rejected reports whether a server has refused a request before it was proposed to
+// the cluster. What is refused while it is applied is not among these, nor what
+// may have been proposed by the time: a quota that is used up, a leader that changes.
+func rejected(err error) bool {
+	switch statusOf(err).Code() {
+	case codes.InvalidArgument, codes.Unimplemented, codes.PermissionDenied, codes.Unauthenticated:
+		return true
+	}
+	for _, sure := range []error{rpctypes.ErrTooManyRequests, rpctypes.ErrRequestTooLarge} {
+		if errors.Is(err, sure) || statusOf(err).Message() == sure.Error() {
+			return true
+		}
+	}
+	// Raft refuses a proposal before it is in any log: on a node that knows of no
+	// leader, or whose leadership is being handed over.
+	return strings.HasSuffix(statusOf(err).Message(), "raft proposal dropped")
+}
+
+// statusOf is what gRPC says of an error; etcd's client puts that into a type of its own.
+func statusOf(err error) *status.Status {
+	var of interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &of) {
+		return of.GRPCStatus()
+	}
+	var etcd rpctypes.EtcdError
+	if errors.As(err, &etcd) {
+		return status.New(etcd.Code(), etcd.Error())
+	}
+	return status.New(codes.Unknown, err.Error())
+}
+
+// textOf is an error as etcd words it.
+func textOf(err error) string {
+	var etcd rpctypes.EtcdError
+	if errors.As(err, &etcd) {
+		return etcd.Error()
+	}
+	if s := statusOf(err); s.Code() != codes.Unknown || s.Message() != err.Error() {
+		return s.Code().String() + ": " + s.Message()
+	}
+	return err.Error()
+}

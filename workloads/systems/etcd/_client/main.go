@@ -1,0 +1,35 @@
+// Command client carries out squall's operations on etcd, through etcd's own client.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"squall.invalid/client/goclient"
+)
+
+func main() {
+	var s settings
+	reads := flag.String("reads", "linearizable", "linearizable, or serializable: from the state of the node alone")
+	flag.DurationVar(&s.lease, "lease", time.Hour, "of the leases that locks are held with")
+	flag.Parse()
+	s.serializable = *reads == "serializable"
+	err := goclient.Serve(os.Stdin, os.Stdout, func(hello goclient.Hello) func(context.Context, goclient.Node) (goclient.Conn, error) {
+		s.workload = hello.Workload
+		return s.dial
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// settings are those of all connections.
+type settings struct {
+	workload     string
+	serializable bool
+	lease        time.Duration
+}

@@ -1,0 +1,56 @@
+package etcd
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"path"
+	"strings"
+
+	"squall/nodeimage/files"
+	"squall/workloads/systems/goclient"
+)
+
+// The sources of the two programs. They are text to squall: what they import is in no
+// program of squall's own. The client's go.mod and go.sum have other names, because
+// files of another module are not embedded.
+var (
+	//go:embed _server/main.go
+	serverMain string
+	//go:embed _client
+	clientFolder embed.FS
+)
+
+// clientVersion is that of etcd's client in the client's go.mod. It speaks to all servers.
+const clientVersion = "3.7.3"
+
+// serverBuild is etcd of a version, by a main of two lines: etcd's own is in a module
+// that cannot be required, since it replaces others.
+func serverBuild(version string) *files.Build {
+	version = strings.TrimPrefix(version, "v")
+	return &files.Build{
+		Name: "etcd " + version, Package: ".", Sources: map[string]string{"main.go": serverMain},
+		Requires: []files.Module{{Path: "go.etcd.io/etcd/server/v3", Version: "v" + version}},
+		Instead:  fmt.Sprintf("give the program with %s=PATH, or an image that has it with %s=NAME", binaryParam, imageParam),
+	}
+}
+
+// clientBuild is the client program.
+func clientBuild() (*files.Build, error) {
+	const folder = "_client"
+	sources := map[string]string{}
+	entries, err := clientFolder.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		text, err := clientFolder.ReadFile(path.Join(folder, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		sources[strings.TrimSuffix(e.Name(), ".txt")] = string(text)
+	}
+	maps.Copy(sources, goclient.Sources("goclient"))
+	return &files.Build{Name: "the client of etcd (" + clientVersion + ")", Package: ".", Sources: sources,
+		Instead: fmt.Sprintf("give a client program that was built before with %s=PATH", clientParam)}, nil
+}

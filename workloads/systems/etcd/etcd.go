@@ -1,0 +1,174 @@
+// Package etcd is etcd as a system under test: any version that Go can build, or a program
+// or an image that is given, with etcd's own client in a program of its own.
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"squall/internal/declare"
+	"squall/nodeimage/files"
+	"squall/workloads/systems"
+)
+
+// System is etcd.
+type System struct{}
+
+var (
+	_ systems.ParamChecker     = System{}
+	_ systems.FileProvider     = System{}
+	_ systems.ClientProgrammer = System{}
+	_ systems.ElectionTimer    = System{}
+)
+
+// Where the programs are in the machines, and the server's data.
+const (
+	serverPath = "/opt/etcd/etcd"
+	clientPath = "/opt/etcd/client"
+	dataDir    = "/data/etcd"
+	peerPort   = 2380
+	clientPort = 2379
+)
+
+// The parameters that are named more than once.
+const (
+	versionParam = "version"
+	binaryParam  = "binary"
+	imageParam   = "image"
+	clientParam  = "client"
+)
+
+// Name is "etcd".
+func (System) Name() string { return "etcd" }
+
+// Describe is one line for people.
+func (System) Describe() string {
+	return "etcd, of any version: built through the Go module proxy, or a program or an image that is given"
+}
+
+// Params are its parameters.
+func (System) Params() declare.Params {
+	return declare.Params{
+		{Name: versionParam, Kind: declare.Text, Default: "3.7.3", Doc: "the version to build, from 3.5.0 on"},
+		{Name: binaryParam, Kind: declare.Text, Doc: "a program to take instead, on this computer"},
+		{Name: imageParam, Kind: declare.Text, Doc: "an image to take the program from instead, such as quay.io/coreos/etcd:v3.6.8; NAME:/PATH where it is elsewhere"},
+		{Name: clientParam, Kind: declare.Text, Doc: "the client program, where it cannot be built: on this computer"},
+		{Name: "reads", Kind: declare.Word, Default: "linearizable", Words: []string{"linearizable", "serializable"},
+			Doc: "serializable: each node answers reads from its own state, which may be old"},
+		{Name: "heartbeat", Kind: declare.Duration, Default: "100ms", Min: "5ms", Max: "10s", Doc: "between two heartbeats of a leader"},
+		{Name: "election", Kind: declare.Duration, Default: "1s", Min: "50ms", Max: "50s",
+			Doc: "how long a node does without a leader before it elects one, at least; at most twice that"},
+		{Name: "snapshot-count", Kind: declare.Count, Default: "10000", Min: "1", Max: "10000000", Unit: "log entries",
+			Doc: "entries between two snapshots"},
+		{Name: "lease", Kind: declare.Duration, Default: "1h0m0s", Min: "2s", Max: "24h",
+			Doc: "of locks, kept alive by who holds them; where a short one ends, the lock is another's"},
+		{Name: "fsync", Kind: declare.Bool, Default: "true", Doc: "false: nothing is synced to the disk (unsafe-no-fsync)"},
+	}
+}
+
+// versionPattern is what a version looks like.
+var versionPattern = regexp.MustCompile(`^v?(\d+)\.(\d+)\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+// CheckParams refuses two origins of the server, and times that etcd refuses.
+func (System) CheckParams(a declare.Args) error {
+	refuse := func(param, format string, args ...any) error {
+		return &declare.Error{Param: param, Err: fmt.Errorf(param+": "+format, args...)}
+	}
+	if a[binaryParam] != "" && a[imageParam] != "" {
+		return refuse(imageParam, "the server is a program that is given (%s) or out of an image: name one of them", binaryParam)
+	}
+	parts := versionPattern.FindStringSubmatch(a[versionParam])
+	if parts == nil {
+		return refuse(versionParam, "expected a version such as 3.7.3, found %q", a[versionParam])
+	}
+	major, _ := strconv.Atoi(parts[1])
+	minor, _ := strconv.Atoi(parts[2])
+	if built := a[binaryParam] == "" && a[imageParam] == ""; built && (major != 3 || minor < 5) {
+		return refuse(versionParam, "versions from 3.5.0 on can be built, and %s cannot: give its program with %s, or an image of it with %s", a[versionParam], binaryParam, imageParam)
+	}
+	if election, heartbeat := a.Duration("election"), a.Duration("heartbeat"); election < 5*heartbeat {
+		return refuse("election", "etcd wants at least five heartbeats (%v), found %v", 5*heartbeat, election)
+	}
+	return nil
+}
+
+// ElectionTimeout is what etcd makes of its one time: a random one up to twice as long.
+func (System) ElectionTimeout(a declare.Args) (shortest, longest time.Duration) {
+	election := a.Duration("election")
+	return election, 2 * election
+}
+
+// Server starts a node of a cluster whose members are known from the start.
+func (System) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
+	url := func(n systems.Node, port uint16) string {
+		return "http://" + netip.AddrPortFrom(n.Addr, port).String()
+	}
+	var members []string
+	for _, n := range cluster.Nodes {
+		members = append(members, n.Name+"="+url(n, peerPort))
+	}
+	peer, client := url(node, peerPort), url(node, clientPort)
+	argv := []string{serverPath, "--name", node.Name, "--data-dir", dataDir,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+		"--listen-client-urls", client, "--advertise-client-urls", client,
+		"--initial-cluster", strings.Join(members, ","), "--initial-cluster-state", "new", "--initial-cluster-token", "squall",
+		"--heartbeat-interval", milliseconds(a.Duration("heartbeat")), "--election-timeout", milliseconds(a.Duration("election")),
+		"--snapshot-count", a["snapshot-count"],
+	}
+	if !a.Bool("fsync") {
+		argv = append(argv, "--unsafe-no-fsync")
+	}
+	return systems.Start{Argv: argv}, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// Files are the server's program.
+func (System) Files(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
+	f := files.File{Path: serverPath, Exec: true}
+	switch {
+	case a[binaryParam] != "":
+		f.Source = a[binaryParam]
+	case a[imageParam] != "":
+		f.Image = imageOf(a[imageParam])
+	default:
+		f.Build = serverBuild(a[versionParam])
+	}
+	return []files.File{f}, nil
+}
+
+// imageOf is the server in an image of etcd: where etcd's own images have it, unless a
+// path is given behind its name: store:1:/bin/etcd.
+func imageOf(text string) *files.Image {
+	if i := strings.LastIndex(text, ":/"); i > 0 && path.IsAbs(text[i+1:]) && !strings.HasPrefix(text[i+1:], "//") {
+		return &files.Image{Reference: text[:i], Path: text[i+1:]}
+	}
+	return &files.Image{Reference: text, Path: "/usr/local/bin/etcd"}
+}
+
+// ClientProgram is the client's program, and what it can do.
+func (System) ClientProgram(a declare.Args) systems.Program {
+	return systems.Program{
+		Argv:      []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String()},
+		Workloads: []string{"register", "set", "append", "lock"},
+		Leader:    true,
+	}
+}
+
+// ClientFiles are that program.
+func (System) ClientFiles(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
+	f := files.File{Path: clientPath, Exec: true}
+	if f.Source = a[clientParam]; f.Source == "" {
+		var err error
+		if f.Build, err = clientBuild(); err != nil {
+			return nil, err
+		}
+	}
+	return []files.File{f}, nil
+}

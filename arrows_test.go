@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/programs", "nemesis", "nemesis/faults",
 		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "internal/declare", "internal/host"},
-	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads/catalogue", "workloads/systems",
+	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/custom", "workloads/systems/systemfile",
 		"history", "history/check", "history/elections", "history/gate", "internal/declare", "internal/suggest"},
 	"orchestrator/campaign":    {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},
 	"orchestrator/elections":   {"orchestrator", "orchestrator/testplan", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/elections", "internal/declare"},
@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"workloads/lock":           {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/watch":          {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/catalogue":      {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/lock", "workloads/systems/..."},
-	"workloads/driver":         {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "history", "history/check"},
+	"workloads/driver":         {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "workloads/systems/custom", "history", "history/check"},
 	"workloads/program":        {"workloads/systems", "history"},
 	"workloads/systems":        {"internal/declare", "nodeimage/files", "history"},
 	"workloads/systems/*":      {"internal/declare", "nodeimage/files", "workloads/...", "history"},
@@ -85,6 +85,11 @@ var arrows = map[string][]string{
 
 	// It is compiled in modules that have no other package of squall.
 	"workloads/systems/goclient": {},
+
+	// Systems that files describe.
+	"workloads/systems/custom": {"internal/declare", "internal/suggest", "nodeimage/files", "workloads", "workloads/register", "workloads/set", "workloads/listappend",
+		"workloads/lock", "workloads/systems", "history", "history/check"},
+	"workloads/systems/systemfile": {"workloads/systems/custom", "internal/suggest"},
 }
 
 // everywhere are rooms that any room may import: they import nothing of the

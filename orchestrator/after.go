@@ -8,7 +8,6 @@ import (
 
 	"squall/history"
 	"squall/nemesis"
-	"squall/workloads/catalogue"
 	"squall/workloads/driver"
 	"squall/workloads/systems"
 )
@@ -41,7 +40,7 @@ func (r *run) afterLoad(ctx context.Context) error {
 // compareReplicas has the nodes' copies of the state compared, where the system tells of
 // them. What comes of it is recorded when the driver tells it.
 func (r *run) compareReplicas(ctx context.Context, bound time.Duration) error {
-	system, err := catalogue.FindSystem(r.plan.Test.System)
+	system, err := r.plan.Test.FindSystem()
 	if err != nil || !systems.TellsReplicas(system) {
 		return err
 	}

@@ -164,7 +164,7 @@ func (r *run) awaitServing(ctx context.Context) error {
 // driverConfig is what the driver is told of the test.
 func driverConfig(t *testplan.Test, nodes []systems.Node) driver.Config {
 	return driver.Config{
-		System: t.System, SystemArgs: t.SystemParams, Workload: t.Workload, Args: t.WorkloadParams, Nodes: nodes, Seed: t.Seed,
+		System: t.System, Definition: t.Definition, SystemArgs: t.SystemParams, Workload: t.Workload, Args: t.WorkloadParams, Nodes: nodes, Seed: t.Seed,
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
 		Patience: t.Patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),

@@ -47,6 +47,9 @@ func (w Workload) Fits(client systems.Client) bool {
 	if all, ok := client.(systems.Caller); ok {
 		return all.Serves(w.Name)
 	}
+	if some, ok := client.(systems.Selective); ok && !some.Serves(w.Name) {
+		return false
+	}
 	return w.Do.fits(client)
 }
 

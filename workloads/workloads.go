@@ -19,6 +19,10 @@ type Workload struct {
 	// values that do not go together, with a *declare.Error.
 	Params declare.Params
 	Check  func(a declare.Args) error
+	// Without are values in place of some of a, with which the load has none of some
+	// functions, for a system that lacks them; empty where it has none anyway. It may
+	// be nil: then the workload has no functions that it can do without.
+	Without func(a declare.Args, lacks []history.Func) declare.Args
 	// Functions are what its operations do, as a history lists them.
 	Functions history.Functions
 	// New makes the load of one test from all parameters, which were checked.

@@ -23,7 +23,7 @@ func completeOptions(cmd *cobra.Command) {
 		case option.Name == "nemesis":
 			offer = completeNemesis
 		case len(option.Declared) > 0:
-			offer = completeCall(option.Declared)
+			offer = completeCall(option.Declared, option.Files)
 		case option.Name == "mutant":
 			offer = cobra.FixedCompletions(described(listMutants()), cobra.ShellCompDirectiveNoFileComp)
 		case option.Name == "out":
@@ -70,8 +70,11 @@ func completeNemesis(_ *cobra.Command, _ []string, typed string) ([]cobra.Comple
 
 // completeCall offers systems or workloads, and inside their parentheses parameters
 // and values.
-func completeCall(declared []declare.Declaration) cobra.CompletionFunc {
-	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func completeCall(declared []declare.Declaration, files bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if files && testplan.IsSystemFile(typed) {
+			return completeTestFiles(cmd, args, typed)
+		}
 		var all []cobra.Completion
 		for _, c := range declare.Complete(declared, typed) {
 			all = append(all, cobra.CompletionWithDesc(c.Text, c.Doc))

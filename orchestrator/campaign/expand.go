@@ -201,8 +201,10 @@ func fingerprint(t *testplan.Test) string {
 	for _, option := range testplan.Options() {
 		values = append(values, option.Get(t))
 	}
-	text, _ := json.Marshal(values) // strings always can be
-	return string(text)
+	// What a file says of a system is a setting, too. Both always can be written.
+	text, _ := json.Marshal(values)
+	own, _ := json.Marshal(t.Definition)
+	return string(text) + string(own)
 }
 
 // saturated is a product that stops growing when it is far too large.

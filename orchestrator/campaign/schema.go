@@ -164,7 +164,11 @@ func typeSchema(o testplan.Option) *jsonschema.Schema {
 // callSchema is of a system or workload: name(param=value, …), or a mapping of the
 // name to its parameters.
 func callSchema(o testplan.Option) *jsonschema.Schema {
-	call := &jsonschema.Schema{Type: "string", Pattern: `^\s*(` + strings.Join(o.Choices, "|") + `)\s*(\(.*\))?\s*$`}
+	names := strings.Join(o.Choices, "|")
+	if o.Files {
+		names += `|[^(]*/[^(]*|[^(]*\.ya?ml`
+	}
+	call := &jsonschema.Schema{Type: "string", Pattern: `^\s*(` + names + `)\s*(\(.*\))?\s*$`}
 	mapping := object("a name with its parameters")
 	mapping.MinProperties, mapping.MaxProperties = jsonschema.Ptr(1), jsonschema.Ptr(1)
 	for _, d := range o.Declared {
@@ -175,6 +179,10 @@ func callSchema(o testplan.Option) *jsonschema.Schema {
 		if len(d.Params) > 0 {
 			call.Examples = append(call.Examples, fmt.Sprintf("%s(%s=%s)", d.Name, d.Params[0].Name, d.Params[0].Default))
 		}
+	}
+	if o.Files {
+		call.Examples = append(call.Examples, "./system.yaml")
+		mapping.PatternProperties = map[string]*jsonschema.Schema{`/|\.ya?ml$`: {Types: []string{"object", "null"}}}
 	}
 	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{call, mapping}}
 }

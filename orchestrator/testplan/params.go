@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,35 +10,7 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads/catalogue"
-	"squall/workloads/systems"
 )
-
-// callOption is a setting that names something with parameters: a system or a
-// workload.
-func callOption(name, usage string, declared []declare.Declaration, field func(*Test) *string, args func(*Test) *declare.Args) Option {
-	var names []string
-	for _, d := range declared {
-		names = append(names, d.Name)
-	}
-	o := Option{Name: name, Type: name, Usage: usage, Choices: names, Declared: declared}
-	o.Set = func(t *Test, text string) error {
-		d, given, err := choose(o, text, len(t.olds(name)) > 0)
-		if err != nil {
-			return err
-		}
-		t.forget(name, given)
-		*field(t), *args(t) = d.Name, d.Params.Fill(given, nil)
-		t.renew(name)
-		return nil
-	}
-	o.Get = func(t *Test) string {
-		if d, ok := o.declaration(*field(t)); ok {
-			return d.Write(*args(t))
-		}
-		return *field(t)
-	}
-	return o
-}
 
 // choose reads a call. Whether its parameters go together is not asked where
 // settings of the old kind are still to be put among them: Validate asks.
@@ -60,18 +33,31 @@ func (o Option) declaration(name string) (declare.Declaration, bool) {
 	return o.Declared[i], true
 }
 
-func systemOption() Option {
-	return callOption("system", `system under test, with its parameters: "raftkv(election=150ms-300ms)" (see: squall list systems)`,
-		catalogue.SystemDeclarations(), func(t *Test) *string { return &t.System }, func(t *Test) *declare.Args { return &t.SystemParams })
-}
-
+// workloadOption is the setting that names a workload.
 func workloadOption() Option {
-	return callOption("workload", `what clients do and what is checked, with its parameters: "register(keys=3)" (see: squall list workloads)`,
-		catalogue.WorkloadDeclarations(), func(t *Test) *string { return &t.Workload }, func(t *Test) *declare.Args { return &t.WorkloadParams })
+	o := Option{Name: "workload", Type: "workload", Declared: catalogue.WorkloadDeclarations(),
+		Usage: `what clients do and what is checked, with its parameters: "register(keys=3)" (see: squall list workloads)`}
+	for _, d := range o.Declared {
+		o.Choices = append(o.Choices, d.Name)
+	}
+	o.Set = func(t *Test, text string) error {
+		d, given, err := choose(o, text, len(t.olds("workload")) > 0)
+		if err != nil {
+			return err
+		}
+		t.forget("workload", given)
+		t.Workload, t.WorkloadParams = d.Name, d.Params.Fill(given, nil)
+		t.renew("workload")
+		return nil
+	}
+	o.Get = func(t *Test) string {
+		if d, ok := o.declaration(t.Workload); ok {
+			return d.Write(t.WorkloadParams)
+		}
+		return t.Workload
+	}
+	return o
 }
-
-// FindSystem is the system under test.
-func (t *Test) FindSystem() (systems.System, error) { return catalogue.FindSystem(t.System) }
 
 // SystemCall is the system as it is written: with the parameters that are not the
 // defaults.
@@ -83,44 +69,24 @@ func (t *Test) WorkloadCall() string { return workloadOption().Get(t) }
 // resolveParams checks the parameters of system and workload, completes them, and
 // writes them in the one way in which they are written. The error is a *FieldError.
 func (t *Test) resolveParams() error {
-	for _, of := range []struct {
-		option Option
-		name   string
-		args   *declare.Args
-	}{{systemOption(), t.System, &t.SystemParams}, {workloadOption(), t.Workload, &t.WorkloadParams}} {
-		d, ok := of.option.declaration(of.name)
-		if !ok {
-			return &FieldError{of.option.Name, of.option.Set(&Test{}, of.name)} // says what there is
-		}
-		full, err := d.Resolve(*of.args)
-		if err != nil {
-			return &FieldError{of.option.Name, err}
-		}
-		*of.args = full
+	system, err := t.systemDeclaration()
+	switch {
+	case err != nil && t.Definition == nil:
+		return &FieldError{"system", systemOption().Set(&Test{}, t.System)} // says what there is
+	case err != nil:
+		return &FieldError{"system", err}
+	}
+	if t.SystemParams, err = system.Resolve(t.SystemParams); err != nil {
+		return &FieldError{"system", err}
+	}
+	work, ok := workloadOption().declaration(t.Workload)
+	if !ok {
+		return &FieldError{"workload", workloadOption().Set(&Test{}, t.Workload)} // likewise
+	}
+	if t.WorkloadParams, err = work.Resolve(t.WorkloadParams); err != nil {
+		return &FieldError{"workload", err}
 	}
 	return nil
-}
-
-// checkServed refuses a workload whose operations the system's clients cannot carry
-// out. The error is a *FieldError.
-func (t *Test) checkServed() error {
-	system, err := t.FindSystem()
-	if err != nil {
-		return err
-	}
-	var served []string
-	for _, w := range catalogue.Workloads() {
-		if w.Fits(systems.Prototype(system)) {
-			served = append(served, w.Name)
-		}
-	}
-	if slices.Contains(served, t.Workload) {
-		return nil
-	}
-	if len(served) == 0 {
-		served = []string{"none"}
-	}
-	return &FieldError{"workload", fmt.Errorf("the system %s cannot serve the workload %s; it serves: %s", t.System, t.Workload, strings.Join(served, ", "))}
 }
 
 // old is a setting of earlier versions that has become a parameter of a system or
@@ -268,23 +234,36 @@ func (o old) givenBy(settings []Setting) string {
 		if s.Option.Name != o.of {
 			continue
 		}
-		if _, given, err := choose(s.Option, s.asWritten(), true); err == nil && given[o.param] != "" {
+		if _, given, err := s.call(); err == nil && given[o.param] != "" {
 			return given[o.param]
 		}
 	}
 	return ""
 }
 
+// call is what a setting names, and the parameters that it gives.
+func (s *Setting) call() (name string, given declare.Args, err error) {
+	if call, _ := declare.Scan(s.asWritten()); s.Option.Files && IsSystemFile(call.Name) {
+		given = declare.Args{}
+		for _, arg := range call.Args {
+			given[arg.Name] = arg.Value
+		}
+		return call.Name, given, nil
+	}
+	d, given, err := choose(s.Option, s.asWritten(), true)
+	return d.Name, given, err
+}
+
 // Matches reports whether a test has what the setting says: of a system or
 // workload, the parameters that it gives, whatever the others are.
 func (s *Setting) Matches(t *Test) bool {
 	if len(s.Option.Declared) > 0 {
-		d, given, err := choose(s.Option, s.asWritten(), true)
-		name := t.System
-		if s.Option.Name == "workload" {
-			name = t.Workload
+		name, given, err := s.call()
+		has := t.Workload
+		if s.Option.Name == "system" {
+			has = cmp.Or(t.SystemFile, t.System)
 		}
-		if err != nil || d.Name != name {
+		if err != nil || name != has {
 			return false
 		}
 		for param, value := range given {

@@ -129,6 +129,9 @@ func (p *Plan) validate() error {
 	}
 	scratch := p.Test
 	for _, option := range Options() {
+		if option.Files && p.Test.Definition != nil {
+			continue // it was looked at above, and its file may be gone
+		}
 		if err := option.Set(&scratch, option.Get(&p.Test)); err != nil {
 			return fmt.Errorf("test: %s: %w", option.Name, err)
 		}

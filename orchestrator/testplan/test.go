@@ -17,6 +17,7 @@ import (
 	"squall/nodeimage/mutants"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
+	"squall/workloads/systems/custom"
 )
 
 // Duration is a time.Duration that reads and prints as "1.5s".
@@ -36,17 +37,21 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Every setting is an Option, with the same name in a test file and on the
 // command line.
 type Test struct {
-	Name     string   `json:"name"`
-	System   string   `json:"system"` // its name; SystemParams are its parameters
-	Nodes    int      `json:"nodes"`
-	Time     Duration `json:"time"`     // how long the clients put load on the cluster
-	Workload string   `json:"workload"` // its name; WorkloadParams are its parameters
-	Nemesis  string   `json:"nemesis"`  // faults and mixes to draw from
-	Clients  int      `json:"clients"`
-	Rate     float64  `json:"rate"` // operations per second in all; 0: closed loop
-	Seed     uint64   `json:"seed"` // 0: drawn when the plan is made
-	Mutant   string   `json:"mutant"`
-	Runtime  string   `json:"runtime"` // of the choices below; "" in old plans is docker
+	Name   string `json:"name"`
+	System string `json:"system"` // its name; SystemParams are its parameters
+	// SystemFile is the file that describes the system, as it was named, and Definition
+	// what it said; "" and nil where the system is one of squall's catalogue.
+	SystemFile string             `json:"systemFile,omitempty"`
+	Definition *custom.Definition `json:"definition,omitempty"`
+	Nodes      int                `json:"nodes"`
+	Time       Duration           `json:"time"`     // how long the clients put load on the cluster
+	Workload   string             `json:"workload"` // its name; WorkloadParams are its parameters
+	Nemesis    string             `json:"nemesis"`  // faults and mixes to draw from
+	Clients    int                `json:"clients"`
+	Rate       float64            `json:"rate"` // operations per second in all; 0: closed loop
+	Seed       uint64             `json:"seed"` // 0: drawn when the plan is made
+	Mutant     string             `json:"mutant"`
+	Runtime    string             `json:"runtime"` // of the choices below; "" in old plans is docker
 
 	// How the faults are laid out; the zero values leave it to the mix.
 	Schedule string `json:"schedule,omitempty"` // steps, in place of drawing
@@ -121,7 +126,9 @@ type Option struct {
 	// Declared are the systems or workloads that the setting chooses from, with
 	// their parameters; Of and Instead, of an old setting, the setting that has its
 	// parameter now, and an example of how to write it.
-	Declared    []declare.Declaration
+	Declared []declare.Declaration
+	// Files is true of a setting that may name a file instead: see IsSystemFile.
+	Files       bool
 	Of, Instead string
 	// Joined is what stands between the values of a flag that may be given several
 	// times; "" where it may not, and the last one counts.

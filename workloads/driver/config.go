@@ -7,6 +7,7 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads/systems"
+	"squall/workloads/systems/custom"
 )
 
 // Arrivals of an open loop.
@@ -18,7 +19,9 @@ const (
 // Config is what the driver is to do: the first line of its input, as JSON. A
 // zero field means the default. Durations are in nanoseconds there.
 type Config struct {
-	System string `json:"system"` // of catalogue.Systems
+	System string `json:"system"` // of catalogue.Systems, but for one with a Definition
+	// Definition describes the system, where it is not in the catalogue.
+	Definition *custom.Definition `json:"definition,omitempty"`
 	// SystemArgs are values of all parameters of the system.
 	SystemArgs declare.Args   `json:"systemArgs,omitempty"`
 	Workload   string         `json:"workload"` // of catalogue.Workloads
@@ -100,6 +103,15 @@ func (c Config) processes() int {
 		return c.MaxInFlight
 	}
 	return c.Clients
+}
+
+// findSystem is the system under test: it is in the catalogue, or the configuration
+// describes it.
+func (c Config) findSystem(cat Catalogue) (systems.System, error) {
+	if c.Definition == nil {
+		return cat.System(c.System)
+	}
+	return custom.New(c.Definition, custom.Run{Args: c.SystemArgs, Nodes: c.Nodes})
 }
 
 // Bounds of what one driver can be asked to do.

@@ -181,7 +181,7 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 	if err := d.cfg.Validate(); err != nil {
 		return false, fmt.Errorf("configuration: %w", err)
 	}
-	sys, err := cat.System(d.cfg.System)
+	sys, err := d.cfg.findSystem(cat)
 	if err != nil {
 		return false, fmt.Errorf("configuration: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"squall/history"
 	"squall/history/check"
@@ -43,6 +44,7 @@ func Workload() workloads.Workload {
 				Doc: "how many transactions read lists that were replaced lately, to find appends that were lost"},
 		},
 		Check:     checkArgs,
+		Without:   without,
 		Functions: check.AppendFunctions(),
 		New:       newLoad,
 		Do:        workloads.On(do),
@@ -56,6 +58,14 @@ func checkArgs(a declare.Args) error {
 		return &declare.Error{Param: "mix", Err: errors.New("mix has no reads, so nothing would be observed")}
 	case mix[1] == 0:
 		return &declare.Error{Param: "mix", Err: errors.New("mix has no appends, so there would be nothing to observe")}
+	}
+	return nil
+}
+
+// without makes transactions of one operation, which any store with lists has.
+func without(a declare.Args, lacks []history.Func) declare.Args {
+	if slices.Contains(lacks, check.Txn) && a["length"] != "1" {
+		return declare.Args{"length": "1"}
 	}
 	return nil
 }

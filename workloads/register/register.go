@@ -15,6 +15,8 @@ package register
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"squall/history"
 	"squall/history/check"
@@ -39,6 +41,7 @@ func Workload() workloads.Workload {
 				Doc: "how many operations read a key that was replaced lately, to find writes that were lost"},
 		},
 		Check:     checkArgs,
+		Without:   without,
 		Functions: history.RegisterFunctions(),
 		New:       newLoad,
 		Do:        workloads.On(do),
@@ -52,6 +55,20 @@ func checkArgs(a declare.Args) error {
 		return &declare.Error{Param: "mix", Err: errors.New("mix has no reads, so nothing would be observed")}
 	case mix[1] == 0 && mix[2] == 0:
 		return &declare.Error{Param: "mix", Err: errors.New("mix has neither writes nor cas, so there would be nothing to observe")}
+	}
+	return nil
+}
+
+// without leaves functions out of the mix.
+func without(a declare.Args, lacks []history.Func) declare.Args {
+	mix := strings.Split(a["mix"], "/")
+	for i, f := range []history.Func{history.Read, history.Write, history.CAS} {
+		if slices.Contains(lacks, f) {
+			mix[i] = "0"
+		}
+	}
+	if changed := strings.Join(mix, "/"); changed != a["mix"] {
+		return declare.Args{"mix": changed}
 	}
 	return nil
 }

@@ -85,6 +85,17 @@ type ElectionTimer interface {
 	ElectionTimeout(a declare.Args) (shortest, longest time.Duration)
 }
 
+// Readier is a System that says when a node takes clients. With another one, that is
+// when the first operation succeeds.
+type Readier interface {
+	// ReadyWithin is how long it may take, from the start of the servers on, until all
+	// nodes are ready.
+	ReadyWithin() time.Duration
+	// Ready looks once, from the machine of the clients, whether a node is ready. The
+	// error says, to people, what was seen instead.
+	Ready(ctx context.Context, node Node) error
+}
+
 // TrialTaker is a System whose servers take the trials of an experiment on elections:
 // lines on their standard input by which a leader holds entries back from some
 // followers, broadcasts, and crashes at a given moment after.

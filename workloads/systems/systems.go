@@ -99,6 +99,20 @@ type Caller interface {
 	Call(ctx context.Context, op *history.Op) error
 }
 
+// Selective is a Client with the methods of more workloads than it can serve.
+type Selective interface {
+	Client
+	// Serves reports whether it can carry out the operations of that workload.
+	Serves(workload string) bool
+}
+
+// Lacking is a Client without some functions of workloads that it serves all the same.
+type Lacking interface {
+	Client
+	// Lacks are the functions of that workload that it cannot carry out.
+	Lacks(workload string) []history.Func
+}
+
 // LeaderTeller is a Client that can ask its node who leads. What it tells is what the
 // node believes: it chooses the targets of faults, and no election is timed by it.
 type LeaderTeller interface {

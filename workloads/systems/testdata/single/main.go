@@ -25,7 +25,11 @@ func main() {
 	listen := flag.String("listen", ":8080", "address to listen on")
 	data := flag.String("data", "single.log", "file that keeps the data")
 	forward := flag.String("forward", "", "server that has the data, in place of this one")
+	share := flag.String("share", "yes", "no: this server has data of its own all the same")
 	flag.Parse()
+	if *share == "no" {
+		*forward = ""
+	}
 	handler, err := newHandler(*data, *forward)
 	if err == nil {
 		err = http.ListenAndServe(*listen, handler)

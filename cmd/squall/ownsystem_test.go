@@ -1,0 +1,99 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"squall/history"
+	"squall/internal/guidetest"
+	"squall/internal/machinetest"
+	"squall/orchestrator/testplan"
+)
+
+// ownSystem is the folder of a system that a file describes, with its server: that of
+// workloads/systems/testdata/NAME.
+func ownSystem(t *testing.T, name string) (file string) {
+	t.Helper()
+	machinetest.NotShort(t, "it compiles a server")
+	folder := t.TempDir()
+	from := filepath.Join("../../workloads/systems/testdata", name)
+	build := exec.Command("go", "build", "-o", filepath.Join(folder, "server"), "./"+filepath.ToSlash(from))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return writeFile(t, folder, "system.yaml", guidetest.Read(t, filepath.Join(from, "system.yaml")))
+}
+
+func writeFile(t *testing.T, folder, name, text string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestASystemOfAFile: a server passes that keeps what it acknowledged, and two that have
+// data of their own are caught. The plan holds what the file said: the run can be
+// checked and repeated when the file is gone.
+func TestASystemOfAFile(t *testing.T) {
+	file := ownSystem(t, "single")
+	onEach(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
+		if code := s.run("run", "--system", file, "--nodes", "1", "--schedule", "at 1s for 1s: kill(n1)", "--time", "4s"); code != exitPass {
+			t.Fatalf("exit code %d, want %d", code, exitPass)
+		}
+		if code := s.run("run", "--system", file+"(share=no)", "--nodes", "2", "--nemesis", "none", "--time", "2s"); code != exitViolation {
+			t.Fatalf("exit code %d, want %d", code, exitViolation)
+		}
+		caught := s.dir(t)
+		gone := file + ".gone"
+		if err := os.Rename(file, gone); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Rename(gone, file)
+		if code := s.app.run(s.ctx, []string{"squall", "check", caught}); code != exitViolation {
+			t.Errorf("checked again: exit code %d, want %d", code, exitViolation)
+		}
+		if code := s.run("run", "--plan", caught); code != exitViolation {
+			t.Errorf("repeated by its plan: exit code %d, want %d", code, exitViolation)
+		}
+		env := guidetest.Read(t, filepath.Join(s.dir(t), "env.json"))
+		if !strings.Contains(env, `"/opt/single/server"`) {
+			t.Errorf("env.json does not say which server was tested:\n%s", env)
+		}
+		s.nothingLeft(t)
+	})
+}
+
+// TestAStoreWithoutCAS serves the register by reads and writes alone.
+func TestAStoreWithoutCAS(t *testing.T) {
+	file := ownSystem(t, "single")
+	text := guidetest.Read(t, file)
+	before, _, found := strings.Cut(text, "      cas:")
+	if !found {
+		t.Fatal("the file has no cas any more")
+	}
+	writeFile(t, filepath.Dir(file), "system.yaml", before)
+	onEach(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
+		run := []string{"run", "--system", file, "--nodes", "1", "--nemesis", "none", "--time", "2s"}
+		if code := s.run(run...); code != exitPass {
+			t.Fatalf("exit code %d, want %d", code, exitPass)
+		}
+		h, err := history.Load(filepath.Join(s.dir(t), history.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(h.Ops, func(op history.Op) bool { return op.Func == history.CAS }) {
+			t.Error("a store without cas was asked for one")
+		}
+		if code := s.run(append(run, "--workload", "register(mix=5/3/2)")...); code != exitUsage {
+			t.Errorf("a mix with cas: exit code %d, want %d", code, exitUsage)
+		}
+		s.await(t, "the system single has no cas: write mix=5/3/0")
+	})
+}

@@ -156,6 +156,11 @@ const (
 	// the trace, or wrote to it what is none: Reason. What it did afterwards is not
 	// known, so a check that needs the whole trace cannot pass.
 	EventSilent = "silent"
+	// EventLogged is what squall read in the server's output (systems.LogReader): Role,
+	// which the server says it has now, Term if it was told, and Leader, where it says
+	// that another leads. Time is when squall had the line. It is a kind of its own, so
+	// that nothing takes it for what a trace says.
+	EventLogged = "logged"
 )
 
 // Reasons of EventExit when squall itself ended the process. Any other reason

@@ -253,6 +253,8 @@ func (v *validator) node(e *NodeEvent) error {
 		return err
 	}
 	switch {
+	case e.Kind == EventLogged && e.Leader != "" && v.nodes[e.Leader] == nil:
+		return v.unknownNode("an event \"logged\"", e.Leader)
 	case e.Boot < 1:
 		return fmt.Errorf("%s: boot %d; they count from 1", e.Node, e.Boot)
 	case e.Kind == EventStart && e.Boot <= life.boot:
@@ -277,6 +279,10 @@ func CheckEvent(e *NodeEvent) error {
 	switch e.Kind {
 	case EventRole:
 		if !slices.Contains([]string{RoleFollower, RoleCandidate, RoleLeader, RoleStopped}, e.Role) {
+			return fmt.Errorf("an event %q with the unknown role %s", e.Kind, plain.Excerpt([]byte(e.Role)))
+		}
+	case EventLogged:
+		if !slices.Contains([]string{RoleFollower, RoleCandidate, RoleLeader}, e.Role) {
 			return fmt.Errorf("an event %q with the unknown role %s", e.Kind, plain.Excerpt([]byte(e.Role)))
 		}
 	case EventVote:

@@ -84,6 +84,8 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 
 		{"unknown event", nil, `{"node":"n1","boot":1,"e":"dance","t":2000}`, `unknown kind "dance"`},
 		{"unknown role", nil, `{"node":"n1","boot":1,"e":"role","t":2000,"role":"king"}`, `unknown role "king"`},
+		{"unknown role in a log", nil, `{"node":"n1","boot":1,"e":"logged","t":2000,"role":"stopped"}`, `unknown role "stopped"`},
+		{"a stranger leads by a log", nil, `{"node":"n1","boot":1,"e":"logged","t":2000,"role":"follower","leader":"n9"}`, `names the node "n9"`},
 		{"vote for nobody", nil, `{"node":"n1","boot":1,"e":"vote","t":2000,"term":1}`, `without its "vote"`},
 		{"state without hash", nil, `{"node":"n1","boot":1,"e":"state","t":2000,"i":1}`, `without its "h"`},
 		{"boot 0", nil, `{"node":"n1","boot":0,"e":"start","t":2000}`, `boot 0`},

@@ -13,6 +13,7 @@ type leaderView struct {
 	mu      sync.Mutex
 	now     history.Leading
 	stood   string        // the node that stood for election last
+	logged  uint64        // the highest term that somebody led by its log
 	changed chan struct{} // closed and replaced at every change
 }
 
@@ -30,6 +31,35 @@ func (v *leaderView) see(e history.NodeEvent) (elected bool) {
 		v.wake()
 	}
 	return elected
+}
+
+// hear takes what a node's log tells, of a system without a trace. It counts as what
+// clients are told does: what is told last is believed.
+func (v *leaderView) hear(e history.NodeEvent) {
+	if e.Kind != history.EventLogged {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	leader := e.Leader
+	if e.Role == history.RoleLeader {
+		leader = e.Node
+	}
+	switch {
+	case leader != "" && e.Term != 0 && e.Term < v.logged:
+		return // it is late
+	case leader != "":
+		v.logged = max(v.logged, e.Term)
+		v.now.Observe(leader)
+	case e.Role == history.RoleCandidate && e.Node != v.now.Node:
+		v.stood = e.Node
+		return
+	case e.Node == v.now.Node:
+		v.now.Observe("")
+	default:
+		return
+	}
+	v.wake()
 }
 
 // observe takes whom the clients were told to lead, "" for nobody, of a system whose

@@ -85,6 +85,12 @@ func (r *run) connect() error {
 		}
 		n := &node{machine: r.cluster.Machine(p.Name), start: start, untraced: !systems.Traced(system), bends: bends, addrs: addrs, sink: r, log: log,
 			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, begin: r.earliest, lost: r.lost}
+		if reader, ok := systems.As[systems.LogReader](system); ok && n.untraced {
+			n.told = &logTeller{patterns: reader.LogPatterns(), nodes: r.plan.Nodes,
+				full: func() {
+					r.log.Warn("a server wrote so much that its log is not read on: who leads is not known from it", "node", p.Name)
+				}}
+		}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}

@@ -28,6 +28,8 @@ type node struct {
 	addrs           map[string]netip.Addr // of every node, by name
 	sink            nodeSink
 	log             io.Writer // the server's own output
+	// told reads in that output who leads; nil: nobody reads it.
+	told *logTeller
 	// now is the machines' clock; nil: this computer's.
 	now func() int64
 	// begin is the earliest time of an event that the history takes, by the
@@ -169,6 +171,17 @@ func (n *node) Stream(id protocol.StreamID, boot int, data []byte) {
 		if _, err := n.log.Write(data); err != nil {
 			n.sink.broken(fmt.Errorf("keep the log of %s: %w", n.Name(), err))
 		}
+		n.readLog(boot, data)
+	}
+}
+
+// readLog records what a piece of the server's output tells of who leads.
+func (n *node) readLog(boot int, data []byte) {
+	if n.told == nil {
+		return
+	}
+	for _, e := range n.told.take(n.Name(), boot, data, n.clock()) {
+		n.sink.event(e)
 	}
 }
 

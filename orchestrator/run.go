@@ -298,6 +298,7 @@ func (r *run) event(e history.NodeEvent) {
 	if r.nodes.leaders.see(e) {
 		r.cfg.Progress.Leader(e.Node, e.Term)
 	}
+	r.nodes.leaders.hear(e)
 	switch {
 	case e.Kind == history.EventSilent:
 		r.log.Error("a trace fell silent", "node", e.Node, "reason", e.Reason)

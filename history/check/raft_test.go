@@ -78,3 +78,20 @@ func TestInvariants(t *testing.T) {
 		})
 	}
 }
+
+// TestLogsDoNotJudge: whatever servers write to their logs, it neither breaks a guarantee
+// of Raft nor shows that one holds.
+func TestLogsDoNotJudge(t *testing.T) {
+	logged := func(node string, term uint64) history.NodeEvent {
+		return history.NodeEvent{Node: node, Boot: 1, Kind: history.EventLogged, Role: history.RoleLeader, Term: term}
+	}
+	in := &Input{History: &history.History{Header: registers("n1", "n2", "n3"), Nodes: []history.NodeEvent{logged("n1", 2), logged("n2", 2), logged("n1", 1), logged("n3", 2)}}}
+	for _, c := range append(Invariants(), Crashes()) {
+		if res := c.Check(t.Context(), in); res.Verdict != Unknown {
+			t.Errorf("%s: %s %s", c.Name(), res.Verdict, res.Summary)
+		}
+	}
+	if history.Traced(in.Nodes) || roleAt(in, "n1", 1) != "" {
+		t.Error("a log is taken for a trace")
+	}
+}

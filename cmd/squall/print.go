@@ -215,6 +215,9 @@ func printPlan(w io.Writer, p *testplan.Plan) {
 	if t.Mutant != "" {
 		plain.Fprintf(w, "with the planted bug %s\n", t.Mutant)
 	}
+	for _, line := range t.LeftOut() {
+		plain.Fprintf(w, "%s\n", line)
+	}
 	if len(p.Schedule) == 0 {
 		plain.Fprintf(w, "\nno faults\n\nrepeat   %s\n", p.Command)
 		return

@@ -43,6 +43,9 @@ func (p *progress) Planned(plan *testplan.Plan, dir string) {
 	t := plan.Test
 	p.line("%s: %s, workload %s, %v, nemesis %s, seed %d", t.Name, nodesText(t.Nodes), t.WorkloadCall(),
 		time.Duration(t.Time), t.Nemesis, t.Seed)
+	for _, line := range t.LeftOut() {
+		p.line("%s", line)
+	}
 	p.line("run directory %s", dir)
 }
 

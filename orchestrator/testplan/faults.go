@@ -3,6 +3,7 @@ package testplan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,7 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	if err != nil {
 		return nil, &FieldError{"system", err}
 	}
+	leaveOut(system, &spec)
 	if err := systemCan(system, choicesOf(spec)); err != nil {
 		return nil, &FieldError{blame, err}
 	}
@@ -57,6 +59,44 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	return planned, nil
 }
 
+// leaveOut leaves out, of the faults that come with a mix, those that the system under
+// test cannot have, so that "storm" is everything that a system can have, and returns
+// them. What was asked for by name stays, to be refused, and so does a mix of which
+// nothing would be left.
+func leaveOut(system systems.System, spec *schedule.Spec) (out []nemesis.Choice) {
+	var kept []schedule.Card
+	for _, card := range spec.Cards {
+		if card.Asked || systemCan(system, []nemesis.Choice{card.Choice}) == nil {
+			kept = append(kept, card)
+		} else {
+			out = append(out, card.Choice)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	spec.Cards = kept
+	return out
+}
+
+// LeftOut says which faults of a mix the system under test cannot have and why, a line
+// for each reason.
+func (t *Test) LeftOut() (lines []string) {
+	spec, err := schedule.Parse(faults.All(), t.text())
+	if err != nil {
+		return nil // it is refused elsewhere
+	}
+	system, err := t.FindSystem()
+	if err != nil {
+		return nil
+	}
+	missing := unmetBy(system, leaveOut(system, &spec))
+	for _, need := range slices.Sorted(maps.Keys(missing)) {
+		lines = append(lines, fmt.Sprintf("left out  %s: %s", strings.Join(missing[need], ", "), SystemCannot(system, need)))
+	}
+	return lines
+}
+
 // choicesOf are the faults that may come out of what a test asks for.
 func choicesOf(spec schedule.Spec) (choices []nemesis.Choice) {
 	for _, card := range spec.Cards {
@@ -70,6 +110,11 @@ func choicesOf(spec schedule.Spec) (choices []nemesis.Choice) {
 
 // systemCan refuses the faults that the system under test cannot have.
 func systemCan(system systems.System, choices []nemesis.Choice) error {
+	return Refusal(unmetBy(system, choices), func(n nemesis.Need) string { return SystemCannot(system, n) })
+}
+
+// unmetBy are the names of faults, by the needs that the system cannot meet.
+func unmetBy(system systems.System, choices []nemesis.Choice) map[nemesis.Need][]string {
 	missing := map[nemesis.Need][]string{}
 	for _, c := range choices {
 		for _, need := range c.Fault.Needs {
@@ -78,7 +123,7 @@ func systemCan(system systems.System, choices []nemesis.Choice) error {
 			}
 		}
 	}
-	return Refusal(missing, func(n nemesis.Need) string { return SystemCannot(system, n) })
+	return missing
 }
 
 // aim leaves out, of what a test asks for, the targets that nobody can find in the

@@ -109,6 +109,50 @@ func TestTargetsThatNobodyCanFind(t *testing.T) {
 	}
 }
 
+// TestFaultsOfAMixThatASystemCannotHave: they are left out, and that is said; those that
+// were asked for by name are refused.
+func TestFaultsOfAMixThatASystemCannotHave(t *testing.T) {
+	raftkv, err := catalogue.FindSystem("raftkv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for nemesis, want := range map[string]string{
+		"storm":              "clock-offset,clock-strobe,clock-drift,clock-back,clock-freeze",
+		"network":            "",
+		"kill, clock-offset": "!clock-offset is not available here",
+		"storm,clock-drift":  "!clock-drift is not available here",
+	} {
+		spec, err := schedule.Parse(faults.All(), schedule.Text{Nemesis: nemesis})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, c := range leaveOut(bare{raftkv}, &spec) {
+			out = append(out, c.Fault.Name)
+		}
+		err = systemCan(bare{raftkv}, choicesOf(spec))
+		if refused, is := strings.CutPrefix(want, "!"); is {
+			if err == nil || !strings.Contains(err.Error(), refused) {
+				t.Errorf("%s: %v, want %q", nemesis, err, refused)
+			}
+		} else if err != nil || strings.Join(out, ",") != want {
+			t.Errorf("%s: %v is left out, %v, want %s", nemesis, out, err, want)
+		}
+		if spec, err = schedule.Parse(faults.All(), schedule.Text{Nemesis: nemesis}); err != nil || leaveOut(raftkv, &spec) != nil {
+			t.Errorf("%s on raftkv: something is left out, %v", nemesis, err)
+		}
+	}
+	test := DefaultTest()
+	test.Nemesis, test.System = "storm", "etcd"
+	want := "left out  clock-offset, clock-strobe, clock-drift, clock-back, clock-freeze: etcd uses the computer's clock"
+	if lines := test.LeftOut(); len(lines) != 1 || !strings.HasPrefix(lines[0], want) {
+		t.Errorf("it says %q, want %q", lines, want)
+	}
+	if test.System = "raftkv"; test.LeftOut() != nil {
+		t.Errorf("of raftkv it says %q", test.LeftOut())
+	}
+}
+
 // TestAReplayKnowsItsRoles: the plan of a run says who led when a fault began.
 func TestAReplayKnowsItsRoles(t *testing.T) {
 	raftkv, err := catalogue.FindSystem("raftkv")

@@ -104,20 +104,25 @@ func (System) ElectionTimeout(a declare.Args) (shortest, longest time.Duration) 
 	return election, 2 * election
 }
 
-// Server starts a node of a cluster whose members are known from the start.
+// Server starts a node of a new cluster, whose members are known from the start, or one
+// that was made a member of a cluster.
 func (System) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
 	url := func(n systems.Node, port uint16) string {
 		return "http://" + netip.AddrPortFrom(n.Addr, port).String()
 	}
-	var members []string
-	for _, n := range cluster.Nodes {
-		members = append(members, n.Name+"="+url(n, peerPort))
+	members, state := cluster.Nodes, "new"
+	if cluster.Joining != nil {
+		members, state = cluster.Joining, "existing"
+	}
+	var initial []string
+	for _, n := range members {
+		initial = append(initial, n.Name+"="+url(n, peerPort))
 	}
 	peer, client := url(node, peerPort), url(node, clientPort)
 	argv := []string{serverPath, "--name", node.Name, "--data-dir", dataDir,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
 		"--listen-client-urls", client, "--advertise-client-urls", client,
-		"--initial-cluster", strings.Join(members, ","), "--initial-cluster-state", "new", "--initial-cluster-token", "squall",
+		"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-state", state, "--initial-cluster-token", "squall",
 		"--heartbeat-interval", milliseconds(a.Duration("heartbeat")), "--election-timeout", milliseconds(a.Duration("election")),
 		"--snapshot-count", a["snapshot-count"],
 	}
@@ -157,7 +162,7 @@ func (System) ClientProgram(a declare.Args) systems.Program {
 	return systems.Program{
 		Argv:      []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String()},
 		Workloads: []string{"register", "set", "append", "lock"},
-		Leader:    true,
+		Leader:    true, Members: true, Replicas: true,
 	}
 }
 

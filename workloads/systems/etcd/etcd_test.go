@@ -52,6 +52,12 @@ func TestServer(t *testing.T) {
 	if got := strings.Join(start.Argv, " "); got != want {
 		t.Errorf("it runs\n%s, want\n%s", got, want)
 	}
+	cluster.Joining = cluster.Nodes[1:]
+	start, err = System{}.Server(cluster.Nodes[1], cluster, args(t, ""))
+	if got := strings.Join(start.Argv, " "); err != nil || !strings.Contains(got, " --initial-cluster n2=http://198.18.0.12:2380,n3=http://198.18.0.13:2380 --initial-cluster-state existing ") {
+		t.Errorf("a node that joins runs\n%s, %v", got, err)
+	}
+	cluster.Joining = nil
 	start, err = System{}.Server(cluster.Nodes[0], cluster, args(t, "fsync=false"))
 	if err != nil || !slices.Contains(start.Argv, "--unsafe-no-fsync") {
 		t.Errorf("without syncs it runs %q, %v", start.Argv, err)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"squall.invalid/client/goclient"
@@ -84,8 +85,8 @@ func (s step) answer(out []byte, found *clientv3.GetResponse) []byte {
 		out = goclient.AppendText(append(out, ','), s.element)
 		return append(out, ']')
 	}
-	slices.SortFunc(found.Kvs, func(a, b *keyValue) int {
-		place := func(kv *keyValue) int {
+	slices.SortFunc(found.Kvs, func(a, b *mvccpb.KeyValue) int {
+		place := func(kv *mvccpb.KeyValue) int {
 			n, _ := strconv.Atoi(string(kv.Value))
 			return n
 		}

@@ -28,8 +28,8 @@ type conn struct {
 	etcd *clientv3.Client
 
 	mu      sync.Mutex
-	lease   clientv3.LeaseID // of the locks; 0: there is none yet
-	members map[uint64]string
+	lease   clientv3.LeaseID  // of the locks; 0: there is none yet
+	members map[uint64]string // names, by id, as far as they were asked for
 }
 
 var (
@@ -40,6 +40,7 @@ var (
 // dial connects to a node, and returns when the connection is there: one that is not is
 // of no use to anybody, and etcd's client would go on trying in its own time.
 func (s settings) dial(ctx context.Context, node goclient.Node) (goclient.Conn, error) {
+	s.nodes.note(node.Name, node.Addr)
 	port := node.Port
 	if port == 0 {
 		port = defaultPort

@@ -2,56 +2,115 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strconv"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"squall.invalid/client/goclient"
 )
 
-type keyValue = mvccpb.KeyValue
+// controls are the requests that are no operations, by what they ask to do.
+func controls() map[string]func(c *conn, ctx context.Context, request []byte) ([]byte, error) {
+	return map[string]func(c *conn, ctx context.Context, request []byte) ([]byte, error){
+		"leader":   func(c *conn, ctx context.Context, _ []byte) ([]byte, error) { return c.leader(ctx) },
+		"members":  func(c *conn, ctx context.Context, _ []byte) ([]byte, error) { return c.memberList(ctx) },
+		"add":      (*conn).add,
+		"promote":  (*conn).promote,
+		"remove":   (*conn).remove,
+		"transfer": (*conn).transfer,
+		"replica":  (*conn).replica,
+	}
+}
 
-// Control tells who leads.
+// Control carries out a request that is no operation.
 func (c *conn) Control(ctx context.Context, do string, request []byte) ([]byte, error) {
-	if do != "leader" {
+	control, ok := controls()[do]
+	if !ok {
 		return nil, goclient.Fail("this client has no %q", do)
 	}
-	name, err := c.leader(ctx)
+	ctx, sent := watched(ctx)
+	out, err := control(c, ctx, request)
+	if err != nil {
+		err = c.explain(err, sent)
+	}
+	return out, err
+}
+
+// status is the node's own view. etcd's client would ask the endpoint that it is given
+// over a connection of its own.
+func (c *conn) status(ctx context.Context) (*pb.StatusResponse, error) {
+	status, err := pb.NewMaintenanceClient(c.etcd.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return nil, readError{err}
+	}
+	return status, nil
+}
+
+// leader answers with the name of the node that leads, as this node sees it, or null.
+func (c *conn) leader(ctx context.Context) ([]byte, error) {
+	status, err := c.status(ctx)
 	switch {
 	case err != nil:
-		return nil, &goclient.Error{Certain: true, Err: err}
-	case name == "":
+		return nil, err
+	case status.Leader == 0:
+		return []byte("null"), nil
+	}
+	name, known := c.memberName(status.Leader)
+	if !known {
+		if err := c.learnMembers(ctx); err != nil {
+			return nil, err
+		}
+		name, known = c.memberName(status.Leader)
+	}
+	if !known {
 		return []byte("null"), nil
 	}
 	return goclient.AppendText(nil, name), nil
 }
 
-// leader is the name of the node that leads, as this node sees it; "": none.
-func (c *conn) leader(ctx context.Context) (string, error) {
-	status, err := pb.NewMaintenanceClient(c.etcd.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
-	if err != nil || status.Leader == 0 {
-		return "", err
-	}
+func (c *conn) memberName(id uint64) (name string, known bool) {
 	c.mu.Lock()
-	name, known := c.members[status.Leader]
-	c.mu.Unlock()
-	if known {
-		return name, nil
-	}
-	// From the node's own state: one that is cut off has an opinion, too.
-	list, err := pb.NewClusterClient(c.etcd.ActiveConnection()).MemberList(ctx, &pb.MemberListRequest{})
+	defer c.mu.Unlock()
+	name, known = c.members[id]
+	return name, known
+}
+
+// learnMembers learns the names of members from what the node itself knows: one that is
+// cut off has an opinion about who leads, too.
+func (c *conn) learnMembers(ctx context.Context) error {
+	all, err := c.listMembers(ctx, false)
 	if err != nil {
-		return "", fmt.Errorf("who the members are: %w", err)
+		return err
 	}
 	members := map[uint64]string{}
-	for _, m := range list.Members {
-		if m.Name != "" { // one that has not started yet has none
-			members[m.ID] = m.Name
-		}
+	for _, m := range all {
+		members[m.ID] = c.nodes.name(m)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.members = members
-	return members[status.Leader], nil
+	return nil
+}
+
+// replica answers with the node's own revision or, of one that is given, with the hash
+// of all keys up to it. What was compacted is not in it.
+func (c *conn) replica(ctx context.Context, request []byte) ([]byte, error) {
+	var asked struct{ At *int64 }
+	if err := json.Unmarshal(request, &asked); err != nil {
+		return nil, goclient.Fail("no request about a copy: %w", err)
+	}
+	if asked.At == nil {
+		status, err := c.status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return strconv.AppendInt(nil, status.Header.Revision, 10), nil
+	}
+	r, err := pb.NewMaintenanceClient(c.etcd.ActiveConnection()).HashKV(ctx, &pb.HashKVRequest{Revision: *asked.At})
+	if err != nil {
+		return nil, readError{err}
+	}
+	return fmt.Appendf(nil, `{"at":%d,"digest":"%08x","basis":"compacted at %d"}`, *asked.At, r.Hash, r.CompactRevision), nil
 }

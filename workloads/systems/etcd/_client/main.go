@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	var s settings
+	s := settings{nodes: &nodes{}}
 	reads := flag.String("reads", "linearizable", "linearizable, or serializable: from the state of the node alone")
 	flag.DurationVar(&s.lease, "lease", time.Hour, "of the leases that locks are held with")
 	flag.Parse()
@@ -32,4 +32,5 @@ type settings struct {
 	workload     string
 	serializable bool
 	lease        time.Duration
+	nodes        *nodes
 }

@@ -8,6 +8,7 @@ import (
 	"squall/internal/declare"
 	"squall/workloads/systems"
 	"squall/workloads/systems/etcd"
+	"squall/workloads/systems/nats"
 	"squall/workloads/systems/raftkv"
 )
 
@@ -17,6 +18,7 @@ func Systems() []systems.System {
 	return []systems.System{
 		raftkv.System{},
 		etcd.System{},
+		nats.System{},
 	}
 }
 

@@ -3,8 +3,6 @@ package etcd
 import (
 	"embed"
 	"fmt"
-	"maps"
-	"path"
 	"strings"
 
 	"squall/nodeimage/files"
@@ -37,20 +35,10 @@ func serverBuild(version string) *files.Build {
 
 // clientBuild is the client program.
 func clientBuild() (*files.Build, error) {
-	const folder = "_client"
-	sources := map[string]string{}
-	entries, err := clientFolder.ReadDir(folder)
+	sources, err := goclient.Module(clientFolder, "_client")
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		text, err := clientFolder.ReadFile(path.Join(folder, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		sources[strings.TrimSuffix(e.Name(), ".txt")] = string(text)
-	}
-	maps.Copy(sources, goclient.Sources("goclient"))
 	return &files.Build{Name: "the client of etcd (" + clientVersion + ")", Package: ".", Sources: sources,
 		Instead: fmt.Sprintf("give a client program that was built before with %s=PATH", clientParam)}, nil
 }

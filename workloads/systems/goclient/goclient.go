@@ -4,7 +4,7 @@
 // operation.
 //
 // The package imports nothing but the standard library, and no other package of squall,
-// because it is compiled in the modules of those programs: Sources gives it to them.
+// because it is compiled in the modules of those programs: Module gives it to them.
 package goclient
 
 import (
@@ -26,6 +26,7 @@ const Version = 1
 type Hello struct {
 	Workload string        // whose operations are asked for
 	Timeout  time.Duration // after which nobody waits for the answer to an operation
+	Nodes    []string      // the names of all nodes, as they were when the test began
 }
 
 // Node is where to connect to.
@@ -85,6 +86,7 @@ func Serve(in io.Reader, out io.Writer, start func(Hello) func(context.Context, 
 		Squall    int
 		Workload  string
 		TimeoutMs int64
+		Nodes     []string
 	}
 	if !lines.Scan() {
 		return errors.Join(lines.Err(), errors.New("squall said nothing"))
@@ -96,7 +98,7 @@ func Serve(in io.Reader, out io.Writer, start func(Hello) func(context.Context, 
 	defer cancel()
 	s := &server{ctx: ctx, timeout: time.Duration(hello.TimeoutMs) * time.Millisecond, answers: newAnswers(out), conns: map[uint64]*slot{}, work: make(chan request)}
 	defer s.answers.close()
-	s.dial = start(Hello{hello.Workload, s.timeout})
+	s.dial = start(Hello{hello.Workload, s.timeout, hello.Nodes})
 	s.answers.write(fmt.Appendf(nil, "{\"squall\":%d}\n", Version))
 	for lines.Scan() {
 		if err := s.take(lines.Bytes()); err != nil {

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -110,7 +112,7 @@ func (s *session) hears(want string) {
 	}
 }
 
-const goodHello = `{"squall":1,"workload":"register","timeoutMs":600000}`
+const goodHello = `{"squall":1,"workload":"register","timeoutMs":600000,"nodes":["n1","n2"]}`
 
 func TestServe(t *testing.T) {
 	s := serve(t, goodHello)
@@ -118,7 +120,7 @@ func TestServe(t *testing.T) {
 	s.say(`{"id":1,"do":"open","conn":1,"node":"n1","addr":"10.0.0.1","port":7}`)
 	s.hears(`{"id":1,"type":"ok"}`)
 	conn := <-s.conns
-	if conn.node != (Node{"n1", "10.0.0.1", 7}) || conn.hello.Workload != "register" || conn.hello.Timeout.Minutes() != 10 {
+	if conn.node != (Node{"n1", "10.0.0.1", 7}) || conn.hello.Workload != "register" || conn.hello.Timeout.Minutes() != 10 || !slices.Equal(conn.hello.Nodes, []string{"n1", "n2"}) {
 		t.Errorf("it connects to %+v, told %+v", conn.node, conn.hello)
 	}
 	s.say(`{"id":99,"conn":1,"f":"hang"}`) // delays nobody
@@ -232,17 +234,18 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestSourcesAreComplete: a module that has them needs nothing else.
-func TestSourcesAreComplete(t *testing.T) {
-	sources := Sources("lib")
-	var names []string
-	for name, text := range sources {
-		names = append(names, name)
-		if strings.Contains(text, `"squall/`) || !strings.Contains(text, "package goclient\n") {
+// TestModule: a module that has these sources needs nothing else of squall.
+func TestModule(t *testing.T) {
+	sources, err := Module(fstest.MapFS{"_client/go.mod.txt": {Data: []byte("module x")}, "_client/main.go": {Data: []byte("package main")}, "other": {}}, "_client")
+	if err != nil || len(sources) != 4 || sources["go.mod"] != "module x" || sources["main.go"] != "package main" {
+		t.Errorf("it has %v, %v", slices.Sorted(maps.Keys(sources)), err)
+	}
+	for _, name := range []string{"goclient/goclient.go", "goclient/lines.go"} {
+		if text := sources[name]; strings.Contains(text, `"squall/`) || !strings.Contains(text, "package goclient\n") {
 			t.Errorf("%s cannot be compiled elsewhere", name)
 		}
 	}
-	if len(names) != 2 || reflect.DeepEqual(sources["lib/lines.go"], "") {
-		t.Errorf("they are %v", names)
+	if _, err := Module(fstest.MapFS{}, "_client"); err == nil {
+		t.Error("a folder that is not there is a module")
 	}
 }

@@ -1,0 +1,175 @@
+// Package nats is NATS JetStream as a system under test: any version that Go can build, or
+// a program or an image that is given, with NATS's own client library in a program of its
+// own. A set is the messages of a subject of a replicated stream, a register a key of a
+// replicated key-value bucket.
+package nats
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"squall/internal/declare"
+	"squall/nodeimage/files"
+	"squall/workloads/systems"
+)
+
+// System is NATS JetStream.
+type System struct{}
+
+var (
+	_ systems.ParamChecker     = System{}
+	_ systems.FileProvider     = System{}
+	_ systems.ClientProgrammer = System{}
+	_ systems.ElectionTimer    = System{}
+)
+
+// Where the programs are in the machines, and the server's settings and data.
+const (
+	serverPath   = "/opt/nats/nats-server"
+	settingsPath = "/opt/nats/server.conf"
+	clientPath   = "/opt/nats/client"
+	dataDir      = "/data"
+	clusterPort  = 6222
+)
+
+// The parameters that are named more than once.
+const (
+	versionParam  = "version"
+	binaryParam   = "binary"
+	imageParam    = "image"
+	clientParam   = "client"
+	replicasParam = "replicas"
+	readsParam    = "reads"
+	batchParam    = "batch"
+	syncParam     = "sync"
+)
+
+// Name is "nats".
+func (System) Name() string { return "nats" }
+
+// Describe is one line for people.
+func (System) Describe() string {
+	return "NATS JetStream, of any version: built through the Go module proxy, or a program or an image that is given"
+}
+
+// Params are its parameters.
+func (System) Params() declare.Params {
+	return declare.Params{
+		{Name: versionParam, Kind: declare.Text, Default: "2.12.1", Doc: "the version to build"},
+		{Name: binaryParam, Kind: declare.Text, Doc: "a program to take instead, on this computer"},
+		{Name: imageParam, Kind: declare.Text, Doc: "an image to take the program from instead, such as nats:2.12.1"},
+		{Name: clientParam, Kind: declare.Text, Doc: "the client program, where it cannot be built: on this computer"},
+		{Name: readsParam, Kind: declare.Word, Default: "synced", Words: []string{"synced", "leader", "direct"},
+			Doc: "synced: each read writes a mark and finds all that there was before it; leader: the stream's leader answers, or a node that believes it is; direct: any node answers from its own copy"},
+		{Name: batchParam, Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "messages",
+			Doc: "how many messages a node is asked for at a time, from 2.11 on, where reads are synced or direct; 0: one"},
+		{Name: replicasParam, Kind: declare.Count, Default: "0", Min: "0", Max: "5", Unit: "nodes",
+			Doc: "nodes that keep the stream; 0: all, up to 5"},
+		{Name: syncParam, Kind: declare.Text, Default: "2m", Doc: "when the disk is synced: always (before an acknowledgement), or how often (sync_interval)"},
+	}
+}
+
+// versionPattern is what a version looks like.
+var versionPattern = regexp.MustCompile(`^v?2\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+// The longest and the shortest interval of syncing that are taken.
+const (
+	shortestSync = time.Millisecond
+	longestSync  = 24 * time.Hour
+)
+
+// CheckParams refuses two origins of the server, and what NATS would not read.
+func (System) CheckParams(a declare.Args) error {
+	refuse := func(param, format string, args ...any) error {
+		return &declare.Error{Param: param, Err: fmt.Errorf(param+": "+format, args...)}
+	}
+	if a[binaryParam] != "" && a[imageParam] != "" {
+		return refuse(imageParam, "the server is a program that is given (%s) or out of an image: name one of them", binaryParam)
+	}
+	if !versionPattern.MatchString(a[versionParam]) {
+		return refuse(versionParam, "expected a version of nats-server 2, such as 2.12.1, found %q", a[versionParam])
+	}
+	if text := a[syncParam]; text != "always" {
+		if every, err := time.ParseDuration(text); err != nil || every < shortestSync || every > longestSync {
+			return refuse(syncParam, "expected always, or a duration from %v to %v such as 2m, found %q", shortestSync, longestSync, text)
+		}
+	}
+	return nil
+}
+
+// ElectionTimeout is that of NATS's Raft, which no setting changes.
+func (System) ElectionTimeout(declare.Args) (shortest, longest time.Duration) {
+	return 4 * time.Second, 9 * time.Second
+}
+
+// Server starts a node that knows the routes to all others.
+func (System) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
+	if n := a.Int(replicasParam); n > len(cluster.Nodes) && len(cluster.Nodes) > 1 {
+		return systems.Start{}, fmt.Errorf("%s: %d nodes are to keep the stream, and there are %d", replicasParam, n, len(cluster.Nodes))
+	}
+	url := func(n systems.Node) string { return "nats://" + netip.AddrPortFrom(n.Addr, clusterPort).String() }
+	var routes []string
+	for _, n := range cluster.Nodes {
+		routes = append(routes, url(n))
+	}
+	argv := []string{serverPath, "--config", settingsPath, "--name", node.Name, "--addr", node.Addr.String(), "--store_dir", dataDir}
+	if len(cluster.Nodes) > 1 { // one that waits for routes to itself never serves
+		argv = append(argv, "--cluster_name", "squall", "--cluster", url(node), "--routes", strings.Join(routes, ","))
+	}
+	return systems.Start{Argv: argv}, nil
+}
+
+// settings are what no flag of the server says.
+func settings(a declare.Args) string {
+	return fmt.Sprintf("jetstream {\n  sync_interval: %s\n}\n", strconv.Quote(a[syncParam]))
+}
+
+// Files are the server's program and its settings.
+func (System) Files(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
+	server := files.File{Path: serverPath, Exec: true}
+	switch {
+	case a[binaryParam] != "":
+		server.Source = a[binaryParam]
+	case a[imageParam] != "":
+		server.Image = imageOf(a[imageParam])
+	default:
+		server.Build = serverBuild(a[versionParam])
+	}
+	return []files.File{server, {Path: settingsPath, Text: settings(a)}}, nil
+}
+
+// imageOf is the server in an image of NATS: where NATS's own images have it, unless the
+// path is given behind a colon and a slash: store:1:/bin/nats-server.
+func imageOf(text string) *files.Image {
+	if i := strings.LastIndex(text, ":/"); i > 0 && path.IsAbs(text[i+1:]) && !strings.HasPrefix(text[i+1:], "//") {
+		return &files.Image{Reference: text[:i], Path: text[i+1:]}
+	}
+	return &files.Image{Reference: text, Path: "/nats-server"}
+}
+
+// ClientProgram is the client's program, and what it can do.
+func (System) ClientProgram(a declare.Args) systems.Program {
+	return systems.Program{
+		Argv:      []string{clientPath, "-reads", a[readsParam], "-replicas", a[replicasParam], "-batch", a[batchParam]},
+		Workloads: []string{"register", "set"},
+		Leader:    true,
+	}
+}
+
+// ClientFiles are that program.
+func (System) ClientFiles(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
+	f := files.File{Path: clientPath, Exec: true}
+	if f.Source = a[clientParam]; f.Source == "" {
+		var err error
+		if f.Build, err = clientBuild(); err != nil {
+			return nil, err
+		}
+	}
+	return []files.File{f}, nil
+}

@@ -95,6 +95,16 @@ func NewLogPattern(role, expr string) (LogPattern, error) {
 	return p, nil
 }
 
+// MustLogPattern is NewLogPattern for patterns that stand in a system's source: it panics
+// when there is something wrong with one.
+func MustLogPattern(role, expr string) LogPattern {
+	p, err := NewLogPattern(role, expr)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 // surely is the longest text that each match of an expression contains.
 func surely(tree *syntax.Regexp) string {
 	switch tree.Op {

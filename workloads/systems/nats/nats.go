@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/history"
 	"squall/internal/declare"
 	"squall/nodeimage/files"
 	"squall/workloads/systems"
@@ -27,6 +28,7 @@ var (
 	_ systems.FileProvider     = System{}
 	_ systems.ClientProgrammer = System{}
 	_ systems.ElectionTimer    = System{}
+	_ systems.LogReader        = System{}
 )
 
 // Where the programs are in the machines, and the server's settings and data.
@@ -106,6 +108,16 @@ func (System) CheckParams(a declare.Args) error {
 // ElectionTimeout is that of NATS's Raft, which no setting changes.
 func (System) ElectionTimeout(declare.Args) (shortest, longest time.Duration) {
 	return 4 * time.Second, 9 * time.Second
+}
+
+// LogPatterns are what leaders of the stream tell. Nothing tells of terms, and of
+// candidates only a log that is far too long to keep.
+func (System) LogPatterns() []systems.LogPattern {
+	const stream = `'\$G > (SQUALL|KV_squall)'`
+	return []systems.LogPattern{
+		systems.MustLogPattern(history.RoleLeader, `JetStream cluster new stream leader for `+stream),
+		systems.MustLogPattern(history.RoleFollower, `JetStream cluster stream `+stream+` has NO quorum, stalled`),
+	}
 }
 
 // Server starts a node that knows the routes to all others.

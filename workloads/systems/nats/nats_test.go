@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"squall/history"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
 	"squall/nodeimage/files"
@@ -56,6 +57,21 @@ func TestServer(t *testing.T) {
 	}
 	if _, err := (System{}).Server(three.Nodes[0], three, args(t, "replicas=5")); err == nil || !strings.Contains(err.Error(), "5 nodes are to keep the stream, and there are 3") {
 		t.Errorf("5 replicas on 3 nodes: %v", err)
+	}
+}
+
+// TestLogPatterns: lines of servers of both versions, and those of other streams beside.
+func TestLogPatterns(t *testing.T) {
+	for line, want := range map[string]string{
+		"[14] 2026/11/28 15:26:24.219168 [INF] JetStream cluster new stream leader for '$G > SQUALL'":         history.RoleLeader,
+		"[14] 2026/11/28 15:26:24.219168 [INF] JetStream cluster new stream leader for '$G > KV_squall'":      history.RoleLeader,
+		"[14] 2026/11/28 15:26:24.219168 [WRN] JetStream cluster stream '$G > SQUALL' has NO quorum, stalled": history.RoleFollower,
+		"[14] 2026/11/28 15:26:24.219168 [INF] JetStream cluster new stream leader for '$G > KV_other'":       "",
+		"[14] 2026/11/28 15:26:23.439327 [INF] JetStream cluster new metadata leader: n5/squall":              "",
+	} {
+		if got, ok := systems.ReadLogLine(System{}.LogPatterns(), line); got.Role != want || ok != (want != "") {
+			t.Errorf("%s: %+v, want %q", line, got, want)
+		}
 	}
 }
 

@@ -377,6 +377,39 @@ func ownRoot(t *testing.T, h host) {
 }
 
 // TestKeep leaves the disk, and only that.
+// TestWipe: a machine's data directory is emptied, whoever its files belong to, and not
+// under a server that runs.
+func TestWipe(t *testing.T) { onEach(t, wiped) }
+
+func wiped(t *testing.T, h host) {
+	c, out := command(t, up(t, h, spec(t, h, "n1")).Machine("n1"))
+	ctx := t.Context()
+	start := func(args ...string) {
+		t.Helper()
+		if _, err := c.Start(ctx, idle(args...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start("-append", "/data/kept")
+	eventually(t, "the file", func() bool { return strings.Contains(out.text(), "kept: x\n") })
+	if _, err := c.Wipe(ctx); !errors.Is(err, protocol.ErrRunning) {
+		t.Errorf("while a server runs: %v", err)
+	}
+	if _, err := c.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
+	start("-append", "/data/kept")
+	eventually(t, "what the killed server left", func() bool { return strings.Contains(out.text(), "kept: xx\n") })
+	if _, err := c.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := c.Wipe(ctx); err != nil || r.Files != 1 {
+		t.Errorf("%+v, %v, want one file less", r, err)
+	}
+	start("-append", "/data/kept")
+	eventually(t, "a new file", func() bool { return strings.Count(out.text(), "kept: x\n") == 2 })
+}
+
 func TestKeep(t *testing.T) { onEach(t, keep) }
 
 func keep(t *testing.T, h host) {

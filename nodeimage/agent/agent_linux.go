@@ -69,7 +69,7 @@ func Run(ctx context.Context, opts Options) error {
 		stop:   stop,
 		hold:   hold,
 	}
-	a.server = &supervisor{wrap: opts.Wrap, hold: hold, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock},
+	a.server = &supervisor{wrap: opts.Wrap, hold: hold, data: opts.Server.DataDir, out: out, emit: a.emit, clock: machineClock{line: protocol.TrueClock},
 		oomKills: func() uint64 { return usage(cgroupRoot, selfCgroup).OOMKills }}
 	a.squeeze = &squeezer{server: a.server}
 	a.perform = a.carryOut

@@ -65,6 +65,8 @@ func (a *agent) performProcess(req protocol.Request) (any, error) {
 		return s.after(s.resume())
 	case protocol.MethodProcess:
 		return s.state()
+	case protocol.MethodWipe:
+		return s.wipe()
 	default:
 		return nil, fmt.Errorf("%w: no method %q", errBadRequest, req.Method)
 	}

@@ -46,6 +46,7 @@ type process struct {
 type supervisor struct {
 	wrap []string
 	hold isolation // of every server
+	data string    // the servers' data directory; "": there is none
 	out  *frameWriter
 	emit func(protocol.Event)
 	// oomKills is how often the kernel has killed in the machine for want of

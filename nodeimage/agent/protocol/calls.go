@@ -84,6 +84,14 @@ func (c *Client) Process(ctx context.Context) (ProcState, error) {
 	return c.state(ctx, MethodProcess, nil)
 }
 
+// Wipe empties the data directory of the machine's servers, and returns when nothing is
+// left in it. While a server runs it is refused with ErrRunning.
+func (c *Client) Wipe(ctx context.Context) (WipeResult, error) {
+	var r WipeResult
+	err := c.call(ctx, MethodWipe, nil, &r)
+	return r, err
+}
+
 func (c *Client) state(ctx context.Context, method string, params any) (ProcState, error) {
 	var s ProcState
 	err := c.call(ctx, method, params, &s)

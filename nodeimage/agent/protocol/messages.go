@@ -18,6 +18,7 @@ const (
 	MethodPause      = "pause"
 	MethodResume     = "resume"
 	MethodProcess    = "process"
+	MethodWipe       = "wipe"
 	MethodNet        = "net"
 	MethodNetCount   = "net-counters"
 	MethodFeatures   = "features"
@@ -185,6 +186,10 @@ type (
 	ConnectParams struct {
 		To      []netip.AddrPort `json:"to"`
 		Timeout time.Duration    `json:"timeout"` // ns
+	}
+	// WipeResult answers MethodWipe.
+	WipeResult struct {
+		Files int `json:"files"` // files and directories that were removed
 	}
 	// ClockResult answers MethodClock.
 	ClockResult struct {

@@ -171,6 +171,9 @@ const (
 	// ReasonOOM: the kernel killed it because squall had left the machine too
 	// little memory.
 	ReasonOOM = "killed for want of memory, by squall"
+	// ReasonRemoved: it ended by itself, as servers of some systems do, after squall had
+	// had it removed from the cluster.
+	ReasonRemoved = "removed from the cluster by squall"
 	// ReasonLost: its machine ended with everything in it, which makes the test
 	// invalid, but is not the server's own doing.
 	ReasonLost = "lost with its machine"
@@ -201,7 +204,11 @@ func Outside(reason string) bool {
 // OwnDoing reports whether an EventExit with this reason was squall's doing, or
 // its machine's, and not an end that the server came to by itself.
 func OwnDoing(reason string) bool {
-	return reason == ReasonKilled || reason == ReasonStopped || reason == ReasonOOM || reason == ReasonLost
+	switch reason {
+	case ReasonKilled, ReasonStopped, ReasonOOM, ReasonRemoved, ReasonLost:
+		return true
+	}
+	return false
 }
 
 // OfTrace reports whether a server itself wrote an event to its trace. All others

@@ -22,10 +22,11 @@ type Membership interface {
 	Remove(ctx context.Context, node string) error
 	// Promote makes a learner a member that votes.
 	Promote(ctx context.Context, node string) error
-	// Transfer hands the leadership to a member that votes.
+	// Transfer hands the leadership to a member that votes. Roles show whether it does.
 	Transfer(ctx context.Context, to string) error
 	// Wipe takes the disk of a node that is no member, so that it can come back
-	// as a new one. Its server does not run afterwards.
+	// as a new one. Its server does not run afterwards; started again, it joins those who
+	// are members then.
 	Wipe(ctx context.Context, node string) error
 }
 
@@ -56,8 +57,16 @@ const (
 	Voter   Standing = "voter"
 )
 
-// standing is a node's in a set of members.
-func (m Members) standing(node string) Standing {
+// Noun is a standing as that of one node: "a learner".
+func (s Standing) Noun() string {
+	if s == Outside {
+		return string(s)
+	}
+	return "a " + string(s)
+}
+
+// Standing is a node's in a set of members.
+func (m Members) Standing(node string) Standing {
 	switch {
 	case slices.Contains(m.Voters, node):
 		return Voter
@@ -85,7 +94,7 @@ type Roster struct {
 func NewRoster(nodes []string, begin Members) *Roster {
 	r := &Roster{nodes: slices.Sorted(slices.Values(nodes)), may: map[string]map[Standing]bool{}, pending: map[string]map[Standing]bool{}}
 	for _, node := range nodes {
-		r.may[node] = map[Standing]bool{begin.standing(node): true}
+		r.may[node] = map[Standing]bool{begin.Standing(node): true}
 		r.pending[node] = map[Standing]bool{}
 	}
 	return r
@@ -116,9 +125,9 @@ func (r *Roster) Seen(m Members) error {
 	defer r.mu.Unlock()
 	var wrong []string
 	for _, node := range r.nodes {
-		is := m.standing(node)
+		is := m.Standing(node)
 		if !r.may[node][is] {
-			wrong = append(wrong, fmt.Sprintf("%s is a %s, and may be %s", node, is, r.mayBe(node)))
+			wrong = append(wrong, fmt.Sprintf("%s is %s, and may be %s", node, is.Noun(), r.mayBe(node)))
 			continue
 		}
 		r.may[node] = map[Standing]bool{is: true}
@@ -141,7 +150,7 @@ func (r *Roster) mayBe(node string) string {
 	var all []string
 	for _, s := range []Standing{Voter, Learner, Outside} {
 		if r.may[node][s] {
-			all = append(all, string(s))
+			all = append(all, s.Noun())
 		}
 	}
 	return strings.Join(all, " or ")

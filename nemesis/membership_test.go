@@ -17,10 +17,10 @@ func TestRoster(t *testing.T) {
 		want string // "" when it is as asked
 	}{
 		{"nothing asked", func(*Roster) {}, voters("n1", "n2", "n3"), ""},
-		{"nothing asked, one gone", func(*Roster) {}, voters("n1", "n2"), "n3 is a no member, and may be voter"},
+		{"nothing asked, one gone", func(*Roster) {}, voters("n1", "n2"), "n3 is no member, and may be a voter"},
 		{"done", func(r *Roster) { r.Asked("n3", Outside, false, nil) }, voters("n1", "n2"), ""},
 		{"done, and not so", func(r *Roster) { r.Asked("n3", Outside, false, nil) }, voters("n1", "n2", "n3"), "n3 is a voter"},
-		{"refused, and yet done", func(r *Roster) { r.Asked("n3", Outside, true, lost) }, voters("n1", "n2"), "n3 is a no member"},
+		{"refused, and yet done", func(r *Roster) { r.Asked("n3", Outside, true, lost) }, voters("n1", "n2"), "n3 is no member"},
 		{"unknown, done", func(r *Roster) { r.Asked("n3", Outside, false, lost) }, voters("n1", "n2"), ""},
 		{"unknown, not done", func(r *Roster) { r.Asked("n3", Outside, false, lost) }, voters("n1", "n2", "n3"), ""},
 		{"unknown, lands late", func(r *Roster) {

@@ -20,6 +20,8 @@ type nodes struct {
 	all     []*node
 	leaders *leaderView
 	clients *loader // nil: none
+	members nemesis.Membership
+	roster  *nemesis.Roster // of what was asked of members; nil with it
 }
 
 var _ nemesis.Cluster = (*nodes)(nil)
@@ -39,8 +41,8 @@ func (c *nodes) Leader() string { return c.leaders.leader() }
 // Roles are who plays which role at this moment.
 func (c *nodes) Roles() nemesis.Roles { return c.leaders.roles() }
 
-// Membership is nil: no system under test lets squall change its members yet.
-func (c *nodes) Membership() (nemesis.Membership, *nemesis.Roster) { return nil, nil }
+// Membership is how members are changed; nil where the system's clients cannot.
+func (c *nodes) Membership() (nemesis.Membership, *nemesis.Roster) { return c.members, c.roster }
 
 // silent says whose traces are silent, and why, to be added to an error.
 func (c *nodes) silent() string {

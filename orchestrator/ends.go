@@ -21,6 +21,9 @@ var outsideSignals = map[string]string{"signal: terminated": "SIGTERM", "signal:
 func (n *node) endReason(e protocol.Event) string {
 	why := n.expectedEnd(e.Boot)
 	killed := e.Reason == signalKilled
+	if why == history.ReasonRemoved && strings.HasPrefix(e.Reason, "signal: ") {
+		why = "" // a server that leaves ends by itself, and in order
+	}
 	switch {
 	case why != "" && (why != history.ReasonOOM || killed):
 		return why

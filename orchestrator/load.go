@@ -38,9 +38,11 @@ type loader struct {
 	seen    map[string]bool
 	texts   map[string]string // of the last event of a name
 	exited  string
-	leaving bool          // it was told to end
-	silent  *time.Timer   // since it closed its history; nil: it has not
-	trouble string        // the last error that it told of
+	leaving bool        // it was told to end
+	silent  *time.Timer // since it closed its history; nil: it has not
+	trouble string      // the last error that it told of
+	asked   uint64      // how often it was asked
+	answers map[uint64]driver.Answer
 	notice  chan struct{} // closed and replaced at every change of seen or exited
 }
 
@@ -51,7 +53,7 @@ const (
 )
 
 func newLoader() *loader {
-	return &loader{seen: map[string]bool{}, texts: map[string]string{}, notice: make(chan struct{}), out: lineCutter{max: maxStatusLine}}
+	return &loader{seen: map[string]bool{}, texts: map[string]string{}, answers: map[uint64]driver.Answer{}, notice: make(chan struct{}), out: lineCutter{max: maxStatusLine}}
 }
 
 var _ protocol.Handler = (*loader)(nil)
@@ -95,6 +97,40 @@ func (l *loader) await(ctx context.Context, event string) error {
 		return fmt.Errorf("waiting for the driver to report %q: %w", event, err)
 	}
 	return nil
+}
+
+// ask has the driver ask the cluster about its members, and waits for what comes of it.
+func (l *loader) ask(ctx context.Context, a driver.Ask) (answer driver.Answer, err error) {
+	l.mu.Lock()
+	l.asked++
+	a.ID = l.asked
+	l.mu.Unlock()
+	text, err := json.Marshal(a)
+	if err != nil {
+		return answer, fmt.Errorf("write what the driver is to ask: %w", err)
+	}
+	if err := l.send(ctx, driver.CommandAsk+" "+string(text)); err != nil {
+		return answer, err
+	}
+	return l.answerTo(ctx, a.ID)
+}
+
+// answerTo waits for what comes of a question.
+func (l *loader) answerTo(ctx context.Context, id uint64) (answer driver.Answer, err error) {
+	err = l.until(ctx, func() (found bool, err error) {
+		if answer, found = l.answers[id]; found {
+			delete(l.answers, id)
+			return true, nil
+		}
+		if l.exited != "" {
+			return false, errors.New("the driver ended: " + l.exited)
+		}
+		return false, nil
+	})
+	if err != nil {
+		return answer, fmt.Errorf("waiting for what the driver was told by the cluster: %w", err)
+	}
+	return answer, nil
 }
 
 // said is the text of the last event of that name.
@@ -189,6 +225,9 @@ func (l *loader) takeStatus(line []byte) {
 	}
 	if s.Event == driver.EventError {
 		l.trouble = s.Error
+	}
+	if s.Event == driver.EventAnswer && s.Answer != nil {
+		l.answers[s.Answer.ID] = *s.Answer
 	}
 	l.seen[s.Event], l.texts[s.Event] = true, s.Text
 	l.wake()

@@ -94,6 +94,7 @@ func (r *run) connect() error {
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}
+	r.setMembership(system, cluster)
 	log, err := r.openLog(driverMachine)
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 // nemesis asks, and turns what the machine sends into history.
 type node struct {
 	machine machines.Machine
-	start   systems.Start
 	// untraced is true of a server that writes no trace: what it writes in its place
 	// is not read. bends is true of one whose clock can be bent.
 	untraced, bends bool
@@ -47,9 +46,11 @@ type node struct {
 	life     atomic.Pointer[life] // the machine's life of the moment
 
 	mu      sync.Mutex
-	current int   // the boot that runs, or ran last
-	ended   int   // the last boot whose end was recorded
-	seen    int64 // the latest time in what was recorded
+	start   systems.Start
+	joins   func(context.Context) (systems.Start, error) // in its place, for a server that lost its disk; nil: it did not
+	current int                                          // the boot that runs, or ran last
+	ended   int                                          // the last boot whose end was recorded
+	seen    int64                                        // the latest time in what was recorded
 	// expected holds, by boot, why squall itself ended the server, so that such
 	// an end is told from a crash.
 	expected map[int]string
@@ -86,17 +87,23 @@ func (n *node) Kill(ctx context.Context) error {
 
 // Start starts the server; one that runs is left alone.
 func (n *node) Start(ctx context.Context) error {
+	start, err := n.howToStart(ctx)
+	if err != nil {
+		return err
+	}
 	l := n.life.Load()
-	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: n.start.Argv, Env: n.start.Env, Dir: n.start.Dir, Clock: n.bends})
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err == nil {
-		n.current = max(n.current, l.before+info.Boot)
-	}
-	return err
+	n.start, n.joins = start, nil // what it joined is on its disk from now on
+	n.current = max(n.current, l.before+info.Boot)
+	return nil
 }
 
 // expectEnd says why the boot that runs will end.

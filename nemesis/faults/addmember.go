@@ -7,11 +7,12 @@ import (
 )
 
 // addMember takes a member out and adds it again while the test runs: the
-// addition, to a cluster under load, is the fault.
+// addition, to a cluster under load, is the fault. Until it is healed the cluster has a
+// member that votes and that nobody has ever heard of.
 func addMember() nemesis.Fault {
 	return membering{
-		name: "add-member", doc: "a node that was taken out before comes back as a new member that votes",
-		variants: members("one", "follower"),
+		name: "add-member", doc: "a node that was taken out is added as a new member that votes, and its server starts only when it is healed",
+		variants: members("one", "follower"), servers: true,
 		do: func(ctx context.Context, c changes, node string) error {
 			if err := outside(ctx, c, node); err != nil {
 				return err
@@ -20,39 +21,4 @@ func addMember() nemesis.Fault {
 		},
 		undo: backAsVoter,
 	}.fault()
-}
-
-// outside makes sure that a node is no member, and remembers nothing of having
-// been one.
-func outside(ctx context.Context, c changes, node string) error {
-	if err := c.remove(ctx, node); err != nil {
-		return err
-	}
-	return c.Wipe(ctx, node)
-}
-
-// backAsVoter makes sure that a node is a member that votes and that its server
-// runs.
-func backAsVoter(ctx context.Context, c changes, node string) error {
-	members, err := c.Members(ctx)
-	if err != nil {
-		return err
-	}
-	for _, voter := range members.Voters {
-		if voter == node {
-			return c.h.Node(node).Start(ctx)
-		}
-	}
-	for _, learner := range members.Learners {
-		if learner == node {
-			if err := c.promote(ctx, node); err != nil {
-				return err
-			}
-			return c.h.Node(node).Start(ctx)
-		}
-	}
-	if err := c.add(ctx, node, false); err != nil {
-		return err
-	}
-	return c.h.Node(node).Start(ctx)
 }

@@ -27,7 +27,10 @@ type fakeCluster struct {
 	commands         []string // SetNet in order
 
 	members nemesis.Members
+	before  nemesis.Members // until they were changed last
+	changed time.Time
 	roster  *nemesis.Roster
+	trouble memberTrouble
 }
 
 type fakeNode struct {
@@ -182,6 +185,7 @@ func (n *fakeNode) Start(context.Context) error {
 		case n.c.crashing:
 			n.proc = nemesis.Process{Exit: "exit status 2: panic", Crashed: true}
 		case !n.proc.Running:
+			n.c.trouble.asked = append(n.c.trouble.asked, "start "+n.name)
 			n.proc = nemesis.Process{Running: true, PID: 99, State: "R"}
 		}
 		return nil
@@ -330,40 +334,93 @@ func (n *fakeNode) ReadClock(context.Context) (nemesis.Reading, error) {
 	return nemesis.Reading{True: now.UnixNano(), Server: now.UnixNano() + int64(skew), Error: 1000}, nil
 }
 
+// memberTrouble is what goes wrong with changes of members.
+type memberTrouble struct {
+	// answer says what a change is answered with, and whether it is made all the same;
+	// nil: all are made.
+	answer func(what, node string) (made bool, err error)
+	lag    time.Duration // until a change is shown
+	asked  []string      // every change, in order, and what was done to servers
+}
+
 // fakeMembers changes members at once.
 type fakeMembers struct{ c *fakeCluster }
 
-func (m fakeMembers) Members(context.Context) (nemesis.Members, error) { return m.c.members, nil }
+// Members are those of some time ago, if they are shown late.
+func (m fakeMembers) Members(context.Context) (nemesis.Members, error) {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	if time.Since(m.c.changed) < m.c.trouble.lag {
+		return m.c.before, nil
+	}
+	return m.c.members, nil
+}
 
-func (m fakeMembers) set(node string, s nemesis.Standing) error {
+func (m fakeMembers) set(what, node string, s nemesis.Standing) error {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	t := &m.c.trouble
+	t.asked = append(t.asked, what+" "+node)
+	var answer error
+	if t.answer != nil {
+		var made bool
+		if made, answer = t.answer(what, node); !made {
+			return answer
+		}
+	}
 	if m.c.inert {
 		return nil
 	}
 	out := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == node })
 	}
-	m.c.members.Voters, m.c.members.Learners = out(m.c.members.Voters), out(m.c.members.Learners)
+	m.c.before, m.c.changed = m.c.members, time.Now()
+	now := nemesis.Members{Voters: out(m.c.members.Voters), Learners: out(m.c.members.Learners)}
 	switch s {
 	case nemesis.Voter:
-		m.c.members.Voters = slices.Sorted(slices.Values(append(m.c.members.Voters, node)))
+		now.Voters = slices.Sorted(slices.Values(append(now.Voters, node)))
 	case nemesis.Learner:
-		m.c.members.Learners = append(m.c.members.Learners, node)
+		now.Learners = append(now.Learners, node)
 	}
-	return nil
+	m.c.members = now
+	return answer
 }
 
 func (m fakeMembers) Add(_ context.Context, node string, learner bool) error {
 	if learner {
-		return m.set(node, nemesis.Learner)
+		return m.set("add as a learner", node, nemesis.Learner)
 	}
-	return m.set(node, nemesis.Voter)
+	return m.set("add", node, nemesis.Voter)
 }
+
 func (m fakeMembers) Remove(_ context.Context, node string) error {
-	return m.set(node, nemesis.Outside)
+	return m.set("remove", node, nemesis.Outside)
 }
-func (m fakeMembers) Promote(_ context.Context, node string) error { return m.set(node, nemesis.Voter) }
-func (m fakeMembers) Transfer(context.Context, string) error       { return nil }
-func (m fakeMembers) Wipe(ctx context.Context, node string) error  { return m.c.node(node).Kill(ctx) }
+
+func (m fakeMembers) Promote(_ context.Context, node string) error {
+	return m.set("promote", node, nemesis.Voter)
+}
+
+func (m fakeMembers) Transfer(_ context.Context, to string) error {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	if m.c.trouble.answer != nil {
+		if made, err := m.c.trouble.answer("transfer", to); !made {
+			return err
+		}
+	}
+	if !m.c.inert {
+		m.c.roles.OldLeader, m.c.roles.Leader = m.c.roles.Leader, to
+	}
+	return nil
+}
+
+func (m fakeMembers) Wipe(ctx context.Context, node string) error {
+	m.c.mu.Lock()
+	m.c.trouble.asked = append(m.c.trouble.asked, "wipe "+node)
+	m.c.mu.Unlock()
+	return m.c.node(node).Kill(ctx)
+}
 
 type memory struct {
 	mu     sync.Mutex

@@ -144,7 +144,7 @@ func bridge(order []string) grudge {
 // each other.
 func primaries(h *nemesis.Hit) grudge {
 	order := h.Plan.Order
-	leader := standIn(h, h.Roles.Leader, "no leader")
+	leader := standIn(h, h.Roles.Leader, "no leader", h.Plan.Order)
 	old := h.Roles.OldLeader
 	if old == "" || old == leader {
 		old = without(order, leader)[0]

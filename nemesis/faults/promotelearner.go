@@ -11,7 +11,7 @@ import (
 func promoteLearner() nemesis.Fault {
 	return membering{
 		name: "promote-learner", doc: "a node that was taken out comes back as a learner and is promoted to vote",
-		variants: members("one", "follower"),
+		variants: members("one", "follower"), servers: true,
 		do: func(ctx context.Context, c changes, node string) error {
 			if err := outside(ctx, c, node); err != nil {
 				return err
@@ -19,7 +19,7 @@ func promoteLearner() nemesis.Fault {
 			if err := c.add(ctx, node, true); err != nil {
 				return err
 			}
-			if err := c.h.Node(node).Start(ctx); err != nil {
+			if err := c.start(ctx, node); err != nil {
 				return err
 			}
 			return c.promote(ctx, node)

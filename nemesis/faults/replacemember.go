@@ -10,7 +10,7 @@ import (
 func replaceMember() nemesis.Fault {
 	return membering{
 		name: "replace-member", doc: "a member is removed, loses its disk and is added again as a new one",
-		variants: members("one", "leader", "follower"),
+		variants: members("one", "leader", "follower"), servers: true,
 		do: func(ctx context.Context, c changes, node string) error {
 			if err := outside(ctx, c, node); err != nil {
 				return err
@@ -18,7 +18,7 @@ func replaceMember() nemesis.Fault {
 			if err := c.add(ctx, node, false); err != nil {
 				return err
 			}
-			return c.h.Node(node).Start(ctx)
+			return c.start(ctx, node)
 		},
 		undo: backAsVoter,
 	}.fault()

@@ -82,19 +82,22 @@ func chosenBy(h *nemesis.Hit) ([]string, error) {
 func roleOf(h *nemesis.Hit) (node string, isRole bool) {
 	switch h.Plan.Variant {
 	case "leader":
-		return standIn(h, h.Roles.Leader, "no leader"), true
+		return standIn(h, h.Roles.Leader, "no leader", h.Plan.Order), true
 	case "old-leader":
-		return standIn(h, h.Roles.OldLeader, "no old leader"), true
+		return standIn(h, h.Roles.OldLeader, "no old leader", without(h.Plan.Order, h.Roles.Leader)), true
 	case "candidate":
-		return standIn(h, h.Roles.Candidate, "no candidate"), true
+		return standIn(h, h.Roles.Candidate, "no candidate", h.Plan.Order), true
 	}
 	return "", false
 }
 
-func standIn(h *nemesis.Hit, node, missing string) string {
+func standIn(h *nemesis.Hit, node, missing string, others []string) string {
 	if node == "" {
 		h.Detail = "(there was " + missing + ": a node at random)"
-		return h.Plan.Order[0]
+		if len(others) == 0 {
+			others = h.Plan.Order
+		}
+		return others[0]
 	}
 	return node
 }

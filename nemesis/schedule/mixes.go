@@ -36,6 +36,8 @@ func Mixes() []Mix {
 			list: "partition*5,flapping,swizzle-clog,clients", hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
 		{Name: "processes", Doc: "servers and machines end, stand still, and come back",
 			kinds: []history.FaultKind{history.KindProcess, history.KindMachine}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
+		{Name: "members", Doc: "members leave, come back as new ones, and hand over leadership, one at a time",
+			kinds: []history.FaultKind{history.KindMembership}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(3), Hi: s(6)}, overlap: 1, limit: Anything},
 		{Name: "network", Doc: "links are cut, and packets late, lost, doubled, damaged",
 			kinds: []history.FaultKind{history.KindPackets, history.KindPartition}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2)}, overlap: 2, limit: Anything},
 		{Name: "storm", Doc: "everything, two at a time",
@@ -44,7 +46,7 @@ func Mixes() []Mix {
 }
 
 // everyKind are the kinds that every system under test can stand, which leaves
-// membership out: it is asked for by name.
+// membership out: that is asked for by name, or by a mix of its own.
 func everyKind() []history.FaultKind {
 	return []history.FaultKind{history.KindPartition, history.KindPackets, history.KindProcess, history.KindMachine, history.KindClock}
 }

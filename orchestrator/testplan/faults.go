@@ -180,8 +180,8 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 	switch {
 	case need == nemesis.NeedClock && !bends:
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
-	case need == nemesis.NeedMembership:
-		return fmt.Sprintf("squall cannot change the members of %s yet", system.Name())
+	case need == nemesis.NeedMembership && !systems.ChangesMembers(system):
+		return fmt.Sprintf("squall cannot change the members of %s: its clients have no way to", system.Name())
 	case need == nemesis.NeedLeader && !systems.Traced(system) && !systems.TellsLeader(system) && !systems.ReadsLogs(system):
 		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
 	case need == nemesis.NeedCandidate && !systems.Traced(system) && !systems.LogsShowCandidates(system):

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"squall/internal/atomicfile"
+	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
+	"squall/workloads/catalogue"
 )
 
 // planText is a plan that squall made, changed as JSON.
@@ -77,13 +79,31 @@ func TestAPlanIsReadLikeATestFile(t *testing.T) {
 	}
 }
 
+// ownMixes are the mixes that the default system can have.
+func ownMixes(t *testing.T) (names []string) {
+	t.Helper()
+	system, err := catalogue.FindSystem(DefaultTest().System)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mix := range schedule.Mixes() {
+		spec, err := schedule.ParseFaults(faults.All(), mix.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if systemCan(system, choicesOf(spec)) == nil {
+			names = append(names, mix.Name)
+		}
+	}
+	if len(names) < 5 {
+		t.Fatalf("only the mixes %v", names)
+	}
+	return names
+}
+
 // Every plan that squall makes can be read, and its command says the same.
 func TestOwnPlansAreRead(t *testing.T) {
-	faults := []string{"none", "kill(leader),delay"}
-	for _, mix := range schedule.Mixes() {
-		faults = append(faults, mix.Name)
-	}
-	for _, mix := range faults {
+	for _, mix := range append(ownMixes(t), "none", "kill(leader),delay") {
 		test := DefaultTest()
 		test.Nemesis, test.Seed, test.Thresholds = mix, 11, []string{"throughput > 5/s"}
 		plan, err := NewPlan(test, "v", "squall")

@@ -8,7 +8,6 @@ import (
 
 	"squall/nemesis"
 	"squall/nemesis/faults"
-	"squall/nemesis/schedule"
 )
 
 // replayed is a plan of so many nodes with these faults, and what a replay of it
@@ -81,11 +80,7 @@ func faultVariant(t *testing.T, name string) string {
 
 // Whatever is drawn, in a cluster of any size, can be replayed.
 func TestDrawnPlansAreReplayed(t *testing.T) {
-	mixes := []string{"kill(n1),pause(n2),slow-cpu(n3)", "kill,pause"}
-	for _, mix := range schedule.Mixes() {
-		mixes = append(mixes, mix.Name)
-	}
-	for _, mix := range mixes {
+	for _, mix := range append(ownMixes(t), "kill(n1),pause(n2),slow-cpu(n3)", "kill,pause") {
 		drawn := 0
 		for _, nodes := range []int{1, 2, 3, 5, 9} {
 			for seed := range uint64(4) {

@@ -69,13 +69,16 @@ func (a *asker) parse(text []byte) (ask Ask, about systems.Node, err error) {
 	return ask, a.links[i][0].node, nil
 }
 
+// askRest is the longest rest before all nodes are asked once more.
+const askRest = 500 * time.Millisecond
+
 // ask asks one node after the other until one has done it. What may have been done is
 // not asked for again: that would be another change.
 func (a *asker) ask(ctx context.Context, ask Ask, about systems.Node) (answer Answer) {
 	ctx, cancel := context.WithTimeout(ctx, ask.Within)
 	defer cancel()
 	answer = Answer{ID: ask.ID, Refused: true, Error: "there was no time to ask"}
-	for rest := restFirst; ctx.Err() == nil; rest = min(2*rest, restMost) {
+	for rest := restFirst; ctx.Err() == nil; rest = min(2*rest, askRest) {
 		heard := false // a node answered, in this round
 		for _, l := range a.order(ask) {
 			members, err := a.try(ctx, l, ask, about)

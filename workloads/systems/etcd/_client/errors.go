@@ -70,7 +70,7 @@ func rejected(err error) bool {
 	case codes.InvalidArgument, codes.Unimplemented, codes.PermissionDenied, codes.Unauthenticated:
 		return true
 	}
-	for _, sure := range []error{rpctypes.ErrTooManyRequests, rpctypes.ErrRequestTooLarge} {
+	for _, sure := range append(refusals(), rpctypes.ErrTooManyRequests, rpctypes.ErrRequestTooLarge) {
 		if errors.Is(err, sure) || statusOf(err).Message() == sure.Error() {
 			return true
 		}
@@ -78,6 +78,15 @@ func rejected(err error) bool {
 	// Raft refuses a proposal before it is in any log: on a node that knows of no
 	// leader, or whose leadership is being handed over.
 	return strings.HasSuffix(statusOf(err).Message(), "raft proposal dropped")
+}
+
+// refusals are etcd's words for a change of members that it does not propose to the cluster:
+// "not now", as a rule. Not all versions give them a code of their own. That a learner is
+// promoted already, or a member there already or gone, is not among them: that may be the
+// trace of this very request, which etcd repeats where it hands it on to the leader.
+func refusals() []error {
+	return []error{rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted, rpctypes.ErrMemberLearnerNotReady,
+		rpctypes.ErrTooManyLearners, rpctypes.ErrNotLeader, rpctypes.ErrBadLeaderTransferee}
 }
 
 // statusOf is what gRPC says of an error; etcd's client puts that into a type of its own.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"squall/internal/declare"
 	"squall/nodeimage"
@@ -34,8 +35,8 @@ func filesOf(ctx context.Context, system systems.System, a declare.Args, arch st
 }
 
 // checkFiles refuses files that the machines cannot hold or use, and a server or a
-// client program that is not among them. It takes none.
-func checkFiles(ctx context.Context, system systems.System, a declare.Args, arch string) error {
+// client program that is not among them, in a cluster of that many nodes. It takes none.
+func checkFiles(ctx context.Context, system systems.System, a declare.Args, nodes int, arch string) error {
 	want, err := filesOf(ctx, system, a, arch)
 	if err != nil {
 		return err
@@ -48,13 +49,17 @@ func checkFiles(ctx context.Context, system systems.System, a declare.Args, arch
 			return blameFiles(err)
 		}
 	}
-	return checkPrograms(system, a, want)
+	return checkPrograms(system, a, nodes, want)
 }
 
-// checkPrograms refuses a program that no machine would hold.
-func checkPrograms(system systems.System, a declare.Args, want machineFiles) error {
-	n1 := systems.Node{ID: 1, Name: "n1", Addr: machines.MachineAddr(netip.MustParsePrefix(machines.NetworkPool), 0)}
-	start, err := system.Server(n1, systems.Cluster{Nodes: []systems.Node{n1}}, a)
+// checkPrograms refuses a program that no machine would hold, and a cluster that the system
+// does not take.
+func checkPrograms(system systems.System, a declare.Args, nodes int, want machineFiles) error {
+	var cluster systems.Cluster
+	for i := range nodes {
+		cluster.Nodes = append(cluster.Nodes, systems.Node{ID: i + 1, Name: "n" + strconv.Itoa(i+1), Addr: machines.MachineAddr(netip.MustParsePrefix(machines.NetworkPool), i)})
+	}
+	start, err := system.Server(cluster.Nodes[0], cluster, a)
 	if err != nil {
 		return &testplan.FieldError{Option: "system", Err: fmt.Errorf("the servers of %s: %w", system.Name(), err)}
 	}

@@ -73,7 +73,7 @@ func TestFilesOfASystem(t *testing.T) {
 	p := &programmer{provider: provider{program: nodeimage.BinaryPath, files: []files.File{{Path: "/etc/config", Source: source(t, "x")}}},
 		argv: []string{nodeimage.BinaryPath}}
 	args := declare.Args{"version": "1"}
-	if err := checkFiles(t.Context(), p, nil, "arm64"); err != nil || p.arch != "arm64" {
+	if err := checkFiles(t.Context(), p, nil, 3, "arm64"); err != nil || p.arch != "arm64" {
 		t.Errorf("%v; it was asked for %q", err, p.arch)
 	}
 	sets, err := takeFiles(t.Context(), p, args, origins{arch: "arm64", progress: quietProgress{}})
@@ -113,7 +113,7 @@ func TestFilesOfASystemAreRefused(t *testing.T) {
 			&provider{err: &files.Error{File: files.File{Path: "/opt/server"}, Err: errors.New("its own reason")}}, true},
 	} {
 		_, takeErr := takeFiles(t.Context(), tc.provider, nil, origins{arch: "amd64", progress: quietProgress{}})
-		for _, err := range []error{checkFiles(t.Context(), tc.provider, nil, "amd64"), takeErr} {
+		for _, err := range []error{checkFiles(t.Context(), tc.provider, nil, 3, "amd64"), takeErr} {
 			var field *testplan.FieldError
 			if err == nil || !strings.Contains(err.Error(), want) || errors.As(err, &field) != tc.blame || field != nil && field.Option != "system" {
 				t.Errorf("%v, want %q, and a setting to blame: %v", err, want, tc.blame)
@@ -136,7 +136,7 @@ func TestProgramsThatNoMachineHolds(t *testing.T) {
 		"(/opt/client in the machines): there is no such file":                                                      {provider: provider{program: node[0]}, argv: []string{"/opt/client"}, clientFiles: []files.File{missing}},
 	} {
 		var field *testplan.FieldError
-		if err := checkFiles(t.Context(), p, nil, "amd64"); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &field) || field.Option != "system" {
+		if err := checkFiles(t.Context(), p, nil, 3, "amd64"); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &field) || field.Option != "system" {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -39,7 +39,7 @@ func TestFilesAreBuilt(t *testing.T) {
 	machinetest.NotShort(t, "it compiles")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	p := &provider{program: "/opt/tiny", files: []files.File{{Path: "/opt/tiny", Build: tiny("one"), Exec: true}}}
-	if err := checkFiles(t.Context(), p, nil, runtime.GOARCH); err != nil {
+	if err := checkFiles(t.Context(), p, nil, 3, runtime.GOARCH); err != nil {
 		t.Fatal(err)
 	}
 	if cache, _ := nodeimage.CacheDir(); cache != "" {
@@ -64,7 +64,7 @@ func TestFilesAreBuilt(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	p.files[0].Build = tiny("two")
 	var field *testplan.FieldError
-	if err := checkFiles(t.Context(), p, nil, runtime.GOARCH); !errors.As(err, &field) || !strings.Contains(err.Error(), "or name one with binary=PATH") {
+	if err := checkFiles(t.Context(), p, nil, 3, runtime.GOARCH); !errors.As(err, &field) || !strings.Contains(err.Error(), "or name one with binary=PATH") {
 		t.Errorf("without Go: %v", err)
 	}
 }

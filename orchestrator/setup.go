@@ -40,7 +40,7 @@ func Preflight(ctx context.Context, t testplan.Test, schedule []nemesis.Planned,
 	if err != nil {
 		return err
 	}
-	if err := checkFiles(ctx, system, t.SystemParams, arch); err != nil {
+	if err := checkFiles(ctx, system, t.SystemParams, t.Nodes, arch); err != nil {
 		return err
 	}
 	if cfg.CanBuild == nil {

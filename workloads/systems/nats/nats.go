@@ -122,8 +122,8 @@ func (System) LogPatterns() []systems.LogPattern {
 
 // Server starts a node that knows the routes to all others.
 func (System) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
-	if n := a.Int(replicasParam); n > len(cluster.Nodes) && len(cluster.Nodes) > 1 {
-		return systems.Start{}, fmt.Errorf("%s: %d nodes are to keep the stream, and there are %d", replicasParam, n, len(cluster.Nodes))
+	if n := a.Int(replicasParam); n > len(cluster.Nodes) {
+		return systems.Start{}, fmt.Errorf("%s: %d nodes are to keep the stream, and there are %d: start more nodes, or ask for fewer", replicasParam, n, len(cluster.Nodes))
 	}
 	url := func(n systems.Node) string { return "nats://" + netip.AddrPortFrom(n.Addr, clusterPort).String() }
 	var routes []string

@@ -51,7 +51,7 @@ func TestServer(t *testing.T) {
 		t.Errorf("it runs\n%s, %v, want\n%s", got, err, want)
 	}
 	one := cluster(1)
-	start, err = System{}.Server(one.Nodes[0], one, args(t, "replicas=3"))
+	start, err = System{}.Server(one.Nodes[0], one, args(t, "replicas=1"))
 	if got := strings.Join(start.Argv, " "); strings.Contains(got, "cluster") || err != nil {
 		t.Errorf("a node alone runs %s, %v", got, err)
 	}

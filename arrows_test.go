@@ -98,19 +98,20 @@ var everywhere = []string{"internal/atomicfile", "internal/number", "internal/pl
 
 // A test may reach one arrow further, to try its room against a real neighbour.
 var testArrows = map[string][]string{
-	"cmd/squall":            {"history/historytest"},
-	"history":               {"history/historytest"},
-	"history/check":         {"history/historytest"},
-	"history/measure":       {"history/historytest"},
-	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
-	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
-	"reports":               {"reports/browsertest", "history/historytest"},
-	"reports/serve":         {"reports/browsertest", "history/historytest"},
-	"workloads/driver":      {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
-	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
-	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
-	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
-	"nodeimage/raft":        {"nodeimage/raft/wal"},
+	"cmd/squall":             {"history/historytest"},
+	"history":                {"history/historytest"},
+	"history/check":          {"history/historytest"},
+	"history/measure":        {"history/historytest"},
+	"orchestrator":           {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
+	"orchestrator/campaign":  {"history/measure"},                                                                     // figures to judge
+	"reports":                {"reports/browsertest", "history/historytest"},
+	"reports/serve":          {"reports/browsertest", "history/historytest"},
+	"workloads/driver":       {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
+	"workloads/systems/etcd": {"nodeimage/programs"},
+	"nemesis/schedule":       {"nemesis/faults"},   // real faults to draw from
+	"nemesis/faults":         {"nemesis/schedule"}, // drawn plans to carry out
+	"nodeimage/agent":        {"nodeimage/kv"},     // a server whose clock it bends
+	"nodeimage/raft":         {"nodeimage/raft/wal"},
 }
 
 func TestArrows(t *testing.T) {

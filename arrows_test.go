@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	"workloads/listappend":     {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/lock":           {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
 	"workloads/watch":          {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
-	"workloads/catalogue":      {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/lock", "workloads/systems/..."},
+	"workloads/catalogue":      {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/lock", "workloads/watch", "workloads/systems/..."},
 	"workloads/driver":         {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "workloads/systems/custom", "history", "history/check"},
 	"workloads/program":        {"workloads/systems", "history"},
 	"workloads/systems":        {"internal/declare", "nodeimage/files", "history"},

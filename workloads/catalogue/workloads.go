@@ -11,6 +11,7 @@ import (
 	"squall/workloads/lock"
 	"squall/workloads/register"
 	"squall/workloads/set"
+	"squall/workloads/watch"
 )
 
 // Workloads lists the workloads that squall knows, in the order in which it shows
@@ -21,6 +22,7 @@ func Workloads() []workloads.Workload {
 		set.Workload(),
 		listappend.Workload(),
 		lock.Workload(),
+		watch.Workload(),
 	}
 }
 

@@ -161,7 +161,7 @@ func imageOf(text string) *files.Image {
 func (System) ClientProgram(a declare.Args) systems.Program {
 	return systems.Program{
 		Argv:      []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String()},
-		Workloads: []string{"register", "set", "append", "lock"},
+		Workloads: []string{"register", "set", "append", "lock", "watch"},
 		Leader:    true, Members: true, Replicas: true,
 	}
 }

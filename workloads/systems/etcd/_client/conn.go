@@ -30,6 +30,8 @@ type conn struct {
 	mu      sync.Mutex
 	lease   clientv3.LeaseID  // of the locks; 0: there is none yet
 	members map[uint64]string // names, by id, as far as they were asked for
+	streams streams           // of watches, that are open between two operations
+	closed  bool
 }
 
 var (
@@ -98,7 +100,10 @@ func established(ctx context.Context, c *grpc.ClientConn) error {
 }
 
 // Close ends the connection.
-func (c *conn) Close() { _ = c.etcd.Close() }
+func (c *conn) Close() {
+	c.endStreams()
+	_ = c.etcd.Close()
+}
 
 // Do carries out an operation of the workload.
 func (c *conn) Do(ctx context.Context, op goclient.Op) ([]byte, error) {
@@ -124,6 +129,7 @@ func workloads() map[string]doer {
 		"set":      (*conn).set,
 		"append":   (*conn).txn,
 		"lock":     (*conn).lock,
+		"watch":    (*conn).watch,
 	}
 }
 

@@ -195,7 +195,9 @@ func newer(ops []*history.Op, a suspect) *history.Op {
 
 // lost says whether what an operation wrote was never seen after the suspect had
 // answered, while others looked and found what the suspect did: then it is gone,
-// and not only unknown to one node.
+// and not only unknown to one node. Where another write was under way meanwhile that
+// may have replaced it before anybody looked, nobody can tell: a system that
+// acknowledges writes before they take effect may have had it after all.
 func lost(ops []*history.Op, a suspect, write *history.Op) bool {
 	if !mayWrite(write) {
 		return false
@@ -212,9 +214,21 @@ func lost(ops []*history.Op, a suspect, write *history.Op) bool {
 		if found == written(write) {
 			return false
 		}
-		again = again || found == a.found && op.Call > a.op.Return
+		again = again || found == a.found && op.Call > a.op.Return && !replaced(ops, write, op)
 	}
 	return again
+}
+
+// replaced says whether another write may have taken effect after a write, and before
+// somebody looked.
+func replaced(ops []*history.Op, write, look *history.Op) bool {
+	for _, op := range ops {
+		if op != write && mayWrite(op) && op.Outcome != history.Fail && op.Call < look.Return &&
+			(op.Return > write.Call || op.Outcome == history.Info) && written(op) != written(write) {
+			return true
+		}
+	}
+	return false
 }
 
 // wouldExplain says whether the history up to the suspect would be linearizable if

@@ -43,11 +43,6 @@ type compiled struct {
 	problems []Problem
 }
 
-type madeFile struct {
-	file   File
-	source template
-}
-
 type madeReady struct {
 	port   string
 	http   *httpCall
@@ -167,26 +162,6 @@ func (d *Definition) checkParameters(c *compiled) {
 			c.wrong(fmt.Errorf("expected one of %s, found %q", strings.Join(p.Choices, ", "), cut(p.Default)), append(at, "default")...)
 		}
 	}
-}
-
-func (d *Definition) compileFiles(c *compiled, list []File, at ...string) []madeFile {
-	var made []madeFile
-	for i, f := range list {
-		place := append(slices.Clone(at), strconv.Itoa(i))
-		m := madeFile{file: f}
-		if !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "/" && f.Source == "" {
-			c.wrong(fmt.Errorf("expected an absolute path in the machine, such as /opt/server, found %q", cut(f.Path)), append(place, "path")...)
-		}
-		if f.Source == "" {
-			c.wrong(errors.New("it is not said where the file comes from: give a source"), place...)
-		}
-		var err error
-		if m.source, err = parseTemplate(f.Source, d.paramNames()); err != nil {
-			c.wrong(err, append(place, "source")...)
-		}
-		made = append(made, m)
-	}
-	return made
 }
 
 func (d *Definition) compileServer(c *compiled) {

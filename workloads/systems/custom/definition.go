@@ -27,13 +27,23 @@ type Parameter struct {
 	Choices []string `json:"choices,omitempty" doc:"the values that it may have; without them, any"`
 }
 
-// File is a file, or a folder of files, in machines.
+// File is a file, or a folder of files, in machines: it is on this computer, or built, or
+// out of an image.
 type File struct {
 	Path   string `json:"path" doc:"where it is in the machine, absolute: /opt/server"`
 	Source string `json:"source,omitempty" doc:"the file or folder on this computer, relative to this file"`
+	Build  *Build `json:"build,omitempty" doc:"a Go program that is built, through the Go module proxy, and kept"`
+	Image  string `json:"image,omitempty" doc:"an image of containers that has the file: quay.io/coreos/etcd:v3.6.8"`
+	From   string `json:"from,omitempty" doc:"the file's path in the image; not given: path"`
 	// Exec is whether it is to be run; nil: if it is executable on this computer, or
 	// is the program of a command.
 	Exec *bool `json:"exec,omitempty" doc:"whether it is a program or a script; not given: if it is executable"`
+}
+
+// Build is a static program that is built of Go modules.
+type Build struct {
+	Package string   `json:"package" doc:"the path of the package: go.etcd.io/etcd/v3/contrib/raftexample"`
+	Modules []string `json:"modules" doc:"the modules that it is in and that it needs, at exact versions: go.etcd.io/etcd/v3@v3.6.8"`
 }
 
 // Server is how a node starts. Every text is a template.

@@ -145,12 +145,12 @@ func expandEnv(env map[string]template, v vars) []string {
 }
 
 // Files are what the machine of a server holds.
-func (b *base) Files(_ context.Context, arch string, a declare.Args) ([]files.File, error) {
+func (b *base) Files(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
 	programs := []string{b.def.Server.Command[0]}
 	if len(b.def.Server.First) > 0 {
 		programs = append(programs, b.def.Server.First[0])
 	}
-	return b.lay(b.made.files, programs, arch, a)
+	return b.lay(b.made.files, programs, "the description", a)
 }
 
 // tracer is a part of a system whose servers write a trace.
@@ -180,8 +180,8 @@ func (p programmer) ClientProgram(a declare.Args) systems.Program {
 }
 
 // ClientFiles are what the driver's machine holds for it.
-func (p programmer) ClientFiles(_ context.Context, arch string, a declare.Args) ([]files.File, error) {
-	return p.lay(p.made.program.files, []string{p.def.Client.Program.Command[0]}, arch, a)
+func (p programmer) ClientFiles(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
+	return p.lay(p.made.program.files, []string{p.def.Client.Program.Command[0]}, "client.program", a)
 }
 
 // dialer is a part of a system whose clients are made here.

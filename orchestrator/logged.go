@@ -15,6 +15,33 @@ const (
 	maxLoggedEvents = 10_000   // of a node in a test
 )
 
+// lineHeads cuts output into lines, of which it keeps the beginning.
+type lineHeads struct {
+	part []byte // of a line whose end has not come yet
+}
+
+// take calls line with each whole line, until line returns false. It is only valid
+// during the call.
+func (h *lineHeads) take(data []byte, line func([]byte) bool) {
+	for len(data) > 0 {
+		end := bytes.IndexByte(data, '\n')
+		piece := data[:max(end, 0)]
+		if end < 0 {
+			piece = data
+		}
+		h.part = append(h.part, piece[:min(len(piece), maxLoggedLine-len(h.part))]...)
+		if end < 0 {
+			return
+		}
+		data = data[end+1:]
+		more := line(h.part)
+		h.part = h.part[:0]
+		if !more {
+			return
+		}
+	}
+}
+
 // logTeller finds in the output of one node's servers what it tells of who leads.
 type logTeller struct {
 	patterns []systems.LogPattern
@@ -22,7 +49,7 @@ type logTeller struct {
 	full     func()   // is called once, when there was too much to read on; may be nil
 
 	boot   int
-	part   []byte // of a line whose end has not come yet
+	heads  lineHeads
 	bytes  int64
 	events int
 	last   toldRole // what was told last
@@ -40,26 +67,16 @@ func (l *logTeller) take(node string, boot int, data []byte, now int64) (found [
 		return nil
 	}
 	if boot != l.boot {
-		l.boot, l.part, l.last = boot, nil, toldRole{}
+		l.boot, l.heads, l.last = boot, lineHeads{}, toldRole{}
 	}
 	l.bytes += int64(len(data))
-	for len(data) > 0 && l.events < maxLoggedEvents {
-		end := bytes.IndexByte(data, '\n')
-		piece := data[:max(end, 0)]
-		if end < 0 {
-			piece = data
-		}
-		l.part = append(l.part, piece[:min(len(piece), maxLoggedLine-len(l.part))]...)
-		if end < 0 {
-			break
-		}
-		data = data[end+1:]
-		if e, ok := l.event(node, string(l.part), now); ok {
+	l.heads.take(data, func(line []byte) bool {
+		if e, ok := l.event(node, string(line), now); ok {
 			found = append(found, e)
 			l.events++
 		}
-		l.part = l.part[:0]
-	}
+		return l.events < maxLoggedEvents
+	})
 	if l.over() && l.full != nil {
 		l.full()
 	}

@@ -114,8 +114,8 @@ func TestLogsAreNotTrusted(t *testing.T) {
 	long := strings.Repeat("x", maxLoggedLine)
 	n.Stream(protocol.StreamLog, 1, []byte(long+"leads: n2\n"+long))
 	n.Stream(protocol.StreamLog, 1, []byte(long+"\nleads: n3\n"))
-	if got := said(s.events); got != "follower 0 of n3" || cap(n.told.part) > 4*maxLoggedLine {
-		t.Errorf("%s, with room for %d bytes", got, cap(n.told.part))
+	if got := said(s.events); got != "follower 0 of n3" || cap(n.told.heads.part) > 4*maxLoggedLine {
+		t.Errorf("%s, with room for %d bytes", got, cap(n.told.heads.part))
 	}
 	n.Stream(protocol.StreamLog, 1, []byte("leads: n\x1b[2J\nleads: \xff\xfe\n\x00\n"))
 	for i := range 2 * maxLoggedEvents {

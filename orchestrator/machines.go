@@ -91,6 +91,9 @@ func (r *run) connect() error {
 					r.log.Warn("a server wrote so much that its log is not read on: who leads is not known from it", "node", p.Name)
 				}}
 		}
+		if readier, ok := systems.As[systems.Readier](system); ok && readier.ReadyLine() != nil {
+			n.readyLine = newLineWatch(readier.ReadyLine())
+		}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}

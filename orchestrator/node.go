@@ -29,6 +29,8 @@ type node struct {
 	log             io.Writer // the server's own output
 	// told reads in that output who leads; nil: nobody reads it.
 	told *logTeller
+	// readyLine finds the line there that says that the server is ready; nil: none does.
+	readyLine *lineWatch
 	// now is the machines' clock; nil: this computer's.
 	now func() int64
 	// begin is the earliest time of an event that the history takes, by the
@@ -182,8 +184,12 @@ func (n *node) Stream(id protocol.StreamID, boot int, data []byte) {
 	}
 }
 
-// readLog records what a piece of the server's output tells of who leads.
+// readLog records what a piece of the server's output tells of who leads, and whether it
+// is ready.
 func (n *node) readLog(boot int, data []byte) {
+	if n.readyLine != nil {
+		n.readyLine.take(data)
+	}
 	if n.told == nil {
 		return
 	}

@@ -105,6 +105,10 @@ func (r *run) startLoad(ctx context.Context) error {
 		return err
 	}
 	config := driverConfig(&r.plan.Test, r.peers())
+	readier, _ := systems.As[systems.Readier](system)
+	if err := r.awaitReadyLines(ctx, readier); err != nil {
+		return err
+	}
 	if systems.Traced(system) {
 		r.cfg.Progress.Phase("waiting for a leader")
 		if err := r.awaitLeader(ctx, "after the servers' start"); err != nil {
@@ -116,6 +120,9 @@ func (r *run) startLoad(ctx context.Context) error {
 	telling, cancel := context.WithTimeout(ctx, driverTimeout)
 	defer cancel()
 	if err := r.loader.configure(telling, config); err != nil {
+		return err
+	}
+	if err := r.awaitReady(ctx, readier); err != nil {
 		return err
 	}
 	if config.Probe {

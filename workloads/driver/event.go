@@ -12,6 +12,8 @@ import (
 // Names of events, in the order in which a run passes them.
 const (
 	EventReady     = "ready"      // the configuration is understood
+	EventWaiting   = "waiting"    // a node is not ready to serve: Text says which, and what was seen
+	EventAllReady  = "all-ready"  // every node is ready, of a system that says when nodes are
 	EventServing   = "serving"    // the system serves: Text says how that was seen; only after a probe
 	EventLoadBegin = "load-begin" // clients start
 	EventStats     = "stats"      // once a second, as long as the driver runs

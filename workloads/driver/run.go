@@ -90,6 +90,8 @@ type driver struct {
 	links [][]*link
 	load  *load         // nil: it has not begun
 	pool  *program.Pool // of clients that are a program; nil: they are none
+	// readier is a system whose nodes are asked whether they are ready; nil: none is.
+	readier systems.Readier
 
 	status    status
 	loadDone  <-chan struct{} // nil once its end was told
@@ -197,6 +199,9 @@ func (d *driver) configure(ctx context.Context, lines <-chan line, cat Catalogue
 		return false, fmt.Errorf("configuration: workload %s: %w", work.Name, err)
 	}
 	d.work = work
+	if readier, ok := systems.As[systems.Readier](sys); ok && readier.ReadyLine() == nil {
+		d.readier = readier
+	}
 	d.can = able{leader: systems.TellsLeader(sys), members: systems.ChangesMembers(sys), replicas: systems.TellsReplicas(sys)}
 	d.gen = work.New(workloads.Load{Args: args, Clients: d.cfg.processes(), Seed: d.cfg.Seed})
 	dialer := d.dialer(sys)
@@ -240,6 +245,11 @@ func (d *driver) givenUp() <-chan struct{} {
 // begin lets the load begin, once the system serves. Without an error, false means
 // that the driver is to end before.
 func (d *driver) begin(ctx context.Context, lines <-chan line) (bool, error) {
+	if d.readier != nil {
+		if ok, err := d.awaitReady(ctx, lines); err != nil || !ok {
+			return false, err
+		}
+	}
 	p := &probe{cfg: d.cfg, clock: d.clock, rec: d.rec, gen: d.gen, links: d.links}
 	if d.cfg.Probe {
 		if ok, err := d.probe(ctx, p, lines); err != nil || !ok {
@@ -252,13 +262,25 @@ func (d *driver) begin(ctx context.Context, lines <-chan line) (bool, error) {
 	return true, begin
 }
 
-// probe waits until the system serves. The only command that it obeys is to quit.
+// probe waits until the system serves.
 func (d *driver) probe(ctx context.Context, p *probe, lines <-chan line) (served bool, err error) {
+	how, err := d.before(ctx, lines, p.run)
+	if err != nil || how == "" {
+		return false, err
+	}
+	e := d.rec.event(EventServing)
+	e.Text = how
+	return true, errors.Join(d.rec.flush(), d.status.emit(e))
+}
+
+// before does what comes before the load, and returns what that did; "" when the driver
+// is to end. The only command that it obeys meanwhile is to quit.
+func (d *driver) before(ctx context.Context, lines <-chan line, do func(context.Context) string) (how string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	found := make(chan string, 1)
 	go func() {
 		defer close(found)
-		found <- p.run(ctx)
+		found <- do(ctx)
 	}()
 	defer func() {
 		cancel(errors.New("the driver ended"))
@@ -268,25 +290,20 @@ func (d *driver) probe(ctx context.Context, p *probe, lines <-chan line) (served
 	for {
 		select {
 		case <-ctx.Done():
-			return false, nil
+			return "", nil
 		case <-d.givenUp():
-			return false, d.pool.Err()
+			return "", d.pool.Err()
 		case how := <-found:
-			if how == "" { // ctx has ended
-				return false, nil
-			}
-			e := d.rec.event(EventServing)
-			e.Text = how
-			return true, errors.Join(d.rec.flush(), d.status.emit(e))
+			return how, nil // "" when ctx has ended
 		case l, ok := <-lines:
 			if !ok || l.err == nil && string(bytes.TrimSpace(l.text)) == CommandQuit {
-				return false, nil
+				return "", nil
 			}
 			if l.err != nil {
-				return false, fmt.Errorf("read commands: %w", l.err)
+				return "", fmt.Errorf("read commands: %w", l.err)
 			}
 			if err := d.status.emit(Event{Event: EventError, Time: d.clock.now(), Error: fmt.Sprintf("command %q came before the load had begun", l.text)}); err != nil {
-				return false, err
+				return "", err
 			}
 		}
 	}

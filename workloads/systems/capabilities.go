@@ -2,6 +2,7 @@ package systems
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"squall/internal/declare"
@@ -91,6 +92,8 @@ type Readier interface {
 	// ReadyWithin is how long it may take, from the start of the servers on, until all
 	// nodes are ready.
 	ReadyWithin() time.Duration
+	// ReadyLine matches a line of a server's output that says so; nil: nodes are asked.
+	ReadyLine() *regexp.Regexp
 	// Ready looks once, from the machine of the clients, whether a node is ready. The
 	// error says, to people, what was seen instead.
 	Ready(ctx context.Context, node Node) error

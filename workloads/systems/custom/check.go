@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"squall/internal/suggest"
+	"squall/workloads/systems"
 )
 
 // Problem is a mistake in a description. At is where: the keys that lead there.
@@ -39,6 +40,7 @@ type compiled struct {
 	http           *httpStore
 	names          []template // what a node may be called by what tells the leader
 	program        *madeProgram
+	log            []systems.LogPattern
 
 	problems []Problem
 }
@@ -46,6 +48,7 @@ type compiled struct {
 type madeReady struct {
 	port   string
 	http   *httpCall
+	line   *regexp.Regexp // of its output; nil: it is asked
 	within time.Duration
 }
 
@@ -97,6 +100,7 @@ func (d *Definition) compile() *compiled {
 	c.files = d.compileFiles(c, d.Files, "files")
 	d.compileServer(c)
 	d.compileReady(c)
+	d.compileLog(c)
 	d.compileClient(c)
 	d.compileLeader(c)
 	if e := d.Election; e != nil && (e.Shortest <= 0 || e.Longest < e.Shortest) {

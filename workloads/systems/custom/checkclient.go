@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"squall/history"
 	"squall/internal/suggest"
+	"squall/workloads/systems"
 )
 
 // defaultWithin is how long it may take until all nodes are ready.
@@ -29,15 +33,47 @@ func (d *Definition) compileReady(c *compiled) {
 	if made.within < 0 || made.within > longestWithin {
 		c.wrong(fmt.Errorf("expected a time up to %v, found %v", longestWithin, made.within), "ready", "within")
 	}
+	ways := 0
+	for _, given := range []bool{r.Port != "", r.HTTP != nil, r.Log != ""} {
+		if given {
+			ways++
+		}
+	}
 	switch {
-	case (r.Port != "") == (r.HTTP != nil):
-		c.wrong(errors.New("expected one of port and http"), "ready")
+	case ways != 1:
+		c.wrong(errors.New("expected one of port, http and log"), "ready")
 	case r.HTTP != nil:
 		made.port, made.http = d.question(c, r.HTTP, nil, "ready", "http")
+	case r.Log != "":
+		var err error
+		if made.line, err = regexp.Compile(r.Log); err != nil {
+			c.wrong(fmt.Errorf("not a regular expression: %w", err), "ready", "log")
+		} else if made.line.MatchString("") {
+			c.wrong(fmt.Errorf("%q matches an empty line, so it says nothing", cut(r.Log)), "ready", "log")
+		}
 	default:
 		made.port = d.port(c, r.Port, "ready")
 	}
 	c.ready = made
+}
+
+// compileLog makes the patterns of logs ready.
+func (d *Definition) compileLog(c *compiled) {
+	for _, of := range []struct {
+		key, role string
+		texts     []string
+	}{{"leader", history.RoleLeader, d.Log.Leader}, {"candidate", history.RoleCandidate, d.Log.Candidate}, {"follower", history.RoleFollower, d.Log.Follower}} {
+		for i, text := range of.texts {
+			p, err := systems.NewLogPattern(of.role, text)
+			if err != nil {
+				c.wrong(err, "log", of.key, strconv.Itoa(i))
+			}
+			c.log = append(c.log, p)
+		}
+	}
+	if d.Trace && len(c.log) > 0 {
+		c.wrong(errors.New("the servers write a trace, so nothing is looked for in their output: leave out log or trace"), "log")
+	}
 }
 
 // question makes a request ready that asks something of a node.

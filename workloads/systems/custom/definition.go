@@ -12,6 +12,7 @@ type Definition struct {
 	Server      Server      `json:"server" doc:"how a node starts"`
 	Ready       *Ready      `json:"ready,omitempty" doc:"when a node that was started takes clients; without it, when an operation succeeds"`
 	Leader      *Leader     `json:"leader,omitempty" doc:"how to find out who leads, so that faults can aim at the leader"`
+	Log         Log         `json:"log,omitzero" doc:"lines of the servers' output that tell of leaders and elections, where there is no trace"`
 	Election    *Election   `json:"election-timeout,omitempty" doc:"how long servers do without a leader before they elect one; clients wait for half of the shortest"`
 	Trace       bool        `json:"trace,omitempty" doc:"the servers write Raft trace events (docs/trace.md)"`
 	Client      Client      `json:"client" doc:"how clients speak to a node: one of http, redis and program"`
@@ -61,6 +62,7 @@ type Server struct {
 type Ready struct {
 	Port string    `json:"port,omitempty" doc:"when it accepts a connection at this port"`
 	HTTP *Question `json:"http,omitempty" doc:"when it answers this request well"`
+	Log  string    `json:"log,omitempty" doc:"when a line of its output matches this regular expression"`
 	// Within is how long it may take until all nodes are ready.
 	Within Duration `json:"within,omitempty" doc:"how long it may take until all nodes are ready; not given: 20s"`
 }
@@ -92,6 +94,14 @@ type LeaderHTTP struct {
 type LeaderRedis struct {
 	Command []string `json:"command" short:"" doc:"such as [INFO, raft]"`
 	Pattern string   `json:"pattern,omitempty" doc:"regular expression over the answer; what its first group matches was found"`
+}
+
+// Log is what to look for in the output of servers. Each is a regular expression of Go;
+// the groups (?P<term>…) and, of a leader, (?P<id>…) or (?P<node>…) say more.
+type Log struct {
+	Leader    []string `json:"leader,omitempty" doc:"lines that tell of a leader: of the server itself, or of the one in the group id or node"`
+	Candidate []string `json:"candidate,omitempty" doc:"lines with which a server stands for election"`
+	Follower  []string `json:"follower,omitempty" doc:"lines with which a server becomes a follower"`
 }
 
 // Election is how long servers do without a leader.

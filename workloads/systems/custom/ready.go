@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"regexp"
 	"time"
 
 	"squall/workloads/systems"
@@ -16,6 +17,9 @@ var _ systems.Readier = readier{}
 
 // ReadyWithin is how long it may take until all nodes are ready.
 func (r readier) ReadyWithin() time.Duration { return r.made.ready.within }
+
+// ReadyLine is what a line of its output matches then.
+func (r readier) ReadyLine() *regexp.Regexp { return r.made.ready.line }
 
 // Ready looks once whether a node takes clients. The error says what was seen instead.
 func (r readier) Ready(ctx context.Context, node systems.Node) error {

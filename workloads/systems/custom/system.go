@@ -66,6 +66,9 @@ func New(def *Definition, run Run) (System, error) {
 	if def.Election != nil {
 		s.parts = append(s.parts, timer{def.Election})
 	}
+	if len(made.log) > 0 {
+		s.parts = append(s.parts, logReader(made.log))
+	}
 	if made.ready != nil {
 		s.parts = append(s.parts, readier{b})
 	}
@@ -166,6 +169,12 @@ type timer struct{ e *Election }
 func (t timer) ElectionTimeout(declare.Args) (shortest, longest time.Duration) {
 	return time.Duration(t.e.Shortest), time.Duration(t.e.Longest)
 }
+
+// logReader is a part of a system whose servers' output tells who leads.
+type logReader []systems.LogPattern
+
+// LogPatterns are those of the description.
+func (l logReader) LogPatterns() []systems.LogPattern { return l }
 
 // programmer is a part of a system whose clients are a program.
 type programmer struct{ *base }

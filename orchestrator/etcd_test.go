@@ -1,0 +1,90 @@
+package orchestrator_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"squall/history/check"
+	"squall/internal/machinetest"
+	"squall/nodeimage"
+	"squall/orchestrator"
+	"squall/orchestrator/testplan"
+)
+
+// ofEtcd is a test of three nodes of etcd with these settings, whose verdict comes.
+func ofEtcd(t *testing.T, h host, lasting time.Duration, settings map[string]string) *check.Results {
+	t.Helper()
+	test := testplan.DefaultTest()
+	test.Out, test.Seed, test.Nodes, test.Time, test.System = t.TempDir(), 1, 3, testplan.Duration(lasting), "etcd"
+	for name, value := range settings {
+		option, ok := testplan.FindOption(name)
+		if !ok {
+			t.Fatalf("there is no setting %s", name)
+		}
+		if err := option.Set(&test, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := testplan.NewPlan(test, "test", "squall")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcome, err := orchestrator.Run(t.Context(), plan, orchestrator.Config{Version: "test", Runtime: h, Progress: &watcher{t: t},
+		Build: func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
+			return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch})
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcome.Results
+}
+
+// etcd stands a short storm with every workload, with its copies the same at the end; and
+// with reads that may be old, a node that is cut off is caught answering them.
+func TestEtcdStandsStorms(t *testing.T) {
+	machinetest.NeedWhole(t, "it builds etcd; its parameters, files and sources are tried without")
+	machinetest.Turn(t)
+	h := opened(t, hosts()["local"])
+	for _, workload := range []string{"register", "set", "append", "lock"} {
+		t.Run(workload, func(t *testing.T) {
+			results := ofEtcd(t, h, 8*time.Second, map[string]string{"workload": workload, "nemesis": "storm"})
+			if results.Verdict != check.Pass {
+				t.Errorf("the verdict is %s: %q", results.Verdict, results.Reasons)
+			}
+			for _, c := range results.Checks {
+				if c.Name == "replicas" && c.Verdict != check.Pass {
+					t.Errorf("its copies: %+v", c)
+				}
+			}
+		})
+	}
+	t.Run("serializable", func(t *testing.T) {
+		results := ofEtcd(t, h, 8*time.Second, map[string]string{"system": "etcd(reads=serializable)", "schedule": "at 1s for 5s: partition(n1)"})
+		if results.Verdict != check.Violation {
+			t.Errorf("reads of a node's own state: the verdict is %s: %q, want a violation", results.Verdict, results.Reasons)
+		}
+	})
+}
+
+// What cannot be had is refused before there are machines, by the setting to blame.
+func TestAnEtcdThatCannotBeHad(t *testing.T) {
+	machinetest.NotShort(t, "it looks for machines")
+	h := opened(t, hosts()["local"])
+	for system, want := range map[string]string{
+		"etcd(binary=/nowhere/etcd)":   "/nowhere/etcd (/opt/etcd/etcd in the machines): there is no such file",
+		"etcd(client=/nowhere/client)": "/nowhere/client (/opt/etcd/client in the machines): there is no such file",
+	} {
+		test := testplan.DefaultTest()
+		test.Nemesis = "none"
+		option, _ := testplan.FindOption("system")
+		if err := option.Set(&test, system); err != nil {
+			t.Fatal(err)
+		}
+		err := orchestrator.Preflight(t.Context(), test, nil, orchestrator.Config{Runtime: h})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", system, err, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package nodeimage
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -29,24 +30,42 @@ func (e Extract) Keep(write func(io.Writer) error) (path string, err error) {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(e.ID + "\n" + e.Path))
-	path = filepath.Join(folder, hex.EncodeToString(sum[:])[:20])
-	if programs.Kept(path, 0) {
+	home := filepath.Join(folder, hex.EncodeToString(sum[:])[:20])
+	if path, kept := programs.Content(home); kept {
 		return path, nil
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", cacheError(path, err)
+		return "", cacheError(home, err)
 	}
-	if err := keep(path, writerTo(write)); err != nil {
-		return "", err
+	var failed error
+	path, err = programs.Keep(home, func(path string) error {
+		failed = writeTo(path, write)
+		return failed
+	})
+	switch {
+	case failed != nil:
+		return "", failed
+	case err != nil:
+		return "", cacheError(home, err)
 	}
-	programs.Prune(filepath.Join(folder, "*"), path)
+	programs.Prune(filepath.Join(folder, "*"), home)
 	return path, nil
 }
 
-type writerTo func(io.Writer) error
-
-// WriteTo counts nothing: nobody asks.
-func (w writerTo) WriteTo(to io.Writer) (int64, error) { return 0, w(to) }
+// writeTo makes a program of what write writes.
+func writeTo(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return cacheError(path, err)
+	}
+	if err := write(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return cacheError(path, err)
+	}
+	return os.Chmod(path, 0o755) // whatever the umask is
+}
 
 // ClearExtracts removes all of them but those that a test that is starting may need,
 // and says how many.

@@ -161,9 +161,14 @@ func (n *node) Process(ctx context.Context) (nemesis.Process, error) {
 	return nemesis.Process{Running: s.Running, PID: s.PID, State: s.State, Exit: s.ExitReason, Crashed: !s.Running && n.crashed}, err
 }
 
-// stop ends the server politely at the end of a test.
+// stop ends the server politely at the end of a test. One that has a trace gets the time
+// to finish it; of what others do at their end nothing is recorded, and some take
+// seconds to hand over to nodes that are ending, too.
 func (n *node) stop(ctx context.Context) error {
-	const grace = 2 * time.Second
+	grace := 2 * time.Second
+	if n.untraced {
+		grace = 200 * time.Millisecond
+	}
 	n.expectEnd(history.ReasonStopped)
 	_, err := n.agent().Terminate(ctx, grace)
 	return err

@@ -25,7 +25,7 @@ type Builder struct {
 }
 
 // keyVersion changes when the way of building does.
-const keyVersion = "program build 1"
+const keyVersion = "program build 2"
 
 // key is a hash over everything that a program depends on. Every part goes in with its
 // name and its length, so that parts cannot flow into each other.
@@ -49,15 +49,15 @@ func key(b *files.Build, arch string) string {
 
 func (b Builder) folder() string { return filepath.Join(b.Cache, "programs") }
 
-// path is where a program is kept. The key comes first: it names the program.
-func (b Builder) path(build *files.Build, arch string) string {
+// home is the folder that a program is kept in.
+func (b Builder) home(build *files.Build, arch string) string {
 	return filepath.Join(b.folder(), key(build, arch))
 }
 
 // Can says why a program that was not built before could not be, without building:
 // nil, or ErrNoGo.
 func (b Builder) Can(build *files.Build, arch string) error {
-	if _, err := os.Stat(b.path(build, arch)); err == nil {
+	if _, kept := Content(b.home(build, arch)); kept {
 		return nil
 	}
 	if err := CanCompile(); err != nil {
@@ -70,8 +70,8 @@ func (b Builder) Can(build *files.Build, arch string) error {
 // Where it was not built before, building is called, and it is. What the program is
 // to blame for is an *Error.
 func (b Builder) Make(ctx context.Context, build *files.Build, arch string, building func()) (path string, err error) {
-	path = b.path(build, arch)
-	if Kept(path, 0) {
+	home := b.home(build, arch)
+	if path, kept := Content(home); kept {
 		return path, nil
 	}
 	if err := b.Can(build, arch); err != nil {
@@ -81,20 +81,29 @@ func (b Builder) Make(ctx context.Context, build *files.Build, arch string, buil
 	if err := os.MkdirAll(b.folder(), 0o755); err != nil {
 		return "", b.failed(err)
 	}
-	lock := flock.New(path + lockSuffix)
+	lock := flock.New(home + lockSuffix)
 	defer lock.Close()
 	switch _, err := lock.TryLockContext(ctx, 100*time.Millisecond); {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("building %s: %w", build.Name, context.Cause(ctx))
 	case err != nil:
 		return "", b.failed(err)
-	case Kept(path, 0): // another squall built it meanwhile
+	}
+	if path, kept := Content(home); kept { // another squall built it meanwhile
 		return path, nil
 	}
-	if err := b.build(ctx, build, arch, path); err != nil {
-		return "", err
+	var failed error
+	path, err = Keep(home, func(path string) error {
+		failed = b.build(ctx, build, arch, path)
+		return failed
+	})
+	switch {
+	case failed != nil:
+		return "", failed
+	case err != nil:
+		return "", b.failed(err)
 	}
-	Prune(filepath.Join(b.folder(), "*"), path)
+	Prune(filepath.Join(b.folder(), "*"), home)
 	return path, nil
 }
 

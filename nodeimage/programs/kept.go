@@ -1,7 +1,9 @@
 package programs
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,13 +22,50 @@ func Kept(path string, size int64) bool {
 	return true
 }
 
+// contentName is a file in a folder of its own. What is kept that way is marked as used
+// by the folder's time: whoever reads the file sees that it never changes.
+const contentName = "content"
+
+// Content is the file that is kept in a folder; kept is whether there is one, which is
+// then marked as used.
+func Content(folder string) (path string, kept bool) {
+	path = filepath.Join(folder, contentName)
+	if _, err := os.Stat(path); err != nil {
+		return path, false
+	}
+	now := time.Now()
+	_ = os.Chtimes(folder, now, now)
+	return path, true
+}
+
+// Keep has write write a file, which is kept in that folder from then on: whoever finds
+// one there finds a whole one.
+func Keep(folder string, write func(path string) error) (path string, err error) {
+	tmp, err := os.MkdirTemp(filepath.Dir(folder), "part-*") // what a kill leaves is pruned
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp) // unless it is where it belongs
+	if err := os.Chmod(tmp, 0o755); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return "", err
+	}
+	if err := write(filepath.Join(tmp, contentName)); err != nil {
+		return "", err
+	}
+	err = os.Rename(tmp, folder)
+	if path, kept := Content(folder); kept { // where it could not be put, another was quicker
+		return path, nil
+	}
+	return "", cmp.Or(err, fs.ErrNotExist)
+}
+
 // What Prune leaves in any case.
 const (
 	keepNewest  = 24
 	keepYounger = 24 * time.Hour
 )
 
-// Prune removes what matches a pattern of paths and was not used lately, except for
+// Prune removes what matches a pattern of paths and was not used lately, but not
 // what was just made. A cache that cannot be pruned only is too big.
 func Prune(pattern, keep string) {
 	paths, err := filepath.Glob(pattern)
@@ -36,7 +75,7 @@ func Prune(pattern, keep string) {
 	for _, p := range oldestFirst(paths)[:len(paths)-keepNewest] {
 		info, err := os.Stat(p)
 		if err == nil && p != keep && time.Since(info.ModTime()) > keepYounger {
-			os.Remove(p)
+			os.RemoveAll(p)
 		}
 	}
 }
@@ -69,7 +108,7 @@ func Clear(folder string) (int, error) {
 		if err != nil || time.Since(info.ModTime()) < keepStarting {
 			continue
 		}
-		if err := os.Remove(path); err != nil {
+		if err := os.RemoveAll(path); err != nil {
 			errs = append(errs, err)
 		} else if filepath.Ext(path) != lockSuffix {
 			n++

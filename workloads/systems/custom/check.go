@@ -31,16 +31,17 @@ const longestName = 60
 
 // compiled is a description that was made ready.
 type compiled struct {
-	command, first []template
-	env            map[string]template
-	folder         template
-	peer           template
-	files          []madeFile
-	ready          *madeReady
-	http           *httpStore
-	names          []template // what a node may be called by what tells the leader
-	program        *madeProgram
-	log            []systems.LogPattern
+	command     []template
+	first, join []template // in its place; nil: it is the same
+	env         map[string]template
+	folder      template
+	peer        template
+	files       []madeFile
+	ready       *madeReady
+	http        *httpStore
+	names       []template // what a node may be called by what tells the leader
+	program     *madeProgram
+	log         []systems.LogPattern
 
 	problems []Problem
 }
@@ -174,6 +175,9 @@ func (d *Definition) compileServer(c *compiled) {
 	c.command = compileCommand(c, s.Command, names, "server", "command")
 	if len(s.First) > 0 {
 		c.first = compileCommand(c, s.First, names, "server", "first-command")
+	}
+	if len(s.Join) > 0 {
+		c.join = compileCommand(c, s.Join, names, "server", "join-command")
 	}
 	c.env = compileEnv(c, s.Env, names, "server", "env")
 	one := func(text, key, otherwise string, names []string) template {

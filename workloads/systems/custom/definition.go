@@ -51,6 +51,7 @@ type Build struct {
 type Server struct {
 	Command   []string          `json:"command" short:"" doc:"the program, an absolute path in the machine, and its arguments"`
 	First     []string          `json:"first-command,omitempty" doc:"the command of the first node, where it is another"`
+	Join      []string          `json:"join-command,omitempty" doc:"the command of a node that lost its disk and joins a cluster which runs, where it is another; ${peers} are the members then"`
 	Env       map[string]string `json:"env,omitempty" doc:"environment variables; there are no others"`
 	Folder    string            `json:"folder,omitempty" doc:"working directory; not given: /data, which keeps what is in it"`
 	Ports     map[string]int    `json:"ports,omitempty" doc:"ports by name: ${port.client} is the one called client; nodes have addresses of their own, so all may use the same"`
@@ -123,6 +124,8 @@ type Program struct {
 	Files     []File            `json:"files,omitempty" doc:"what the driver's machine holds for it"`
 	Workloads []string          `json:"workloads" doc:"the workloads whose operations it carries out"`
 	Leader    bool              `json:"leader,omitempty" doc:"it can be asked who leads"`
+	Members   bool              `json:"members,omitempty" doc:"it tells and changes the members of the cluster"`
+	Replicas  bool              `json:"replicas,omitempty" doc:"it tells of the copies of the state that nodes have"`
 }
 
 // Duration is a time that is written as Go does: 300ms.

@@ -114,7 +114,14 @@ func (b *base) nodeValues(node systems.Node, a declare.Args) vars {
 func (b *base) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
 	v := b.nodeValues(node, a)
 	var peers, others []string
-	for _, n := range cluster.Nodes {
+	members, first := cluster.Nodes, cluster.Nodes[0]
+	if cluster.Joining != nil {
+		members = cluster.Joining
+		if i := slices.IndexFunc(members, func(n systems.Node) bool { return n.ID != node.ID }); i >= 0 {
+			first = members[i] // whom it can ask to be let in
+		}
+	}
+	for _, n := range members {
 		text := b.made.peer.expand(b.nodeValues(n, a), nil)
 		peers = append(peers, text)
 		if n.ID != node.ID {
@@ -123,10 +130,13 @@ func (b *base) Server(node systems.Node, cluster systems.Cluster, a declare.Args
 	}
 	separator := cmp.Or(b.def.Server.Separator, ",")
 	v["peers"], v["others"] = strings.Join(peers, separator), strings.Join(others, separator)
-	v["data"], v["nodes"], v["first.addr"] = dataFolder, strconv.Itoa(len(cluster.Nodes)), cluster.Nodes[0].Addr.String()
+	v["data"], v["nodes"], v["first.addr"] = dataFolder, strconv.Itoa(len(members)), first.Addr.String()
 	command := b.made.command
-	if node.ID == cluster.Nodes[0].ID && b.made.first != nil {
-		command = b.made.first
+	switch {
+	case cluster.Joining != nil && b.made.join != nil:
+		command = b.made.join
+	case cluster.Joining == nil && node.ID == cluster.Nodes[0].ID && b.made.first != nil:
+		command = b.made.first // which makes the cluster, and makes it once
 	}
 	return systems.Start{Argv: expandAll(command, v), Env: expandEnv(b.made.env, v), Dir: b.made.folder.expand(v, nil)}, nil
 }
@@ -150,8 +160,10 @@ func expandEnv(env map[string]template, v vars) []string {
 // Files are what the machine of a server holds.
 func (b *base) Files(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
 	programs := []string{b.def.Server.Command[0]}
-	if len(b.def.Server.First) > 0 {
-		programs = append(programs, b.def.Server.First[0])
+	for _, other := range [][]string{b.def.Server.First, b.def.Server.Join} {
+		if len(other) > 0 {
+			programs = append(programs, other[0])
+		}
 	}
 	return b.lay(b.made.files, programs, "the description", a)
 }
@@ -185,7 +197,8 @@ var _ systems.ClientProgrammer = programmer{}
 func (p programmer) ClientProgram(a declare.Args) systems.Program {
 	v := vars(a)
 	from := p.def.Client.Program
-	return systems.Program{Argv: expandAll(p.made.program.command, v), Env: expandEnv(p.made.program.env, v), Workloads: from.Workloads, Leader: from.Leader}
+	return systems.Program{Argv: expandAll(p.made.program.command, v), Env: expandEnv(p.made.program.env, v), Workloads: from.Workloads,
+		Leader: from.Leader, Members: from.Members, Replicas: from.Replicas}
 }
 
 // ClientFiles are what the driver's machine holds for it.

@@ -2,6 +2,8 @@ package orchestrator_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,32 @@ func TestEtcdStandsStorms(t *testing.T) {
 			t.Errorf("reads of a node's own state: the verdict is %s: %q, want a violation", results.Verdict, results.Reasons)
 		}
 	})
+}
+
+// etcd's members leave and come back as new ones, in every way, and hand over leadership;
+// each is seen in what etcd says of its members, and no server that left has crashed.
+func TestEtcdChangesMembers(t *testing.T) {
+	machinetest.NeedWhole(t, "it builds etcd; its faults are tried on fakes without")
+	machinetest.Turn(t)
+	h := opened(t, hosts()["local"])
+	// etcd changes no voter before all others were connected for 5 s.
+	steps := []string{"remove-member(n1)", "add-member(n2)", "replace-member(n3)", "promote-learner(n1)", "transfer-leadership(follower)"}
+	var schedule []string
+	for i, step := range steps {
+		schedule = append(schedule, fmt.Sprintf("at %ds for 4s: %s", 2+12*i, step))
+	}
+	results := ofEtcd(t, h, 60*time.Second, map[string]string{"schedule": strings.Join(schedule, "; ")})
+	if results.Verdict != check.Pass {
+		t.Errorf("the verdict is %s: %q", results.Verdict, results.Reasons)
+	}
+	if len(results.Faults) != len(steps) {
+		t.Fatalf("%d faults, want %d", len(results.Faults), len(steps))
+	}
+	for _, f := range results.Faults {
+		if f.Err != "" || len(f.Proof) == 0 || len(f.HealProof) == 0 || !slices.Contains(f.HealProof, "members: voters n1 n2 n3") {
+			t.Errorf("%s: %+v", f.Name, f)
+		}
+	}
 }
 
 // What cannot be had is refused before there are machines, by the setting to blame.

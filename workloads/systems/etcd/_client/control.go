@@ -112,5 +112,9 @@ func (c *conn) replica(ctx context.Context, request []byte) ([]byte, error) {
 	if err != nil {
 		return nil, readError{err}
 	}
-	return fmt.Appendf(nil, `{"at":%d,"digest":"%08x","basis":"compacted at %d"}`, *asked.At, r.Hash, r.CompactRevision), nil
+	basis := ""
+	if r.CompactRevision > 0 {
+		basis = fmt.Sprintf(`,"basis":"compacted at %d"`, r.CompactRevision)
+	}
+	return fmt.Appendf(nil, `{"at":%d,"digest":"%08x"%s}`, *asked.At, r.Hash, basis), nil
 }

@@ -87,6 +87,7 @@ type Roster struct {
 	// that a request asked for which may still land.
 	may     map[string]map[Standing]bool
 	pending map[string]map[Standing]bool
+	used    bool // something was asked for
 }
 
 // NewRoster is for a cluster that begins with these members; nodes are all that
@@ -104,6 +105,7 @@ func NewRoster(nodes []string, begin Members) *Roster {
 func (r *Roster) Asked(node string, want Standing, refused bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.used = true
 	switch {
 	case refused:
 	case err == nil:
@@ -116,6 +118,13 @@ func (r *Roster) Asked(node string, want Standing, refused bool, err error) {
 		r.may[node][want] = true
 		r.pending[node][want] = true
 	}
+}
+
+// Used reports whether anybody asked for a change.
+func (r *Roster) Used() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used
 }
 
 // Seen holds what the system says against what may hold. An error names the

@@ -8,6 +8,7 @@ import (
 
 	"squall/history"
 	"squall/nemesis"
+	"squall/nemesis/faults"
 	"squall/workloads/driver"
 	"squall/workloads/systems"
 )
@@ -73,6 +74,10 @@ func (r *run) command(ctx context.Context, command, event string, bound time.Dur
 func (r *run) healAll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, healTimeout, fmt.Errorf("it was not healed within %v", healTimeout))
 	defer cancel()
+	// Before servers are started: one that is no member any more would end again.
+	if err := faults.Rejoin(ctx, r.nodes); err != nil {
+		return fmt.Errorf("heal the cluster after the storm: %w", err)
+	}
 	if _, err := nemesis.HealAll(ctx, r.nodes); err != nil {
 		return fmt.Errorf("heal the cluster after the storm: %w", err)
 	}

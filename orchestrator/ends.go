@@ -21,7 +21,7 @@ var outsideSignals = map[string]string{"signal: terminated": "SIGTERM", "signal:
 func (n *node) endReason(e protocol.Event) string {
 	why := n.expectedEnd(e.Boot)
 	killed := e.Reason == signalKilled
-	if why == history.ReasonRemoved && strings.HasPrefix(e.Reason, "signal: ") {
+	if why == history.ReasonRemoved && crash(e.Reason) {
 		why = "" // a server that leaves ends by itself, and in order
 	}
 	switch {
@@ -43,6 +43,13 @@ func (n *node) endReason(e protocol.Event) string {
 		}
 	}
 	return e.Reason
+}
+
+// crash reports whether a server did not end in order: by a signal, or as a program in Go
+// does that panics.
+func crash(reason string) bool {
+	const panicked = "exit status 2"
+	return strings.HasPrefix(reason, "signal: ") || reason == panicked || strings.HasPrefix(reason, panicked+":")
 }
 
 // invalidEnd says, for people, why an end from outside makes the test invalid, and

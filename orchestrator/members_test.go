@@ -116,6 +116,7 @@ func TestRemovedServersMayEnd(t *testing.T) {
 	}{
 		{"in order", false, "exit status 0: the member has been removed", history.ReasonRemoved},
 		{"with a status", false, "exit status 1", history.ReasonRemoved},
+		{"panicked", false, "exit status 2: panic: runtime error", "exit status 2: panic: runtime error"},
 		{"crashed", false, "signal: segmentation fault", "signal: segmentation fault"},
 		{"killed", false, "signal: killed", history.ReasonOutside},
 		{"not removed", true, "exit status 1", "exit status 1"},

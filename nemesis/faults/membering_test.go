@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"squall/history"
@@ -132,4 +133,37 @@ func TestMembersExcludeServers(t *testing.T) {
 			t.Errorf("%s holds %v", f.Name, f.Holds)
 		}
 	}
+}
+
+// TestRejoin: a removal whose answer was lost, and which was made after its fault was
+// healed, is undone in the end; and nobody is asked where nothing was changed.
+func TestRejoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFake(5)
+		if err := Rejoin(t.Context(), c); err != nil || len(c.trouble.asked) > 0 {
+			t.Errorf("nobody changed anything: %v, %v", err, c.trouble.asked)
+		}
+		lost := errors.New("no answer")
+		c.trouble.answer = func(string, string) (bool, error) { return false, lost }
+		var rec memory
+		begin := time.Now()
+		r := nemesis.Runner{Catalogue: All(), Cluster: c, Recorder: &rec, Now: func() int64 { return int64(time.Since(begin)) }}
+		if err := r.Run(t.Context(), []nemesis.Planned{onNode("remove-member", "n3")}, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.trouble.answer = nil
+		_ = (fakeMembers{c}).Remove(t.Context(), "n3") // now it lands
+		c.trouble.asked = nil
+		if err := Rejoin(t.Context(), c); err != nil || strings.Join(c.trouble.asked, ", ") != "wipe n3, add n3, start n3" {
+			t.Errorf("%v, %q", err, c.trouble.asked)
+		}
+		if wrong := c.hurt(); len(wrong) > 0 {
+			t.Errorf("still hurt: %v", wrong)
+		}
+		c.trouble.answer = func(string, string) (bool, error) { return false, fmt.Errorf("%w: no", nemesis.ErrRefused) }
+		c.members.Voters = c.members.Voters[:4]
+		if err := Rejoin(t.Context(), c); err == nil || !strings.Contains(err.Error(), "n5 is not a member again: addition: the change of members was refused") {
+			t.Errorf("one that is not let in: %v", err)
+		}
+	})
 }

@@ -56,6 +56,9 @@ func drawElections(fig *figures, th theme, st studio) *sheet {
 }
 
 func electionsSubtitle(e measure.Elections) string {
+	if e.Logged != nil {
+		return e.Logged.Text() + ".  No trace, so nothing is timed"
+	}
 	if e.NoTrace {
 		return "no trace: who led is not known"
 	}
@@ -81,6 +84,15 @@ func electionsLegend(fig *figures) []legendEntry {
 	}
 	outages := []legendEntry{box("killed", measure.ClassKill), box("paused", measure.ClassPause),
 		box("cut off from a majority", measure.ClassPartition)}
+	if fig.elections.Logged != nil {
+		return append([]legendEntry{
+			{"leader by its log, with its term", func(s *sheet, x, y vg.Length) {
+				s.frame(x, y-1, x+swatchWidth, y+swatchHeight+1, 1.3, s.theme.leader)
+				s.text(x+swatchWidth/2, y+swatchHeight/2, "7", lettering{size: sizeSmall, bold: true, color: s.theme.leader, x: text.XCenter, y: text.YCenter})
+			}},
+			{"candidate by its log", func(s *sheet, x, y vg.Length) { s.drawCandidate(x+swatchWidth/2, y+swatchHeight/2-1, 9) }},
+		}, outages...)
+	}
 	if fig.elections.NoTrace {
 		return outages
 	}
@@ -138,6 +150,11 @@ func (s *sheet) drawNodeLane(fig *figures, a timeAxis, node string, y vg.Length)
 			s.drawLeadership(fig, a, r, y)
 		}
 	}
+	for _, r := range fig.logged {
+		if r.Node == node {
+			s.drawLogged(a, r, y)
+		}
+	}
 	for _, c := range fig.candidates {
 		if c.node == node && a.Holds(c.at) {
 			s.drawCandidate(a.x(c.at), y, laneBar)
@@ -173,6 +190,24 @@ func (s *sheet) drawLeadership(fig *figures, a timeAxis, r measure.Leadership, y
 	label := strconv.FormatUint(r.Term, 10)
 	if x1+3+s.widthOf(label, l) < fig.nextInLane(a, r) {
 		s.text(x1+2, y+laneBar/2, label, l)
+	}
+}
+
+// drawLogged draws when a node led by its log: an outline, since nothing vouches for it.
+func (s *sheet) drawLogged(a timeAxis, r measure.Leadership, y vg.Length) {
+	end := r.End
+	if end == 0 {
+		end = a.End
+	}
+	if end < a.Begin || r.Begin > a.End {
+		return
+	}
+	x0 := a.x(r.Begin)
+	x1 := max(a.x(end), x0+2)
+	s.frame(x0, y-laneBar/2, x1, y+laneBar/2, 1.3, s.theme.leader)
+	l := lettering{size: sizeText, bold: true, color: s.theme.leader, x: text.XCenter, y: text.YCenter}
+	if label := "term " + strconv.FormatUint(r.Term, 10); r.Term > 0 && s.widthOf(label, l)+6 <= x1-x0 {
+		s.text((x0+x1)/2, y, label, l)
 	}
 }
 

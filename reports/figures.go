@@ -29,8 +29,9 @@ type figures struct {
 	cloud      cloud
 	outages    []measure.Outage
 	candidates []candidacy
-	lost       []measure.Loss // of elections, those that are drawn
-	undrawn    []string       // what there are too many of to draw all, in words
+	lost       []measure.Loss       // of elections, those that are drawn
+	logged     []measure.Leadership // who led by the servers' logs, where there is no trace
+	undrawn    []string             // what there are too many of to draw all, in words
 }
 
 // mostDrawn is how many of each of the things that the charts and figures draw
@@ -70,10 +71,15 @@ func newFigures(in *history.History, results *check.Results) *figures {
 		outages:   measure.Outages(in),
 	}
 	fig.elections.Leaderships = drawn(fig, "times of a leader", fig.elections.Leaderships, max(fig.elections.Count, len(fig.elections.Leaderships)))
+	role := history.EventRole // whose candidates are drawn
+	if logged := results.Elections.Logged; logged != nil {
+		role = history.EventLogged
+		fig.logged = drawn(fig, "times of a leader, from logs", logged.Leaderships, max(logged.Leaders, len(logged.Leaderships)))
+	}
 	fig.outages = drawn(fig, "outages of nodes", fig.outages, len(fig.outages))
 	slices.SortStableFunc(fig.faults, func(a, b measure.FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
 	for i := range in.Nodes {
-		if e := &in.Nodes[i]; e.Kind == history.EventRole && e.Role == history.RoleCandidate {
+		if e := &in.Nodes[i]; e.Kind == role && e.Role == history.RoleCandidate {
 			fig.candidates = append(fig.candidates, candidacy{e.Node, e.Time - in.Header.Mono})
 		}
 	}

@@ -290,6 +290,9 @@ func cardsOf(res *check.Results, fig *figures) []card {
 	} else {
 		cards = append(cards, card{"Median latency", "–", "no data"})
 	}
+	if el.Logged != nil {
+		return append(cards, card{"Leaders, from logs", number.Count(el.Logged.Leaders), number.Count(el.Logged.Candidates) + " times a node stood for election; no trace, so nothing is timed"})
+	}
 	if el.NoTrace {
 		return append(cards, card{"Leaders lost", "–", "no trace: who led is not known"})
 	}

@@ -105,7 +105,9 @@ func runMarkdown(dir, name, command string, r *check.Results, baseline *ledger.B
 	m.line("## %s%s: %s", outcomeWord(outcomeOfRun(r, baseline)), stopped, prose(name, 200))
 	m.line("")
 	lost := plural(r.Elections.Lost(), "leader") + " lost"
-	if r.Elections.NoTrace {
+	if logged := r.Elections.Logged; logged != nil {
+		lost = logged.Text()
+	} else if r.Elections.NoTrace {
 		lost = "no trace of leaders"
 	}
 	m.line("%s in %s s: %s succeeded (%s/s), %s failed, %s unknown; %s, %s.", plural(int(r.Ops.Total), "operation"),

@@ -25,6 +25,7 @@ type scene struct {
 	NoLeader    []sceneSpan `json:"noLeader"`
 	Unavailable []sceneSpan `json:"unavailable"`
 	NoTrace     bool        `json:"noTrace,omitempty"` // who led is not known
+	Logged      []sceneSpan `json:"logged,omitempty"`  // who led by the servers' logs
 }
 
 // micros is a time in ns, written in µs: fine enough to see, and short.
@@ -69,6 +70,17 @@ func newScene(fig *figures) scene {
 			end = fig.shown.End
 		}
 		s.Leaderships = append(s.Leaderships, sceneSpan{fig.node(r.Node), micros(r.Begin), micros(end), strconv.FormatUint(r.Term, 10)})
+	}
+	for _, r := range fig.logged {
+		end := r.End
+		if end == 0 {
+			end = fig.shown.End
+		}
+		term := ""
+		if r.Term > 0 {
+			term = strconv.FormatUint(r.Term, 10)
+		}
+		s.Logged = append(s.Logged, sceneSpan{fig.node(r.Node), micros(r.Begin), micros(end), term})
 	}
 	for _, o := range fig.outages {
 		s.Outages = append(s.Outages, sceneSpan{fig.node(o.Node), micros(o.Begin), micros(o.End), o.Cause})

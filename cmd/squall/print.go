@@ -135,6 +135,8 @@ func printFigures(w io.Writer, r *check.Results) {
 	plain.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
 		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
 	switch {
+	case el.Logged != nil:
+		plain.Fprintf(w, "  %s; no trace, so elections are not timed\n", el.Logged.Text())
 	case el.NoTrace && ops.Total > 0:
 		plain.Fprintln(w, "  no trace: who led is not known")
 	case el.Lost() > 0:

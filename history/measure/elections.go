@@ -15,6 +15,9 @@ const settle = int64(100e6) // ns
 func elections(in *history.History, s *samples) Elections {
 	leaderships := follow(in, s)
 	out := Elections{Count: len(leaderships), Leaderships: []Leadership{}, Losses: []Loss{}, NoTrace: !history.Traced(in.Nodes)}
+	if out.NoTrace {
+		out.Logged = logged(in)
+	}
 	for _, r := range leaderships {
 		pub := Leadership{Node: r.node, Term: r.term, Begin: r.begin - s.mono, Cause: r.cause}
 		if !r.open {

@@ -195,8 +195,10 @@ type Elections struct {
 	// LossCount is how many losses there were, where Losses has only the first
 	// MostLosses of them; 0 where it has them all. See Lost.
 	LossCount int `json:"lossCount,omitempty"`
-	// NoTrace is true when no server wrote a trace: who led is not known.
-	NoTrace bool `json:"noTrace,omitempty"`
+	// NoTrace is true when no server wrote a trace: who led is not known. Logged is then
+	// what the servers' logs told; nil when they told nothing. None of the above is of it.
+	NoTrace bool    `json:"noTrace,omitempty"`
+	Logged  *Logged `json:"logged,omitempty"`
 }
 
 // FaultRun is one fault from its injection to its heal; ns since the start.

@@ -90,6 +90,11 @@ const SQ = (() => {
       c.fillStyle = color(+s.text % 2 ? 'leader-alt' : 'leader'); c.fillRect(a, mid(s.n) - h / 2, b - a, h);
       within(s.text, a, b, mid(s.n), color('on-leader'));
     });
+    each(scene.logged || [], (s, a, b) => { // by the logs alone, so only an outline
+      const y = mid(s.n) - h / 2;
+      c.lineWidth = 1.5; c.strokeStyle = color('leader'); c.strokeRect(a + 0.75, y + 0.75, b - a - 1.5, h - 1.5); c.lineWidth = 1;
+      within(s.text, a, b, mid(s.n), color('leader'));
+    });
     each(scene.candidates, (s, a) => {
       c.fillStyle = c.strokeStyle = color('candidate');
       const y = mid(s.n) - h / 2 - 1;
@@ -105,7 +110,9 @@ const SQ = (() => {
   }
 
   // leaderAt says who led at a time.
-  const leaderAt = (scene, t) => scene.noTrace ? 'not known (no trace)' : scene.reigns.filter(r => r.from <= t && t <= r.to).map(r => `${scene.nodes[r.n] ?? '?'} (term ${r.text})`).join(', ') || 'none';
+  const leadAt = (scene, list, t) => list.filter(r => r.from <= t && t <= r.to).map(r => (scene.nodes[r.n] ?? '?') + (r.text ? ` (term ${r.text})` : '')).join(', ');
+  const leaderAt = (scene, t) => scene.logged ? `${leadAt(scene, scene.logged, t) || 'none'}, from logs`
+    : scene.noTrace ? 'not known (no trace)' : leadAt(scene, scene.reigns, t) || 'none';
   const faultsAt = (scene, t) => scene.faults.filter(f => f.from <= t && t <= f.to).map(f => `#${f.id} ${f.label}`).join(', ') || 'none';
   return { color, alpha, repaint, read, time, hatch, bands, lanes, laneNames, leaderAt, faultsAt, refresh };
 })();

@@ -35,6 +35,8 @@ type liveState struct {
 	leading history.Leading
 	term    uint64 // the highest that a node was in
 	elected int
+	// logged says that who leads is known from the logs of servers alone.
+	logged  bool
 	force   map[int]history.Fault
 	healed  []history.Fault // the last ones
 	bands   []band
@@ -116,12 +118,31 @@ func (s *liveState) node(e *history.NodeEvent) {
 	if n, ok := s.second(e.Time); ok {
 		s.latest = max(s.latest, n)
 	}
+	s.hear(e)
 	if elected, _ := s.leading.Take(e); elected {
 		s.elected++
 	}
 	if e.Kind == history.EventRole {
 		s.term = max(s.term, e.Term)
 	}
+}
+
+// hear takes whom a server's log names as the leader. No election is counted by it.
+func (s *liveState) hear(e *history.NodeEvent) {
+	leader := e.Leader
+	if e.Role == history.RoleLeader {
+		leader = e.Node
+	}
+	switch {
+	case e.Kind != history.EventLogged || e.Term != 0 && e.Term < s.term:
+		return
+	case leader != "":
+		s.leading.Observe(leader)
+		s.term = max(s.term, e.Term)
+	case e.Node == s.leading.Node:
+		s.leading.Observe("")
+	}
+	s.logged = true
 }
 
 func (s *liveState) fault(f history.Fault) {
@@ -199,6 +220,9 @@ type liveFault struct {
 func (s *liveState) message(now time.Time, sent int) (m message, next int) {
 	m = message{Phase: s.words(), Planned: s.planned.Seconds(), Totals: s.totals, Leader: harmless(s.leading.Node, 60), Term: s.term,
 		Elected: s.elected, Bands: slices.Clone(s.bands), Trouble: cmp.Or(s.trouble, s.invalid), Behind: s.behind, Next: s.next}
+	if s.logged && m.Leader != "" {
+		m.Leader += ", from its log"
+	}
 	if s.begun {
 		m.Elapsed = max(0, now.Sub(s.header.Wall).Seconds())
 	}

@@ -25,6 +25,7 @@ type campaignPage struct {
 	Failures                         []failureRow
 	MoreFailures                     int
 	Grid                             heatGrid
+	Sides                            sideBySide
 	Columns                          []column
 	Rows                             []cellRow
 	Thresholds                       []check.Threshold
@@ -81,7 +82,7 @@ const mostFailures = 40
 func newCampaignPage(c *storms) campaignPage {
 	r := c.record
 	p := campaignPage{Name: plain.Clip(r.Name, 200), Outcome: c.outcome(), Command: plain.Clip(r.Command, 4000), CommandWord: "Repeat it",
-		Grid: newHeatGrid(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline)}
+		Grid: newHeatGrid(c), Sides: newSideBySide(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline)}
 	p.Headline, p.Meaning = campaignWords(c, p.Outcome)
 	p.Facts = campaignFacts(c)
 	for _, o := range outcomes() {

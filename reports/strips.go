@@ -36,7 +36,7 @@ const mostStrips = 60
 func newStrips(c *storms) []strips {
 	var out []strips
 	for _, f := range gate.ShownFigures() {
-		if f.Key == "operations" || f.Key == "leaders-lost" {
+		if slices.Contains([]string{"operations", "leaders-lost", "logged-leaders"}, f.Key) {
 			continue // these tell what the schedule was like, not how good the cluster is
 		}
 		if s, ok := stripsOf(c, f); ok {

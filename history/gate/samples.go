@@ -218,9 +218,37 @@ func operations(rs []*check.Results) reading {
 	return reading{value: float64(n), of: n, text: countNoun(n, "operations")}
 }
 
+// noSuccess is the longest of all runs.
+func noSuccess(rs []*check.Results) reading {
+	out := reading{none: "there was no load", text: countNoun(int64(len(rs)), "runs")}
+	for _, r := range rs {
+		if ms := float64(r.Ops.NoSuccessMax); ms > 0 {
+			out.value, out.none = max(out.value, ms), ""
+			out.of++
+		}
+	}
+	return out
+}
+
+// loggedLeaders counts what logs told, where there is no trace.
+func loggedLeaders(rs []*check.Results) reading {
+	out := reading{none: "no log tells who led"}
+	for _, r := range rs {
+		if l := r.Elections.Logged; l != nil {
+			out.value, out.none = out.value+float64(l.Leaders), ""
+			out.of += int64(l.Leaders)
+		}
+	}
+	out.text = countNoun(out.of, "lines of logs")
+	return out
+}
+
 func sumOf(noun string, part func(*measure.Elections) int64) func([]*check.Results) reading {
 	return func(rs []*check.Results) reading {
 		var out reading
+		if len(rs) > 0 && !slices.ContainsFunc(rs, func(r *check.Results) bool { return !r.Elections.NoTrace }) {
+			return reading{none: "no trace tells who led"}
+		}
 		for _, r := range rs {
 			out.value += float64(part(&r.Elections))
 			out.of += int64(r.Elections.Lost())

@@ -43,6 +43,9 @@ type Ops struct {
 	// Availability is the share of the operations that succeeded, 0 to 1; 0 when
 	// there were none.
 	Availability float64 `json:"availability"`
+	// NoSuccessMax is the longest time in the load in which no operation of any client
+	// succeeded; 0 when there was no load, or in results of before.
+	NoSuccessMax Millis `json:"noSuccessMaxMs,omitempty"`
 }
 
 // Blocks are equal stretches of the load, one after another, which stand for

@@ -37,7 +37,20 @@ func countOps(in *history.History, s *samples) Ops {
 		out.Throughput = float64(out.OK) / out.LoadSeconds
 	}
 	out.Availability = share(out.OK, out.Total)
+	out.NoSuccessMax = longestSilence(s)
 	return out
+}
+
+// longestSilence is the longest time in the load without a success.
+func longestSilence(s *samples) Millis {
+	begin, end := s.load.Begin+s.mono, s.load.End+s.mono
+	last, longest := begin, int64(0)
+	for i := range s.list {
+		if op := &s.list[i]; op.outcome == isOK && !op.final && op.ret > begin && op.ret < end {
+			last, longest = op.ret, max(longest, op.ret-last) // they are in the order of their returns
+		}
+	}
+	return millis(max(longest, end-last))
 }
 
 // countKeys counts the keys that operations of the load name.

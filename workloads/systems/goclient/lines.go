@@ -91,71 +91,66 @@ func word(line []byte, prefix string) (text, rest []byte, ok bool) {
 	return nil, line, false
 }
 
-// answers writes answers: those that come while others are written go out together.
+// answers writes answers: those that come while others are written go out together,
+// by the goroutine that writes.
 type answers struct {
+	out     io.Writer
 	mu      sync.Mutex
 	pending []byte
-	ended   bool
-	wake    chan struct{}
-	done    chan struct{}
+	spare   []byte
+	writing bool       // a goroutine does
+	idle    *sync.Cond // none does any more
 }
 
 func newAnswers(out io.Writer) *answers {
-	a := &answers{wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go a.run(out)
+	a := &answers{out: out}
+	a.idle = sync.NewCond(&a.mu)
 	return a
 }
 
-func (a *answers) run(out io.Writer) {
-	defer close(a.done)
-	var spare []byte
-	for {
-		a.mu.Lock()
-		lines, ended := a.pending, a.ended
-		a.pending = spare[:0]
-		a.mu.Unlock()
-		if len(lines) > 0 {
-			if _, err := out.Write(lines); err != nil {
-				return // squall is gone
-			}
-		} else if ended {
-			return
-		} else {
-			<-a.wake
-		}
-		spare = lines
+// flush writes what is pending, unless somebody does already. The lock is held.
+func (a *answers) flush() {
+	if a.writing {
+		return
 	}
+	a.writing = true
+	for len(a.pending) > 0 {
+		lines := a.pending
+		a.pending = a.spare[:0]
+		a.mu.Unlock()
+		_, err := a.out.Write(lines)
+		a.mu.Lock()
+		a.spare = lines
+		if err != nil { // squall is gone
+			a.pending = nil
+		}
+	}
+	a.writing = false
+	a.idle.Broadcast()
 }
 
 func (a *answers) write(line []byte) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.pending = append(a.pending, line...)
-	a.mu.Unlock()
-	a.poke()
-}
-
-func (a *answers) poke() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
+	a.flush()
 }
 
 // close waits until everything is written.
 func (a *answers) close() {
 	a.mu.Lock()
-	a.ended = true
-	a.mu.Unlock()
-	a.poke()
-	<-a.done
+	defer a.mu.Unlock()
+	for a.writing {
+		a.idle.Wait()
+	}
 }
 
 // answer says how a request went.
 func (a *answers) answer(id uint64, out []byte, err error) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.pending = appendAnswer(a.pending, id, out, err)
-	a.mu.Unlock()
-	a.poke()
+	a.flush()
 }
 
 func appendAnswer(buf []byte, id uint64, out []byte, err error) []byte {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"squall.invalid/client/goclient"
@@ -17,7 +18,7 @@ func main() {
 	flag.DurationVar(&s.lease, "lease", time.Hour, "of the leases that locks are held with")
 	flag.Parse()
 	s.serializable = *reads == "serializable"
-	err := goclient.Serve(os.Stdin, os.Stdout, func(hello goclient.Hello) func(context.Context, goclient.Node) (goclient.Conn, error) {
+	err := goclient.Serve(requests(), os.Stdout, func(hello goclient.Hello) func(context.Context, goclient.Node) (goclient.Conn, error) {
 		s.workload = hello.Workload
 		return s.dial
 	})
@@ -25,6 +26,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// requests is the standard input, read as connections are: a thread that waits for it
+// alone would have to be woken for each request.
+func requests() *os.File {
+	if err := syscall.SetNonblock(0, true); err != nil {
+		return os.Stdin
+	}
+	return os.NewFile(0, "stdin")
 }
 
 // settings are those of all connections.

@@ -28,7 +28,7 @@ var _ nemesis.Membership = (*membership)(nil)
 // How long the driver tries to have something done, at most and when the deadline of the
 // step leaves less.
 const (
-	askFor    = 8 * time.Second
+	askFor    = 10 * time.Second
 	askMargin = 500 * time.Millisecond // for the answer to get back
 )
 

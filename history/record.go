@@ -276,8 +276,11 @@ type Clock struct {
 
 // Replicas is what each node of a cluster told of its own copy of the replicated state.
 type Replicas struct {
-	At uint64    `json:"at"` // the position at which they are compared
-	Of []Replica `json:"of"` // one for each node of the header
+	At uint64 `json:"at"` // the position at which they are compared
+	// Wanted is the position that all nodes were to reach first, where not all did in
+	// time; 0: they did.
+	Wanted uint64    `json:"wanted,omitempty"`
+	Of     []Replica `json:"of"` // one for each node of the header
 }
 
 // Replica is what one node told.

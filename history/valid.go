@@ -358,6 +358,9 @@ func (v *validator) mark(m *Mark) error {
 // replicas takes a comparison of copies: each node is in it once, with a digest or with
 // why it has none.
 func (v *validator) replicas(r *Replicas) error {
+	if r.Wanted != 0 && r.Wanted < r.At {
+		return fmt.Errorf("a comparison of copies at position %d was wanted at %d, which comes before it", r.At, r.Wanted)
+	}
 	seen := map[string]bool{}
 	for _, one := range r.Of {
 		switch {

@@ -115,6 +115,7 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 		{"copies of one twice", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n1","err":"x"},{"node":"n1","err":"x"}]}}`, `names n1 twice`},
 		{"copies of some", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n1","err":"x"}]}}`, `lacks the node n2`},
 		{"a copy without a digest", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n1","position":1}]}}`, `of n1, a digest or why there is none`},
+		{"copies later than wanted", nil, `{"mark":"replicas","t":3000,"replicas":{"at":7,"wanted":6,"of":[]}}`, `which comes before it`},
 		{"a copy of the future", nil, `{"mark":"replicas","t":3000,"replicas":{"at":7,"of":[{"node":"n1","position":6,"digest":"a"}]}}`, `had only come to 6`},
 		{"bound of nonsense", nil, `{"mark":"healed","t":3000,"bound":-5}`, `bound`},
 	} {

@@ -128,6 +128,9 @@ func notCompared(r *history.Replicas) (open []string) {
 			open = append(open, fmt.Sprintf("%s told nothing of its own (%s)", show(one.Node), show(one.Err)))
 			continue
 		}
+		if one.Position < r.Wanted {
+			open = append(open, fmt.Sprintf("%s had only come to position %d of %d in time", show(one.Node), one.Position, r.Wanted))
+		}
 		bases[one.Basis] = append(bases[one.Basis], show(one.Node))
 	}
 	if len(bases) < 2 {

@@ -22,6 +22,15 @@ func compared(all ...string) history.Mark {
 	return history.Mark{Name: history.MarkReplicas, Time: 9 * second, Replicas: r}
 }
 
+// behind makes the last node one that has not come as far as the others.
+func behind(m history.Mark) history.Mark {
+	m.Replicas.Wanted = 70
+	for i := range m.Replicas.Of[:len(m.Replicas.Of)-1] {
+		m.Replicas.Of[i].Position = 70
+	}
+	return m
+}
+
 func TestReplicas(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -49,6 +58,8 @@ func TestReplicas(t *testing.T) {
 		{"they were the same later", []history.Mark{compared("n1=aa", "n2=bb", "n3=aa"), compared("n1=cc", "n2=cc", "n3=cc")}, Violation, "n2 stands alone"},
 		{"once complete", []history.Mark{compared("n1=aa", "n2!no", "n3=aa"), compared("n1=cc", "n2=cc", "n3=cc")}, Pass, "the same"},
 		{"hostile", []history.Mark{compared("n1=\x1b[31m", "n2=bb", "n3=bb")}, Violation, `the digest "\x1b[31m"`},
+		{"one is far behind", []history.Mark{behind(compared("n1=aa", "n2=aa", "n3=aa"))}, Unknown, "n3 had only come to position 41 of 70 in time"},
+		{"one is far behind and differs", []history.Mark{behind(compared("n1=aa", "n2=aa", "n3=bb"))}, Violation, "n3 stands alone"},
 		{"never compared", nil, Unknown, "were not compared"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

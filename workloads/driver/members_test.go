@@ -347,12 +347,13 @@ func TestComparison(t *testing.T) {
 		at     uint64
 		digest map[string]string // those other than "aa"
 		err    map[string]string
+		wanted uint64
 	}{
 		{name: "the same", at: 7},
 		{name: "one differs", before: func(s *replicated) { s.copies["n2"].digest = "bb" }, at: 7, digest: map[string]string{"n2": "bb"}},
 		{name: "one comes later", before: func(s *replicated) { s.copies["n3"].at = 3; s.copies["n3"].digest = "old" },
 			after: 2 * time.Second, then: func(s *replicated) { s.copies["n3"].at = 7; s.copies["n3"].digest = "aa" }, at: 7},
-		{name: "one never comes", before: func(s *replicated) { s.copies["n3"].at = 3 }, at: 3},
+		{name: "one never comes", before: func(s *replicated) { s.copies["n3"].at = 3 }, at: 3, wanted: 7},
 		{name: "they still move", before: func(s *replicated) {
 			for _, r := range s.copies {
 				r.step = 1
@@ -377,7 +378,7 @@ func TestComparison(t *testing.T) {
 					then = func() { tt.then(s) }
 				}
 				r := compare(t, s, tt.after, then)
-				if r.At != tt.at || len(r.Of) != 3 {
+				if r.At != tt.at || r.Wanted != tt.wanted || len(r.Of) != 3 {
 					t.Fatalf("compared at %d, want %d: %+v", r.At, tt.at, r.Of)
 				}
 				for _, one := range r.Of {

@@ -46,9 +46,13 @@ func (c *comparison) run(ctx context.Context) *history.Replicas {
 		case <-waiting.Done():
 		}
 		found = c.positions(ctx)
-		least, _, _ = extent(found)
+		least, most, _ = extent(found)
 		c.digests(ctx, found, least)
-		return &history.Replicas{At: least, Of: found}
+		late := &history.Replicas{At: least, Of: found}
+		if far = min(far, most); far > least {
+			late.Wanted = far
+		}
+		return late
 	}
 }
 

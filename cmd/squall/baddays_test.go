@@ -259,7 +259,8 @@ func interrupts(t *testing.T, s *storm) {
 // every later check of it does.
 func TestCtrlCWhileTheHistoryIsChecked(t *testing.T) {
 	s := newStorm(t, testplan.RuntimeLocal)
-	done := s.begin("run", "--time", "5s", "--nodes", "3", "--nemesis", "none")
+	s.load = nil // the more they do, the longer it takes to check
+	done := s.begin("run", "--time", "3s", "--nodes", "3", "--nemesis", "none")
 	s.await(t, "checking the history")
 	s.signals <- os.Interrupt
 	code := <-done
@@ -349,6 +350,7 @@ func TestClocksOfAnotherHost(t *testing.T) {
 	}
 	shifted = append(shifted, "--", "bash", "-c", `exec -a squall "$@"`, "bash", exe,
 		"run", "--out", s.out, "--time", "5s", "--nodes", "3", "--schedule", "at 1s for 1s: kill(leader)", "--runtime", s.runtime, "--seed", "2")
+	shifted = append(shifted, s.load...)
 	cmd := exec.Command("unshare", shifted...)
 	cmd.Stdout, cmd.Stderr = s.text, s.text
 	if err := cmd.Run(); err != nil {

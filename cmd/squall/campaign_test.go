@@ -23,7 +23,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 	}
 	s, long := hunt(t, testplan.RuntimeLocal, func(s *storm, long string) int {
 		file := filepath.Join(t.TempDir(), "c.yaml")
-		text := "name: bug\njobs: 1\ninclude:\n- {nemesis: none, time: 1s}\n" +
+		text := "name: bug\njobs: 1\ntest: {rate: 200, hold: 1500ms, gap: 700ms}\ninclude:\n- {nemesis: none, time: 1s}\n" +
 			"- {mutant: local-reads, time: " + long + ", nemesis: partition(leader)}\n"
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -48,6 +48,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	foundBy(t, filepath.Join(dir, filepath.FromSlash(record.Cells[1].Last().Dir)), "linearizable")
 	junit, err := os.ReadFile(filepath.Join(dir, reports.JUnitFile))
 	if err != nil || !strings.Contains(string(junit), record.Cells[1].ID) || !strings.Contains(string(junit), "<failure") {
 		t.Errorf("JUnit does not name the cell: %v, %s", err, junit)
@@ -58,7 +59,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 		}
 	}
 	for _, words := range []string{"✗ VIOLATION  ", "mutant-local-reads", "2 of 2 cells done: 1 pass, 1 violation",
-		"squall run --time " + long + " --nemesis 'partition(leader)' --seed 1 --runtime local --mutant local-reads"} {
+		"squall run --time " + long + " --nemesis 'partition(leader)' --rate 200 --seed 1 --runtime local --mutant local-reads --hold 1500ms --gap 700ms"} {
 		if !strings.Contains(s.text.String(), words) {
 			t.Errorf("squall never said %q", words)
 		}

@@ -21,7 +21,7 @@ import (
 // nodes, also where a role was hit.
 func TestReplay(t *testing.T) {
 	s := newStorm(t, testplan.RuntimeLocal)
-	if code := s.runUnlessOverloaded(t, "run", "--time", "6s", "--seed", "5",
+	if code := s.runUnlessOverloaded(t, "run", "--time", "5s", "--seed", "5",
 		"--schedule", "at 1s for 1s: kill(leader); at 2500ms for 1s: partition(leader); at 3s for 1s: delay(leader)"); code != exitPass {
 		t.Fatalf("exit code %d", code)
 	}

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"squall/history/check"
+	"squall/internal/machinetest"
 	"squall/orchestrator/testplan"
 )
 
 // A driver that is stopped for good says nothing, and does not end: the test ends
 // by its name, long before the load would.
 func TestAStoppedDriverMakesTheTestInvalid(t *testing.T) {
+	machinetest.NeedWhole(t, "the tests of the driver's watch try it in virtual time; this one waits for its 10 s")
 	s := newStorm(t, testplan.RuntimeLocal)
 	done := s.begin("run", "--time", "30m", "--nemesis", "none", "--nodes", "3")
 	s.awaitOps(t, 1)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"squall/internal/machinetest"
+	"squall/nodeimage"
 )
 
 // The scripts in testdata/script call squall in a process of its own, which is
@@ -25,7 +28,8 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:   "testdata/script",
+		Setup: knowsCaches(t),
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
 			"binary": func(ts *testscript.TestScript, _ bool, args []string) { // writes files that are not text
@@ -35,6 +39,31 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// knowsCaches has a script build with Go's caches and squall's, where its home is
+// another: with empty ones a command that needs a node would compile the library of Go,
+// for a minute.
+func knowsCaches(t *testing.T) func(*testscript.Env) error {
+	t.Helper()
+	nodes, err := nodeimage.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	caches := []string{"XDG_CACHE_HOME=" + filepath.Dir(nodes)}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		where, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		caches = append(caches, name+"="+strings.TrimSpace(string(where)))
+	}
+	return func(env *testscript.Env) error {
+		// Where Go keeps notes; a user who may write anywhere would make testscript's.
+		env.Setenv("HOME", filepath.Join(env.WorkDir, ".home"))
+		env.Vars = append(env.Vars, caches...)
+		return nil
+	}
 }
 
 // exits CODE COMMAND [ARG ...] runs a command that must end with that code.

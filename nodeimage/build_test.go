@@ -105,6 +105,7 @@ func TestBuildIsCached(t *testing.T) {
 		}
 	})
 	t.Run("the processor counts", func(t *testing.T) {
+		machinetest.NeedWhole(t, "TestKeys tells it from another; this compiles Go's library for it")
 		opts.Arch = "arm64"
 		file, err := elf.Open(build(t, opts).Path)
 		if err != nil {
@@ -181,9 +182,28 @@ func TestKeyCoversSources(t *testing.T) {
 	}
 }
 
-// TestMutantsBuild: every mutant's patch still fits the sources, and builds.
+// TestKeys: a node for another processor has a key of its own.
+func TestKeys(t *testing.T) {
+	root, keys := scratch(t), map[string]bool{}
+	for _, arch := range []string{"amd64", "arm64", "amd64"} {
+		opts, err := BuildOptions{Root: root, CacheDir: t.TempDir(), Arch: arch}.withSources()
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := buildKey(opts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[key] = true
+	}
+	if len(keys) != 2 {
+		t.Errorf("the keys for two processors are %v", keys)
+	}
+}
+
+// TestMutantsBuild: every mutant's patch still fits the sources, and, when everything
+// is to be tried, builds.
 func TestMutantsBuild(t *testing.T) {
-	machinetest.NotShort(t, "it compiles nodes with known bugs")
 	root, err := FindRoot()
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +218,7 @@ func TestMutantsBuild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			machinetest.NeedWhole(t, "its patch fits; the storms by default build one")
 			// Without linking the program, which takes longer than all the rest, and
 			// with Build's own settings, so that only what is patched is compiled.
 			cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./nodeimage/...")
@@ -225,6 +246,9 @@ func TestMutantsFailTheirTests(t *testing.T) {
 		"short-lists":     "TestSnapshotKeepsLists",
 	} {
 		t.Run(mutant, func(t *testing.T) {
+			if mutant != "short-lists" {
+				machinetest.NeedWhole(t, "short-lists is tried in the same way")
+			}
 			m, err := mutants.Find(mutant)
 			if err != nil {
 				t.Fatal(err)

@@ -51,6 +51,7 @@ func storm(t *testing.T, h host, steps string, stop <-chan struct{}, notice func
 	const seed = 481516
 	const limit = 4 * time.Minute // of a storm that goes wrong
 	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), seed, testplan.Duration(limit), steps
+	test.Rate = 200 // per second: as many as can be sent would take the processors from what is tried
 	plan, err := testplan.NewPlan(test, "test", "squall")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/ledger"
+	"squall/internal/machinetest"
 	"squall/reports/browsertest"
 )
 
@@ -215,7 +216,7 @@ func spite(t testing.TB, evil string) (dir string) {
 
 func TestCampaignHostile(t *testing.T) {
 	var dirs []string
-	for i, evil := range append(slices.Clone(hostile), "| a | b |\n# head\n<details>`x` @somebody #1 ![x](https://example.org/x.png)", strings.Repeat("long ", 1<<18)) {
+	for i, evil := range append(slices.Clone(hostile), "| a | b |\n# head\n<details>`x` @somebody #1 ![x](https://example.org/x.png)", strings.Repeat("long ", machinetest.Rounds(1<<14, 1<<18))) {
 		dir := spite(t, evil)
 		dirs = append(dirs, dir)
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

@@ -35,6 +35,11 @@ func TestTheGuideAddsAModel(t *testing.T) {
 		files[filepath.Join(here, name)] = content
 	}
 	overlay := guidetest.Overlay(t, dir, files)
+	if gofmt, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(gofmt) > 0 {
+		t.Errorf("the guide's files are not formatted: %v %s", err, gofmt)
+	}
+	guidetest.Compiles(t, overlay, ".")
+	machinetest.NeedWhole(t, "what the guide adds compiles; this runs its tests and others on it")
 	out, err := exec.Command("go", "test", "-overlay", overlay, "-v", "-run", "^(TestQueue|TestModels|TestEveryModel)$", ".").CombinedOutput()
 	if err != nil {
 		t.Fatalf("with the guide's model: %v\n%s", err, out)
@@ -43,8 +48,5 @@ func TestTheGuideAddsAModel(t *testing.T) {
 		if !strings.Contains(string(out), "--- PASS: "+want) {
 			t.Errorf("%s was not tried:\n%s", want, out)
 		}
-	}
-	if gofmt, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(gofmt) > 0 {
-		t.Errorf("the guide's files are not formatted: %v %s", err, gofmt)
 	}
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,7 +18,13 @@ import (
 	"squall/internal/machinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+func TestMain(m *testing.M) {
+	// As many as rapid makes by itself when everything is to be tried.
+	if err := flag.Set("rapid.checks", strconv.Itoa(machinetest.Rounds(25, 100))); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(machinetest.Main(m))
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"squall/history"
+	"squall/internal/machinetest"
 )
 
 // at makes an operation of the tables below: times in ms.
@@ -298,7 +299,7 @@ func TestEveryModel(t *testing.T) {
 					t.Fatalf("refused, and yet %s: %s", res.Verdict, res.Told())
 				}
 			}
-			for range 3000 {
+			for range machinetest.Rounds(1000, 3000) {
 				ops := make([]history.Op, 1+rng.IntN(6))
 				for i := range ops {
 					ops[i] = taken[rng.IntN(len(taken))]
@@ -364,7 +365,7 @@ func TestLongHistories(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			begin := time.Now()
-			ops := simulateModel(rng, m.Name, "k", 20_000, 10, 0)
+			ops := simulateModel(rng, m.Name, "k", machinetest.Rounds(5_000, 20_000), 10, 0)
 			res := checkModel(t, m, ops)
 			t.Logf("%s, %v: %s", res.Verdict, time.Since(begin), res.Told())
 			if res.Verdict != Pass {

@@ -9,13 +9,14 @@ import (
 
 	"squall/history"
 	"squall/history/measure"
+	"squall/internal/machinetest"
 	"squall/internal/regular"
 )
 
 // Results of more faults than a test may have can be read again, whatever was
 // proven of them.
 func TestResultsOfManyFaultsCanBeRead(t *testing.T) {
-	const n = 200_000
+	n := machinetest.Rounds(2*MostProofs, 200_000)
 	res := &Results{SchemaVersion: SchemaVersion, Verdict: Pass}
 	proof := []string{strings.Repeat("n1→n2 (14 dropped), ", 50)}
 	for i := range n {

@@ -5,6 +5,7 @@ package guidetest
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -55,6 +56,15 @@ func Overlay(t testing.TB, dir string, files map[string]string) string {
 	file := filepath.Join(dir, "overlay.json")
 	write(t, file, string(description))
 	return file
+}
+
+// Compiles fails the test unless the packages compile with what the overlay lays over
+// them.
+func Compiles(t testing.TB, overlay string, packages ...string) {
+	t.Helper()
+	if out, err := exec.Command("go", append([]string{"build", "-overlay", overlay}, packages...)...).CombinedOutput(); err != nil {
+		t.Fatalf("with what the guide adds: %v\n%s", err, out)
+	}
 }
 
 func write(t testing.TB, path, content string) {

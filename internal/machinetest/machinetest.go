@@ -34,6 +34,16 @@ const (
 // Whole reports whether everything is to be tried, and not only a small part.
 func Whole() bool { return os.Getenv(WholeVar) == "whole" }
 
+// Rounds is how often a test tries what it makes up, or how much of it: as often as
+// in whole when everything is to be tried, and otherwise as in some, which must be
+// enough to find what is wrong in general.
+func Rounds(some, whole int) int {
+	if Whole() {
+		return whole
+	}
+	return some
+}
+
 // NeedWhole skips the test unless everything is to be tried. The reason says
 // what tries the same thing when it is not.
 func NeedWhole(t testing.TB, why string) {

@@ -33,6 +33,8 @@ func TestTheGuideAddsAFault(t *testing.T) {
 		filepath.Join(here, "island.go"): pieces[0],
 		filepath.Join(here, "faults.go"): list,
 	})
+	guidetest.Compiles(t, overlay, ".")
+	machinetest.NeedWhole(t, "what the guide adds compiles; this runs its tests and others on it")
 	cmd := exec.Command("go", "test", "-overlay", overlay, "-v",
 		"-run", "TestTheCatalogueIsInOrder|TestEveryFaultBitesAndHeals|TestAFaultThatDoesNotBiteIsVoid|TestAHealThatDoesNothingIsAnError", ".")
 	out, err := cmd.CombinedOutput()

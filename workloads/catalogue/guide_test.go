@@ -44,6 +44,11 @@ func TestTheGuideAddsAWorkload(t *testing.T) {
 	permitted(t, arrow, file, test)
 	dir := t.TempDir()
 	overlay := guidetest.Overlay(t, dir, overlaid)
+	if gofmt, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(gofmt) > 0 {
+		t.Errorf("the guide's files are not formatted: %v %s", err, gofmt)
+	}
+	guidetest.Compiles(t, overlay, ".")
+	machinetest.NeedWhole(t, "what the guide adds compiles; this runs its tests and others on it")
 	for room, tests := range map[string]string{"counter": "TestCounter", "catalogue": "TestWorkloadsAreWhole"} {
 		// go test and go vet work in a package's folder, and the guide's is not there.
 		program := filepath.Join(dir, room+".test")
@@ -54,9 +59,6 @@ func TestTheGuideAddsAWorkload(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), "--- PASS: "+tests) {
 			t.Errorf("%s with the guide's workload: %v\n%s", tests, err, out)
 		}
-	}
-	if gofmt, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(gofmt) > 0 {
-		t.Errorf("the guide's files are not formatted: %v %s", err, gofmt)
 	}
 }
 

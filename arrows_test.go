@@ -86,6 +86,9 @@ var arrows = map[string][]string{
 	// It is compiled in modules that have no other package of squall.
 	"workloads/systems/goclient": {},
 
+	// Programs of systems, for their tests.
+	"workloads/systems/programtest": {"nodeimage/files", "nodeimage/programs"},
+
 	// Systems that files describe.
 	"workloads/systems/custom": {"internal/declare", "internal/suggest", "nodeimage/files", "workloads", "workloads/register", "workloads/set", "workloads/listappend",
 		"workloads/lock", "workloads/systems", "history", "history/check"},
@@ -98,20 +101,19 @@ var everywhere = []string{"internal/atomicfile", "internal/number", "internal/pl
 
 // A test may reach one arrow further, to try its room against a real neighbour.
 var testArrows = map[string][]string{
-	"cmd/squall":             {"history/historytest"},
-	"history":                {"history/historytest"},
-	"history/check":          {"history/historytest"},
-	"history/measure":        {"history/historytest"},
-	"orchestrator":           {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
-	"orchestrator/campaign":  {"history/measure"},                                                                     // figures to judge
-	"reports":                {"reports/browsertest", "history/historytest"},
-	"reports/serve":          {"reports/browsertest", "history/historytest"},
-	"workloads/driver":       {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
-	"workloads/systems/etcd": {"nodeimage/programs"},
-	"nemesis/schedule":       {"nemesis/faults"},   // real faults to draw from
-	"nemesis/faults":         {"nemesis/schedule"}, // drawn plans to carry out
-	"nodeimage/agent":        {"nodeimage/kv"},     // a server whose clock it bends
-	"nodeimage/raft":         {"nodeimage/raft/wal"},
+	"cmd/squall":            {"history/historytest"},
+	"history":               {"history/historytest"},
+	"history/check":         {"history/historytest"},
+	"history/measure":       {"history/historytest"},
+	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
+	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
+	"reports":               {"reports/browsertest", "history/historytest"},
+	"reports/serve":         {"reports/browsertest", "history/historytest"},
+	"workloads/driver":      {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
+	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
+	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
+	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
+	"nodeimage/raft":        {"nodeimage/raft/wal"},
 }
 
 func TestArrows(t *testing.T) {

@@ -3,9 +3,6 @@ package etcd
 import (
 	"net/netip"
 	"os"
-	"os/exec"
-	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,6 +13,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage/files"
 	"squall/workloads/systems"
+	"squall/workloads/systems/programtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
@@ -140,32 +138,14 @@ func TestTheClient(t *testing.T) {
 	}
 }
 
-// TestTheSourcesAreInOrder: nobody else looks at programs of other modules.
+// TestTheSourcesAreInOrder, of both programs.
 func TestTheSourcesAreInOrder(t *testing.T) {
-	if out, err := exec.Command("gofmt", "-l", "_client", "_server").CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("not formatted: %v %s", err, out)
-	}
-	machinetest.NeedWhole(t, "it fetches the modules of etcd's client; the storms on etcd build the program")
 	build, err := clientBuild()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	for name, text := range build.Sources {
-		at := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(path.Dir(at), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, command := range [][]string{{"vet", "-mod=readonly", "./..."}, {"mod", "tidy", "-diff"}} {
-		cmd := exec.Command("go", command...)
-		cmd.Dir = dir
-		cmd.Env = append(cmd.Environ(), "GOWORK=off", "GOFLAGS=")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("go %s: %v\n%s", command[0], err, out)
-		}
-	}
+	programtest.AreFormatted(t, build.Sources)
+	programtest.AreFormatted(t, serverBuild("3.7.3").Sources)
+	machinetest.NeedWhole(t, "it fetches the modules of etcd's client; the storms on etcd build the program")
+	programtest.AreInOrder(t, build.Sources)
 }

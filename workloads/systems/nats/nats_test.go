@@ -12,6 +12,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/nodeimage/files"
 	"squall/workloads/systems"
+	"squall/workloads/systems/programtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
@@ -149,4 +150,14 @@ func TestTheClient(t *testing.T) {
 	if err != nil || list[0].Source != "/opt/x" || list[0].Build != nil {
 		t.Errorf("given a program: %+v, %v", list, err)
 	}
+}
+
+func TestTheSourcesAreInOrder(t *testing.T) {
+	build, err := clientBuild()
+	if err != nil {
+		t.Fatal(err)
+	}
+	programtest.AreFormatted(t, build.Sources)
+	machinetest.NeedWhole(t, "it fetches the modules of NATS's client; the storms on NATS build the program")
+	programtest.AreInOrder(t, build.Sources)
 }

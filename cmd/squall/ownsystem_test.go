@@ -97,3 +97,40 @@ func TestAStoreWithoutCAS(t *testing.T) {
 		s.await(t, "the system single has no cas: write mix=5/3/0")
 	})
 }
+
+// TestAStoreLikeRedis: it serves every workload for which it has commands, and two that
+// have data of their own are caught by each.
+func TestAStoreLikeRedis(t *testing.T) {
+	file := ownSystem(t, "respstore")
+	onEach(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
+		for _, workload := range []string{"register", "set", "append"} {
+			run := []string{"run", "--system", file, "--workload", workload, "--nemesis", "none", "--time", "1s"}
+			if code := s.run(append(run, "--nodes", "1")...); code != exitPass {
+				t.Errorf("%s: exit code %d, want %d", workload, code, exitPass)
+			}
+			if code := s.run(append(run, "--nodes", "2")...); code != exitViolation {
+				t.Errorf("%s, of two that share nothing: exit code %d, want %d", workload, code, exitViolation)
+			}
+		}
+	})
+}
+
+// TestANodeThatIsNeverReady: the error says what was seen instead, and quotes the log.
+func TestANodeThatIsNeverReady(t *testing.T) {
+	file := ownSystem(t, "respstore")
+	text := guidetest.Read(t, file)
+	onEach(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
+		for ready, says := range map[string]string{
+			"{port: 9999, within: 1s}":                       "not ready within 1s: n1: port 9999: connect: ",
+			"{http: GET /health, within: 2s}":                "not ready within 2s: n1: GET /health at port 6379: ",
+			`{log: "elected leader", within: 1s}`:            "no line of the output of n1 matches \"elected leader\"",
+			"{port: redis}\nclient: {http: {functions: {}}}": "client is there twice",
+		} {
+			writeFile(t, filepath.Dir(file), "system.yaml", guidetest.Change(t, text, "ready: {port: redis}", "ready: "+ready))
+			if code := s.run("run", "--system", file, "--nodes", "1", "--nemesis", "none", "--time", "1s"); code == exitPass {
+				t.Errorf("%s: it passed", ready)
+			}
+			s.await(t, says)
+		}
+	})
+}

@@ -38,6 +38,7 @@ type compiled struct {
 	peer        template
 	files       []madeFile
 	ready       *madeReady
+	store       store // of clients; nil: they are a program
 	http        *httpStore
 	names       []template // what a node may be called by what tells the leader
 	program     *madeProgram

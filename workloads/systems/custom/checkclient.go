@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"squall/history"
-	"squall/internal/suggest"
 	"squall/workloads/systems"
 )
 
@@ -101,6 +100,9 @@ func (d *Definition) compileClient(c *compiled) {
 	if d.Client.HTTP != nil {
 		d.compileHTTP(c)
 	}
+	if d.Client.Redis != nil {
+		d.compileRedis(c)
+	}
 	if d.Client.Program != nil {
 		d.compileProgram(c)
 	}
@@ -110,6 +112,9 @@ func (d *Definition) compileClient(c *compiled) {
 func (cl *Client) kinds() (kinds []string) {
 	if cl.HTTP != nil {
 		kinds = append(kinds, "http")
+	}
+	if cl.Redis != nil {
+		kinds = append(kinds, "redis")
 	}
 	if cl.Program != nil {
 		kinds = append(kinds, "program")
@@ -143,8 +148,8 @@ func (d *Definition) compileHTTP(c *compiled) {
 			}
 		}
 	}
-	c.http = made
-	c.checkFunctions(made.can, "client", "http", "functions")
+	c.http, c.store = made, made
+	c.checkFunctions(made, "client", "http", "functions")
 }
 
 // checkMeaning refuses what a function has no use for, and a call that does not say what
@@ -213,10 +218,9 @@ func (f *HTTPFunctions) all() []namedCall {
 }
 
 // checkFunctions wants the functions of one workload at least.
-func (c *compiled) checkFunctions(can func(string) bool, at ...string) {
-	store := functionsOnly(can)
+func (c *compiled) checkFunctions(made store, at ...string) {
 	for workload := range needed() {
-		if (client{store}).Serves(workload) {
+		if (client{prototype{made}}).Serves(workload) {
 			return
 		}
 	}
@@ -244,17 +248,22 @@ func (d *Definition) compileLeader(c *compiled) {
 		return
 	}
 	switch {
-	case l.HTTP == nil:
-		c.wrong(errors.New("it is not said how to find out: give http"), "leader")
+	case (l.HTTP == nil) == (l.Redis == nil):
+		c.wrong(errors.New("expected one of http and redis; what servers write about leaders is said in log"), "leader")
 		return
-	case d.Client.HTTP == nil:
-		c.wrong(fmt.Errorf("only the client http can ask over HTTP%s", suggest.Hint("", nil)), "leader", "http")
+	case l.HTTP != nil && d.Client.HTTP == nil:
+		c.wrong(errors.New("only the client http can ask over HTTP"), "leader", "http")
+		return
+	case l.Redis != nil && d.Client.Redis == nil:
+		c.wrong(errors.New("only the client redis can ask with a command of Redis"), "leader", "redis")
 		return
 	}
 	if l.Is != "" && l.Node != "" {
 		c.wrong(errors.New("is says that the node which was asked leads, and node which one does: leave one of them"), "leader")
 	}
-	if c.http != nil {
+	if l.Redis != nil {
+		d.compileRedisLeader(c, l.Redis)
+	} else {
 		c.http.asksAt, c.http.asks = d.question(c, &l.HTTP.Question, &l.HTTP.Place, "leader", "http")
 	}
 	texts := []string{"${id}", "${name}", "${addr}"}

@@ -21,14 +21,29 @@ const (
 	fnAdd, fnElements                          = "add", "elements"
 	fnAppend, fnList                           = "append", "list"
 	fnAcquire, fnRelease                       = "acquire", "release"
+	fnTransact                                 = "transactions" // of several operations of append and list
 )
 
-// backend carries out functions on one node: over HTTP, or in the protocol of Redis.
-type backend interface {
+// store is what a description says of a client: over HTTP, or in the protocol of Redis.
+type store interface {
 	// can reports whether the store has a function.
 	can(function string) bool
+	// takes reports whether the description lets it take a workload.
+	takes(workload string) bool
+	// at is the port of every node.
+	at() string
+	// open connects to a node, with these variables.
+	open(ctx context.Context, addr, port string, base vars) (backend, error)
+}
+
+// backend carries out functions on one node.
+type backend interface {
+	store
 	// call carries out a function, once. The error is read with systems.Certain.
 	call(ctx context.Context, function string, v vars) (reply, error)
+	// transact carries out several operations on lists, all at one moment, where can
+	// says that it can do transactions.
+	transact(ctx context.Context, ops []listappend.Op) ([][]string, error)
 	// leader asks the node who leads, and returns what was found.
 	leader(ctx context.Context) (history.Value, error)
 	close()
@@ -67,6 +82,7 @@ func needed() map[string][]string {
 // Serves reports whether the store has the functions of a workload.
 func (c client) Serves(workload string) bool {
 	functions, known := needed()[workload]
+	known = known && c.takes(workload)
 	for _, f := range functions {
 		known = known && c.can(f)
 	}
@@ -79,7 +95,7 @@ func (c client) Lacks(workload string) []history.Func {
 	switch {
 	case workload == "register" && !c.can(fnCAS):
 		return []history.Func{history.CAS}
-	case workload == "append": // operations of one list at a time
+	case workload == "append" && !c.can(fnTransact):
 		return []history.Func{check.Txn}
 	}
 	return nil
@@ -184,9 +200,12 @@ func (c client) listOf(ctx context.Context, function, key string) ([]string, err
 	return list, nil
 }
 
-// Transact is the function append, or list: the store has no transactions of several.
+// Transact is the function append, or list, or several of them at one moment.
 func (c client) Transact(ctx context.Context, ops []listappend.Op) ([][]string, error) {
-	if len(ops) != 1 {
+	switch {
+	case len(ops) != 1 && c.can(fnTransact):
+		return c.transact(ctx, ops)
+	case len(ops) != 1:
 		return nil, &systems.Error{Certain: true, Err: errors.New("the client's description has no transactions of several operations")}
 	}
 	if op := ops[0]; op.Append {

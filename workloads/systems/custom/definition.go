@@ -114,6 +114,7 @@ type Election struct {
 // Client is how clients speak to a node.
 type Client struct {
 	HTTP    *HTTP    `json:"http,omitempty" doc:"over HTTP/1.1, as described here"`
+	Redis   *Redis   `json:"redis,omitempty" doc:"in the protocol of Redis, version 2"`
 	Program *Program `json:"program,omitempty" doc:"by a program of its own, which speaks the protocol of docs/clients.md"`
 }
 

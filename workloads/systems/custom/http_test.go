@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -43,6 +45,8 @@ func described(port int, change func(d *Definition)) *Definition {
 	return d
 }
 
+var localhost = systems.Node{ID: 1, Name: "n1", Addr: netip.MustParseAddr("127.0.0.1")}
+
 // connect dials a server in this process.
 func connect(t *testing.T, d *Definition, args declare.Args) client {
 	t.Helper()
@@ -54,7 +58,7 @@ func connect(t *testing.T, d *Definition, args declare.Args) client {
 	if !ok {
 		t.Fatal("the system makes no clients")
 	}
-	c, err := dial.Dial(t.Context(), systems.Node{ID: 1, Name: "n1", Addr: netip.MustParseAddr("127.0.0.1")})
+	c, err := dial.Dial(t.Context(), localhost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +77,11 @@ func serve(t *testing.T, handler http.HandlerFunc) int {
 func portOf(addr net.Addr) int { return addr.(*net.TCPAddr).Port }
 
 func TestARegisterOverHTTP(t *testing.T) {
-	held := map[string]string{}
+	held, mu := map[string]string{}, sync.Mutex{}
 	port := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
 		value, there := held[r.URL.Path]
 		switch {
 		case r.Method == http.MethodGet && !there:
@@ -107,16 +113,22 @@ func TestARegisterOverHTTP(t *testing.T) {
 	if done, found, err := c.CAS(ctx, key, history.Some("1 &2"), history.Some("4")); err != nil || done || found != history.Some("3") {
 		t.Errorf("cas that expects what is gone: %v, found %v, %v", done, found, err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if held["/"+key] != "3" || len(held) != 1 {
 		t.Errorf("the server holds %v", held)
 	}
 }
 
 func TestWhatAnAnswerMeans(t *testing.T) {
-	status, body := 200, "5"
+	type said struct {
+		status int
+		body   string
+	}
+	var now atomic.Pointer[said]
 	port := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		io.WriteString(w, body)
+		w.WriteHeader(now.Load().status)
+		io.WriteString(w, now.Load().body)
 	})
 	d := described(port, func(d *Definition) {
 		d.Client.HTTP.Functions.Write.Fail = Matches{{Status: Statuses{"4xx"}}, {Status: Statuses{"500"}, Body: "no leader"}}
@@ -158,7 +170,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		{elements, 200, `{"items":null}`, false, ""},
 		{elements, 200, `{"items":"1"}`, false, "a list was expected"},
 	} {
-		status, body = tt.status, tt.body
+		now.Store(&said{tt.status, tt.body})
 		err := tt.do()
 		if tt.says == "" {
 			if err != nil {
@@ -173,20 +185,38 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 }
 
 func TestRedirectsAreAnAnswer(t *testing.T) {
-	asked := 0
-	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { asked++; io.WriteString(w, "5") })
+	var asked journal
+	other := serve(t, func(w http.ResponseWriter, r *http.Request) { asked.note(r.URL.Path); io.WriteString(w, "5") })
 	port := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "http://127.0.0.1:"+strconv.Itoa(other)+r.URL.Path)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
 	c := connect(t, described(port, nil), nil)
-	if err := c.Write(t.Context(), "k", history.Some("1")); err == nil || systems.Certain(err) || asked != 0 {
-		t.Errorf("%v; the other node was asked %d times, want an unknown outcome, and none", err, asked)
+	if err := c.Write(t.Context(), "k", history.Some("1")); err == nil || systems.Certain(err) || len(asked.list()) != 0 {
+		t.Errorf("%v; the other node was asked for %v, want an unknown outcome, and nothing", err, asked.list())
 	}
 	c = connect(t, described(port, func(d *Definition) { d.Client.HTTP.FollowRedirects = true }), nil)
-	if err := c.Write(t.Context(), "k", history.Some("1")); err != nil || asked != 1 {
-		t.Errorf("%v; the other node was asked %d times, want once", err, asked)
+	if err := c.Write(t.Context(), "k", history.Some("1")); err != nil || len(asked.list()) != 1 {
+		t.Errorf("%v; the other node was asked for %v, want /k", err, asked.list())
 	}
+}
+
+// journal is what a server was asked for, in order.
+type journal struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (j *journal) note(what string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.all = append(j.all, what)
+}
+
+func (j *journal) list() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.all)
 }
 
 // raw is a server that speaks as it likes, on each connection, and counts requests.
@@ -200,13 +230,17 @@ func raw(t *testing.T, speak func(conn net.Conn, requests *bufio.Reader)) (port 
 	t.Cleanup(func() { l.Close(); <-done })
 	go func() {
 		defer close(done)
+		var conns sync.WaitGroup
+		defer conns.Wait()
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			speak(conn, bufio.NewReader(conn))
-			conn.Close()
+			conns.Go(func() {
+				defer conn.Close()
+				speak(conn, bufio.NewReader(conn))
+			})
 		}
 	}()
 	return portOf(l.Addr())
@@ -215,14 +249,14 @@ func raw(t *testing.T, speak func(conn net.Conn, requests *bufio.Reader)) (port 
 // TestNothingIsSentTwice: net/http's own client would send a GET again, over a
 // connection of its own, when a node closes one that was used before.
 func TestNothingIsSentTwice(t *testing.T) {
-	var seen []string
+	var seen journal
 	port := raw(t, func(conn net.Conn, requests *bufio.Reader) {
 		for i := range 2 {
 			r, err := http.ReadRequest(requests)
 			if err != nil {
 				return
 			}
-			seen = append(seen, r.URL.Path)
+			seen.note(r.URL.Path)
 			if i == 0 {
 				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n5")
 			}
@@ -240,8 +274,8 @@ func TestNothingIsSentTwice(t *testing.T) {
 		t.Errorf("over a new connection: %v", err)
 	}
 	c.Close()
-	if want := []string{"/a", "/b", "/c"}; !slices.Equal(seen, want) {
-		t.Errorf("the node was asked for %v, want %v", seen, want)
+	if want := []string{"/a", "/b", "/c"}; !slices.Equal(seen.list(), want) {
+		t.Errorf("the node was asked for %v, want %v", seen.list(), want)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"squall/history"
+	"squall/workloads/listappend"
 	"squall/workloads/systems"
 )
 
@@ -37,8 +38,13 @@ type httpConn struct {
 	others map[string]*pool // that redirects led to
 }
 
-// dial connects to a node.
-func (s *httpStore) dial(ctx context.Context, addr, port string, base vars) (*httpConn, error) {
+func (s *httpStore) at() string { return s.port }
+
+// takes reports whether the store takes a workload: any for which it has functions.
+func (s *httpStore) takes(string) bool { return true }
+
+// open connects to a node.
+func (s *httpStore) open(ctx context.Context, addr, port string, base vars) (backend, error) {
 	at := func(port string) string { return addr + ":" + port }
 	c := &httpConn{httpStore: s, base: base, main: &pool{addr: at(port)}}
 	c.ask = c.main
@@ -166,6 +172,11 @@ func (c *httpConn) other(addr string) *pool {
 		c.others[addr] = &pool{addr: addr}
 	}
 	return c.others[addr]
+}
+
+// transact is not asked for: can knows of no transactions.
+func (c *httpConn) transact(context.Context, []listappend.Op) ([][]string, error) {
+	return nil, missing(fnTransact)
 }
 
 // leader asks the node who leads.

@@ -13,6 +13,7 @@ import (
 	"squall/history"
 	"squall/internal/declare"
 	"squall/nodeimage/files"
+	"squall/workloads/listappend"
 	"squall/workloads/systems"
 )
 
@@ -213,12 +214,11 @@ var _ systems.Dialer = dialer{}
 
 // Dial connects to one node.
 func (d dialer) Dial(ctx context.Context, node systems.Node) (systems.Client, error) {
-	store := d.made.http
-	port := store.port
+	port := d.made.store.at()
 	if node.Port != 0 {
 		port = strconv.Itoa(int(node.Port))
 	}
-	conn, err := store.dial(ctx, hostOf(node), port, d.nodeValues(node, d.run.Args))
+	conn, err := d.made.store.open(ctx, hostOf(node), port, d.nodeValues(node, d.run.Args))
 	if err != nil {
 		return nil, err
 	}
@@ -250,20 +250,20 @@ func (d dialer) client(conn backend, node systems.Node) systems.Client {
 
 // Prototype has the functions of the store.
 func (d dialer) Prototype() systems.Client {
-	return d.client(functionsOnly(d.made.http.can), systems.Node{})
+	return d.client(prototype{d.made.store}, systems.Node{})
 }
 
-// functionsOnly is a backend that is connected to nothing.
-type functionsOnly func(string) bool
+// prototype is a backend that is connected to nothing.
+type prototype struct{ store }
 
-func (f functionsOnly) can(function string) bool { return f(function) }
+func (prototype) call(context.Context, string, vars) (reply, error) { return reply{}, errPrototype }
 
-func (functionsOnly) call(context.Context, string, vars) (reply, error) { return reply{}, errPrototype }
-
-func (functionsOnly) leader(context.Context) (history.Value, error) {
-	return history.None, errPrototype
+func (prototype) transact(context.Context, []listappend.Op) ([][]string, error) {
+	return nil, errPrototype
 }
 
-func (functionsOnly) close() {}
+func (prototype) leader(context.Context) (history.Value, error) { return history.None, errPrototype }
+
+func (prototype) close() {}
 
 var errPrototype = &systems.Error{Certain: true, Lost: true, Err: fmt.Errorf("a prototype is connected to nothing")}

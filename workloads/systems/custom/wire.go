@@ -54,7 +54,8 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // pool is the connections to one address.
 type pool struct {
-	addr string
+	addr  string
+	greet func(*wire) error // begins a connection; nil: nothing does
 
 	mu     sync.Mutex
 	idle   []*wire
@@ -92,22 +93,39 @@ func (p *pool) take(ctx context.Context) (*wire, error) {
 func (p *pool) dial(ctx context.Context) (*wire, error) {
 	dialer := net.Dialer{Timeout: connectTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", p.addr)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case err != nil:
-		return nil, &systems.Error{Certain: true, Lost: len(p.all) == 0, Err: plainDial(err)}
-	case p.closed:
-		_ = conn.Close() // nothing was sent
-		return nil, errClosed
+	if err != nil {
+		return nil, p.unconnected(plainDial(err))
 	}
 	w := &wire{conn: conn}
 	w.in = bufio.NewReader(w)
+	if p.greet != nil {
+		release := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+		if err = p.greet(w); !release() && err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			_ = conn.Close() // nothing of an operation was sent
+			return nil, p.unconnected(fmt.Errorf("connect: %w", err))
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		_ = conn.Close() // likewise
+		return nil, errClosed
+	}
 	if p.all == nil {
 		p.all = map[*wire]struct{}{}
 	}
 	p.all[w] = struct{}{}
 	return w, nil
+}
+
+// unconnected is the error of a connection that was not made.
+func (p *pool) unconnected(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &systems.Error{Certain: true, Lost: len(p.all) == 0, Err: err}
 }
 
 // plainDial leaves out of an error what the history says already: which node it was.
@@ -147,15 +165,25 @@ func (p *pool) close() {
 	p.all, p.idle = nil, nil
 }
 
-// exchange sends a request, once, and returns the answer. An error is a *systems.Error,
-// or that of ctx; it is certain where nothing was sent.
-func (p *pool) exchange(ctx context.Context, req *http.Request, maxBody int64) (*answer, error) {
+// exchange sends a request, once, and returns the answer, as use does.
+func (p *pool) exchange(ctx context.Context, req *http.Request, maxBody int64) (a *answer, err error) {
+	err = p.use(ctx, maxBody, func(w *wire) (keep bool, err error) {
+		a, keep, err = w.exchange(req, maxBody)
+		return keep, err
+	})
+	return a, err
+}
+
+// use does something on a connection that nobody else uses, until ctx ends. do says
+// whether the connection may be used again. An error is a *systems.Error, or that of
+// ctx; it is certain where nothing was sent.
+func (p *pool) use(ctx context.Context, maxBody int64, do func(*wire) (keep bool, err error)) error {
 	w, err := p.take(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	release := context.AfterFunc(ctx, func() { _ = w.conn.SetDeadline(time.Unix(1, 0)) })
-	a, keep, err := w.exchange(req, maxBody)
+	keep, err := do(w)
 	if !release() || err != nil || !keep {
 		p.drop(w)
 	} else {
@@ -163,17 +191,17 @@ func (p *pool) exchange(ctx context.Context, req *http.Request, maxBody int64) (
 	}
 	switch {
 	case err == nil:
-		return a, nil
+		return nil
 	case w.wrote == 0:
-		return nil, &systems.Error{Certain: true, Err: fmt.Errorf("nothing was sent: %w", err)}
+		return &systems.Error{Certain: true, Err: fmt.Errorf("nothing was sent: %w", err)}
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return ctx.Err()
 	case errors.Is(err, errTooLong):
 		err = fmt.Errorf("the answer is longer than %d KiB (max-body)", maxBody>>10)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("the node closed the connection before it had answered")
 	}
-	return nil, &systems.Error{Err: err}
+	return &systems.Error{Err: err}
 }
 
 // exchange sends a request and reads the answer. keep is whether another request may

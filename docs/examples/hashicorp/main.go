@@ -22,6 +22,7 @@ type config struct {
 	httpPort  string
 	data      string        // folder
 	heartbeat time.Duration // how long a follower does without a leader
+	disk      time.Duration // what a write to the log or of a vote takes beside its own time
 	snapshots uint64        // entries between two
 }
 
@@ -34,6 +35,7 @@ func main() {
 	flag.StringVar(&c.httpPort, "http-port", "8080", "`port` for clients, on all nodes")
 	flag.StringVar(&c.data, "data", "data", "`folder` of log and snapshots")
 	flag.DurationVar(&c.heartbeat, "heartbeat", 300*time.Millisecond, "`time` that a follower does without a leader before it stands for election")
+	flag.DurationVar(&c.disk, "disk", 0, "`time` that each write to the disk takes beside its own, to see what slow disks do")
 	flag.Uint64Var(&c.snapshots, "snapshot-every", 5000, "`entries` between two snapshots")
 	flag.Parse()
 	log.Fatal(run(c, peers))

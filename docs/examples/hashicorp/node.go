@@ -51,6 +51,7 @@ func startNode(c config, addr raft.ServerAddress) (*node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
+	disk := slowDisk{bolt, c.disk}
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.data, 2, settings.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("opening the snapshots: %w", err)
@@ -73,11 +74,11 @@ func startNode(c config, addr raft.ServerAddress) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	tracer, err := hashiraft.New(out, c.name, bolt, bolt, n.nameOf)
+	tracer, err := hashiraft.New(out, c.name, disk, disk, n.nameOf)
 	if err != nil {
 		return nil, err
 	}
-	n.raft, err = raft.NewRaft(settings, tracer.FSM(n.store, n.store.state), bolt, tracer.StableStore(bolt), tracer.SnapshotStore(snapshots), transport)
+	n.raft, err = raft.NewRaft(settings, tracer.FSM(n.store, n.store.state), disk, tracer.StableStore(disk), tracer.SnapshotStore(snapshots), transport)
 	if err != nil {
 		return nil, err
 	}

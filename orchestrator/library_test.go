@@ -94,6 +94,11 @@ func spoilt() map[string]func([]history.NodeEvent) []history.NodeEvent {
 			last(events, agreed(history.EventState)).Hash = "0123456789abcdef"
 			return events
 		},
+		"term-monotonic": func(events []history.NodeEvent) []history.NodeEvent {
+			e := *last(events, leads)
+			e.Term, e.Role = 1, history.RoleFollower
+			return append(events, e)
+		},
 		"commit-monotonic": func(events []history.NodeEvent) []history.NodeEvent {
 			e := *last(events, agreed(history.EventCommit))
 			e.Index--

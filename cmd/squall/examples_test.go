@@ -58,7 +58,7 @@ func (e *pageFollower) quotes(pieces, files []string) {
 // trace.
 func traced() []string {
 	return []string{"verdict  ✓ PASS", "✓ linearizable", "✓ election-safety", "✓ vote-safety", "✓ log-agreement", "✓ state-agreement",
-		"✓ commit-monotonic", "✓ leader-completeness", "leaders:"}
+		"✓ term-monotonic", "✓ commit-monotonic", "✓ leader-completeness", "leaders:"}
 }
 
 func TestTheExampleOnEtcdRaft(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // Invariants returns the checkers of Raft's own guarantees (Ongaro's thesis,
 // figure 3.2), which look at what the nodes say of themselves and not at what
 // clients saw: "election-safety", "vote-safety", "log-agreement",
-// "state-agreement", "commit-monotonic" and "leader-completeness".
+// "state-agreement", "term-monotonic", "commit-monotonic" and "leader-completeness".
 //
 // They are for systems whose nodes write a trace. Each says Unknown when the
 // history holds none of the events that it looks at, or when the trace of a node
@@ -22,6 +22,7 @@ func Invariants() []Checker {
 		invariant{"vote-safety", "vote", "votes", voteSafety},
 		invariant{"log-agreement", "committed log position", "committed log positions", logAgreement},
 		invariant{"state-agreement", "state-machine state", "state-machine states", stateAgreement},
+		invariant{"term-monotonic", "advance of a term", "advances of terms", termMonotonic},
 		invariant{"commit-monotonic", "advance of a commit index", "advances of commit indexes", commitMonotonic},
 		invariant{"leader-completeness", "leader's log compared with what was committed before", "leaders' logs compared with what was committed before", leaderCompleteness},
 	}

@@ -13,6 +13,32 @@ type bootOf struct {
 	boot int
 }
 
+// termMonotonic: the current term of a node only grows, and is on its disk before
+// anything depends on it, so a restart does not take it back either. Roles and votes
+// tell it; other events may be told with the term in which they came about.
+func termMonotonic(a *audit, events []history.NodeEvent) {
+	last := make(map[string]*history.NodeEvent)
+	for i := range events {
+		if a.over() {
+			return
+		}
+		e := &events[i]
+		if e.Term == 0 || e.Kind != history.EventRole && e.Kind != history.EventVote {
+			continue
+		}
+		a.events++
+		before := last[e.Node]
+		if before != nil && e.Term < before.Term {
+			a.conflict(before, e, "the term of %s went back from %d to %d", boot(e), before.Term, e.Term)
+			continue // what follows is compared with the highest
+		}
+		if before != nil && e.Term > before.Term {
+			a.looked++
+		}
+		last[e.Node] = e
+	}
+}
+
 // commitMonotonic: while a server runs its commit index only grows. A restart may
 // take it back, for the commit index is not on the disk: a node begins with its
 // snapshot, or with nothing, and learns from the leader what is committed. The

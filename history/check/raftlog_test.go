@@ -32,6 +32,13 @@ func TestCommitMonotonicAndLeaderCompleteness(t *testing.T) {
 		summary     string
 		firstAt     float64 // s
 	}{
+		{"terms grow", "term-monotonic", events{follows, leads("n2", 1, 2), votes("n2", 1, 4, "n1"), votes("n2", 2, 4, "n1"), leads("n1", 1, 3)}, Pass, "2 advances of terms", 0},
+		{"a term goes back", "term-monotonic", events{leads("n2", 1, 5), votes("n2", 1, 4, "n1"), leads("n2", 1, 5)}, Violation, "the term of n2 (boot 1) went back from 5 to 4", 0},
+		{"a term goes back over a restart", "term-monotonic", events{votes("n2", 1, 5, "n1"), leads("n2", 2, 4), leads("n2", 2, 3)}, Violation,
+			"the term of n2 (boot 2) went back from 5 to 4; the first of 2", 0},
+		{"an old commit is told late", "term-monotonic", events{leads("n1", 1, 5), committed("n1", 1, 2, 4, 5, 1), leads("n1", 1, 6)}, Pass, "1 advance of a term", 0},
+		{"no terms are told", "term-monotonic", events{committed("n1", 1, 2, 4, 5, 1), leads("n1", 1, 0)}, Unknown, "holds no advances of terms", 0},
+
 		{"it grows", "commit-monotonic", events{committed("n1", 1, 1, 1, 5, 1), committed("n2", 1, 2, 1, 3, 1), committed("n1", 1, 3, 1, 9, 1)}, Pass, "1 advance of", 0},
 		{"said again", "commit-monotonic", events{committed("n1", 1, 1, 1, 5, 1), committed("n1", 1, 3, 1, 5, 1)}, Pass, "", 0},
 		{"a restart may take it back", "commit-monotonic", events{committed("n1", 1, 1, 1, 50, 1), committed("n1", 2, 3, 1, 32, 1), committed("n1", 2, 4, 1, 50, 1)}, Pass, "", 0},

@@ -69,8 +69,7 @@ func (f *fsm) applied(logs ...*raft.Log) {
 			f.anchor = first.Index
 		}
 	}
-	term := f.tracer.currentTerm()
-	f.events = f.log.Committed(f.events[:0], term, from, last.Index, func(i uint64) (trace.Entry, error) {
+	f.events = f.log.Committed(f.events[:0], 0, from, last.Index, func(i uint64) (trace.Entry, error) {
 		if k := i - first.Index; i >= first.Index && k < uint64(len(logs)) && logs[k].Index == i {
 			return entry(logs[k]), nil
 		}
@@ -84,9 +83,9 @@ func (f *fsm) applied(logs ...*raft.Log) {
 	})
 	f.reported = last.Index
 	if f.state != nil && last.Index%trace.Every == 0 {
-		f.events = append(f.events, trace.Event{Kind: trace.State, Term: term, Index: last.Index, Hash: f.state()})
+		f.events = append(f.events, trace.Event{Kind: trace.State, Index: last.Index, Hash: f.state()})
 	}
-	f.tracer.out.Write(f.events...)
+	f.tracer.write(f.events...)
 }
 
 func entry(l *raft.Log) trace.Entry {

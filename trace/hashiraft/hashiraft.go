@@ -149,11 +149,14 @@ func (t *Tracer) tell(reason string) {
 	t.out.Write(e)
 }
 
-// currentTerm is the node's term.
-func (t *Tracer) currentTerm() uint64 {
+// write writes events that come from other goroutines, in the node's current term.
+func (t *Tracer) write(events ...trace.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.term
+	for i := range events {
+		events[i].Term = t.term
+	}
+	t.out.Write(events...)
 }
 
 // end is where the log ends. A leader tells of its role before it appends to it.

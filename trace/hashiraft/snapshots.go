@@ -42,8 +42,7 @@ func (s *sink) Close() error {
 	if err := s.SnapshotSink.Close(); err != nil || s.reason == "" {
 		return err
 	}
-	s.tracer.out.Write(trace.Event{Kind: trace.Snapshot, Term: s.tracer.currentTerm(),
-		Index: s.index, EntryTerm: s.term, Reason: s.reason})
+	s.tracer.write(trace.Event{Kind: trace.Snapshot, Index: s.index, EntryTerm: s.term, Reason: s.reason})
 	s.reason = ""
 	return nil
 }

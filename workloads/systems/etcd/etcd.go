@@ -68,6 +68,8 @@ func (System) Params() declare.Params {
 			Doc: "entries between two snapshots"},
 		{Name: "lease", Kind: declare.Duration, Default: "1h0m0s", Min: "2s", Max: "24h",
 			Doc: "of locks, kept alive by who holds them; where a short one ends, the lock is another's"},
+		{Name: "watch-streams", Kind: declare.Word, Default: "own", Words: []string{"own", "shared"},
+			Doc: "own: each watch has a stream of etcd's to itself; shared: all watches of a connection share one"},
 		{Name: "fsync", Kind: declare.Bool, Default: "true", Doc: "false: nothing is synced to the disk (unsafe-no-fsync)"},
 	}
 }
@@ -162,7 +164,7 @@ func (System) ClientProgram(a declare.Args) systems.Program {
 	return systems.Program{
 		// It holds little, and collecting that all the time costs a fifth of its work.
 		Env:       []string{"GOGC=800"},
-		Argv:      []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String()},
+		Argv:      []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String(), "-watch-streams", a["watch-streams"]},
 		Workloads: []string{"register", "set", "append", "lock", "watch"},
 		Leader:    true, Members: true, Replicas: true,
 	}

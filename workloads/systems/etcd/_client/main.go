@@ -16,7 +16,9 @@ func main() {
 	s := settings{nodes: &nodes{}}
 	reads := flag.String("reads", "linearizable", "linearizable, or serializable: from the state of the node alone")
 	flag.DurationVar(&s.lease, "lease", time.Hour, "of the leases that locks are held with")
+	streams := flag.String("watch-streams", "own", "own: each watch has a stream of etcd's to itself; shared: all of a connection share one")
 	flag.Parse()
+	s.sharedStreams = *streams == "shared"
 	s.serializable = *reads == "serializable"
 	err := goclient.Serve(requests(), os.Stdout, func(hello goclient.Hello) func(context.Context, goclient.Node) (goclient.Conn, error) {
 		s.workload = hello.Workload
@@ -41,6 +43,8 @@ func requests() *os.File {
 type settings struct {
 	workload     string
 	serializable bool
-	lease        time.Duration
-	nodes        *nodes
+	// sharedStreams has all watches of a connection share a stream of etcd's.
+	sharedStreams bool
+	lease         time.Duration
+	nodes         *nodes
 }

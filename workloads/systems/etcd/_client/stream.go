@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/metadata"
 )
 
 // unread is how long a stream is kept that nobody reads: etcd's client keeps all that
@@ -14,6 +17,8 @@ const unread = 2 * time.Second
 // stream is one watch of etcd's, which is open below the answers of a watcher. Whoever
 // took it has it to himself.
 type stream struct {
+	etcd *clientv3.Client
+	ctx  context.Context // by which etcd's client knows the stream
 	told clientv3.WatchChan
 	end  context.CancelFunc
 	idle *time.Timer
@@ -79,18 +84,44 @@ func (c *conn) endStreams() {
 // opening is how long the opening of a stream may take.
 const opening = time.Second
 
+// opened counts the streams of all connections.
+var opened atomic.Uint64
+
+// streamContext makes etcd's client open a stream of its own for a watch, unless they are
+// to share one: it has a stream for each set of metadata. How far a stream has come is told
+// to all of its watches, and a watch that is just being opened may then hear of revisions
+// before their events (etcd 3.7.3).
+func (c *conn) streamContext(ctx context.Context) context.Context {
+	ctx = clientv3.WithRequireLeader(ctx)
+	if c.sharedStreams {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, "squall-watch", strconv.FormatUint(opened.Add(1), 10))
+}
+
 // openStream begins a watch at a revision. A node that knows of no leader ends it.
 func (c *conn) openStream(ctx context.Context, prefix string, from int64) (*stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, opening)
 	defer cancel()
 	whole, end := context.WithCancel(context.Background())
 	inTime := context.AfterFunc(ctx, end) // etcd's client waits until the node has the watch
-	told := c.etcd.Watch(clientv3.WithRequireLeader(whole), prefix, clientv3.WithPrefix(), clientv3.WithRev(from), clientv3.WithFragment())
+	whole = c.streamContext(whole)
+	told := c.etcd.Watch(whole, prefix, clientv3.WithPrefix(), clientv3.WithRev(from), clientv3.WithFragment())
 	if !inTime() {
 		end()
 		return nil, errNothingHeard
 	}
-	return &stream{told: told, end: end, next: from}, nil
+	return &stream{etcd: c.etcd, ctx: whole, told: told, end: end, next: from}, nil
+}
+
+// askProgress asks how far the watch has come, which the stream then tells. A stream that
+// is being made anew is not waited for longer than ctx lasts.
+func (s *stream) askProgress(ctx context.Context) {
+	ask, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	// An error means that there is no such stream any more, and that is told, too.
+	_ = s.etcd.RequestProgress(ask)
 }
 
 // hear takes what the stream tells. over says that the answer is p.

@@ -127,9 +127,7 @@ func (c *conn) read(ctx context.Context, s *stream, r request) (piece, error) {
 			}
 			s.hearMore(r.Most)
 		case <-ask.C:
-			// How far the watch has come is told to all watches of this connection. One
-			// whose stream is only being made anew is not asked.
-			_ = c.etcd.RequestProgress(clientv3.WithRequireLeader(ctx))
+			s.askProgress(ctx)
 		case <-ctx.Done():
 			return piece{}, errNothingHeard
 		}

@@ -18,7 +18,10 @@ type Fault struct {
 	Params   declare.Params
 	Variants []Variant // whom it can hit
 	Needs    []Need
-	Holds    []Resource // what no other fault may hold at the same time
+	// Drawn are values of parameters that are drawn only where their need is met. Who
+	// asks for one gets it all the same.
+	Drawn []DrawnNeed
+	Holds []Resource // what no other fault may hold at the same time
 	// MinNodes is the smallest cluster in which the fault means anything.
 	MinNodes int
 	// Outside is how many nodes must be left when the nodes to hit are named: a
@@ -37,6 +40,12 @@ type Fault struct {
 	// Check refuses parameters that are each in order but make no sense
 	// together. It may be nil.
 	Check func(a declare.Args) error
+}
+
+// DrawnNeed is what it takes to draw a value of a parameter.
+type DrawnNeed struct {
+	Param, Value string
+	Need         Need
 }
 
 // Variant is one way of choosing whom a fault hits.
@@ -101,6 +110,7 @@ const (
 	NeedMembership Need = "membership"      // a system whose members squall can change
 	NeedLeader     Need = "leader"          // a system that shows who leads
 	NeedCandidate  Need = "candidate"       // a system that shows who stands for election
+	NeedIntegrity  Need = "integrity"       // a system that checks the bytes that it is sent
 )
 
 // Doc says what a need is, for people.
@@ -128,6 +138,8 @@ func (n Need) Doc() string {
 		return "a system under test that shows who leads: by its trace, or to its clients"
 	case NeedCandidate:
 		return "a system under test whose trace shows who stands for election"
+	case NeedIntegrity:
+		return "a system under test that tells changed bytes by checks of its own"
 	}
 	return string(n)
 }
@@ -136,7 +148,7 @@ func (n Need) Doc() string {
 // not the place where its machines run.
 func (n Need) OfSystem() bool {
 	switch n {
-	case NeedClock, NeedMembership, NeedLeader, NeedCandidate:
+	case NeedClock, NeedMembership, NeedLeader, NeedCandidate, NeedIntegrity:
 		return true
 	}
 	return false

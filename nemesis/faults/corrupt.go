@@ -9,7 +9,7 @@ import (
 // good as lost, or with the checksum made right again, so that the application
 // gets them.
 func corrupt() nemesis.Fault {
-	return shaping{
+	f := shaping{
 		name: "corrupt",
 		doc:  "bytes of packets are flipped on the way",
 		params: []declare.Param{
@@ -31,4 +31,7 @@ func corrupt() nemesis.Fault {
 			return []claim{share("lost to a wrong checksum", a.Float("share"), n, lost)}
 		},
 	}.fault()
+	// Who relies on TCP alone takes changed bytes for what was sent, and keeps them.
+	f.Drawn = []nemesis.DrawnNeed{{Param: "as", Value: nemesis.CorruptPayload, Need: nemesis.NeedIntegrity}}
+	return f
 }

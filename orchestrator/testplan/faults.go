@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"squall/internal/declare"
 	"squall/internal/suggest"
 	"squall/nemesis"
 	"squall/nemesis/faults"
@@ -39,6 +40,7 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 		return nil, &FieldError{"system", err}
 	}
 	leaveOut(system, &spec)
+	undrawn(system, &spec)
 	if err := systemCan(system, choicesOf(spec)); err != nil {
 		return nil, &FieldError{blame, err}
 	}
@@ -79,6 +81,36 @@ func leaveOut(system systems.System, spec *schedule.Spec) (out []nemesis.Choice)
 	return out
 }
 
+// undrawn keeps the values of parameters from being drawn that the system under test
+// cannot have, and returns them by what they need: corrupt(as=payload). What was asked for
+// stays.
+func undrawn(system systems.System, spec *schedule.Spec) map[nemesis.Need][]string {
+	out := map[nemesis.Need][]string{}
+	restrict := func(c *nemesis.Choice) {
+		for _, d := range c.Fault.Drawn {
+			if c.Args[d.Param] != "" || SystemCannot(system, d.Need) == "" {
+				continue
+			}
+			// One of the others is as good as any: the default, which needs nothing.
+			c.Args = maps.Clone(c.Args)
+			if c.Args == nil {
+				c.Args = declare.Args{}
+			}
+			c.Args[d.Param] = c.Fault.Params.Fill(nil, nil)[d.Param]
+			if name := fmt.Sprintf("%s(%s=%s)", c.Fault.Name, d.Param, d.Value); !slices.Contains(out[d.Need], name) {
+				out[d.Need] = append(out[d.Need], name)
+			}
+		}
+	}
+	for i := range spec.Cards {
+		restrict(&spec.Cards[i].Choice)
+	}
+	for i := range spec.Steps {
+		restrict(&spec.Steps[i].Choice)
+	}
+	return out
+}
+
 // LeftOut says which faults of a mix the system under test cannot have and why, a line
 // for each reason.
 func (t *Test) LeftOut() (lines []string) {
@@ -91,6 +123,9 @@ func (t *Test) LeftOut() (lines []string) {
 		return nil
 	}
 	missing := unmetBy(system, leaveOut(system, &spec))
+	for need, names := range undrawn(system, &spec) {
+		missing[need] = append(missing[need], names...)
+	}
 	for _, need := range slices.Sorted(maps.Keys(missing)) {
 		lines = append(lines, fmt.Sprintf("left out  %s: %s", strings.Join(missing[need], ", "), SystemCannot(system, need)))
 	}
@@ -180,6 +215,8 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 	switch {
 	case need == nemesis.NeedClock && !bends:
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
+	case need == nemesis.NeedIntegrity && !checksBytes(system):
+		return fmt.Sprintf("%s leaves it to TCP to tell that bytes were changed, and this changes them so that TCP cannot; ask for it by name to see what happens", system.Name())
 	case need == nemesis.NeedMembership && !systems.ChangesMembers(system):
 		return fmt.Sprintf("squall cannot change the members of %s: its clients have no way to", system.Name())
 	case need == nemesis.NeedLeader && !systems.Traced(system) && !systems.TellsLeader(system) && !systems.ReadsLogs(system):
@@ -188,6 +225,11 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}
 	return ""
+}
+
+func checksBytes(system systems.System) bool {
+	_, ok := systems.As[systems.ByteChecker](system)
+	return ok
 }
 
 // Refusal names, for each need that is not met, the faults that have it, why it

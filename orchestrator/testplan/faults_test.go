@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"squall/nemesis"
 	"squall/nemesis/faults"
@@ -32,6 +33,8 @@ func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 		{raftkv, nemesis.NeedClock, ""},
 		{bare{raftkv}, nemesis.NeedLeader, "nobody can say who leads"},
 		{bare{raftkv}, nemesis.NeedCandidate, "nobody can say who stands"},
+		{bare{raftkv}, nemesis.NeedIntegrity, "plain leaves it to TCP"},
+		{raftkv, nemesis.NeedIntegrity, ""},
 		{raftkv, nemesis.NeedLeader, ""},
 		{raftkv, nemesis.NeedCandidate, ""},
 		{raftkv, nemesis.NeedMembership, "members of raftkv"},
@@ -145,7 +148,7 @@ func TestFaultsOfAMixThatASystemCannotHave(t *testing.T) {
 	test := DefaultTest()
 	test.Nemesis, test.System = "storm", "etcd"
 	want := "left out  clock-offset, clock-strobe, clock-drift, clock-back, clock-freeze: etcd uses the computer's clock"
-	if lines := test.LeftOut(); len(lines) != 1 || !strings.HasPrefix(lines[0], want) {
+	if lines := test.LeftOut(); len(lines) != 2 || !strings.HasPrefix(lines[0], want) || !strings.HasPrefix(lines[1], "left out  corrupt(as=payload): etcd leaves it to TCP") {
 		t.Errorf("it says %q, want %q", lines, want)
 	}
 	if test.System = "raftkv"; test.LeftOut() != nil {
@@ -237,6 +240,36 @@ func TestMistakesInAScheduleHaveTheirPlace(t *testing.T) {
 		var bad *FileErrors
 		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestChangedBytesAreDrawnForThoseWhoCheck: a system that relies on TCP is sent bytes that
+// TCP cannot tell from good ones only when a test asks for that.
+func TestChangedBytesAreDrawnForThoseWhoCheck(t *testing.T) {
+	drawn := func(system, nemesis string) map[string]bool {
+		all := map[string]bool{}
+		for seed := range uint64(30) {
+			test := DefaultTest()
+			test.System, test.Nemesis, test.Time = system, nemesis, Duration(time.Minute)
+			plan, err := test.drawFaults(seed + 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range plan {
+				if p.Fault == "corrupt" {
+					all[p.Params["as"]] = true
+				}
+			}
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		system, nemesis string
+		payload         bool
+	}{{"raftkv", "corrupt", true}, {"etcd", "corrupt", false}, {"etcd", "storm", false}, {"etcd", "corrupt(as=payload)", true}} {
+		if got := drawn(tt.system, tt.nemesis); got["payload"] != tt.payload || len(got) == 0 {
+			t.Errorf("%s under %s: %v", tt.system, tt.nemesis, got)
 		}
 	}
 }

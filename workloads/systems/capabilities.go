@@ -72,6 +72,13 @@ type ClockBender interface {
 	BendsClock()
 }
 
+// ByteChecker is a System whose servers and clients tell by checks of their own that bytes
+// were changed on the way, where TCP's checksum does not tell. Others are not sent such
+// bytes, unless a test asks for that.
+type ByteChecker interface {
+	ChecksBytes()
+}
+
 // NodeRunner is a System whose servers are squall-node itself, so that a bug planted
 // in it (--mutant) is one of theirs.
 type NodeRunner interface {

@@ -26,6 +26,7 @@ var (
 	_ systems.ParamChecker  = System{}
 	_ systems.Tracer        = System{}
 	_ systems.ClockBender   = System{}
+	_ systems.ByteChecker   = System{}
 	_ systems.NodeRunner    = System{}
 	_ systems.ElectionTimer = System{}
 	_ systems.TrialTaker    = System{}
@@ -41,6 +42,9 @@ func (System) Describe() string {
 
 // WritesTrace marks a systems.Tracer.
 func (System) WritesTrace() {}
+
+// ChecksBytes marks a systems.ByteChecker: each message has a checksum.
+func (System) ChecksBytes() {}
 
 // BendsClock marks a systems.ClockBender.
 func (System) BendsClock() {}

@@ -22,7 +22,7 @@ const module = "squall"
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
 	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections",
-		"workloads/catalogue", "workloads/systems", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
+		"workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/systemfile", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/programs", "nemesis", "nemesis/faults",

@@ -34,12 +34,26 @@ type need struct {
 
 func (a *app) doctorCommand() *cobra.Command {
 	var asJSON bool
+	runtime := testplan.DefaultTest().Runtime
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [SYSTEM]",
 		Short: "Check what a run needs, and say how to fix what is missing",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			needs := a.examine(cmd.Context())
+		Long: `Check what a run needs, and say how to fix what is missing.
+
+With a system, such as system.yaml or 'system.yaml(reads=quorum)': start one node
+of it, wait until it serves, run operations of every kind, and say what is wrong.`,
+		Args:              oneArg,
+		ValidArgsFunction: completeTestFiles,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			var needs []need
+			if len(args) == 1 {
+				needs, err = a.examineSystem(cmd.Context(), args[0], runtime)
+			} else {
+				needs = a.examine(cmd.Context())
+			}
+			if err != nil {
+				return err
+			}
 			if err := a.printNeeds(needs, asJSON); err != nil {
 				return err
 			}
@@ -52,6 +66,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	cmd.Flags().StringVar(&runtime, "runtime", runtime, "where the node of a system runs: auto, docker or local")
 	return cmd
 }
 

@@ -20,24 +20,39 @@ var exampleTest []byte
 //go:embed examples/campaign.yaml
 var exampleCampaign []byte
 
+//go:embed examples/system.yaml
+var exampleSystem []byte
+
 // schemaFolder holds the schemas that the examples point their editor at.
 const schemaFolder = ".squall"
 
 func (a *app) initCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "init [DIR]",
-		Short: "Write commented examples: test.yaml and campaign.yaml",
+		Use:   "init [DIR | system [DIR]]",
+		Short: "Write commented examples: test.yaml and campaign.yaml, or system.yaml",
 		Long: `Write commented examples that run as they are: test.yaml, campaign.yaml, and in
 .squall/ the schemas with which an editor completes and checks them. Existing
-files are left alone.`,
-		Args: oneArg,
+files are left alone.
+
+"squall init system" writes a system.yaml instead: the description of a system
+of yours, to be changed before it runs. (A folder of that name: ./system)`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && args[0] == "system" {
+				args = args[1:]
+			}
+			return oneArg(cmd, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			kind := ""
+			if len(args) > 0 && args[0] == "system" {
+				kind, args = args[0], args[1:]
+			}
 			dir := "."
-			if len(args) == 1 {
+			if len(args) > 0 {
 				dir = args[0]
 			}
-			return a.writeExamples(dir, force)
+			return a.writeExamples(dir, kind, force)
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -54,9 +69,14 @@ type example struct {
 	own  bool // squall's own: written anew without asking
 }
 
-func examples() ([]example, error) {
+// examples are those of tests, or of the kind "system".
+func examples(kind string) ([]example, error) {
 	files := []example{{name: "test.yaml", text: exampleTest}, {name: "campaign.yaml", text: exampleCampaign}}
-	for _, name := range []string{"test", "campaign"} {
+	schemas := []string{"test", "campaign"}
+	if kind == "system" {
+		files, schemas = []example{{name: "system.yaml", text: exampleSystem}}, []string{"system"}
+	}
+	for _, name := range schemas {
 		text, err := schemaText(name)
 		if err != nil {
 			return nil, err
@@ -67,8 +87,8 @@ func examples() ([]example, error) {
 }
 
 // writeExamples writes all of them or, when one is in the way, none.
-func (a *app) writeExamples(dir string, force bool) error {
-	files, err := examples()
+func (a *app) writeExamples(dir, kind string, force bool) error {
+	files, err := examples(kind)
 	if err != nil {
 		return err
 	}
@@ -96,6 +116,13 @@ func (a *app) writeExamples(dir string, force bool) error {
 		}
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
+	if kind == "system" {
+		plain.Fprintf(a.out, "wrote    %s\n", at("system.yaml"))
+		plain.Fprintf(a.out, "change   what stands there: its comments tell what it means\n")
+		plain.Fprintf(a.out, "look     %s doctor %s\n", a.program, at("system.yaml"))
+		plain.Fprintf(a.out, "test     %s run --system %s\n", a.program, at("system.yaml"))
+		return nil
+	}
 	plain.Fprintf(a.out, "wrote    %s and %s\n", at("test.yaml"), at("campaign.yaml"))
 	plain.Fprintf(a.out, "try      %s run %s\n", a.program, at("test.yaml"))
 	plain.Fprintf(a.out, "and      %s campaign %s\n", a.program, at("campaign.yaml"))

@@ -134,3 +134,32 @@ func TestANodeThatIsNeverReady(t *testing.T) {
 		}
 	})
 }
+
+// TestDoctorExaminesASystem: what is wrong is said, with what to do.
+func TestDoctorExaminesASystem(t *testing.T) {
+	file := ownSystem(t, "respstore")
+	text := guidetest.Read(t, file)
+	onEach(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
+		doctor := func(change, to string, code int, says ...string) {
+			t.Helper()
+			changed := text
+			if change != "" {
+				changed = guidetest.Change(t, text, change, to)
+			}
+			writeFile(t, filepath.Dir(file), "system.yaml", changed)
+			if got := s.app.run(s.ctx, []string{"squall", "doctor", "--runtime", s.runtime, file}); got != code {
+				t.Errorf("%s: exit code %d, want %d", to, got, code)
+			}
+			for _, text := range says {
+				s.await(t, text)
+			}
+		}
+		doctor("", "", exitPass, "✓ register cas", "✓ set add", "✓ append txn", "✓ append answers")
+		doctor("[CAS,", "[CSA,", exitInvalid, "✗ register cas", "unknown command 'CSA'")
+		doctor(`refused: {at: "[0]", is: "0"}`, `refused: {at: "[0]", is: "1"}`, exitInvalid, "means neither that it was done nor that it was refused")
+		doctor("command: /opt/respstore\n", "command: [/opt/respstore, -peers, \"${peers}\"]\n", exitInvalid,
+			"flag provided but not defined: -peers", "as: /opt/respstore -peers 1=198.18.0.1")
+		doctor("client:\n", "log: {leader: became leader}\nclient:\n", exitInvalid, "✗ leader", "compare log.leader with what its server writes")
+		doctor("source: ./server", "source: ./nothing", exitInvalid, "there is no such file: build it, or correct its name")
+	})
+}

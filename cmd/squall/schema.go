@@ -11,22 +11,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/orchestrator/campaign"
+	"squall/workloads/systems/systemfile"
 )
 
 // schemas are the files of squall that have a JSON Schema.
-var schemas = map[string]func() *jsonschema.Schema{"test": campaign.TestSchema, "campaign": campaign.FileSchema}
+var schemas = map[string]func() *jsonschema.Schema{
+	"test": campaign.TestSchema, "campaign": campaign.FileSchema, "system": systemfile.Schema,
+}
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema test|campaign",
-		Short: "Print the JSON Schema of test files or campaign files, for editors",
-		Long: `Print the JSON Schema (draft 2020-12) of test files or campaign files, with
-which editors complete and check them. The YAML language server is told so in
+		Use:   "schema test|campaign|system",
+		Short: "Print the JSON Schema of test, campaign or system files, for editors",
+		Long: `Print the JSON Schema (draft 2020-12) of test files, campaign files or the files
+that describe systems, with which editors complete and check them. The YAML language server is told so in
 the file's first line, as squall init does:
 
   # yaml-language-server: $schema=.squall/campaign.schema.json`,
-		Args:      exactlyOne("test or campaign"),
-		ValidArgs: []string{"test", "campaign"},
+		Args:      exactlyOne("test, campaign or system"),
+		ValidArgs: []string{"test", "campaign", "system"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := schemaText(args[0])
 			if err != nil {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package etcd
 
 import (
@@ -5,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"syscall"
 	"testing"
 
 	"squall/internal/machinetest"
@@ -115,14 +116,14 @@ func TestWhatTheClientKnowsOfErrors(t *testing.T) {
 	if got := c.Asks(`"conn":1,"f":"write","key":"","in":"1"`); got.Type != "fail" || got.Lost {
 		t.Errorf("what etcd refuses is answered %+v, want a fail", got)
 	}
-	s.Signal(syscall.SIGSTOP)
+	s.Stop(t)
 	if got := c.Asks(`"conn":1,%s`, write); got.Type != "info" {
 		t.Errorf("a write to a node that stands still is answered %+v, want info", got)
 	}
 	if got := c.Asks(`"conn":1,%s`, read); got.Type != "fail" {
 		t.Errorf("a read from a node that stands still is answered %+v, want fail", got)
 	}
-	s.Signal(syscall.SIGCONT)
+	s.Continue()
 	s.Kill()
 	for { // the connection takes notice
 		got := c.Asks(`"conn":1,%s`, write)

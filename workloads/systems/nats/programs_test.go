@@ -1,3 +1,5 @@
+//go:build unix
+
 package nats
 
 import (
@@ -7,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"squall/internal/machinetest"
@@ -119,14 +120,14 @@ func TestWhatTheClientKnowsOfErrors(t *testing.T) {
 	if got := c.Asks(`"conn":1,"f":"jump","key":"s"`); got.Type != "fail" || got.Lost {
 		t.Errorf("an unknown function is answered %+v", got)
 	}
-	s.Signal(syscall.SIGSTOP)
+	s.Stop(t)
 	if got := c.Asks(`"conn":1,%s`, add); got.Type != "info" {
 		t.Errorf("an add to a node that stands still is answered %+v, want info", got)
 	}
 	if got := c.Asks(`"conn":1,%s`, read); got.Type != "fail" {
 		t.Errorf("a read from a node that stands still is answered %+v, want fail", got)
 	}
-	s.Signal(syscall.SIGCONT)
+	s.Continue()
 	deleteStream(t, s.addr)
 	if got := c.Asks(`"conn":1,%s`, add); got.Type != "fail" || got.Lost {
 		t.Errorf("an add to no stream is answered %+v, want fail", got)

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -79,29 +78,6 @@ func AreInOrder(t *testing.T, sources map[string]string) {
 // Address is one of this computer that nobody else has.
 func Address() netip.Addr {
 	return netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(250)), byte(1 + rand.IntN(250))})
-}
-
-// Server is a server that runs until the test ends.
-type Server struct{ cmd *exec.Cmd }
-
-// StartServer starts a server.
-func StartServer(t *testing.T, argv []string) *Server {
-	t.Helper()
-	s := &Server{exec.Command(argv[0], argv[1:]...)}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Kill)
-	return s
-}
-
-// Signal sends it a signal.
-func (s *Server) Signal(sig syscall.Signal) { _ = s.cmd.Process.Signal(sig) }
-
-// Kill ends it. It may have ended.
-func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
 }
 
 // Client is a client program under way.

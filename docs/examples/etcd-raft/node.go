@@ -34,6 +34,8 @@ type node struct {
 	boot string // makes the IDs of this start's requests unlike any other's
 	next atomic.Uint64
 
+	forwarded chan struct{} // commands of other nodes that wait for a leader
+
 	mu      sync.Mutex
 	waiting map[string]chan outcome // for commands to be applied
 	reading map[string]chan uint64  // for the index of a read
@@ -45,7 +47,7 @@ type node struct {
 
 // startNode makes a node of what is on its disk.
 func startNode(c config) (*node, error) {
-	n := &node{config: c, store: &store{}, boot: rand.Text(), transport: newTransport(c),
+	n := &node{config: c, store: &store{}, boot: rand.Text(), transport: newTransport(c), forwarded: make(chan struct{}, maxForwarded),
 		waiting: map[string]chan outcome{}, reading: map[string]chan uint64{}}
 	var err error
 	if n.wal, err = openWAL(c.data, slices.Sorted(maps.Keys(c.peers))); err != nil {
@@ -164,7 +166,28 @@ func (n *node) progress(index uint64) {
 	n.until = nil
 }
 
-func (n *node) receive(ctx context.Context, m *raftpb.Message) error { return n.raft.Step(ctx, m) }
+// maxForwarded is how many commands of other nodes may wait here for a leader.
+const maxForwarded = 1000
+
+// receive takes a message of another node. A command that was forwarded waits while this
+// node knows of no leader, so it must not hold up what comes after it: the votes for one.
+func (n *node) receive(m *raftpb.Message) error {
+	if m.GetType() != raftpb.MsgProp {
+		return n.raft.Step(context.Background(), m)
+	}
+	select {
+	case n.forwarded <- struct{}{}:
+	default:
+		return errors.New("too many wait for a leader")
+	}
+	go func() {
+		defer func() { <-n.forwarded }()
+		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+		defer cancel()
+		_ = n.raft.Step(ctx, m) // whoever forwarded it waits for it to be applied
+	}()
+	return nil
+}
 
 func (n *node) sent(m *raftpb.Message) {
 	if m.GetType() == raftpb.MsgSnap {

@@ -19,8 +19,7 @@ type command struct {
 // outcome is what became of a command.
 type outcome struct {
 	done  bool
-	found string // what Key held instead
-	there bool   // whether it held anything
+	found *string // what Key held instead; nil: nothing
 }
 
 // store is the state machine: what the keys hold.
@@ -36,7 +35,10 @@ func (s *store) apply(c command) outcome {
 	defer s.mu.Unlock()
 	found, there := s.keys[c.Key]
 	if c.Expect != nil && (!there || found != *c.Expect) || c.Absent && there {
-		return outcome{found: found, there: there}
+		if !there {
+			return outcome{}
+		}
+		return outcome{found: &found}
 	}
 	if there {
 		s.hash ^= trace.Sum([]byte(c.Key), []byte(found))

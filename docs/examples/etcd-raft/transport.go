@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -117,7 +116,7 @@ func writeMessage(out *bufio.Writer, m *raftpb.Message) error {
 }
 
 // listen receives the messages of other nodes.
-func (t *transport) listen(receive func(context.Context, *raftpb.Message) error) error {
+func (t *transport) listen(receive func(*raftpb.Message) error) error {
 	l, err := net.Listen("tcp", t.listenAt)
 	if err != nil {
 		return err
@@ -136,7 +135,7 @@ func (t *transport) listen(receive func(context.Context, *raftpb.Message) error)
 	}
 }
 
-func read(conn net.Conn, receive func(context.Context, *raftpb.Message) error) error {
+func read(conn net.Conn, receive func(*raftpb.Message) error) error {
 	in := bufio.NewReaderSize(conn, 64<<10)
 	for {
 		var head [4]byte
@@ -155,7 +154,7 @@ func read(conn net.Conn, receive func(context.Context, *raftpb.Message) error) e
 		if err := proto.Unmarshal(data, m); err != nil {
 			return err
 		}
-		if err := receive(context.Background(), m); err != nil {
+		if err := receive(m); err != nil {
 			log.Printf("%s of node %d was not taken: %v", m.GetType(), m.GetFrom(), err)
 		}
 	}

@@ -23,8 +23,8 @@ const (
 //
 //	GET /kv/KEY              200 with the value, 404 if there is none
 //	PUT /kv/KEY              204
-//	PUT /kv/KEY?expect=VALUE 204, or 409 with the value that is there instead
-//	PUT /kv/KEY?absent=true  204, or 409 with the value that is there
+//	PUT /kv/KEY?expect=VALUE 204, or 409 with {"found": the value that is there instead, or null}
+//	PUT /kv/KEY?absent=true  204, or 409 with {"found": the value that is there}
 //	GET /status              who leads
 //
 // 503 means that nothing was done; 504 that it is not known whether it was.
@@ -67,12 +67,10 @@ func (n *node) put(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 	case result.done:
 		w.WriteHeader(http.StatusNoContent)
-	case result.there:
-		w.Header().Set("Found", "true")
-		w.WriteHeader(http.StatusConflict)
-		_, _ = io.WriteString(w, result.found)
 	default:
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusConflict)
+		_ = json.NewEncoder(w).Encode(map[string]*string{"found": result.found})
 	}
 }
 

@@ -62,15 +62,15 @@ func TestNode(t *testing.T) {
 		answer             string
 	}{
 		{"GET", "/kv/a", "", http.StatusOK, "1"},
-		{"GET", "/kv/none", "", http.StatusNotFound, "there is no such key\n"},
-		{"PUT", "/kv/a?expect=7", "x", http.StatusConflict, "1"},
-		{"PUT", "/kv/none?expect=7", "x", http.StatusConflict, ""},
+		{"GET", "/kv/none", "", http.StatusNotFound, "there is no such key"},
+		{"PUT", "/kv/a?expect=7", "x", http.StatusConflict, `{"found":"1"}`},
+		{"PUT", "/kv/none?expect=7", "x", http.StatusConflict, `{"found":null}`},
 		{"PUT", "/kv/a?expect=1", "x", http.StatusNoContent, ""},
-		{"PUT", "/kv/a?absent=true", "y", http.StatusConflict, "x"},
+		{"PUT", "/kv/a?absent=true", "y", http.StatusConflict, `{"found":"x"}`},
 		{"PUT", "/kv/b?absent=true", "y", http.StatusNoContent, ""},
 		{"GET", "/kv/b", "", http.StatusOK, "y"},
 	} {
-		if code, text := ask(c.method, c.path, c.body); code != c.code || text != c.answer {
+		if code, text := ask(c.method, c.path, c.body); code != c.code || strings.TrimSpace(text) != c.answer {
 			t.Errorf("%s %s: %d %q, want %d %q", c.method, c.path, code, text, c.code, c.answer)
 		}
 	}

@@ -118,6 +118,25 @@ type server struct {
 
 	mu    sync.Mutex
 	conns map[uint64]*slot
+
+	limitMu sync.Mutex
+	limit   context.Context // of what begins now; nil: there is none yet
+	renewAt time.Time
+}
+
+// limited ends when nobody waits any more for what begins now, or an eighth of that time
+// later: all that begins within it shares a timer, which is dear for each.
+func (s *server) limited() context.Context {
+	s.limitMu.Lock()
+	defer s.limitMu.Unlock()
+	if now := time.Now(); s.limit == nil || now.After(s.renewAt) {
+		step := s.timeout / 8
+		s.renewAt = now.Add(step)
+		limit, cancel := context.WithTimeout(s.ctx, s.timeout+step)
+		context.AfterFunc(limit, cancel) // its time ends it, or the program's end
+		s.limit = limit
+	}
+	return s.limit
 }
 
 // slot is a connection that was asked for.
@@ -183,8 +202,7 @@ func (s *server) handle(r request) {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
-	defer cancel()
+	ctx := s.limited()
 	switch r.do {
 	case "open":
 		conn, err := s.dial(ctx, r.node)

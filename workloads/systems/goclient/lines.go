@@ -99,6 +99,7 @@ type answers struct {
 	pending []byte
 	spare   []byte
 	writing bool       // a goroutine does
+	ended   bool       // nobody listens any more
 	idle    *sync.Cond // none does any more
 }
 
@@ -110,6 +111,9 @@ func newAnswers(out io.Writer) *answers {
 
 // flush writes what is pending, unless somebody does already. The lock is held.
 func (a *answers) flush() {
+	if a.ended {
+		a.pending = nil
+	}
 	if a.writing {
 		return
 	}
@@ -136,13 +140,14 @@ func (a *answers) write(line []byte) {
 	a.flush()
 }
 
-// close waits until everything is written.
+// close waits until everything is written. What comes afterwards is not.
 func (a *answers) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for a.writing {
 		a.idle.Wait()
 	}
+	a.ended = true
 }
 
 // answer says how a request went.

@@ -54,7 +54,7 @@ func (s settings) dial(ctx context.Context, node goclient.Node) (goclient.Conn, 
 		MaxUnaryRetries: 1, // attempts, the first included
 		Logger:          zap.NewNop(),
 		DialOptions: []grpc.DialOption{
-			grpc.WithStatsHandler(sending{}),
+			grpc.WithChainUnaryInterceptor(noteSent),
 			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 				var d net.Dialer
 				c, err := d.DialContext(ctx, "tcp", at)

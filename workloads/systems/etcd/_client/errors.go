@@ -7,9 +7,10 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"squall.invalid/client/goclient"
@@ -25,27 +26,22 @@ func (e readError) Unwrap() error { return e.error }
 // sentKey is where a context has whether a request was sent.
 type sentKey struct{}
 
-// watched is a context that notes whether a request that could change something was
-// given to the network.
+// watched is a context that notes whether a request may have been sent.
 func watched(ctx context.Context) (context.Context, *atomic.Bool) {
 	sent := new(atomic.Bool)
 	return context.WithValue(ctx, sentKey{}, sent), sent
 }
 
-// sending notes in the context of a request that it was sent, as gRPC tells: what was
-// not is known to have had no effect, whatever the error is called.
-type sending struct{}
-
-func (sending) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
-func (sending) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-func (sending) HandleConn(context.Context, stats.ConnStats)                       {}
-
-func (sending) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	if _, is := s.(*stats.OutPayload); is {
-		if sent, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
-			sent.Store(true)
-		}
+// noteSent notes in the context of a request that failed whether it may have been sent:
+// gRPC has a peer for it as soon as there is a stream to send it on. What had none is
+// known to have had no effect, whatever the error is called.
+func noteSent(ctx context.Context, method string, req, reply any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	var to peer.Peer
+	err := invoke(ctx, method, req, reply, c, append(opts, grpc.Peer(&to))...)
+	if sent, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok && (err == nil || to.Addr != nil) {
+		sent.Store(true)
 	}
+	return err
 }
 
 // explain says in the protocol's terms what an error means.

@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/files"
 	"squall/orchestrator/docker"
@@ -190,7 +191,7 @@ func machineFilesAfterPowerCut(t *testing.T, m machines.Machine, text string) {
 func TestLargeFiles(t *testing.T) { onEach(t, largeFiles) }
 
 func largeFiles(t *testing.T, h host) {
-	const size = 100 << 20
+	size := machinetest.Rounds(20, 100) << 20
 	large := files.File{Path: "/opt/large", Source: filepath.Join(t.TempDir(), "large")}
 	f, err := os.Create(large.Source)
 	if err != nil {

@@ -86,7 +86,7 @@ func (s *sheet) drawBandHeads(a timeAxis, faults []measure.FaultRun, y vg.Length
 		c := bandColor(f.Class())
 		s.fill(x0, y, x1, y+bandTab, c)
 		s.frame(x0, y, x1, y+bandTab, 0.6, edge(c))
-		heads = append(heads, bandHead{x: x0, names: bandLabels(*f), color: edge(c)})
+		heads = append(heads, bandHead{x: x0, names: slices.DeleteFunc(bandLabels(*f), tooLong), color: edge(c)})
 	}
 	if len(heads) > maxLabels {
 		return
@@ -156,6 +156,10 @@ func placeLabels(heads []bandHead, end vg.Length, width func(string) vg.Length) 
 	}
 	return placed
 }
+
+// tooLong is a name for which no picture has room: measuring it would only take time,
+// and a history from elsewhere may name a fault as it likes.
+func tooLong(name string) bool { return len(name) > 500 }
 
 // bandLabels are the names of a fault, the most telling first.
 func bandLabels(f measure.FaultRun) []string {

@@ -49,7 +49,7 @@ func TestEtcdStandsStorms(t *testing.T) {
 	machinetest.NeedWhole(t, "it builds etcd; its parameters, files and sources are tried without")
 	machinetest.Turn(t)
 	h := opened(t, hosts()["local"])
-	for _, workload := range []string{"register", "set", "append", "lock"} {
+	for _, workload := range []string{"register", "set", "append", "lock", "watch"} {
 		t.Run(workload, func(t *testing.T) {
 			results := ofEtcd(t, h, 8*time.Second, map[string]string{"workload": workload, "nemesis": "storm"})
 			if results.Verdict != check.Pass {
@@ -62,6 +62,13 @@ func TestEtcdStandsStorms(t *testing.T) {
 			}
 		})
 	}
+	t.Run("early progress", func(t *testing.T) { // a bug that 3.5.8 fixed
+		results := ofEtcd(t, h, 8*time.Second, map[string]string{"system": "etcd(version=3.5.7)", "workload": "watch(wait=10ms, go-back=50%)", "nemesis": "none"})
+		i := slices.IndexFunc(results.Checks, func(c check.Result) bool { return c.Name == "watch" })
+		if i < 0 || results.Checks[i].Kind != check.KindEventLost {
+			t.Errorf("watches that begin in the past: the verdict is %s: %q, want lost events", results.Verdict, results.Reasons)
+		}
+	})
 	t.Run("serializable", func(t *testing.T) {
 		results := ofEtcd(t, h, 8*time.Second, map[string]string{"system": "etcd(reads=serializable)", "schedule": "at 1s for 5s: partition(n1)"})
 		if results.Verdict != check.Violation {

@@ -161,3 +161,32 @@ func TestALeaseThatEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestTheClientWatches: a watcher goes on where it was, goes back, and is told how far the
+// store has come where nothing happens.
+func TestTheClientWatches(t *testing.T) {
+	machinetest.NeedWhole(t, "it builds etcd; the storms on etcd watch it")
+	for _, streams := range []string{"own", "shared"} {
+		t.Run(streams, func(t *testing.T) {
+			s := newServer(t, "3.7.3")
+			c := newClient(t, "watch", "-watch-streams", streams)
+			const wait = `"most":100,"waitMs":200}`
+			c.Opens(s.addr, 1, `"f":"watch","key":"w/","in":{"as":"c0","from":1,`+wait)
+			c.Carries([][2]string{
+				{`"f":"write","key":"w/1","in":"é\""`, `2`},
+				{`"f":"txn","in":[["w/1","6"],["x","8"],["w/2","7"]]`, `3`},
+				{`"f":"watch","key":"w/","in":{"as":"c1","from":1,` + wait, `{"next":4,"events":[[2,"w/1","é\""],[3,"w/1","6"],[3,"w/2","7"]]}`},
+				{`"f":"watch","key":"w/","in":{"as":"c1","from":4,` + wait, `{"next":4,"events":[]}`},
+				{`"f":"write","key":"x","in":"9"`, `4`},
+				{`"f":"watch","key":"w/","in":{"as":"c1","from":4,` + wait, `{"next":5,"events":[]}`},
+				{`"f":"watch","key":"w/","in":{"as":"c1","from":3,` + wait, `{"next":4,"events":[[3,"w/1","6"],[3,"w/2","7"]]}`},
+				{`"f":"watch","key":"w/","in":{"as":"c2","from":2,"until":2,` + wait, `{"next":3,"events":[[2,"w/1","é\""]]}`},
+				{`"f":"watch","key":"w/2","in":{"as":"c3","from":1,"until":4,` + wait, `{"next":5,"events":[[3,"w/2","7"]]}`},
+				{`"f":"watch","key":"w/","in":{"as":"c4","from":1,"most":1,"until":9,"waitMs":200}`, `{"next":4,"events":[[2,"w/1","é\""],[3,"w/1","6"],[3,"w/2","7"]]}`},
+			})
+			if got := c.Asks(`"conn":1,"f":"watch","key":"w/","in":{"as":"c5","from":1,"most":100,"until":99,"waitMs":50}`); got.Type != "fail" {
+				t.Errorf("a revision that is not there yet is answered %+v", got)
+			}
+		})
+	}
+}

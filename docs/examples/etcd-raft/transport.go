@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log"
 	"net"
@@ -25,7 +26,8 @@ const (
 )
 
 // transport sends messages to the other nodes, each over a TCP connection of its own. A
-// message that cannot be sent is dropped: Raft sends it again.
+// message that cannot be sent is dropped: Raft sends it again. Each has a CRC: the
+// checksum of TCP does not see everything, and Raft trusts what it is told.
 type transport struct {
 	listenAt string
 	queues   map[uint64]chan *raftpb.Message
@@ -108,7 +110,9 @@ func writeMessage(out *bufio.Writer, m *raftpb.Message) error {
 	if err != nil {
 		return err
 	}
-	if _, err := out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(data)))); err != nil {
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(data)))
+	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(data, castagnoli))
+	if _, err := out.Write(head); err != nil {
 		return err
 	}
 	_, err = out.Write(data)
@@ -138,17 +142,20 @@ func (t *transport) listen(receive func(*raftpb.Message) error) error {
 func read(conn net.Conn, receive func(*raftpb.Message) error) error {
 	in := bufio.NewReaderSize(conn, 64<<10)
 	for {
-		var head [4]byte
+		var head [headSize]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {
 			return err
 		}
-		size := binary.BigEndian.Uint32(head[:])
+		size := binary.LittleEndian.Uint32(head[:])
 		if size > maxMessage {
 			return fmt.Errorf("a message of %d bytes", size)
 		}
 		data := make([]byte, size)
 		if _, err := io.ReadFull(in, data); err != nil {
 			return err
+		}
+		if crc32.Checksum(data, castagnoli) != binary.LittleEndian.Uint32(head[4:]) {
+			return errors.New("a message was damaged on the way")
 		}
 		m := &raftpb.Message{}
 		if err := proto.Unmarshal(data, m); err != nil {

@@ -40,7 +40,8 @@ const (
 	kindState
 )
 
-// headSize is the size of a record's head: the length of what follows, and its CRC.
+// headSize is the size of the head of a record, and of a message between nodes: the length
+// of what follows, and its CRC.
 const headSize = 8
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"time"
 )
 
 const (
@@ -83,7 +82,7 @@ func (n *node) status(w http.ResponseWriter, _ *http.Request) {
 
 // onLeader serves a request if this node leads, and else forwards it, once.
 func (n *node) onLeader(serve http.HandlerFunc) http.Handler {
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: time.Second}).DialContext, MaxIdleConnsPerHost: 100,
+	transport := &http.Transport{DialContext: dialChecked, MaxIdleConnsPerHost: 100,
 		ResponseHeaderTimeout: requestTimeout}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		addr, leader := n.raft.LeaderWithID()
@@ -101,7 +100,7 @@ func (n *node) onLeader(serve http.HandlerFunc) http.Handler {
 			return
 		}
 		proxy := httputil.ReverseProxy{Transport: transport, ErrorHandler: notForwarded, Rewrite: func(p *httputil.ProxyRequest) {
-			p.SetURL(&url.URL{Scheme: "http", Host: net.JoinHostPort(host, n.httpPort)})
+			p.SetURL(&url.URL{Scheme: "http", Host: net.JoinHostPort(host, n.forwardPort)})
 			p.Out.Header.Set(forwarded, n.name)
 		}}
 		proxy.ServeHTTP(w, r)

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,13 +18,15 @@ import (
 
 // config is how a node is started.
 type config struct {
-	name      string
-	servers   []raft.Server // of the cluster: a server's ID is its name
-	httpPort  string
-	data      string        // folder
-	heartbeat time.Duration // how long a follower does without a leader
-	disk      time.Duration // what a write to the log or of a vote takes beside its own time
-	snapshots uint64        // entries between two
+	name     string
+	servers  []raft.Server // of the cluster: a server's ID is its name
+	httpPort string        // for clients, on all nodes
+	// forwardPort is where nodes take what other nodes forward, on all nodes.
+	forwardPort string
+	data        string        // folder
+	heartbeat   time.Duration // how long a follower does without a leader
+	disk        time.Duration // what a write to the log or of a vote takes beside its own time
+	snapshots   uint64        // entries between two
 }
 
 func main() {
@@ -33,6 +36,7 @@ func main() {
 	flag.StringVar(&c.name, "name", "", "this node's `name`")
 	flag.StringVar(&peers, "peers", "", "all nodes, as `NAME=HOST:PORT,…`")
 	flag.StringVar(&c.httpPort, "http-port", "8080", "`port` for clients, on all nodes")
+	flag.StringVar(&c.forwardPort, "forward-port", "7001", "`port` for what other nodes forward, on all nodes")
 	flag.StringVar(&c.data, "data", "data", "`folder` of log and snapshots")
 	flag.DurationVar(&c.heartbeat, "heartbeat", 300*time.Millisecond, "`time` that a follower does without a leader before it stands for election")
 	flag.DurationVar(&c.disk, "disk", 0, "`time` that each write to the disk takes beside its own, to see what slow disks do")
@@ -55,7 +59,14 @@ func run(c config, peers string) error {
 	if err != nil {
 		return err
 	}
-	return http.ListenAndServe(":"+c.httpPort, n.handler())
+	forwarded, err := net.Listen("tcp", ":"+c.forwardPort)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- http.Serve(checkedListener{forwarded}, n.handler()) }()
+	go func() { failed <- http.ListenAndServe(":"+c.httpPort, n.handler()) }()
+	return <-failed
 }
 
 func parsePeers(text string) (servers []raft.Server, err error) {

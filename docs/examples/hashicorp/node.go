@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -56,10 +57,11 @@ func startNode(c config, addr raft.ServerAddress) (*node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the snapshots: %w", err)
 	}
-	transport, err := raft.NewTCPTransportWithLogger(string(addr), nil, 3, peerTimeout, settings.Logger)
+	listener, err := net.Listen("tcp", string(addr))
 	if err != nil {
 		return nil, fmt.Errorf("listening for the other nodes: %w", err)
 	}
+	transport := raft.NewNetworkTransportWithLogger(checkedListener{listener}, 3, peerTimeout, settings.Logger)
 	begun, err := raft.HasExistingState(bolt, bolt, snapshots)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (e *pageFollower) quotes(pieces, files []string) {
 // trace.
 func traced() []string {
 	return []string{"verdict  ✓ PASS", "✓ linearizable", "✓ election-safety", "✓ vote-safety", "✓ log-agreement", "✓ state-agreement",
-		"✓ term-monotonic", "✓ commit-monotonic", "✓ leader-completeness", "leaders:"}
+		"✓ term-monotonic", "✓ commit-monotonic", "✓ leader-completeness"}
 }
 
 func TestTheExampleOnEtcdRaft(t *testing.T) {
@@ -67,16 +67,19 @@ func TestTheExampleOnEtcdRaft(t *testing.T) {
 	e.must(0, e.sh[1], "verdict  ✓ PASS", "✓ linearizable", "no trace: who led is not known")
 	e.must(exitUsage, e.sh[2], "kill(leader) is not available here")
 	e.must(0, e.sh[3], traced()...)
-	e.must(0, e.sh[4], traced()...)
+	e.must(0, e.sh[4], append(traced(), "leaders:")...)
 	e.must(0, e.sh[5])
 	e.must(exitViolation, e.sh[6], "VIOLATION", "✗ log-agreement")
 }
 
 func TestTheExampleOnHashicorpRaft(t *testing.T) {
-	e := followExample(t, "hashicorp", 5)
+	e := followExample(t, "hashicorp", 6)
 	e.must(0, e.sh[0])
 	e.must(0, e.sh[1], "verdict  ✓ PASS", "✓ linearizable", "no trace")
 	e.must(0, e.sh[2], "verdict  ✓ PASS", "✓ linearizable")
 	e.must(0, e.sh[3], traced()...)
-	e.must(0, e.sh[4], "✓ linearizable")
+	// What these find takes more than the seconds of this test, mostly.
+	const maybe = "passesOrFinds() { \"$@\" || test $? = 1; }; passesOrFinds "
+	e.must(0, maybe+e.sh[4], "term-monotonic", "✓ linearizable")
+	e.must(0, maybe+e.sh[5], "term-monotonic", "✓ linearizable")
 }

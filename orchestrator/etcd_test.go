@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,11 @@ import (
 func ofEtcd(t *testing.T, h host, lasting time.Duration, settings map[string]string) *check.Results {
 	t.Helper()
 	test := testplan.DefaultTest()
-	test.Out, test.Seed, test.Nodes, test.Time, test.System = t.TempDir(), 1, 3, testplan.Duration(lasting), "etcd"
+	test.Out, test.Seed, test.Nodes, test.Time = t.TempDir(), 1, 3, testplan.Duration(lasting)
+	settings = maps.Clone(settings)
+	if settings["system"] == "" {
+		settings["system"] = "etcd"
+	}
 	for name, value := range settings {
 		option, ok := testplan.FindOption(name)
 		if !ok {

@@ -69,8 +69,9 @@ func TestRelease(t *testing.T) {
 	t.Run("is reproducible", func(t *testing.T) { sameFiles(t, outs[0], outs[1]) })
 	t.Run("is summed up", func(t *testing.T) { checkSums(t, outs[0]) })
 	t.Run("tells what it is made of", func(t *testing.T) { checkBOM(t, filepath.Join(outs[0], bomFile)) })
-	machinetest.Turn(t) // both start machines
+	machinetest.Turn(t) // all start machines
 	t.Run("runs alone", func(t *testing.T) { runAlone(t, programIn(t, outs[0])) })
+	t.Run("tests a system of one's own", func(t *testing.T) { testsOwnSystem(t, root, programIn(t, outs[0])) })
 	t.Run("runs in a container", func(t *testing.T) { runInContainer(t, outs[0], "squall:1.2.3") })
 }
 
@@ -243,6 +244,46 @@ func runAlone(t *testing.T, program string) {
 		t.Logf("no machines were tried: %v\n%s", err, out)
 	} else if nodes, _ := filepath.Glob(filepath.Join(empty, "cache", "squall", "squall-node-*")); len(nodes) != 1 {
 		t.Errorf("machines ran %v out of the cache, want the carried node", nodes)
+	}
+}
+
+// testsOwnSystem has squall test a static server and the file that describes it, where
+// there is neither Go nor a repository nor a home.
+func testsOwnSystem(t *testing.T, root, program string) {
+	folder := t.TempDir()
+	from := filepath.Join(root, "workloads/systems/testdata/single")
+	build := exec.Command("go", "build", "-o", filepath.Join(folder, "server"), ".")
+	build.Dir, build.Env = from, append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(from, "system.yaml"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "system.yaml"), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = folder
+		cmd.Env = []string{"PATH=" + folder, "XDG_CACHE_HOME=" + filepath.Join(folder, "cache"), "SystemRoot=" + os.Getenv("SystemRoot"),
+			"DOCKER_HOST=" + os.Getenv("DOCKER_HOST")}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := call("doctor"); err != nil {
+		machinetest.Missing(t, fmt.Errorf("no machines can be had: %w\n%s", err, out))
+	}
+	if out, err := call("doctor", "system.yaml"); err != nil || !strings.Contains(out, "✓ register cas") {
+		t.Errorf("squall doctor: %v\n%s", err, out)
+	}
+	run := []string{"run", "--nemesis", "none", "--time", "2s", "--system"}
+	if out, err := call(append(run, "system.yaml", "--nodes", "1")...); err != nil || !strings.Contains(out, "✓ PASS") {
+		t.Errorf("squall run: %v\n%s", err, out)
+	}
+	if out, err := call(append(run, "system.yaml(share=no)", "--nodes", "2")...); err == nil || !strings.Contains(out, "✗ VIOLATION") {
+		t.Errorf("squall run, of two nodes that share nothing: %v\n%s", err, out)
 	}
 }
 

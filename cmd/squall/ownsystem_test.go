@@ -156,7 +156,7 @@ func TestDoctorExaminesASystem(t *testing.T) {
 		}
 		doctor("", "", exitPass, "✓ register cas", "✓ set add", "✓ append txn", "✓ append answers")
 		doctor("[CAS,", "[CSA,", exitInvalid, "✗ register cas", "unknown command 'CSA'")
-		doctor(`refused: {at: "[0]", is: "0"}`, `refused: {at: "[0]", is: "1"}`, exitInvalid, "means neither that it was done nor that it was refused")
+		doctor(`done: "1"`, `done: "2"`, exitInvalid, "✗ register cas", "means neither that it was done nor that it was refused")
 		doctor("command: /opt/respstore\n", "command: [/opt/respstore, -peers, \"${peers}\"]\n", exitInvalid,
 			"flag provided but not defined: -peers", "as: /opt/respstore -peers 1=198.18.0.1")
 		doctor("client:\n", "log: {leader: became leader}\nclient:\n", exitInvalid, "✗ leader", "compare log.leader with what its server writes")

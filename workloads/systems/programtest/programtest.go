@@ -101,6 +101,7 @@ type Answer struct {
 func StartClient(t *testing.T, workload string, argv ...string) *Client {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+	endWithTest(cmd)
 	cmd.Stderr = t.Output()
 	in, inErr := cmd.StdinPipe()
 	out, outErr := cmd.StdoutPipe()

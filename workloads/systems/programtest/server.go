@@ -15,6 +15,7 @@ type Server struct{ cmd *exec.Cmd }
 func StartServer(t *testing.T, argv []string) *Server {
 	t.Helper()
 	s := &Server{exec.Command(argv[0], argv[1:]...)}
+	endWithTest(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func lostMachine(t *testing.T, s *storm) {
 		return o, err
 	}
 	done := s.begin("run", "--time", "5m", "--nemesis", "none", "--nodes", "3")
-	s.awaitOps(t, 1)
+	s.awaitOps(t, 100)
 	if err := cluster.Machine("n2").Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestALostEngineMakesTheTestInvalid(t *testing.T) {
 	proxy := newEngineProxy(t)
 	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
 	done := s.begin("run", "--time", "5m", "--nemesis", "none", "--nodes", "3")
-	s.awaitOps(t, 1)
+	s.awaitOps(t, 100)
 	proxy.close()
 	if code := <-done; code != exitInvalid {
 		t.Errorf("exit code %d, want %d", code, exitInvalid)

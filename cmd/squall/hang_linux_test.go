@@ -19,7 +19,7 @@ func TestAStoppedDriverMakesTheTestInvalid(t *testing.T) {
 	machinetest.NeedWhole(t, "the tests of the driver's watch try it in virtual time; this one waits for its 10 s")
 	s := newStorm(t, testplan.RuntimeLocal)
 	done := s.begin("run", "--time", "30m", "--nemesis", "none", "--nodes", "3")
-	s.awaitOps(t, 1)
+	s.awaitOps(t, 100)
 	if err := syscall.Kill(driverProcess(t), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

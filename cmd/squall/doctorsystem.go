@@ -33,7 +33,7 @@ func (a *app) examineSystem(ctx context.Context, text, runtimeName string) ([]ne
 	for name, value := range map[string]string{"system": text, "runtime": runtimeName, "nodes": "1", "nemesis": "none", "clients": "3", "time": trySystem.String()} {
 		option, _ := testplan.FindOption(name)
 		if err := option.Set(&t, value); err != nil {
-			return nil, usageError(fmt.Errorf("%s %q: %w", name, value, err))
+			return nil, usageError(fmt.Errorf("%s %q: %w", name, plain.Clip(value, 200), err))
 		}
 	}
 	system, err := t.FindSystem()

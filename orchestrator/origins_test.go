@@ -37,7 +37,7 @@ func tiny(text string) *files.Build {
 // says so.
 func TestFilesAreBuilt(t *testing.T) {
 	machinetest.NotShort(t, "it compiles")
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	machinetest.OwnCache(t)
 	p := &provider{program: "/opt/tiny", files: []files.File{{Path: "/opt/tiny", Build: tiny("one"), Exec: true}}}
 	if err := checkFiles(t.Context(), p, nil, 3, runtime.GOARCH); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func (i *images) CopyFromImage(_ context.Context, id, path string, to io.Writer)
 }
 
 func TestFilesOutOfImages(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	machinetest.OwnCache(t)
 	engine, told := &images{id: "sha256:1", pulls: true, content: "one"}, &phases{}
 	from := origins{arch: "amd64", progress: told, images: func(context.Context) (machines.Images, func(), error) { return engine, func() {}, nil }}
 	take := func(reference, path string) (string, error) {

@@ -127,11 +127,7 @@ func (f *follower) overlay(pieces []string) {
 // own cache where it is.
 func (f *follower) isolate() {
 	f.t.Helper()
-	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.env = append(f.env, "GOCACHE="+strings.TrimSpace(string(goCache)), "XDG_CACHE_HOME="+filepath.Join(f.dir, "cache"))
+	f.env = append(f.env, "GOCACHE="+machinetest.GoEnv(f.t, "GOCACHE"), "XDG_CACHE_HOME="+filepath.Join(f.dir, "cache"))
 }
 
 // must runs a command of the guide in the root of the sources. It must end with that

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,11 +51,7 @@ func knowsCaches(t *testing.T) func(*testscript.Env) error {
 	}
 	caches := []string{"XDG_CACHE_HOME=" + filepath.Dir(nodes)}
 	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
-		where, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		caches = append(caches, name+"="+strings.TrimSpace(string(where)))
+		caches = append(caches, name+"="+machinetest.GoEnv(t, name))
 	}
 	return func(env *testscript.Env) error {
 		// Where Go keeps notes; a user who may write anywhere would make testscript's.

@@ -94,13 +94,7 @@ func traces(t *testing.T, run string) (left []string) {
 // a local run stays, nor its disks.
 func TestSIGKILLAtAnyMomentLeavesNothing(t *testing.T) {
 	s := newStorm(t, testplan.RuntimeLocal)
-	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GOCACHE", strings.TrimSpace(string(goCache))) // which is not to move with the next
-	cache := t.TempDir()
-	t.Setenv("XDG_CACHE_HOME", cache)
+	cache := machinetest.OwnCache(t)
 	if _, err := buildNode(t.Context(), runtime.GOARCH, ""); err != nil { // so that the moments below are those of a run
 		t.Fatal(err)
 	}

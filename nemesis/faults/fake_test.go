@@ -212,6 +212,9 @@ func (n *fakeNode) Process(context.Context) (nemesis.Process, error) {
 
 func (n *fakeNode) SetNet(_ context.Context, s nemesis.NetState) error {
 	return n.do(func() error {
+		if !n.up { // what it was told would be in force when it is on again
+			return errors.New("the machine is off")
+		}
 		n.net = s
 		n.c.commands = append(n.c.commands, fmt.Sprintf("%s cuts %d", n.name, len(s.Cut)))
 		return nil

@@ -86,6 +86,9 @@ var arrows = map[string][]string{
 	// It is compiled in modules that have no other package of squall.
 	"workloads/systems/goclient": {},
 
+	// Where the programs of systems come from.
+	"workloads/systems/origin": {"internal/declare", "nodeimage/files", "workloads/systems/goclient"},
+
 	// Programs of systems, for their tests.
 	"workloads/systems/programtest": {"nodeimage/files", "nodeimage/programs"},
 

@@ -2,11 +2,9 @@ package etcd
 
 import (
 	"embed"
-	"fmt"
-	"strings"
 
 	"squall/nodeimage/files"
-	"squall/workloads/systems/goclient"
+	"squall/workloads/systems/origin"
 )
 
 // The sources of the two programs. They are text to squall: what they import is in no
@@ -25,20 +23,13 @@ const clientVersion = "3.7.3"
 // serverBuild is etcd of a version, by a main of two lines: etcd's own is in a module
 // that cannot be required, since it replaces others.
 func serverBuild(version string) *files.Build {
-	version = strings.TrimPrefix(version, "v")
 	return &files.Build{
 		Name: "etcd " + version, Package: ".", Sources: map[string]string{"main.go": serverMain},
 		Requires: []files.Module{{Path: "go.etcd.io/etcd/server/v3", Version: "v" + version}},
-		Instead:  fmt.Sprintf("give the program with %s=PATH, or an image that has it with %s=NAME", binaryParam, imageParam),
 	}
 }
 
 // clientBuild is the client program.
 func clientBuild() (*files.Build, error) {
-	sources, err := goclient.Module(clientFolder, "_client")
-	if err != nil {
-		return nil, err
-	}
-	return &files.Build{Name: "the client of etcd (" + clientVersion + ")", Package: ".", Sources: sources,
-		Instead: fmt.Sprintf("give a client program that was built before with %s=PATH", clientParam)}, nil
+	return origin.ClientBuild("the client of etcd ("+clientVersion+")", clientFolder)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"squall/internal/declare"
 	"squall/nodeimage/files"
 	"squall/workloads/systems"
+	"squall/workloads/systems/origin"
 )
 
 // System is etcd.
@@ -36,14 +36,6 @@ const (
 	clientPort = 2379
 )
 
-// The parameters that are named more than once.
-const (
-	versionParam = "version"
-	binaryParam  = "binary"
-	imageParam   = "image"
-	clientParam  = "client"
-)
-
 // Name is "etcd".
 func (System) Name() string { return "etcd" }
 
@@ -54,11 +46,7 @@ func (System) Describe() string {
 
 // Params are its parameters.
 func (System) Params() declare.Params {
-	return declare.Params{
-		{Name: versionParam, Kind: declare.Text, Default: "3.7.3", Doc: "the version to build, from 3.5.0 on"},
-		{Name: binaryParam, Kind: declare.Text, Doc: "a program to take instead, on this computer"},
-		{Name: imageParam, Kind: declare.Text, Doc: "an image to take the program from instead, such as quay.io/coreos/etcd:v3.6.8; NAME:/PATH where it is elsewhere"},
-		{Name: clientParam, Kind: declare.Text, Doc: "the client program, where it cannot be built: on this computer"},
+	return append(origin.Params("3.7.3", "the version to build, from 3.5.0 on", "quay.io/coreos/etcd:v3.6.8"), declare.Params{
 		{Name: "reads", Kind: declare.Word, Default: "linearizable", Words: []string{"linearizable", "serializable"},
 			Doc: "serializable: each node answers reads from its own state, which may be old"},
 		{Name: "heartbeat", Kind: declare.Duration, Default: "100ms", Min: "5ms", Max: "10s", Doc: "between two heartbeats of a leader"},
@@ -71,7 +59,7 @@ func (System) Params() declare.Params {
 		{Name: "watch-streams", Kind: declare.Word, Default: "own", Words: []string{"own", "shared"},
 			Doc: "own: each watch has a stream of etcd's to itself; shared: all watches of a connection share one"},
 		{Name: "fsync", Kind: declare.Bool, Default: "true", Doc: "false: nothing is synced to the disk (unsafe-no-fsync)"},
-	}
+	}...)
 }
 
 // versionPattern is what a version looks like.
@@ -82,17 +70,17 @@ func (System) CheckParams(a declare.Args) error {
 	refuse := func(param, format string, args ...any) error {
 		return &declare.Error{Param: param, Err: fmt.Errorf(param+": "+format, args...)}
 	}
-	if a[binaryParam] != "" && a[imageParam] != "" {
-		return refuse(imageParam, "the server is a program that is given (%s) or out of an image: name one of them", binaryParam)
+	if err := origin.Check(a); err != nil {
+		return err
 	}
-	parts := versionPattern.FindStringSubmatch(a[versionParam])
+	parts := versionPattern.FindStringSubmatch(a[origin.Version])
 	if parts == nil {
-		return refuse(versionParam, "expected a version such as 3.7.3, found %q", a[versionParam])
+		return refuse(origin.Version, "expected a version such as 3.7.3, found %q", a[origin.Version])
 	}
 	major, _ := strconv.Atoi(parts[1])
 	minor, _ := strconv.Atoi(parts[2])
-	if built := a[binaryParam] == "" && a[imageParam] == ""; built && (major != 3 || minor < 5) {
-		return refuse(versionParam, "versions from 3.5.0 on can be built, and %s cannot: give its program with %s, or an image of it with %s", a[versionParam], binaryParam, imageParam)
+	if origin.IsBuilt(a) && (major != 3 || minor < 5) {
+		return refuse(origin.Version, "versions from 3.5.0 on can be built, and %s cannot: give its program with %s, or an image of it with %s", a[origin.Version], origin.Binary, origin.Image)
 	}
 	if election, heartbeat := a.Duration("election"), a.Duration("heartbeat"); election < 5*heartbeat {
 		return refuse("election", "etcd wants at least five heartbeats (%v), found %v", 5*heartbeat, election)
@@ -138,25 +126,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 
 // Files are the server's program.
 func (System) Files(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
-	f := files.File{Path: serverPath, Exec: true}
-	switch {
-	case a[binaryParam] != "":
-		f.Source = a[binaryParam]
-	case a[imageParam] != "":
-		f.Image = imageOf(a[imageParam])
-	default:
-		f.Build = serverBuild(a[versionParam])
-	}
-	return []files.File{f}, nil
-}
-
-// imageOf is the server in an image of etcd: where etcd's own images have it, unless a
-// path is given behind its name: store:1:/bin/etcd.
-func imageOf(text string) *files.Image {
-	if i := strings.LastIndex(text, ":/"); i > 0 && path.IsAbs(text[i+1:]) && !strings.HasPrefix(text[i+1:], "//") {
-		return &files.Image{Reference: text[:i], Path: text[i+1:]}
-	}
-	return &files.Image{Reference: text, Path: "/usr/local/bin/etcd"}
+	return []files.File{origin.Server(a, serverPath, "/usr/local/bin/etcd", serverBuild)}, nil
 }
 
 // ClientProgram is the client's program, and what it can do.
@@ -172,12 +142,5 @@ func (System) ClientProgram(a declare.Args) systems.Program {
 
 // ClientFiles are that program.
 func (System) ClientFiles(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
-	f := files.File{Path: clientPath, Exec: true}
-	if f.Source = a[clientParam]; f.Source == "" {
-		var err error
-		if f.Build, err = clientBuild(); err != nil {
-			return nil, err
-		}
-	}
-	return []files.File{f}, nil
+	return origin.ClientFiles(a, clientPath, clientBuild)
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"squall/internal/declare"
 	"squall/nodeimage/files"
 	"squall/workloads/systems"
+	"squall/workloads/systems/origin"
 )
 
 // System is NATS JetStream.
@@ -42,10 +42,6 @@ const (
 
 // The parameters that are named more than once.
 const (
-	versionParam  = "version"
-	binaryParam   = "binary"
-	imageParam    = "image"
-	clientParam   = "client"
 	replicasParam = "replicas"
 	readsParam    = "reads"
 	batchParam    = "batch"
@@ -62,11 +58,7 @@ func (System) Describe() string {
 
 // Params are its parameters.
 func (System) Params() declare.Params {
-	return declare.Params{
-		{Name: versionParam, Kind: declare.Text, Default: "2.12.1", Doc: "the version to build"},
-		{Name: binaryParam, Kind: declare.Text, Doc: "a program to take instead, on this computer"},
-		{Name: imageParam, Kind: declare.Text, Doc: "an image to take the program from instead, such as nats:2.12.1"},
-		{Name: clientParam, Kind: declare.Text, Doc: "the client program, where it cannot be built: on this computer"},
+	return append(origin.Params("2.12.1", "the version to build", "nats:2.12.1"), declare.Params{
 		{Name: readsParam, Kind: declare.Word, Default: "synced", Words: []string{"synced", "leader", "direct"},
 			Doc: "synced: each read writes a mark and finds all that there was before it; leader: the stream's leader answers, or a node that believes it is; direct: any node answers from its own copy"},
 		{Name: batchParam, Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "messages",
@@ -74,7 +66,7 @@ func (System) Params() declare.Params {
 		{Name: replicasParam, Kind: declare.Count, Default: "0", Min: "0", Max: "5", Unit: "nodes",
 			Doc: "nodes that keep the stream; 0: all, up to 5"},
 		{Name: syncParam, Kind: declare.Text, Default: "2m", Doc: "when the disk is synced: always (before an acknowledgement), or how often (sync_interval)"},
-	}
+	}...)
 }
 
 // versionPattern is what a version looks like.
@@ -91,11 +83,11 @@ func (System) CheckParams(a declare.Args) error {
 	refuse := func(param, format string, args ...any) error {
 		return &declare.Error{Param: param, Err: fmt.Errorf(param+": "+format, args...)}
 	}
-	if a[binaryParam] != "" && a[imageParam] != "" {
-		return refuse(imageParam, "the server is a program that is given (%s) or out of an image: name one of them", binaryParam)
+	if err := origin.Check(a); err != nil {
+		return err
 	}
-	if !versionPattern.MatchString(a[versionParam]) {
-		return refuse(versionParam, "expected a version of nats-server 2, such as 2.12.1, found %q", a[versionParam])
+	if !versionPattern.MatchString(a[origin.Version]) {
+		return refuse(origin.Version, "expected a version of nats-server 2, such as 2.12.1, found %q", a[origin.Version])
 	}
 	if text := a[syncParam]; text != "always" {
 		if every, err := time.ParseDuration(text); err != nil || every < shortestSync || every > longestSync {
@@ -144,25 +136,7 @@ func settings(a declare.Args) string {
 
 // Files are the server's program and its settings.
 func (System) Files(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
-	server := files.File{Path: serverPath, Exec: true}
-	switch {
-	case a[binaryParam] != "":
-		server.Source = a[binaryParam]
-	case a[imageParam] != "":
-		server.Image = imageOf(a[imageParam])
-	default:
-		server.Build = serverBuild(a[versionParam])
-	}
-	return []files.File{server, {Path: settingsPath, Text: settings(a)}}, nil
-}
-
-// imageOf is the server in an image of NATS: where NATS's own images have it, unless the
-// path is given behind a colon and a slash: store:1:/bin/nats-server.
-func imageOf(text string) *files.Image {
-	if i := strings.LastIndex(text, ":/"); i > 0 && path.IsAbs(text[i+1:]) && !strings.HasPrefix(text[i+1:], "//") {
-		return &files.Image{Reference: text[:i], Path: text[i+1:]}
-	}
-	return &files.Image{Reference: text, Path: "/nats-server"}
+	return []files.File{origin.Server(a, serverPath, "/nats-server", serverBuild), {Path: settingsPath, Text: settings(a)}}, nil
 }
 
 // ClientProgram is the client's program, and what it can do.
@@ -176,12 +150,5 @@ func (System) ClientProgram(a declare.Args) systems.Program {
 
 // ClientFiles are that program.
 func (System) ClientFiles(_ context.Context, _ string, a declare.Args) ([]files.File, error) {
-	f := files.File{Path: clientPath, Exec: true}
-	if f.Source = a[clientParam]; f.Source == "" {
-		var err error
-		if f.Build, err = clientBuild(); err != nil {
-			return nil, err
-		}
-	}
-	return []files.File{f}, nil
+	return origin.ClientFiles(a, clientPath, clientBuild)
 }

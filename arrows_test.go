@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"history":                  {},
 	"history/historytest":      {},
 	"history/measure":          {"history"},
+	"history/trace":            {},
 	"history/elections":        {"history"},
 	"history/check":            {"history", "history/measure", "internal/suggest"},
 	"history/ledger":           {"history/check"},

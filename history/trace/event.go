@@ -1,0 +1,154 @@
+package trace
+
+// NodeID is a member's number within the cluster; 0 is nobody.
+type NodeID uint64
+
+// Mark names an entry of the log. The zero Mark is the beginning of every log.
+type Mark struct{ Index, Term uint64 }
+
+// Run is consecutive entries of one term.
+type Run struct {
+	First uint64 // the index of the first
+	Count uint64
+	Term  uint64
+}
+
+// Role is what a node is. One that asks for pre-votes is a follower.
+type Role uint8
+
+// The roles.
+const (
+	Follower Role = iota + 1
+	Candidate
+	Leader
+	Stopped
+)
+
+// Kind is what an event tells.
+type Kind uint8
+
+// The kinds. Each comment names the fields that are set beside Kind, Node, Boot,
+// Time and Term. An event is written when the step is taken, and before anything
+// that depends on it leaves the node. None is held back until it is durable: Persist
+// says what is.
+const (
+	// Start: a server has loaded what it had stored. Vote; Base, before which its log
+	// is compacted; Runs, the entries after that; Mark, its newest snapshot; Members.
+	Start Kind = iota + 1
+	// RoleChange: Role, Peer (the leader if known), Reason; Mark, the log's last entry.
+	RoleChange
+	// Grant: this node decided to vote for Peer (maybe itself) in Term. Mark, the last
+	// entry of the candidate's log. The vote is not durable yet.
+	Grant
+	// Tally: a candidate counted the answer of Peer to its request for votes in Term,
+	// or for pre-votes (Pre) in Term+1. Reject: it was refused.
+	Tally
+	// Append: Runs were put at the end of this node's log, which is in memory only yet.
+	Append
+	// Truncate: entries after Mark were removed from this node's log.
+	Truncate
+	// Compact: the log was cut before Mark, which a snapshot covers.
+	Compact
+	// Persist: what follows is durable now. Term and Vote (which may be older than the
+	// node's current ones), and Mark, the last entry of the log on disk.
+	Persist
+	// Send and Receive: Message. Send is written when the message leaves, Receive when
+	// the node begins to handle it.
+	Send
+	Receive
+	// Commit: the commit index advanced to Mark; Hash of the log up to it, 0 if unknown.
+	Commit
+	// Apply: the state machine has carried out the entries up to Mark.Index.
+	Apply
+	// State: Hash of the state machine's contents after the entry Mark.Index.
+	State
+	// ReadCame: the reads numbered First to Last came from clients.
+	ReadCame
+	// RoundBegun: the leader begins to confirm that it leads, for the reads First to
+	// Last. Round, its number in this term, from 1 on; Mark, the commit index then.
+	RoundBegun
+	// RoundDone: a quorum has confirmed Round.
+	RoundDone
+	// ReadServed: the reads First to Last were answered from the state after the entry
+	// Mark.Index. Where a server reads in another way than by rounds, Reason names it.
+	ReadServed
+	// Snapshot: Reason is "begun" (the state is being written), "taken" or "installed"
+	// (it is durable), "sending" or "receiving" (a transfer begins; Peer); Mark, its
+	// last entry; Members.
+	Snapshot
+	// Transfer: the leader begins to hand its leadership to Peer.
+	Transfer
+	// Config: a configuration takes effect on this node, with the entry Mark, which is
+	// zero for the first. Members vote; Old, while a joint one is in force, do as well.
+	Config
+	// Failed: the node refuses to go on. Reason.
+	Failed
+
+	lastKind = Failed
+)
+
+// Event is one step of a node. A reader may use it again for the next one: what is to
+// be kept is to be copied, slices and the message too.
+type Event struct {
+	Kind Kind
+	Node NodeID // who took the step; the reader fills it in, with Boot
+	Boot int    // which start of its server this belongs to, from 1 on
+	Time int64  // CLOCK_MONOTONIC, ns. Within a boot it may go back by what a lock takes
+	Term uint64 // the node's current term after the step; Persist: the stored one
+
+	Peer    NodeID
+	Role    Role
+	Vote    NodeID
+	Mark    Mark
+	Base    Mark
+	Runs    []Run
+	Hash    uint64
+	Pre     bool
+	Reject  bool
+	First   uint64
+	Last    uint64
+	Round   uint64
+	Members []NodeID
+	Old     []NodeID
+	Reason  string
+	Message *Message
+}
+
+// MessageType says what a message asks or answers.
+type MessageType uint8
+
+// The types, with the fields that are set beside Type, Number, From, To and Term.
+const (
+	PreVote         MessageType = iota + 1 // Mark, the last entry of the sender's log; Term, in which it would campaign
+	PreVoteReply                           // Reject; if granted, Term is the one that was asked about
+	Vote                                   // Mark, the last entry of the sender's log
+	VoteReply                              // Reject
+	AppendEntries                          // Mark, the entry before Runs; Commit
+	AppendReply                            // Mark.Index up to which the log equals the leader's. Reject: there is no entry Mark.Index like the one asked for; Hint
+	Heartbeat                              // Commit; Round, the newest round of reads
+	HeartbeatReply                         // Round
+	InstallSnapshot                        // Mark; Offset, Size of the piece; Done: the last one
+	SnapshotReply                          // Mark.Index; Offset up to which the receiver has it
+	TimeoutNow                             // the receiver is to campaign at once
+
+	lastMessageType = TimeoutNow
+)
+
+// Message is a message between members.
+type Message struct {
+	Type MessageType
+	// Number is the sender's own, from 1 on in each boot; a copy on the way keeps it.
+	// 0: the system numbers none.
+	Number   uint64
+	From, To NodeID
+	Term     uint64
+	Mark     Mark
+	Runs     []Run
+	Commit   uint64
+	Round    uint64
+	Reject   bool
+	Hint     Mark
+	Offset   uint64 // bytes
+	Size     uint64 // bytes
+	Done     bool
+}

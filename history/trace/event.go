@@ -1,5 +1,7 @@
 package trace
 
+import "slices"
+
 // NodeID is a member's number within the cluster; 0 is nobody.
 type NodeID uint64
 
@@ -32,8 +34,9 @@ type Kind uint8
 // that depends on it leaves the node. None is held back until it is durable: Persist
 // says what is.
 const (
-	// Start: a server has loaded what it had stored. Vote; Base, before which its log
-	// is compacted; Runs, the entries after that; Mark, its newest snapshot; Members.
+	// Start: a server has loaded what it had stored; the first event of each boot, in
+	// which it also says who it is. Vote; Base, the last entry that its log no longer
+	// holds; Runs, the entries after that; Mark, its newest snapshot; Members; Lacks.
 	Start Kind = iota + 1
 	// RoleChange: Role, Peer (the leader if known), Reason; Mark, the log's last entry.
 	RoleChange
@@ -83,8 +86,12 @@ const (
 	Config
 	// Failed: the node refuses to go on. Reason.
 	Failed
+	// Silent: nothing is known of what this node does from here to its next Start.
+	// Reason. No server writes it: whoever collects the traces does, when one is
+	// damaged, too large, or ends while its server runs on.
+	Silent
 
-	lastKind = Failed
+	lastKind = Silent
 )
 
 // Event is one step of a node. A reader may use it again for the next one: what is to
@@ -94,7 +101,9 @@ type Event struct {
 	Node NodeID // who took the step; the reader fills it in, with Boot
 	Boot int    // which start of its server this belongs to, from 1 on
 	Time int64  // CLOCK_MONOTONIC, ns. Within a boot it may go back by what a lock takes
-	Term uint64 // the node's current term after the step; Persist: the stored one
+	// Term is the node's current term after the step; Persist: the stored one; Receive:
+	// the term in which the message was met, which may be lower than the message's.
+	Term uint64
 
 	Peer    NodeID
 	Role    Role
@@ -111,8 +120,43 @@ type Event struct {
 	Members []NodeID
 	Old     []NodeID
 	Reason  string
+	Lacks   Lacks
 	Message *Message
 }
+
+// Clone is a copy that shares nothing with e.
+func (e *Event) Clone() *Event {
+	c := *e
+	c.Runs, c.Members, c.Old = slices.Clone(e.Runs), slices.Clone(e.Members), slices.Clone(e.Old)
+	if e.Message != nil {
+		m := *e.Message
+		m.Runs = slices.Clone(m.Runs)
+		c.Message = &m
+	}
+	return &c
+}
+
+// Lacks is what a server never tells: a bit for each kind of event, and some for
+// fields. A rule that needs one of them cannot be checked on this server.
+type Lacks uint64
+
+// The fields that a server may leave out of events that it does write.
+const (
+	LacksNumbers Lacks = 1 << (32 + iota) // Message.Number
+	LacksHash                             // Hash of a commit
+	LacksRounds                           // Round of heartbeats and their answers
+	LacksStored                           // Vote, Base, Runs and Mark of Start
+
+	fieldLacks = iota // how many
+
+	everyLack Lacks = (1<<fieldLacks-1)<<32 | (1<<(lastKind+1) - 1<<Start)
+)
+
+// LacksKind is the bit of a kind of event.
+func LacksKind(k Kind) Lacks { return 1 << k }
+
+// Kind says whether events of that kind are never written.
+func (l Lacks) Kind(k Kind) bool { return l&LacksKind(k) != 0 }
 
 // MessageType says what a message asks or answers.
 type MessageType uint8

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"squall/internal/machinetest"
-	"squall/nodeimage/mutants"
 )
 
 func TestMain(m *testing.M) { os.Exit(machinetest.Main(m).Run()) }
@@ -198,72 +197,6 @@ func TestKeys(t *testing.T) {
 	}
 	if len(keys) != 2 {
 		t.Errorf("the keys for two processors are %v", keys)
-	}
-}
-
-// TestMutantsBuild: every mutant's patch still fits the sources, and, when everything
-// is to be tried, builds.
-func TestMutantsBuild(t *testing.T) {
-	root, err := FindRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := mutants.All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range all {
-		t.Run(m.Name, func(t *testing.T) {
-			overlay, err := m.Overlay(root, t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			machinetest.NeedWhole(t, "its patch fits; the storms by default build one")
-			// Without linking the program, which takes longer than all the rest, and
-			// with Build's own settings, so that only what is patched is compiled.
-			cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./nodeimage/...")
-			cmd.Dir = root
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v:\n%s", err, out)
-			}
-		})
-	}
-}
-
-// TestMutantsFailTheirTests: a scripted test of the server passes on the correct
-// node, as all tests do, and fails on the mutant that it is there for. So each of
-// these bugs is one, whatever a storm finds.
-func TestMutantsFailTheirTests(t *testing.T) {
-	machinetest.NotShort(t, "it compiles the server's tests with known bugs")
-	root, err := FindRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for mutant, test := range map[string]string{
-		"early-txn-reads": "TestTransactionReadsAtItsPlace",
-		"lost-locks":      "TestSnapshotKeepsLocks",
-		"short-lists":     "TestSnapshotKeepsLists",
-	} {
-		t.Run(mutant, func(t *testing.T) {
-			if mutant != "short-lists" {
-				machinetest.NeedWhole(t, "short-lists is tried in the same way")
-			}
-			m, err := mutants.Find(mutant)
-			if err != nil {
-				t.Fatal(err)
-			}
-			overlay, err := m.Overlay(root, t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "^"+test+"$", "./nodeimage/kv")
-			cmd.Dir = root
-			out, err := cmd.CombinedOutput()
-			if err == nil || !bytes.Contains(out, []byte("--- FAIL: "+test)) {
-				t.Errorf("%s does not fail on it: %v\n%s", test, err, out)
-			}
-		})
 	}
 }
 

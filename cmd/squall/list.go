@@ -12,7 +12,6 @@ import (
 	"squall/internal/plain"
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
-	"squall/nodeimage/mutants"
 	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 )
@@ -76,7 +75,7 @@ func itemLists() []itemList {
 	return []itemList{
 		withParams("systems", catalogue.SystemDeclarations()), withParams("workloads", catalogue.WorkloadDeclarations()),
 		{"models", func() any { return describeModels() }, printModels},
-		withDocs("mixes", listMixes), withDocs("mutants", listMutants),
+		withDocs("mixes", listMixes), {"mutants", func() any { return describeMutants() }, printMutants},
 	}
 }
 
@@ -156,17 +155,6 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 func listMixes() (items []listing) {
 	for _, m := range schedule.Mixes() {
 		items = append(items, listing{Name: m.Name, Doc: m.Doc})
-	}
-	return items
-}
-
-func listMutants() (items []listing) {
-	all, err := mutants.All()
-	if err != nil { // a patch in the sources is damaged: say so where it would stand
-		return []listing{{Name: "!", Doc: err.Error()}}
-	}
-	for _, m := range all {
-		items = append(items, listing{Name: m.Name, Doc: m.Summary})
 	}
 	return items
 }

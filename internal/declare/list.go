@@ -61,7 +61,7 @@ func (d Declaration) Print(w io.Writer, width int) {
 	}
 	entry := func(head string, paragraphs ...string) {
 		for _, paragraph := range paragraphs {
-			for _, line := range wrap(paragraph, width-column-gap-indent) {
+			for _, line := range Wrap(paragraph, width-column-gap-indent) {
 				pad := strings.Repeat(" ", column-utf8.RuneCountInString(head)+gap)
 				plain.Fprintf(w, "  %s%s%s\n", head, pad, line)
 				head = ""
@@ -74,8 +74,9 @@ func (d Declaration) Print(w io.Writer, width int) {
 	}
 }
 
-// wrap breaks a text into lines at its spaces.
-func wrap(text string, width int) []string {
+// Wrap breaks a text at its spaces into lines of at most width characters, but for
+// words that are longer.
+func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {

@@ -6,14 +6,22 @@
 // A mutant is a file NAME.patch here: a header of lines that begin with "#",
 //
 //	# Summary: what is wrong with this node, in one sentence
-//	# Caught-by: the check that must find it
+//	# Group: the part of Raft that it is in (see Groups)
+//	# Bug: its number in docs/known-bugs.md, or none
+//	# Origin: the projects that had it, and where that can be read
+//	# Seen-by: what may show it (see Evidence), with commas in between
+//	# Caught-by: the check of a run that must find it, or none
+//	# Scenario: the shortest course of events that shows it; a value may go on
+//	#   in lines that begin like this one
 //
 // and then a unified diff as git writes it, with paths from the module's root.
+//
+// Each has a scenario of the same name among the tests of the package that it
+// is in: a scripted case that passes on the correct source and fails on the
+// mutant, so that each of these bugs is one, whatever a storm finds.
 package mutants
 
 import (
-	"bufio"
-	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -29,10 +37,15 @@ var files embed.FS
 
 // Mutant is one known bug.
 type Mutant struct {
-	Name     string // of its file, without .patch
-	Summary  string // what is wrong with it
-	CaughtBy string // the check that must find it
-	Patch    []byte // the whole file
+	Name     string   // of its file, without .patch
+	Summary  string   // what is wrong with it
+	Group    string   // one of Groups
+	Bug      int      // its number in docs/known-bugs.md; 0: it is not there
+	Origin   string   // the projects that had it
+	SeenBy   []string // what may show it, of Evidence
+	CaughtBy string   // the check of a run that must find it; "": none does yet
+	Scenario string   // the shortest course of events that shows it
+	Patch    []byte   // the whole file
 }
 
 // All returns every mutant, sorted by name.
@@ -81,27 +94,4 @@ func load(dir fs.FS) ([]Mutant, error) {
 		all = append(all, m)
 	}
 	return all, nil
-}
-
-// parse reads the header of a patch.
-func parse(name string, data []byte) (Mutant, error) {
-	m := Mutant{Name: name, Patch: data}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for lines.Scan() {
-		comment, ok := strings.CutPrefix(lines.Text(), "#")
-		if !ok {
-			break
-		}
-		key, value, _ := strings.Cut(comment, ":")
-		switch strings.ToLower(strings.TrimSpace(key)) {
-		case "summary":
-			m.Summary = strings.TrimSpace(value)
-		case "caught-by":
-			m.CaughtBy = strings.TrimSpace(value)
-		}
-	}
-	if m.Summary == "" || m.CaughtBy == "" {
-		return Mutant{}, fmt.Errorf("mutant %s: the patch must begin with the lines \"# Summary: …\" and \"# Caught-by: …\"", name)
-	}
-	return m, nil
 }

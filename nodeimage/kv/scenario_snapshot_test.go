@@ -13,6 +13,43 @@ import (
 var _ = scenarios.Add(scenario.Set{
 	"short-lists": snapshotKeepsLists,
 	"lost-locks":  snapshotKeepsLocks,
+
+	"lost-sessions": func(t *testing.T) {
+		s := newScript(t)
+		id := s.register()
+		s.ok(in(id, 1, 1, appendTo("l", "a")))
+		s.m = restored(t, s.m)
+		if r := s.do(in(id, 2, 2, appendTo("l", "b"))); r.status != statusOK {
+			t.Errorf("a command of a session from before the snapshot: %+v", r)
+		}
+	},
+
+	"lost-answers": func(t *testing.T) {
+		s := newScript(t)
+		id := s.register()
+		s.ok(in(id, 1, 1, appendTo("l", "a")))
+		s.m = restored(t, s.m)
+		s.ok(in(id, 1, 1, appendTo("l", "a"))) // the answer got lost
+		s.wantElements("l", "[a]")
+	},
+
+	"missing-keys": func(t *testing.T) {
+		s := newScript(t)
+		const keys = 5000
+		for i := range keys {
+			s.ok(put(fmt.Sprint("key ", i), "v"))
+		}
+		s.m = restored(t, s.m)
+		missing := 0
+		for i := range keys {
+			if s.ok(get(fmt.Sprint("key ", i))) != "v" {
+				missing++
+			}
+		}
+		if missing > 0 {
+			t.Errorf("%d of %d keys are missing after the snapshot", missing, keys)
+		}
+	},
 })
 
 // restored is the state after it went through a snapshot, into a machine that

@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 	"history/historytest":        {},
 	"history/measure":            {"history"},
 	"history/trace":              {},
+	"history/situations":         {"history/trace"},
 	"history/elections":          {"history"},
 	"history/check":              {"history", "history/measure", "internal/suggest"},
 	"history/ledger":             {"history/check"},

@@ -83,7 +83,7 @@ var arrows = map[string][]string{
 	"nodeimage/agent/protocol":   {},
 	"nodeimage/hub":              {"nodeimage/hub/protocol"},
 	"nodeimage/hub/protocol":     {},
-	"nodeimage/kv":               {"nodeimage/raft", "nodeimage/raft/wal"},
+	"nodeimage/kv":               {"nodeimage/raft", "nodeimage/raft/wal", "history/trace"},
 	"nodeimage/raft":             {},
 	"nodeimage/raft/wal":         {"nodeimage/raft"},
 
@@ -121,7 +121,7 @@ var testArrows = map[string][]string{
 	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
 	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
 	"nodeimage/kv":          {"nodeimage/mutants/scenario"},
-	"nodeimage/raft":        {"nodeimage/raft/wal", "nodeimage/mutants/scenario"},
+	"nodeimage/raft":        {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace"}, // steps as events
 	"nodeimage/raft/wal":    {"nodeimage/mutants/scenario"},
 }
 

@@ -41,7 +41,8 @@ const (
 	// RoleChange: Role, Peer (the leader if known), Reason; Mark, the log's last entry.
 	RoleChange
 	// Grant: this node decided to vote for Peer (maybe itself) in Term. Mark, the last
-	// entry of the candidate's log. The vote is not durable yet.
+	// entry of the candidate's log. The vote is not durable yet. Nothing is told when the
+	// same candidate asks again and is given the same answer.
 	Grant
 	// Tally: a candidate counted the answer of Peer to its request for votes in Term,
 	// or for pre-votes (Pre) in Term+1. Reject: it was refused.
@@ -50,7 +51,8 @@ const (
 	Append
 	// Truncate: entries after Mark were removed from this node's log.
 	Truncate
-	// Compact: the log was cut before Mark, which a snapshot covers.
+	// Compact: the log begins after Mark now, which a snapshot covers. If it did not hold
+	// that very entry, it is empty now.
 	Compact
 	// Persist: what follows is durable now. Term and Vote (which may be older than the
 	// node's current ones), and Mark, the last entry of the log on disk.
@@ -75,9 +77,11 @@ const (
 	// ReadServed: the reads First to Last were answered from the state after the entry
 	// Mark.Index. Where a server reads in another way than by rounds, Reason names it.
 	ReadServed
-	// Snapshot: Reason is "begun" (the state is being written), "taken" or "installed"
-	// (it is durable), "sending" or "receiving" (a transfer begins; Peer); Mark, its
-	// last entry; Members.
+	// Snapshot: Mark, its last entry; Members. Reason is "begun" (the state is frozen and
+	// being written), "taken" (it is durable); "sending" or "receiving" (a transfer to or
+	// from Peer begins), "stored" (a received one is durable, but no longer needed) or
+	// "installed" (it is durable, and log and state are about to be replaced: Compact
+	// and, from the state machine, State and Apply follow).
 	Snapshot
 	// Transfer: the leader begins to hand its leadership to Peer.
 	Transfer

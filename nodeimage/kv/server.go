@@ -145,6 +145,10 @@ func (s *Server) startNode() error {
 	if s.cfg.Trace != nil {
 		tracer = NewTracer(s.cfg.Trace, s.log)
 	}
+	var steps raft.Steps
+	if s.cfg.FullTrace != nil {
+		steps = NewStepTracer(s.cfg.ID, s.cfg.FullTrace, s.cfg.Clock.True, s.log)
+	}
 	s.node, err = raft.Start(raft.Config{
 		ID:            s.cfg.ID,
 		Members:       slices.Sorted(maps.Keys(s.cfg.Peers)),
@@ -161,6 +165,7 @@ func (s *Server) startNode() error {
 		StateMachine:  s.machine,
 		Tracer:        tracer,
 		TraceTime:     s.cfg.Clock.True,
+		Steps:         steps,
 		Logger:        s.log,
 	})
 	if err != nil {

@@ -52,6 +52,7 @@ func (c *core) advanceCommit(index uint64) {
 		}
 	}
 	l.commit = index
+	c.steps.committed(LogMark{index, entries[len(entries)-1].Term}, l.commitHash)
 }
 
 // feedApplier hands committed entries to the state machine, a bounded number
@@ -96,6 +97,7 @@ type applier struct {
 	pending *atomic.Int64
 	at      LogMark // what the state machine holds
 	hash    uint64  // chain hash up to there
+	steps   *appliedSteps
 }
 
 // run does a job and returns the task that answers it, if any.
@@ -104,6 +106,7 @@ func (a *applier) run(j applyJob) task {
 	case *applyEntries:
 		return a.apply(j)
 	case *answerReads:
+		a.steps.served(j.dones, a.at)
 		for _, r := range j.dones {
 			a.pending.Add(-1)
 			r.done(nil)
@@ -112,6 +115,7 @@ func (a *applier) run(j applyJob) task {
 		if err := a.restore(&j.meta); err != nil {
 			return storageFailed{err}
 		}
+		a.steps.applied(a.at)
 		return applied{j.meta.Index}
 	case *takeSnapshot:
 		write, err := a.cfg.StateMachine.Snapshot()
@@ -125,7 +129,7 @@ func (a *applier) run(j applyJob) task {
 }
 
 func (a *applier) apply(j *applyEntries) task {
-	waiting := j.proposals
+	results := make([]any, 0, len(j.proposals))
 	for i := range j.entries {
 		e := &j.entries[i]
 		var result any
@@ -136,10 +140,13 @@ func (a *applier) apply(j *applyEntries) task {
 		if e.Index%TraceEvery == 0 {
 			a.traceState()
 		}
-		if len(waiting) > 0 && waiting[0].index == e.Index {
-			waiting[0].finish(a.pending, result, nil)
-			waiting = waiting[1:]
+		if n := len(results); n < len(j.proposals) && j.proposals[n].index == e.Index {
+			results = append(results, result)
 		}
+	}
+	a.steps.applied(a.at)
+	for i := range results {
+		j.proposals[i].finish(a.pending, results[i], nil)
 	}
 	return applied{a.at.Index}
 }
@@ -161,8 +168,10 @@ func (a *applier) restore(meta *SnapshotMeta) error {
 
 // traceState reports the state's hash. The event's term is that of the entry.
 func (a *applier) traceState() {
+	hash := a.cfg.StateMachine.Hash()
+	a.steps.state(a.at, hash)
 	a.cfg.Tracer.Trace(Event{Kind: EventState, Time: a.cfg.TraceTime(), Term: a.at.Term,
-		Index: a.at.Index, EntryTerm: a.at.Term, Hash: a.cfg.StateMachine.Hash()})
+		Index: a.at.Index, EntryTerm: a.at.Term, Hash: hash})
 }
 
 // abandon answers those whose job is never run.

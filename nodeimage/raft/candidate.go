@@ -33,7 +33,7 @@ func (c *core) toPreCandidate() {
 // durable, like any other.
 func (c *core) toCandidate(reason string) {
 	c.leader = 0
-	c.castVote(c.term+1, c.id)
+	c.castVote(c.term+1, c.id, c.log.lastMark())
 	cd := &candidate{c: c, campaigning: true, answers: map[NodeID]bool{}}
 	c.become(cd, reason)
 	c.countElections++
@@ -98,6 +98,7 @@ func (cd *candidate) message(m *Message) {
 func (cd *candidate) count(from NodeID, granted bool) {
 	if _, answered := cd.answers[from]; !answered {
 		cd.answers[from] = granted
+		cd.c.steps.counts(from, !cd.campaigning, granted)
 	}
 	switch {
 	case !cd.won():

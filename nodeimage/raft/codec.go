@@ -23,8 +23,9 @@ const (
 	hasData
 	isReject
 	isLast
+	hasNumber
 
-	knownBits = isLast<<1 - 1
+	knownBits = hasNumber<<1 - 1
 )
 
 // maxSnapshotMembers bounds the member list of a snapshot on the wire.
@@ -50,6 +51,7 @@ func AppendMessage(buf []byte, m *Message) []byte {
 	set(len(m.Data) > 0, hasData)
 	set(m.Reject, isReject)
 	set(m.Last, isLast)
+	set(m.Number != 0, hasNumber)
 
 	buf = append(buf, byte(m.Type))
 	buf = binary.LittleEndian.AppendUint16(buf, bits)
@@ -69,6 +71,9 @@ func AppendMessage(buf []byte, m *Message) []byte {
 	}
 	if bits&hasData != 0 {
 		buf = appendBytes(buf, m.Data)
+	}
+	if bits&hasNumber != 0 {
+		buf = binary.AppendUvarint(buf, m.Number)
 	}
 	return buf
 }
@@ -101,6 +106,9 @@ func DecodeMessage(b []byte) (*Message, error) {
 	}
 	if bits&hasData != 0 {
 		m.Data = d.Bytes()
+	}
+	if bits&hasNumber != 0 {
+		m.Number = d.Uvarint()
 	}
 	m.Reject, m.Last = bits&isReject != 0, bits&isLast != 0
 	if err := d.Close(); err != nil {

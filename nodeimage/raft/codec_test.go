@@ -15,7 +15,7 @@ func drawMessage(t *rapid.T) *Message {
 	num := rapid.OneOf(rapid.Uint64Range(0, 300), rapid.Uint64())
 	data := rapid.SliceOfN(rapid.Byte(), 0, 40)
 	m := &Message{
-		Type: MessageType(rapid.IntRange(1, int(lastMessageType)).Draw(t, "type")),
+		Type: MessageType(rapid.IntRange(1, int(lastMessageType)).Draw(t, "type")), Number: num.Draw(t, "number"),
 		From: NodeID(num.Draw(t, "from")), To: NodeID(num.Draw(t, "to")), Term: num.Draw(t, "term"),
 		Index: rapid.Uint64Range(0, 1<<60).Draw(t, "index"), LogTerm: num.Draw(t, "log term"), Commit: num.Draw(t, "commit"),
 		Context: num.Draw(t, "context"), Hint: num.Draw(t, "hint"), Offset: num.Draw(t, "offset"),

@@ -16,6 +16,7 @@ type core struct {
 	id     NodeID
 	quorum int
 	out    outside
+	steps  *stepper // nil: nobody wants them
 
 	role   role
 	term   uint64
@@ -124,12 +125,15 @@ func newCore(cfg Config, st *State, out outside, post func(task), pending *atomi
 	c.heartbeat = loopTimer{clock: cfg.Clock, post: func(gen uint64) { post(heartbeatTimeout{gen}) }}
 
 	c.role = &follower{c}
+	newStepper(c, st)
 	c.reported.role = Stopped // what a node is before it starts
 	c.traceMembers()
 	c.traceRole(reasonStart)
 	if c.snap.Index > 0 {
 		c.traceCommit(c.snap.Index, c.snap.Term, c.snap.Hash)
+		c.steps.committed(LogMark{c.snap.Index, c.snap.Term}, c.snap.Hash)
 	}
+	c.steps.sync()
 	return c, nil
 }
 
@@ -148,6 +152,7 @@ func (c *core) flush() {
 	c.save()
 	c.drainSelf()
 	c.feedApplier()
+	c.steps.release()
 }
 
 // common handles the tasks that are the same in every role that is not stopped.
@@ -158,6 +163,7 @@ func (c *core) common(t task) {
 	case applied:
 		c.onApplied(t)
 	case snapshotReady:
+		c.steps.snapshot(&t.meta, SnapshotBegun, 0)
 		c.out.archive(&saveSnapshot{meta: t.meta, write: t.write})
 	case snapshotSaved:
 		c.onSnapshotSaved(t)
@@ -222,6 +228,7 @@ func (c *core) fail(err error) {
 		return
 	}
 	c.err = err
+	c.steps.failed(err)
 	c.become(&stopped{}, reasonFailed)
 }
 
@@ -343,6 +350,7 @@ func (c *core) transmit(m *Message) {
 // that is over is dropped instead: what it says of the log may be undone.
 func (c *core) release(seq uint64) {
 	c.durable = max(c.durable, seq)
+	c.steps.persisted(seq)
 	var still []held
 	ready := c.held
 	c.held = nil

@@ -86,6 +86,8 @@
 //	codec.go       the wire form of messages
 //	hash.go        the hash chain of the log
 //	trace.go       when trace events leave (docs/trace.md)
+//	steps.go       what a step is: version 2 of the trace
+//	stepper.go     how steps are told, and what waits for them
 //	experiment.go  what the paper's servers did differently; the layer  § 9.3; T 9
 //	               around the core for election trials
 //	trial.go       a trial of Figure 16                                 § 9.3, Fig. 16; T 9.3

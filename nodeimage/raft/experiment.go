@@ -73,6 +73,7 @@ func (x *experiment) handle(t task) {
 func (x *experiment) flush() {
 	x.core.flush()
 	x.afterwards()
+	x.core.steps.release()
 }
 
 // afterwards acts on what has become of the core.
@@ -97,10 +98,15 @@ func (x *experiment) receive(m *Message) {
 	if x.NoStickiness && c.concerns(m) && c.role.kind() != Stopped {
 		switch {
 		case m.Type == MsgPreVote && m.Term >= c.term:
+			c.steps.received(m)
 			c.replyPreVote(m)
 			return
 		case m.Type == MsgVote && m.Term > c.term:
+			c.steps.received(m)
 			c.toFollower(m.Term, 0, reasonHigherTerm)
+			c.role.message(m)
+			c.drainSelf()
+			return
 		}
 	}
 	c.handle(receive{m})

@@ -52,6 +52,7 @@ func (l *leader) handle(t task) {
 		l.propose(t)
 	case *read:
 		c.countReads++
+		c.steps.readCame(t)
 		l.reads.waiting = append(l.reads.waiting, t)
 	case receive:
 		c.deliver(t.m)

@@ -21,6 +21,8 @@ type raftLog struct {
 	// uncommitted is the size of the entries above commit. It is kept here,
 	// where entries come and go, so that it cannot leak.
 	uncommitted int
+
+	steps *stepper // nil: nobody wants them
 }
 
 // newLog rebuilds the log from what was stored. reset says that the stored
@@ -150,6 +152,8 @@ func (l *raftLog) add(entries []Entry) {
 // truncate drops the entries from index on.
 func (l *raftLog) truncate(index uint64) {
 	keep := index - l.base.Index - 1
+	term, _ := l.term(index - 1)
+	l.steps.truncates(LogMark{index - 1, term})
 	for i := range l.entries[keep:] {
 		l.uncommitted -= l.entries[keep+uint64(i)].size()
 	}
@@ -183,6 +187,7 @@ func (l *raftLog) compact(index uint64) {
 		return
 	}
 	term, _ := l.term(index)
+	l.steps.compacts(LogMark{index, term}, false)
 	rest := l.entries[index-l.base.Index:]
 	l.base = LogMark{index, term}
 	// A copy lets go of the old array and of the commands in it.
@@ -191,6 +196,7 @@ func (l *raftLog) compact(index uint64) {
 
 // reset empties the log and lets it begin after m.
 func (l *raftLog) reset(m LogMark) {
+	l.steps.compacts(m, true)
 	l.base, l.entries, l.saved = m, nil, m.Index
 	l.commit, l.uncommitted = m.Index, 0
 }

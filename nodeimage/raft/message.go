@@ -41,6 +41,7 @@ const (
 // was handed to Transport.Send or Node.Receive.
 type Message struct {
 	Type     MessageType
+	Number   uint64 // the sender's own, from 1 in each boot; 0: it tells no steps
 	From, To NodeID
 	Term     uint64
 	Index    uint64

@@ -48,6 +48,7 @@ func Start(cfg Config) (*Node, error) {
 		n.workers.stop()
 		return nil, err
 	}
+	a.steps = c.steps.applier()
 	h := handlerOf(c)
 	h.start()
 	n.publish(c)

@@ -72,6 +72,7 @@ type Config struct {
 	// TraceTime is the time of trace events, which must hold even where Clock
 	// is wrong on purpose. nil: Clock.Now.
 	TraceTime func() time.Duration
+	Steps     Steps        // nil: none
 	Logger    *slog.Logger // nil: slog.DiscardHandler
 }
 

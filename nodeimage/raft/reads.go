@@ -40,6 +40,7 @@ func (l *leader) startRound() {
 	r.context++
 	r.rounds = append(r.rounds, readRound{context: r.context, index: l.c.log.commit, dones: r.waiting})
 	r.waiting = nil
+	l.c.steps.roundBegun(r.rounds[len(r.rounds)-1])
 	l.broadcastHeartbeat()
 	l.confirmReads()
 }
@@ -65,6 +66,9 @@ func (l *leader) confirmReads() {
 	confirmed, n := l.quorumContext(), 0
 	for ; n < len(r.rounds) && r.rounds[n].context <= confirmed; n++ {
 		l.c.serveReads(r.rounds[n].index, r.rounds[n].dones)
+	}
+	if n > 0 {
+		l.c.steps.roundDone(confirmed)
 	}
 	r.rounds = r.rounds[n:]
 }

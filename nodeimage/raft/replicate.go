@@ -31,11 +31,17 @@ func (l *leader) replicate(p *progress) {
 // back that far it begins to send a snapshot instead.
 func (l *leader) entriesFor(p *progress, maxBytes int) (entries []Entry, ok bool) {
 	if p.next-1 < l.c.log.base.Index {
-		p.install(l.c.snap)
-		l.readChunk(p)
+		l.install(p)
 		return nil, false
 	}
 	return l.c.log.batch(p.next, maxBytes), true
+}
+
+// install begins to send the newest snapshot.
+func (l *leader) install(p *progress) {
+	p.install(l.c.snap)
+	l.c.steps.snapshot(&l.c.snap, SnapshotSending, p.id)
+	l.readChunk(p)
 }
 
 // sendAppend sends entries, which follow the entry before p.next. It does not
@@ -73,8 +79,7 @@ func (l *leader) sendChunk(r *chunkRead) {
 	}
 	p.transfer.reading = false
 	if r.gone {
-		p.install(c.snap)
-		l.readChunk(p)
+		l.install(p)
 		return
 	}
 	if r.offset != p.transfer.offset {

@@ -29,6 +29,7 @@ type sim struct {
 	bends         bool                      // clocks run wrong, too
 	configure     func(*Config)             // nil: as it is
 	watch         func(*simNode, Event)     // sees every event; nil: nobody
+	watchSteps    func(*simNode, *Step)     // sees every step, while it is called; nil: nobody
 
 	failure string
 	invariants

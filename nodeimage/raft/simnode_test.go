@@ -87,6 +87,9 @@ func (n *simNode) start() {
 	if n.s.configure != nil {
 		n.s.configure(&cfg)
 	}
+	if n.s.watchSteps != nil {
+		cfg.Steps = simSteps{n}
+	}
 	cfg, err = cfg.withDefaults()
 	if err != nil {
 		n.s.fail("node %d: %v", n.id, err)
@@ -105,6 +108,7 @@ func (n *simNode) start() {
 		n.s.fail("node %d: %v", n.id, err)
 		return
 	}
+	n.applier.steps = n.core.steps.applier()
 	n.handler = handlerOf(n.core)
 	n.handler.start()
 	n.handler.flush()
@@ -210,6 +214,11 @@ func (t simTracer) Trace(ev Event) {
 		t.n.s.watch(t.n, ev)
 	}
 }
+
+type simSteps struct{ n *simNode }
+
+func (t simSteps) Step(s *Step) { t.n.s.watchSteps(t.n, s) }
+func (simSteps) Sync()          {}
 
 func (n *simNode) String() string {
 	c := n.core

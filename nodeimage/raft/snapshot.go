@@ -70,6 +70,7 @@ func (c *core) receiveChunk(m *Message) {
 	in := c.install
 	if in == nil || in.from != m.From || !sameSnapshot(&in.meta, &meta) {
 		in = &install{meta: meta, from: m.From}
+		c.steps.snapshot(&meta, SnapshotReceiving, m.From)
 		c.install = in
 	}
 	switch {
@@ -125,7 +126,10 @@ func (c *core) installed(in *install) {
 	if c.log.holds(mark) {
 		c.advanceCommit(meta.Index)
 	}
-	if meta.Index > c.log.commit {
+	if meta.Index <= c.log.commit {
+		c.steps.snapshot(&meta, SnapshotStored, in.from)
+	} else {
+		c.steps.snapshot(&meta, SnapshotInstalled, in.from)
 		c.log.reset(mark)
 		c.log.commitHash = meta.Hash
 		c.resetTo, c.compactTo = &mark, 0
@@ -135,6 +139,7 @@ func (c *core) installed(in *install) {
 		c.submitted = meta.Index
 		c.applyJobs++
 		c.out.apply(&restoreState{meta: meta})
+		c.steps.committed(mark, meta.Hash)
 		c.traceCommit(meta.Index, meta.Term, meta.Hash)
 		c.traceSnapshot(&meta, "installed")
 		c.traceMembers()
@@ -152,6 +157,7 @@ func (c *core) onSnapshotSaved(t snapshotSaved) {
 		return // one that was installed meanwhile is newer
 	}
 	c.snap = t.meta
+	c.steps.snapshot(&t.meta, SnapshotTaken, 0)
 	c.traceSnapshot(&t.meta, "taken")
 	c.compactLog()
 	c.purge()

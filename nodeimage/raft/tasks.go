@@ -12,7 +12,10 @@ type (
 		command []byte
 		done    func(result any, err error)
 	}
-	read struct{ done func(err error) }
+	read struct {
+		done   func(err error)
+		number uint64 // see stepper
+	}
 	stop struct{}
 
 	// receive is a message from another member: request or reply.

@@ -7,6 +7,7 @@ func (c *core) deliver(m *Message) {
 	if !c.concerns(m) {
 		return
 	}
+	c.steps.received(m)
 	switch {
 	case m.Term > c.term:
 		c.deliverNewer(m)
@@ -87,9 +88,10 @@ func (c *core) replyPreVote(m *Message) {
 
 // answerVote answers a request for a vote in the current term.
 func (c *core) answerVote(m *Message) {
-	grant := c.mayVoteFor(m.From) && c.log.upToDate(LogMark{m.Index, m.LogTerm})
+	last := LogMark{m.Index, m.LogTerm}
+	grant := c.mayVoteFor(m.From) && c.log.upToDate(last)
 	if grant {
-		c.castVote(c.term, m.From)
+		c.castVote(c.term, m.From, last)
 		c.resetElectionTimer()
 	}
 	c.send(&Message{Type: MsgVoteReply, To: m.From, Reject: !grant})
@@ -100,12 +102,13 @@ func (c *core) mayVoteFor(id NodeID) bool {
 	return c.vote == id || c.vote == 0 && c.leader == 0
 }
 
-// castVote records a vote. The messages and events that tell of it wait until
-// it is durable.
-func (c *core) castVote(term uint64, id NodeID) {
+// castVote records a vote for a node whose log ends in last. The messages and events
+// that tell of it wait until it is durable.
+func (c *core) castVote(term uint64, id NodeID, last LogMark) {
 	if c.term == term && c.vote == id {
 		return
 	}
 	c.setHard(term, id)
+	c.steps.granted(id, last)
 	c.trace(Event{Kind: EventVote, Vote: id})
 }

@@ -62,6 +62,7 @@ func (c *core) traceRole(reason string) {
 	c.reported = now
 	c.cfg.Logger.Info("raft role", "role", now.role, "term", now.term, "leader", now.leader, "reason", reason)
 	last := c.log.lastMark()
+	c.steps.role(now, reason, last)
 	ev := Event{Kind: EventRole, Role: now.role, Leader: now.leader, Reason: reason, Index: last.Index, EntryTerm: last.Term}
 	if reason == reasonTimeout {
 		ev.Timeout, ev.Late = c.election.timeout, c.election.late

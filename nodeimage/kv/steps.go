@@ -1,0 +1,149 @@
+package kv
+
+import (
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"squall/history/trace"
+	"squall/nodeimage/raft"
+)
+
+// StepTracer writes version 2 of a node's trace: every step, as a binary frame. Steps are
+// collected, and written by one write before anything that depends on them leaves the
+// node.
+type StepTracer struct {
+	id  trace.NodeID
+	w   io.Writer
+	now func() time.Duration
+	log *slog.Logger
+
+	mu      sync.Mutex
+	enc     trace.Encoder
+	event   trace.Event
+	message trace.Message
+	buf     []byte
+	broken  bool
+}
+
+var _ raft.Steps = (*StepTracer)(nil)
+
+// maxUnwritten is how many bytes of steps wait for a Sync at most.
+const maxUnwritten = 48 << 10
+
+// NewStepTracer returns a tracer of the node id that writes to w. now is CLOCK_MONOTONIC.
+func NewStepTracer(id NodeID, w io.Writer, now func() time.Duration, log *slog.Logger) *StepTracer {
+	return &StepTracer{id: trace.NodeID(id), w: w, now: now, log: log, buf: []byte(trace.Magic)}
+}
+
+// Step takes a step down. When that or writing fails, which is logged, there is no trace
+// from there on: the node goes on without.
+func (t *StepTracer) Step(s *raft.Step) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.broken {
+		return
+	}
+	StepEvent(&t.event, &t.message, s)
+	t.event.Node, t.event.Time = t.id, int64(t.now())
+	buf, err := t.enc.Append(t.buf, &t.event)
+	if t.buf = buf; err != nil {
+		t.give(err)
+	}
+	if len(t.buf) > maxUnwritten {
+		t.write()
+	}
+}
+
+// Sync writes what was taken down.
+func (t *StepTracer) Sync() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.write()
+}
+
+func (t *StepTracer) write() {
+	if t.broken || len(t.buf) == 0 {
+		return
+	}
+	if _, err := t.w.Write(t.buf); err != nil {
+		t.give(err)
+	}
+	t.buf = t.buf[:0]
+}
+
+// give up.
+func (t *StepTracer) give(err error) {
+	t.log.Error("the full trace ends here: it cannot be written", "err", err)
+	t.broken, t.buf = true, nil
+}
+
+// stepKinds are the kinds of events that steps become.
+var stepKinds = [...]trace.Kind{
+	raft.StepStart: trace.Start, raft.StepRole: trace.RoleChange, raft.StepGrant: trace.Grant, raft.StepTally: trace.Tally,
+	raft.StepAppend: trace.Append, raft.StepTruncate: trace.Truncate, raft.StepCompact: trace.Compact, raft.StepPersist: trace.Persist,
+	raft.StepSend: trace.Send, raft.StepReceive: trace.Receive, raft.StepCommit: trace.Commit, raft.StepApply: trace.Apply,
+	raft.StepState: trace.State, raft.StepReadCame: trace.ReadCame, raft.StepRoundBegun: trace.RoundBegun,
+	raft.StepRoundDone: trace.RoundDone, raft.StepReadServed: trace.ReadServed, raft.StepSnapshot: trace.Snapshot,
+	raft.StepConfig: trace.Config, raft.StepFailed: trace.Failed,
+}
+
+var stepRoles = [...]trace.Role{
+	raft.Follower: trace.Follower, raft.Candidate: trace.Candidate, raft.Leader: trace.Leader, raft.Stopped: trace.Stopped,
+}
+
+// StepEvent makes e the event that s is; a message goes to m. Node, Boot and Time are left
+// to the caller. The memory of both is used again: nothing else may hold their slices.
+func StepEvent(e *trace.Event, m *trace.Message, s *raft.Step) {
+	*e = trace.Event{
+		Kind: stepKinds[s.Kind], Term: s.Term, Peer: trace.NodeID(s.Peer), Vote: trace.NodeID(s.Vote),
+		Mark: trace.Mark(s.Mark), Base: trace.Mark(s.Base), Hash: s.Hash, Pre: s.Pre, Reject: s.Reject,
+		First: s.First, Last: s.Last, Round: s.Round, Reason: s.Reason[:min(len(s.Reason), trace.MaxReason)],
+		Runs: runsOf(e.Runs[:0], s.Entries), Members: e.Members[:0],
+	}
+	for _, id := range s.Members {
+		e.Members = append(e.Members, trace.NodeID(id))
+	}
+	if s.Kind == raft.StepRole {
+		e.Role = stepRoles[s.Role]
+	}
+	if s.Message != nil {
+		stepMessage(m, s.Message)
+		e.Message = m
+	}
+}
+
+var messageTypes = [...]trace.MessageType{
+	raft.MsgPreVote: trace.PreVote, raft.MsgPreVoteReply: trace.PreVoteReply, raft.MsgVote: trace.Vote, raft.MsgVoteReply: trace.VoteReply,
+	raft.MsgAppend: trace.AppendEntries, raft.MsgAppendReply: trace.AppendReply, raft.MsgHeartbeat: trace.Heartbeat,
+	raft.MsgHeartbeatReply: trace.HeartbeatReply, raft.MsgSnapshot: trace.InstallSnapshot, raft.MsgSnapshotReply: trace.SnapshotReply,
+}
+
+func stepMessage(to *trace.Message, m *raft.Message) {
+	*to = trace.Message{
+		Type: messageTypes[m.Type], Number: m.Number, From: trace.NodeID(m.From), To: trace.NodeID(m.To), Term: m.Term,
+		Mark: trace.Mark{Index: m.Index, Term: m.LogTerm}, Commit: m.Commit, Round: m.Context, Reject: m.Reject,
+		Offset: m.Offset, Size: uint64(len(m.Data)), Done: m.Last, Runs: runsOf(to.Runs[:0], m.Entries),
+	}
+	switch {
+	case m.Type == raft.MsgAppendReply && m.Reject: // LogTerm is that of the hint
+		to.Mark.Term = 0
+		to.Hint = trace.Mark{Index: m.Hint, Term: m.LogTerm}
+	case m.Snapshot != nil:
+		to.Mark = trace.Mark{Index: m.Snapshot.Index, Term: m.Snapshot.Term}
+	}
+}
+
+// runsOf appends entries as runs of one term.
+func runsOf(runs []trace.Run, entries []raft.Entry) []trace.Run {
+	for i := range entries {
+		e := &entries[i]
+		if n := len(runs); n > 0 && runs[n-1].Term == e.Term && runs[n-1].First+runs[n-1].Count == e.Index {
+			runs[n-1].Count++
+			continue
+		}
+		runs = append(runs, trace.Run{First: e.Index, Count: 1, Term: e.Term})
+	}
+	return runs
+}

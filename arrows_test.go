@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"internal/regular":           {},
 	"internal/number":            {},
 	"internal/host":              {},
-	"nemesis":                    {"internal/declare", "internal/suggest", "history"},
+	"nemesis":                    {"internal/declare", "internal/suggest", "history", "history/trace"},
 	"nemesis/faults":             {"internal/declare", "nemesis", "history"},
 	"nemesis/schedule":           {"internal/declare", "internal/suggest", "nemesis", "history"},
 	"workloads":                  {"internal/declare", "workloads/systems", "history", "history/check"},

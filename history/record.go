@@ -7,6 +7,7 @@
 package history
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -108,9 +109,47 @@ type Fault struct {
 	// Measured are the figures of the proof.
 	Measured []Measure `json:"measured,omitempty"`
 	Err      string    `json:"err,omitempty"` // set when it did not take effect
+	// Aim, in an injection, is the moment that the fault waited for; nil: none.
+	Aim *Aim `json:"aim,omitempty"`
 	// Lapsed, in a heal, says why the fault stopped biting before it was to be
 	// healed; "" when it bit the whole time.
 	Lapsed string `json:"lapsed,omitempty"`
+}
+
+// Aim is a moment that a fault waited for.
+type Aim struct {
+	Moment string `json:"moment"` // "vote-granted"
+	// Time is when that was, by the time of the event that told it, ns; 0: it was not seen
+	// in time, and the fault began without it.
+	Time int64 `json:"t,omitempty"`
+	// After is how long after it the fault was to begin, ns.
+	After int64  `json:"after,omitempty"`
+	Node  string `json:"node,omitempty"` // whose moment it was
+	Peer  string `json:"peer,omitempty"` // the other node of it: of a vote, the candidate
+	Term  uint64 `json:"term,omitempty"`
+}
+
+// Missed reports whether the moment was not seen in time.
+func (a *Aim) Missed() bool { return a.Time == 0 }
+
+// Late is by how much a fault that began at a time, ns, missed the moment that it was
+// aimed at, ns.
+func (a *Aim) Late(begin int64) int64 { return begin - a.Time - a.After }
+
+// Text says in few words what a fault that began at a time, ns, was aimed at, and by how
+// much it missed that: "2.1 ms after vote-granted of n3".
+func (a *Aim) Text(begin int64) string {
+	if a.Missed() {
+		return a.Moment + " was not seen"
+	}
+	text := fmt.Sprintf("%.1f ms after %s", float64(begin-a.Time)/1e6, a.Moment)
+	if a.Node != "" {
+		text += " of " + a.Node
+	}
+	if a.After > 0 {
+		text += fmt.Sprintf(" (aimed at %.0f)", float64(a.After)/1e6)
+	}
+	return text
 }
 
 // FaultKind is what a fault acts on.
@@ -124,6 +163,7 @@ const (
 	KindMachine    FaultKind = "machine"    // machines go down, or are short of something
 	KindClock      FaultKind = "clock"      // servers see a wrong time
 	KindMembership FaultKind = "membership" // who belongs to the cluster changes
+	KindSequence   FaultKind = "sequence"   // servers and links, one step after the other
 )
 
 // Measure is a figure that was measured from inside the machines, to prove that

@@ -198,7 +198,7 @@ func (v *validator) fault(f *Fault) error {
 
 // faultFields checks what can be said of one line of a fault alone.
 func (v *validator) faultFields(f *Fault) error {
-	kinds := []FaultKind{"", KindPartition, KindPackets, KindProcess, KindMachine, KindClock, KindMembership}
+	kinds := []FaultKind{"", KindPartition, KindPackets, KindProcess, KindMachine, KindClock, KindMembership, KindSequence}
 	switch {
 	case f.Phase != Inject && f.Phase != Heal:
 		return fmt.Errorf("fault %d has the unknown phase %s; want %q or %q", f.ID, plain.Excerpt([]byte(f.Phase)), Inject, Heal)
@@ -221,6 +221,9 @@ func (v *validator) faultFields(f *Fault) error {
 			return err
 		}
 	}
+	if err := v.aim(f); err != nil {
+		return err
+	}
 	for _, node := range f.Targets {
 		if !v.place(node) {
 			return v.unknownNode(fmt.Sprintf("fault %d", f.ID), node)
@@ -234,6 +237,34 @@ func (v *validator) faultFields(f *Fault) error {
 		}
 	}
 	return nil
+}
+
+// aim checks what a fault was aimed at.
+func (v *validator) aim(f *Fault) error {
+	a := f.Aim
+	switch {
+	case a == nil:
+		return nil
+	case f.Phase != Inject:
+		return fmt.Errorf("fault %d has an aim in its heal; only the injection has one", f.ID)
+	case a.Moment == "":
+		return fmt.Errorf("fault %d is aimed at a moment without a name", f.ID)
+	case a.After < 0:
+		return fmt.Errorf("fault %d was to begin %d ns before its moment", f.ID, -a.After)
+	case a.Missed():
+		if a.Node != "" || a.Peer != "" || a.Term != 0 {
+			return fmt.Errorf("fault %d has missed its moment, and says whose it was", f.ID)
+		}
+		return nil
+	case a.Time > f.Begin:
+		return fmt.Errorf("fault %d began at %d ns, before its moment at %d", f.ID, f.Begin, a.Time)
+	}
+	for _, node := range []string{a.Node, a.Peer} {
+		if node != "" && v.nodes[node] == nil {
+			return v.unknownNode(fmt.Sprintf("the aim of fault %d", f.ID), node)
+		}
+	}
+	return v.time("the moment of a fault", a.Time)
 }
 
 // place reports whether a fault may act there.

@@ -18,16 +18,19 @@ type Choice struct {
 	// Nodes are the nodes that were named, in place of variants.
 	Nodes []string
 	Args  declare.Args
+	// Aim are the parameters of AimParams that were given; nil: it waits for no moment.
+	Aim declare.Args
 }
 
 // nodePattern is a list of nodes: n1, n1+n3.
 var nodePattern = regexp.MustCompile(`^n[0-9]+(\+n[0-9]+)*$`)
 
 // ParseChoice reads "kill", "kill(leader)", "kill(n1+n2)",
-// "delay(50ms±10ms, leader)" or "loss(share=5%, variant=one)". A fault without
-// a variant stands for all of its variants.
+// "delay(50ms±10ms, leader)", "loss(share=5%, variant=one)", or "pause(leader)
+// when=leader-elected after=0ms-50ms". A fault without a variant stands for all of its
+// variants.
 func ParseChoice(catalogue []Fault, text string) (Choice, error) {
-	text = strings.TrimSpace(text)
+	text, behind := cutAim(strings.TrimSpace(text))
 	call, scanErr := declare.Scan(text)
 	fault, ok := Find(catalogue, call.Name)
 	if !ok {
@@ -42,8 +45,14 @@ func ParseChoice(catalogue []Fault, text string) (Choice, error) {
 			return Choice{}, fmt.Errorf("fault %s: %w", fault.Name, err)
 		}
 	}
+	if err := choice.takeAim(behind); err != nil {
+		return Choice{}, fmt.Errorf("fault %s: %w", fault.Name, err)
+	}
 	if choice.Variants == nil && choice.Nodes == nil {
 		choice.Variants = choice.Fault.Variants
+	}
+	if err := choice.checkAim(); err != nil {
+		return Choice{}, fmt.Errorf("fault %s: %w", fault.Name, err)
 	}
 	if check := choice.Fault.Check; check != nil {
 		if err := check(choice.Fault.Params.Fill(choice.Args, nil)); err != nil {
@@ -51,6 +60,18 @@ func ParseChoice(catalogue []Fault, text string) (Choice, error) {
 		}
 	}
 	return choice, nil
+}
+
+// cutAim cuts off what stands behind a fault and its parentheses.
+func cutAim(text string) (fault, behind string) {
+	if i := strings.LastIndexByte(text, ')'); i >= 0 {
+		return text[:i+1], text[i+1:]
+	}
+	if strings.ContainsRune(text, '(') { // it is not closed: Scan says so
+		return text, ""
+	}
+	fault, behind, _ = strings.Cut(text, " ")
+	return fault, behind
 }
 
 func unknownFault(catalogue []Fault, name string) error {
@@ -67,6 +88,9 @@ func (c *Choice) take(arg declare.Arg) error {
 	if arg.Named {
 		if arg.Name == "variant" || arg.Name == "target" {
 			return c.aim(arg.Value)
+		}
+		if isAim(arg.Name) {
+			return c.setAim(arg.Name, arg.Value)
 		}
 		p, ok := params.Find(arg.Name)
 		if !ok {
@@ -113,7 +137,7 @@ func (f Fault) words() []string {
 	for _, p := range f.Params {
 		words = append(append(words, p.Name), p.Words...)
 	}
-	return words
+	return append(words, AimParams().Names()...)
 }
 
 // usage names the variants and parameters of a fault.
@@ -142,7 +166,7 @@ func (c Choice) String() string {
 		args = append(args, c.Variants[0].Name)
 	}
 	if len(args) == 0 {
-		return c.Fault.Name
+		return c.Fault.Name + c.aimText()
 	}
-	return c.Fault.Name + "(" + strings.Join(args, ", ") + ")"
+	return c.Fault.Name + "(" + strings.Join(args, ", ") + ")" + c.aimText()
 }

@@ -57,6 +57,8 @@ type Variant struct {
 	// Need is what must be known of the system under test to find whom it hits:
 	// NeedLeader, NeedCandidate or "".
 	Need Need
+	// Aimed is true when it hits the node of the moment that the fault is aimed at.
+	Aimed bool
 	// MinNodes is the smallest cluster in which the variant means anything; 0 is
 	// that of its fault.
 	MinNodes int
@@ -110,6 +112,8 @@ const (
 	NeedMembership Need = "membership"      // a system whose members squall can change
 	NeedLeader     Need = "leader"          // a system that shows who leads
 	NeedCandidate  Need = "candidate"       // a system that shows who stands for election
+	NeedTrace      Need = "trace"           // a system whose servers write a trace
+	NeedFullTrace  Need = "full-trace"      // version 2 of it
 	NeedIntegrity  Need = "integrity"       // a system that checks the bytes that it is sent
 )
 
@@ -138,6 +142,10 @@ func (n Need) Doc() string {
 		return "a system under test that shows who leads: by its trace, or to its clients"
 	case NeedCandidate:
 		return "a system under test whose trace shows who stands for election"
+	case NeedTrace:
+		return "a system under test whose servers write a trace"
+	case NeedFullTrace:
+		return "a system under test whose servers write version 2 of the trace, and a test that asks for it"
 	case NeedIntegrity:
 		return "a system under test that tells changed bytes by checks of its own"
 	}
@@ -148,7 +156,7 @@ func (n Need) Doc() string {
 // not the place where its machines run.
 func (n Need) OfSystem() bool {
 	switch n {
-	case NeedClock, NeedMembership, NeedLeader, NeedCandidate, NeedIntegrity:
+	case NeedClock, NeedMembership, NeedLeader, NeedCandidate, NeedTrace, NeedFullTrace, NeedIntegrity:
 		return true
 	}
 	return false
@@ -183,6 +191,9 @@ func (f Fault) Validate() error {
 	for _, p := range f.Params {
 		if _, ok := f.Variant(p.Name); ok {
 			wrong("%s is a parameter and a variant", p.Name)
+		}
+		if isAim(p.Name) {
+			wrong("%s is a parameter of every fault", p.Name)
 		}
 	}
 	if f.Check != nil {

@@ -28,13 +28,29 @@ type Planned struct {
 	Order []string `json:"order"`
 	// Seed is what the fault draws from while it holds.
 	Seed uint64 `json:"seed,omitempty"`
+	// Aim is the moment that the fault waits for from AtMs on; nil: it begins then.
+	Aim *Aim `json:"aim,omitempty"`
 	// Roles are who played the roles when the fault began: written when the
 	// test ran, and read when it is replayed, so that a replay hits who was hit.
 	Roles *Roles `json:"roles,omitempty"`
 }
 
 // Name is the fault as people write it.
-func (p Planned) Name() string { return p.Fault + "(" + p.whom() + ")" }
+func (p Planned) Name() string {
+	name := p.Fault + "(" + p.whom() + ")"
+	if p.Aim != nil {
+		name += " when=" + p.Aim.Moment
+	}
+	return name
+}
+
+// At is when the fault begins, or is armed, from the begin of the load.
+func (p Planned) At() time.Duration { return time.Duration(p.AtMs) * time.Millisecond }
+
+// Ends is when it is healed at the latest, if it begins in time.
+func (p Planned) Ends() time.Duration {
+	return p.At() + p.Aim.within() + time.Duration(p.ForMs)*time.Millisecond
+}
 
 // whom names whom the fault hits.
 func (p Planned) whom() string {
@@ -51,6 +67,8 @@ type Hit struct {
 	Plan  Planned
 	Args  declare.Args
 	Roles Roles
+	// Moment is what the fault was aimed at, and struck; nil: it was not, or missed it.
+	Moment *Sighting
 	// Links merges what this fault does to links with what others do.
 	Links *LinkLayers
 	// Targets are the nodes that are hurt.

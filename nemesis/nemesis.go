@@ -31,6 +31,8 @@ type Cluster interface {
 	Reach(ctx context.Context, flight time.Duration) (map[history.Link]bool, error)
 	// Flow sends datagrams over links and measures what becomes of them.
 	Flow(ctx context.Context, spec FlowSpec) (map[history.Link]Flow, error)
+	// Watch sees moments in what the nodes tell.
+	Watch() *Watch
 	// Membership is how the members of the system under test are changed, and
 	// what was asked of it; nil for a system that cannot.
 	Membership() (Membership, *Roster)

@@ -20,7 +20,7 @@ type Runner struct {
 	// Notice, when set, is told of every step as it is recorded.
 	Notice func(history.Fault)
 	// Began, when set, is told of each fault as it begins: Planned with the
-	// roles of the moment.
+	// roles of that time, and with how it struck its moment, if it has an aim.
 	Began func(Planned)
 	// Missed, when set, is told of each fault that never began, because ctx had
 	// ended before.
@@ -59,6 +59,11 @@ func (r *Runner) Run(ctx context.Context, schedule []Planned, begin int64) error
 	for _, p := range schedule {
 		if _, ok := Find(r.Catalogue, p.Fault); !ok {
 			return fmt.Errorf("the schedule names an unknown fault %q", p.Fault)
+		}
+		if p.Aim != nil {
+			if err := p.Aim.Check(); err != nil {
+				return fmt.Errorf("fault %d, %s: %w", p.ID, p.Name(), err)
+			}
 		}
 	}
 	r.links = NewLinkLayers(r.Cluster)
@@ -114,38 +119,53 @@ func (r *Runner) one(ctx context.Context, fault Fault, p Planned, begin int64, f
 	if ctx.Err() != nil {
 		return false, nil
 	}
-	h := r.aim(p)
+	seen := r.awaitMoment(ctx, p)
+	if p.Aim != nil && ctx.Err() != nil {
+		return false, nil
+	}
+	h := r.aim(p, seen)
 	record := history.Fault{ID: p.ID, Name: p.Fault, Kind: fault.Kind, Variant: h.Plan.whom(), Params: fault.Params.String(p.Params)}
-	took, err := r.inject(ctx, fault, h, record, r.holdUntil(h, begin))
+	until := r.holdUntil(h, begin)
+	injected := record
+	injected.Aim = p.Aim.recorded(seen)
+	took, err := r.inject(ctx, fault, h, injected, until)
 	if took {
-		r.hold(ctx, fault, h, begin)
+		r.hold(ctx, fault, h, max(until, r.Now()+h.Hold().Nanoseconds()/2))
 	}
 	// Healing must happen however the holding ended.
 	return true, errors.Join(err, r.heal(context.WithoutCancel(ctx), fault, h, record))
 }
 
-// aim finds who plays the roles now, unless the plan says who did.
-func (r *Runner) aim(p Planned) *Hit {
-	if p.Roles == nil {
+// aim finds who plays the roles now, unless the plan says who did: a replay hits the
+// same nodes. One that waited for a moment hits those that it finds there.
+func (r *Runner) aim(p Planned, seen *Sighting) *Hit {
+	if p.Roles == nil || p.Aim != nil {
 		roles := r.Cluster.Roles()
 		p.Roles = &roles
+	}
+	if p.Aim != nil {
+		aim := *p.Aim
+		aim.Struck = r.struck(&aim, seen)
+		p.Aim = &aim
 	}
 	if r.Began != nil {
 		r.Began(p)
 	}
-	return &Hit{Cluster: r.Cluster, Plan: p, Args: p.Params, Roles: *p.Roles, Links: r.links}
+	return &Hit{Cluster: r.Cluster, Plan: p, Args: p.Params, Roles: *p.Roles, Moment: seen, Links: r.links}
 }
 
 // holdUntil is until when the fault holds. One that began late holds for half its
-// time at least.
+// time at least, and one that waited for a moment for all of it.
 func (r *Runner) holdUntil(h *Hit, begin int64) int64 {
+	if h.Plan.Aim != nil {
+		return r.Now() + h.Hold().Nanoseconds()
+	}
 	return max(begin+(h.Plan.AtMs+h.Plan.ForMs)*int64(time.Millisecond), r.Now()+h.Hold().Nanoseconds()/2)
 }
 
 // hold waits until it is time to heal, while the fault goes on with what it
 // does. Where that fails, the fault has lapsed: it did not take effect the whole time.
-func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, begin int64) {
-	until := r.holdUntil(h, begin)
+func (r *Runner) hold(ctx context.Context, fault Fault, h *Hit, until int64) {
 	if fault.Sustain == nil {
 		r.sleepUntil(ctx, until)
 		return

@@ -19,6 +19,7 @@ import (
 type nodes struct {
 	all     []*node
 	leaders *leaderView
+	watch   nemesis.Watch
 	clients *loader // nil: none
 	members nemesis.Membership
 	roster  *nemesis.Roster // of what was asked of members; nil with it
@@ -40,6 +41,9 @@ func (c *nodes) Leader() string { return c.leaders.leader() }
 
 // Roles are who plays which role at this moment.
 func (c *nodes) Roles() nemesis.Roles { return c.leaders.roles() }
+
+// Watch sees moments in what the nodes tell.
+func (c *nodes) Watch() *nemesis.Watch { return &c.watch }
 
 // Membership is how members are changed; nil where the system's clients cannot.
 func (c *nodes) Membership() (nemesis.Membership, *nemesis.Roster) { return c.members, c.roster }

@@ -34,11 +34,13 @@ func (v *leaderView) see(e history.NodeEvent) (elected bool) {
 }
 
 // hear takes what a node's log tells, of a system without a trace. It counts as what
-// clients are told does: what is told last is believed.
-func (v *leaderView) hear(e history.NodeEvent) {
+// clients are told does: what is told last is believed. changed is true when it says
+// something new of who leads.
+func (v *leaderView) hear(e history.NodeEvent) (changed bool) {
 	if e.Kind != history.EventLogged {
-		return
+		return false
 	}
+	before := v.leader()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	leader := e.Leader
@@ -47,19 +49,20 @@ func (v *leaderView) hear(e history.NodeEvent) {
 	}
 	switch {
 	case leader != "" && e.Term != 0 && e.Term < v.logged:
-		return // it is late
+		return false // it is late
 	case leader != "":
 		v.logged = max(v.logged, e.Term)
 		v.now.Observe(leader)
 	case e.Role == history.RoleCandidate && e.Node != v.now.Node:
 		v.stood = e.Node
-		return
+		return false
 	case e.Node == v.now.Node:
 		v.now.Observe("")
 	default:
-		return
+		return false
 	}
 	v.wake()
+	return v.now.Node != before
 }
 
 // observe takes whom the clients were told to lead, "" for nobody, of a system whose

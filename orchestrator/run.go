@@ -242,13 +242,13 @@ func (r *run) fail(err error) {
 }
 
 // noteRoles puts who played the roles when a fault began into the plan, so that
-// a replay hits the same nodes.
+// a replay hits the same nodes, and how it struck the moment that it waited for.
 func (r *run) noteRoles(p nemesis.Planned) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.plan.Schedule {
 		if r.plan.Schedule[i].ID == p.ID {
-			r.plan.Schedule[i].Roles = p.Roles
+			r.plan.Schedule[i].Roles, r.plan.Schedule[i].Aim = p.Roles, p.Aim
 		}
 	}
 }
@@ -298,7 +298,10 @@ func (r *run) event(e history.NodeEvent) {
 	if r.nodes.leaders.see(e) {
 		r.cfg.Progress.Leader(e.Node, e.Term)
 	}
-	r.nodes.leaders.hear(e)
+	if r.nodes.leaders.hear(e) {
+		r.nodes.watch.Tell(r.nodes.leaders.leader(), r.clock.now())
+	}
+	r.nodes.watch.Take(&e) // after who leads is known: it is asked for at the moment
 	switch {
 	case e.Kind == history.EventSilent:
 		r.log.Error("a trace fell silent", "node", e.Node, "reason", e.Reason)

@@ -221,7 +221,7 @@ func (r *run) missed(p nemesis.Planned) {
 	failed := r.failure != nil
 	r.mu.Unlock()
 	if !failed && !r.stopped() {
-		r.mark(history.MarkMissed, fmt.Sprintf("fault %d, %s: the load was over before the faults that exclude it were healed", p.ID, p.Name()))
+		r.mark(history.MarkMissed, fmt.Sprintf("fault %d, %s: the load was over before the faults that exclude it were healed, or its moment came", p.ID, p.Name()))
 	}
 }
 
@@ -235,6 +235,7 @@ func (r *run) loadStatus(s driver.Event) {
 	switch s.Event {
 	case driver.EventLeader:
 		r.nodes.leaders.observe(s.Text)
+		r.nodes.watch.Tell(s.Text, r.clock.now())
 		r.mark(history.MarkObserved, s.Text)
 		return
 	case driver.EventCompared:

@@ -44,6 +44,7 @@ type faultRow struct {
 	ID                                     int
 	Kind, Name, Targets, Detail, At, Until string
 	Lasted, Err, Lapsed                    string
+	Aim                                    string // by how much it missed the moment that it was aimed at
 	Verified, Healed                       bool
 	Bite, Mend                             string // how long it took to take effect, and to heal
 	Params, Zoom, Link                     string
@@ -220,6 +221,9 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 		}
 		row.Name, row.Params = plain.Clip(row.Name, maxShownText), plain.Clip(row.Params, maxShownText)
 		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
+		if f.Aim != nil {
+			row.Aim = plain.Clip(f.Aim.Text, maxShownText)
+		}
 		if f.Bitten > 0 {
 			row.Bite = number.Millis(measure.Millis(float64(f.Bitten-f.Begin) / 1e6))
 		}

@@ -79,6 +79,28 @@ func TestRowOfALapsedFault(t *testing.T) {
 	}
 }
 
+// A fault that waited for a moment says by how much it missed it.
+func TestRowOfAnAimedFault(t *testing.T) {
+	for want, aim := range map[string]*history.Aim{
+		"2.1 ms after vote-granted of n3":                {Moment: "vote-granted", Node: "n3", Peer: "n1", Term: 4, Time: 1e9 - 2.1e6},
+		"22.1 ms after vote-granted of n3 (aimed at 20)": {Moment: "vote-granted", Node: "n3", Time: 1e9 - 22.1e6, After: 20e6},
+		"vote-granted was not seen":                      {Moment: "vote-granted"},
+	} {
+		in := &history.History{Faults: []history.Fault{{ID: 1, Name: "kill", Phase: history.Inject, Begin: 1e9, End: 2e9, Aim: aim}}}
+		faults := measure.Summarize(in).Faults
+		var text strings.Builder
+		if err := renderReport(&text, page{Faults: faultRows(faults)}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), ">"+want+"<") {
+			t.Errorf("the page has no %q", want)
+		}
+		if a := faults[0].Aim; a.Missed != (aim.Time == 0) || !a.Missed && a.LateNs != 2.1e6 {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
 // Operations over several keys name them in their data alone.
 func TestCardsWithoutKeys(t *testing.T) {
 	res := &check.Results{}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"squall/internal/declare"
+	"squall/nemesis"
 	"squall/nemesis/faults"
 	"squall/nemesis/schedule"
 	"squall/orchestrator/testplan"
@@ -55,6 +56,9 @@ func completeNemesis(_ *cobra.Command, _ []string, typed string) ([]cobra.Comple
 	if i := strings.LastIndex(typed, ","); i >= 0 {
 		before = typed[:i+1]
 	}
+	if i := strings.LastIndex(typed, " "); i >= len(before) {
+		return completeAim(typed[:i+1], typed[i+1:]), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
 	var all []cobra.Completion
 	for _, mix := range schedule.Mixes() {
 		all = append(all, cobra.CompletionWithDesc(before+mix.Name, "mix: "+mix.Doc))
@@ -66,6 +70,20 @@ func completeNemesis(_ *cobra.Command, _ []string, typed string) ([]cobra.Comple
 		all = append(all, cobra.CompletionWithDesc("none", "no faults"))
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// completeAim offers what stands behind a fault: the moment at which it begins.
+func completeAim(before, word string) (all []cobra.Completion) {
+	if !strings.HasPrefix(word, "when=") {
+		for _, p := range nemesis.AimParams() {
+			all = append(all, cobra.CompletionWithDesc(before+p.Name+"=", p.Doc))
+		}
+		return all
+	}
+	for _, m := range nemesis.Moments() {
+		all = append(all, cobra.CompletionWithDesc(before+"when="+m.Name, m.Doc))
+	}
+	return all
 }
 
 // completeCall offers systems or workloads, and inside their parentheses parameters

@@ -11,6 +11,7 @@ import (
 	"squall/internal/declare"
 	"squall/internal/plain"
 	"squall/internal/suggest"
+	"squall/nemesis"
 	"squall/nemesis/schedule"
 	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
@@ -33,7 +34,7 @@ const listWidth = 80
 
 // lists are the names of all lists.
 func lists() []string {
-	return []string{"systems", "workloads", "models", "faults", "mixes", "mutants", "runs"}
+	return []string{"systems", "workloads", "models", "faults", "moments", "mixes", "mutants", "runs"}
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -42,7 +43,7 @@ func (a *app) listCommand() *cobra.Command {
 	var out, runtime, system string
 	cmd := &cobra.Command{
 		Use:       "list [" + strings.Join(lists(), "|") + "]",
-		Short:     "List systems, workloads, models, faults, mixes of faults, mutants and runs",
+		Short:     "List systems, workloads, models, faults, moments, mixes of faults, mutants and runs",
 		Args:      oneArg,
 		ValidArgs: lists(),
 		Long: `List what is available. For each fault it also says whether it works here; to
@@ -75,7 +76,7 @@ func itemLists() []itemList {
 	return []itemList{
 		withParams("systems", catalogue.SystemDeclarations()), withParams("workloads", catalogue.WorkloadDeclarations()),
 		{"models", func() any { return describeModels() }, printModels},
-		withDocs("mixes", listMixes), {"mutants", func() any { return describeMutants() }, printMutants},
+		withDocs("moments", listMoments), withDocs("mixes", listMixes), {"mutants", func() any { return describeMutants() }, printMutants},
 	}
 }
 
@@ -150,6 +151,17 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 	}
 	return usageError(fmt.Errorf("there is no list of %q; %s", what,
 		suggest.Among(what, lists())))
+}
+
+func listMoments() (items []listing) {
+	for _, m := range nemesis.Moments() {
+		doc := m.Doc
+		if m.Need != "" {
+			doc += " (needs " + m.Need.Doc() + ")"
+		}
+		items = append(items, listing{Name: m.Name, Doc: doc})
+	}
+	return items
 }
 
 func listMixes() (items []listing) {

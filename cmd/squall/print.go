@@ -210,6 +210,11 @@ func symbol(v check.Verdict) string {
 	return "!"
 }
 
+// nonEmpty are those of some texts that are not empty.
+func nonEmpty(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+}
+
 // printPlan prints a plan as a time line and a table of faults.
 func printPlan(w io.Writer, p *testplan.Plan) {
 	t := p.Test
@@ -217,7 +222,7 @@ func printPlan(w io.Writer, p *testplan.Plan) {
 	if t.Mutant != "" {
 		plain.Fprintf(w, "with the planted bug %s\n", t.Mutant)
 	}
-	for _, line := range t.LeftOut() {
+	for _, line := range p.Omitted() {
 		plain.Fprintf(w, "%s\n", line)
 	}
 	if len(p.Schedule) == 0 {
@@ -232,8 +237,8 @@ func printPlan(w io.Writer, p *testplan.Plan) {
 	catalogue := faults.All()
 	for _, f := range p.Schedule {
 		fault, _ := nemesis.Find(catalogue, f.Fault)
-		plain.Fprintf(table, "%4d\t%.2fs\t%.2fs\t%s\t%s\t%s\n", f.ID, float64(f.AtMs)/1e3, float64(f.AtMs+f.ForMs)/1e3,
-			f.Name(), fault.Params.String(f.Params), strings.Join(f.Order, " "))
+		plain.Fprintf(table, "%4d\t%.2fs\t%.2fs\t%s\t%s\t%s\n", f.ID, f.At().Seconds(), f.Ends().Seconds(),
+			f.Name(), strings.Join(nonEmpty(f.Aim.Text(), fault.Params.String(f.Params)), ", "), strings.Join(f.Order, " "))
 	}
 	table.Flush()
 	plain.Fprintf(w, "\nrepeat   %s\n", p.Command)

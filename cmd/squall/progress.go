@@ -43,7 +43,7 @@ func (p *progress) Planned(plan *testplan.Plan, dir string) {
 	t := plan.Test
 	p.line("%s: %s, workload %s, %v, nemesis %s, seed %d", t.Name, nodesText(t.Nodes), t.WorkloadCall(),
 		time.Duration(t.Time), t.Nemesis, t.Seed)
-	for _, line := range t.LeftOut() {
+	for _, line := range plan.Omitted() {
 		p.line("%s", line)
 	}
 	p.line("run directory %s", dir)
@@ -61,6 +61,10 @@ func (p *progress) Fault(f history.Fault) {
 	if f.Params != "" && f.Phase == history.Inject {
 		name += " " + f.Params
 	}
+	aimed := ""
+	if f.Aim != nil {
+		aimed = " " + f.Aim.Text(f.Begin)
+	}
 	took := time.Duration(f.End - f.Begin).Round(time.Millisecond)
 	p.mu.Lock()
 	if f.Phase == history.Inject {
@@ -71,11 +75,11 @@ func (p *progress) Fault(f history.Fault) {
 	p.mu.Unlock()
 	switch {
 	case f.Err != "":
-		p.line("FAULT %d %s: %s failed: %s", f.ID, name, f.Phase, f.Err)
+		p.line("FAULT %d %s%s: %s failed: %s", f.ID, name, aimed, f.Phase, f.Err)
 	case f.Lapsed != "":
 		p.line("FAULT %d %s: stopped taking effect before its end: %s; healed (verified in %v)", f.ID, name, f.Lapsed, took)
 	case f.Phase == history.Inject:
-		p.line("fault %d %s: %s (verified in %v)", f.ID, name, f.Detail, took)
+		p.line("fault %d %s%s: %s (verified in %v)", f.ID, name, aimed, f.Detail, took)
 	default:
 		p.line("fault %d %s: healed (verified in %v)", f.ID, name, took)
 	}

@@ -32,7 +32,7 @@ func joinFaults(in *history.History) []FaultRun {
 		switch f.Phase {
 		case history.Inject:
 			r.Begin, r.Bitten = began, verified
-			r.Verified = verified > 0
+			r.Verified, r.Aim = verified > 0, aimOf(in, f)
 			r.Proof, r.Measured = append(r.Proof, f.Proof...), append(r.Measured, f.Measured...)
 		case history.Heal:
 			r.HealAt, r.Healed, r.Lapsed = began, verified, f.Lapsed
@@ -41,6 +41,19 @@ func joinFaults(in *history.History) []FaultRun {
 	}
 	slices.SortStableFunc(runs, func(a, b FaultRun) int { return cmp.Compare(a.Begin, b.Begin) })
 	return runs
+}
+
+// aimOf is what a fault was aimed at; nil: at nothing.
+func aimOf(in *history.History, f *history.Fault) *FaultAim {
+	a := f.Aim
+	if a == nil {
+		return nil
+	}
+	r := &FaultAim{Moment: a.Moment, Missed: a.Missed(), Node: a.Node, Peer: a.Peer, Term: a.Term, Text: a.Text(f.Begin)}
+	if !r.Missed {
+		r.At, r.LateNs = since(in, a.Time), a.Late(f.Begin)
+	}
+	return r
 }
 
 // since turns a time of the machine into ns since the start of the test; 0,

@@ -228,6 +228,21 @@ type FaultRun struct {
 	// Lapsed says why it stopped biting before it was to be healed; "" when it
 	// did not.
 	Lapsed string `json:"lapsed,omitempty"`
+	// Aim is the moment that it waited for; nil: none.
+	Aim *FaultAim `json:"aim,omitempty"`
+}
+
+// FaultAim is the moment that a fault waited for.
+type FaultAim struct {
+	Moment string `json:"moment"`
+	Missed bool   `json:"missed"` // it was not seen in time, and the fault began without it
+	At     int64  `json:"at,omitempty"`
+	// LateNs is by how much later than aimed the fault began, by the moment's own time, ns.
+	LateNs int64  `json:"lateNs,omitempty"`
+	Node   string `json:"node,omitempty"` // whose moment it was
+	Peer   string `json:"peer,omitempty"`
+	Term   uint64 `json:"term,omitempty"`
+	Text   string `json:"text"` // for people: "2.1 ms after vote-granted of n3"
 }
 
 // HistoryInfo says what was read.

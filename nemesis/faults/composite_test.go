@@ -32,7 +32,7 @@ func guideSchedule(t *testing.T) []nemesis.Planned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	planned, err := schedule.Draw(spec, 1, nodeNames(5), 40*time.Second)
+	planned, err := schedules(schedule.Draw(spec, 1, nodeNames(5), 40*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestMoreThatOverlaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned, err := schedule.Draw(spec, 1, nodeNames(5), 40*time.Second)
+		planned, err := schedules(schedule.Draw(spec, 1, nodeNames(5), 40*time.Second))
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

@@ -19,6 +19,7 @@ type fakeCluster struct {
 	mu    sync.Mutex
 	nodes []*fakeNode
 	roles nemesis.Roles
+	watch nemesis.Watch
 	// What goes wrong: inert machines say yes and do nothing; uncounted ones
 	// lose packets without a rule that drops them; startFails starts fail.
 	inert, uncounted bool
@@ -83,6 +84,8 @@ func (c *fakeCluster) Nodes() []nemesis.Node {
 }
 
 func (c *fakeCluster) Roles() nemesis.Roles { return c.roles }
+
+func (c *fakeCluster) Watch() *nemesis.Watch { return &c.watch }
 
 func (c *fakeCluster) node(name string) *fakeNode {
 	i := slices.IndexFunc(c.nodes, func(n *fakeNode) bool { return n.name == name })

@@ -24,6 +24,7 @@ func grudges() []nemesis.Variant {
 		{Name: "one", Doc: "one node hears nobody, and nobody hears it"},
 		{Name: "leader", Doc: "the current leader is cut off from everybody", Need: nemesis.NeedLeader, Leader: true},
 		{Name: "old-leader", Doc: "the previous leader is cut off from everybody", Need: nemesis.NeedLeader},
+		{Name: "moment", Doc: "the node of the moment that the fault is aimed at is cut off from everybody", Aimed: true},
 		{Name: "minority-third", Doc: "a third of the nodes, rounded down but not less than one, is cut off from the rest"},
 		{Name: "ring", Doc: "every node hears a majority, but no two the same one (majorities ring)", MinNodes: 4, Majority: never},
 		{Name: "overlapping", Doc: "two majorities that share as few nodes as they can; only those hear both", Majority: atLeast(3)},

@@ -16,6 +16,8 @@ import (
 	"squall/nemesis/schedule"
 )
 
+func schedules(d schedule.Drawn, err error) ([]nemesis.Planned, error) { return d.Planned, err }
+
 // Every plan that is accepted, for any cluster, can be carried out: each fault
 // begins, bites nodes that there are, and is healed.
 func TestEveryAcceptedPlanCanBeCarriedOut(outer *testing.T) {
@@ -25,7 +27,8 @@ func TestEveryAcceptedPlanCanBeCarriedOut(outer *testing.T) {
 		fault := rapid.SampledFrom(catalogue).Draw(t, "fault")
 		text := schedule.Text{
 			Nemesis: rapid.SampledFrom([]string{"basic", "calm", "ci", "storm", "partitions", "processes", fault.Name,
-				fmt.Sprintf("%s(%s)", fault.Name, rapid.SampledFrom(fault.Variants).Draw(t, "variant").Name),
+				call(fault, rapid.SampledFrom(fault.Variants).Draw(t, "variant")),
+				fault.Name + " when=" + rapid.SampledFrom(nemesis.Moments()).Draw(t, "moment").Name + " after=0s-50ms within=1s",
 				fmt.Sprintf("%s(n1),kill(n2),power-cut(n3)", fault.Name)}).Draw(t, "nemesis"),
 			Limit:   rapid.SampledFrom([]string{schedule.Anything, schedule.Majority}).Draw(t, "limit"),
 			Overlap: rapid.IntRange(1, schedule.MaxOverlap).Draw(t, "overlap"),
@@ -34,7 +37,7 @@ func TestEveryAcceptedPlanCanBeCarriedOut(outer *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := schedule.Draw(spec, rapid.Uint64().Draw(t, "seed"), nodeNames(n), 20*time.Second)
+		plan, err := schedules(schedule.Draw(spec, rapid.Uint64().Draw(t, "seed"), nodeNames(n), 20*time.Second))
 		if err != nil {
 			t.Skip("refused: ", err)
 		}
@@ -48,11 +51,11 @@ func TestSmallClustersCanHaveWhatIsAccepted(t *testing.T) {
 	for n := 1; n <= 4; n++ {
 		for _, fault := range catalogue {
 			for _, v := range fault.Variants {
-				spec, err := schedule.Parse(catalogue, schedule.Text{Nemesis: fault.Name + "(" + v.Name + ")"})
+				spec, err := schedule.Parse(catalogue, schedule.Text{Nemesis: call(fault, v)})
 				if err != nil {
 					t.Fatal(err)
 				}
-				plan, err := schedule.Draw(spec, 5, nodeNames(n), 15*time.Second)
+				plan, err := schedules(schedule.Draw(spec, 5, nodeNames(n), 15*time.Second))
 				if accepted := err == nil; accepted != fault.Fits(v, n) {
 					t.Errorf("%d nodes, %s(%s): %v", n, fault.Name, v.Name, err)
 				}
@@ -62,6 +65,15 @@ func TestSmallClustersCanHaveWhatIsAccepted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// call is a fault with one of its variants, as it is written.
+func call(f nemesis.Fault, v nemesis.Variant) string {
+	text := f.Name + "(" + v.Name + ")"
+	if v.Aimed {
+		text += " when=vote-granted"
+	}
+	return text
 }
 
 type fataler interface {

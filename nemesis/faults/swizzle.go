@@ -20,7 +20,7 @@ func swizzleClog() nemesis.Fault {
 		Kind:     history.KindPartition,
 		Doc:      "nodes are cut off one by one, and connected again in another order",
 		Params:   []declare.Param{how()},
-		Variants: withoutVariant(targets(), "one", "leader", "follower", "old-leader", "candidate"),
+		Variants: withoutVariant(targets(), "one", "leader", "follower", "old-leader", "candidate", "moment"),
 		Needs:    cutNeeds(),
 		Holds:    []nemesis.Resource{nemesis.HoldLinks},
 		MinNodes: 3,

@@ -21,6 +21,7 @@ func targets() []nemesis.Variant {
 		{Name: "follower", Doc: "one node that does not lead", Need: nemesis.NeedLeader, MinNodes: 2, Majority: losing(func(int) int { return 1 })},
 		{Name: "old-leader", Doc: "the previous leader", Need: nemesis.NeedLeader, Majority: losing(func(int) int { return 1 })},
 		{Name: "candidate", Doc: "the node that stands for election, or did so last", Need: nemesis.NeedCandidate, Majority: losing(func(int) int { return 1 })},
+		{Name: "moment", Doc: "the node of the moment that the fault is aimed at", Aimed: true, Majority: losing(func(int) int { return 1 })},
 	}
 }
 
@@ -87,8 +88,18 @@ func roleOf(h *nemesis.Hit) (node string, isRole bool) {
 		return standIn(h, h.Roles.OldLeader, "no old leader", without(h.Plan.Order, h.Roles.Leader)), true
 	case "candidate":
 		return standIn(h, h.Roles.Candidate, "no candidate", h.Plan.Order), true
+	case "moment":
+		return standIn(h, momentNode(h), "no moment", h.Plan.Order), true
 	}
 	return "", false
+}
+
+// momentNode is whose moment the fault struck; "" if it missed it.
+func momentNode(h *nemesis.Hit) string {
+	if h.Moment == nil {
+		return ""
+	}
+	return h.Moment.Node
 }
 
 func standIn(h *nemesis.Hit, node, missing string, others []string) string {

@@ -15,30 +15,38 @@ import (
 // the first has to be proven.
 const settle = 700 * time.Millisecond
 
+// Drawn is a schedule, and what is not in it.
+type Drawn struct {
+	Planned []nemesis.Planned
+	// LeftOut are the faults of the list for which the load is too short, as they are
+	// written.
+	LeftOut []string
+}
+
 // Draw draws the faults of a test on these nodes that lasts for length. The same
 // arguments give the same schedule. Its first fault hits the leader if any of
 // the cards can, and is of the first one that can: even a short storm loses a
-// leader, in the way that its user named first.
-func Draw(spec Spec, seed uint64, nodes []string, length time.Duration) ([]nemesis.Planned, error) {
+// leader, in the way that its user named first. Every card comes once before any comes
+// again, if there is room for all: see cover.
+func Draw(spec Spec, seed uint64, nodes []string, length time.Duration) (Drawn, error) {
 	d := &drawer{spec: spec, nodes: nodes, length: length, rng: rand.New(rand.NewPCG(seed, 0x6e656d65736973))}
 	if len(spec.Steps) > 0 {
 		return d.follow()
 	}
 	if len(spec.Cards) == 0 {
-		return nil, nil
+		return Drawn{}, nil
 	}
 	if err := d.prepare(); err != nil {
-		return nil, err
+		return Drawn{}, err
 	}
-	planned, err := d.lanes()
-	if err != nil {
-		return nil, err
+	if err := d.cover(); err != nil {
+		return Drawn{}, err
 	}
-	if len(planned) == 0 {
-		return nil, fmt.Errorf("a load of %v is too short for any fault: the first needs %v",
-			length, spec.Lead+spec.Hold.most()+spec.Tail)
+	if len(d.planned) == 0 {
+		return Drawn{}, fmt.Errorf("a load of %v is too short for any fault: the first needs %v",
+			length, spec.Lead+spec.Hold.most()+d.shortestWait()+spec.Tail)
 	}
-	return planned, nil
+	return Drawn{d.planned, d.missing()}, nil
 }
 
 // MostFaults bounds a schedule: a day of storm has 50,000 faults.
@@ -56,7 +64,9 @@ type drawer struct {
 	rng    *rand.Rand
 
 	cards    []Card
+	pace     float64             // hold and gap are that much of what the spec says
 	deck     []int               // cards left in this round
+	seen     []bool              // per card: it was dealt
 	variants [][]nemesis.Variant // variants left, per card
 	dealt    bool
 	planned  []nemesis.Planned
@@ -87,7 +97,6 @@ func (d *drawer) prepare() error {
 	if d.spec.Swarm {
 		d.swarm()
 	}
-	d.variants = make([][]nemesis.Variant, len(d.cards))
 	return nil
 }
 
@@ -140,59 +149,66 @@ func (d *drawer) swarm() {
 
 // lanes lays the faults out: as many at once as may overlap, each lane a fault
 // after the other with a gap between.
-func (d *drawer) lanes() ([]nemesis.Planned, error) {
+func (d *drawer) lanes() error {
 	free := make([]time.Duration, d.spec.Overlap)
 	for i := range free {
 		free[i] = d.spec.Lead
 		if i > 0 { // not all at once
-			free[i] += Dist{Hi: d.spec.Hold.average() + d.spec.Gap.average()}.draw(d.rng)
+			free[i] += d.paced(Dist{Hi: d.spec.Hold.average() + d.spec.Gap.average()})
 		}
 	}
 	for {
 		lane := slices.Index(free, slices.Min(free))
-		at, hold := free[lane], max(d.spec.Hold.draw(d.rng), shortestHold)
+		at, hold := free[lane], max(d.paced(d.spec.Hold), shortestHold)
 		if at+d.spec.Tail > d.length {
-			return d.planned, nil
+			return nil
 		}
 		if len(d.planned) == MostFaults {
-			return nil, fmt.Errorf("%w in %v: choose a longer hold or gap, or a shorter time", ErrTooMany, d.length)
+			return fmt.Errorf("%w in %v: choose a longer hold or gap, or a shorter time", ErrTooMany, d.length)
 		}
 		if at+hold+d.spec.Tail > d.length {
 			free[lane] = d.length // this lane is through
 			continue
 		}
-		if ends, ok := d.deal(at, hold); !ok {
+		ends, ok := d.deal(at, hold)
+		if !ok {
 			free[lane] = ends + settle
 			continue
 		}
-		free[lane] = at + hold + d.spec.Gap.draw(d.rng)
+		free[lane] = ends + d.paced(d.spec.Gap)
 	}
 }
 
-// deal plans a fault for this time. Where every card that is left would meet a
-// fault that it must not, it says when the first of those ends.
+// paced draws from a distribution at the pace of this attempt.
+func (d *drawer) paced(dist Dist) time.Duration {
+	return time.Duration(float64(dist.draw(d.rng)) * d.pace).Truncate(time.Millisecond)
+}
+
+// deal plans a fault for this time, and says when it ends. Where every card that is left
+// would meet a fault that it must not, or end too late, it says when the first of those
+// in force ends. A card that was never dealt goes before those that were.
 func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 	busy := d.busy(at)
 	if !d.dealt {
 		d.dealt = true
 		d.shuffle()
 		if i, v, ok := d.firstOnLeader(); ok {
-			d.plan(d.cards[i].Choice, v, at, hold)
-			return 0, true
+			return d.plan(d.cards[i].Choice, v, at, hold), true
 		}
 	}
 	if len(d.deck) == 0 {
 		d.shuffle()
 	}
+	anew := slices.ContainsFunc(d.deck, func(i int) bool { return !d.seen[i] && d.fitsBefore(i, at, hold) })
 	for k, i := range d.deck {
 		card := d.cards[i]
 		claim := nemesis.Claim{Fault: card.Fault, Nodes: card.Nodes}
-		if slices.ContainsFunc(busy, func(a active) bool { return d.meets(claim, a.claim) }) {
+		if anew && d.seen[i] || !d.fitsBefore(i, at, hold) || slices.ContainsFunc(busy, func(a active) bool { return d.meets(claim, a.claim) }) {
 			continue
 		}
 		d.deck = slices.Delete(d.deck, k, k+1)
-		d.plan(card.Choice, d.variantOf(i), at, hold)
-		return 0, true
+		d.seen[i] = true
+		return d.plan(card.Choice, d.variantOf(i), at, hold), true
 	}
 	ends = d.length
 	for _, a := range busy {
@@ -201,8 +217,9 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 	return ends, false
 }
 
-func planEnd(p nemesis.Planned) time.Duration {
-	return time.Duration(p.AtMs+p.ForMs) * time.Millisecond
+// fitsBefore reports whether a card that is dealt now is over before the load is.
+func (d *drawer) fitsBefore(i int, at, hold time.Duration) bool {
+	return at+d.cards[i].MostWait()+hold+d.spec.Tail <= d.length
 }
 
 // busy are the planned faults that are in force at a time, or not yet settled.
@@ -236,10 +253,14 @@ func (d *drawer) shuffle() {
 // given, that hits the leader and nothing but it.
 func (d *drawer) firstOnLeader() (int, nemesis.Variant, bool) {
 	for i, card := range d.cards {
+		if card.Aim != nil {
+			continue // it may come too late to be the first
+		}
 		for _, v := range card.Variants {
 			if v.Leader {
 				k := slices.Index(d.deck, i)
 				d.deck = slices.Delete(d.deck, k, k+1)
+				d.seen[i] = true
 				return i, v, true
 			}
 		}
@@ -268,16 +289,20 @@ func (d *drawer) variantOf(i int) nemesis.Variant {
 	return v
 }
 
-func (d *drawer) plan(c nemesis.Choice, v nemesis.Variant, at, hold time.Duration) {
+// plan adds a fault, and says when it ends at the latest.
+func (d *drawer) plan(c nemesis.Choice, v nemesis.Variant, at, hold time.Duration) time.Duration {
 	order := slices.Clone(d.nodes)
 	d.rng.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 	d.planned = append(d.planned, nemesis.Planned{
 		ID: len(d.planned) + 1, Fault: c.Fault.Name, Variant: v.Name, Nodes: c.Nodes, Params: d.params(c),
 		AtMs: at.Milliseconds(), ForMs: hold.Milliseconds(), Order: order,
 		Seed: d.rng.Uint64() >> 11, // what every reader of JSON can hold
+		Aim:  c.DrawAim(d.rng),
 	})
 	p := d.planned[len(d.planned)-1]
-	d.active = append(d.active, active{p.Claim(c.Fault), planEnd(p)})
+	ends := at + c.MostWait() + hold
+	d.active = append(d.active, active{p.Claim(c.Fault), ends})
+	return ends
 }
 
 // params draws what was not given. A draw that makes no sense together is drawn
@@ -293,20 +318,20 @@ func (d *drawer) params(c nemesis.Choice) declare.Args {
 }
 
 // follow lays down the steps that a test names.
-func (d *drawer) follow() ([]nemesis.Planned, error) {
+func (d *drawer) follow() (Drawn, error) {
 	steps := slices.Clone(d.spec.Steps)
 	for i := range steps {
 		step := &steps[i]
 		fit, err := step.Within(d.nodes)
 		if err != nil {
-			return nil, &ItemError{i, err}
+			return Drawn{}, &ItemError{i, err}
 		}
 		step.Variants = fit
-		if end := step.At + step.For; end > d.length {
-			return nil, &ItemError{i, fmt.Errorf("%v lasts until %v, and the load ends after %v", step.Choice, end, d.length)}
+		if end := step.end(); end > d.length {
+			return Drawn{}, &ItemError{i, fmt.Errorf("%v lasts until %v%s, and the load ends after %v", step.Choice, end, step.waits(), d.length)}
 		}
 		if err := step.apart(steps[:i]); err != nil {
-			return nil, &ItemError{i, err}
+			return Drawn{}, &ItemError{i, err}
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
@@ -317,14 +342,14 @@ func (d *drawer) follow() ([]nemesis.Planned, error) {
 		}
 		d.plan(step.Choice, v, step.At, step.For)
 	}
-	return d.planned, nil
+	return Drawn{Planned: d.planned}, nil
 }
 
 // apart refuses a step that would meet one of those before it.
 func (s Step) apart(before []Step) error {
 	mine := nemesis.Claim{Fault: s.Fault, Nodes: s.Nodes}
 	for j, other := range before {
-		if s.At >= other.At+other.For || other.At >= s.At+s.For || !mine.Meets(nemesis.Claim{Fault: other.Fault, Nodes: other.Nodes}) {
+		if s.At >= other.end() || other.At >= s.end() || !mine.Meets(nemesis.Claim{Fault: other.Fault, Nodes: other.Nodes}) {
 			continue
 		}
 		hint := "put one after the other"
@@ -332,7 +357,7 @@ func (s Step) apart(before []Step) error {
 			hint += ", or name different nodes, such as " + s.Fault.Name + "(n1) and " + other.Fault.Name + "(n2)"
 		}
 		return fmt.Errorf("%v at %v overlaps %v, which is step %d and lasts until %v, and neither could be proven: %s",
-			s.Choice, s.At, other.Choice, j+1, other.At+other.For, hint)
+			s.Choice, s.At, other.Choice, j+1, other.end(), hint)
 	}
 	return nil
 }

@@ -49,9 +49,9 @@ func FuzzParseSteps(f *testing.F) {
 				t.Errorf("%q: step %d from %v for %v", text, i, s.At, s.For)
 			}
 		}
-		plan, err := Draw(Spec{Steps: steps}, 1, five, 20*time.Second)
+		plan, err := schedules(Draw(Spec{Steps: steps}, 1, five, 20*time.Second))
 		for _, p := range plan {
-			if err == nil && (p.AtMs < 0 || planEnd(p) > 20*time.Second) {
+			if err == nil && (p.AtMs < 0 || p.Ends() > 20*time.Second) {
 				t.Errorf("%q: %+v", text, p)
 			}
 		}

@@ -88,7 +88,7 @@ func (m Mix) cards(catalogue []nemesis.Fault) ([]Card, error) {
 		if !m.has(fault) {
 			continue
 		}
-		cards = append(cards, Card{Choice: nemesis.Choice{Fault: fault, Variants: fault.Variants, Args: declare.Args{}}, Weight: 1})
+		cards = append(cards, Card{Choice: nemesis.Choice{Fault: fault, Variants: nemesis.Unaimed(fault.Variants), Args: declare.Args{}}, Weight: 1})
 	}
 	for i := range cards {
 		cards[i].Asked = false

@@ -17,13 +17,13 @@ import (
 // quorum may be paused around a node that has lost power.
 func TestFaultsOnDifferentNodesMayBeInForceAtOnce(t *testing.T) {
 	spec := parse(t, Text{Schedule: "at 1s for 9s: power-cut(n3); at 2s for 3s: pause(n1+n2); at 6s for 3s: pause(n4+n5); at 2s for 3s: clock-freeze(n4)"})
-	plan, err := Draw(spec, 1, five, 20*time.Second)
+	plan, err := schedules(Draw(spec, 1, five, 20*time.Second))
 	if err != nil || len(plan) != 4 {
 		t.Fatalf("%+v, %v", plan, err)
 	}
 	// Drawn ones, too: a pause of each node, all at once.
 	spec = parse(t, Text{Nemesis: "pause(n1),kill(n2),power-cut(n3)", Hold: "5s", Gap: "0s", Overlap: 3})
-	if plan, err = Draw(spec, 1, five, time.Minute); err != nil {
+	if plan, err = schedules(Draw(spec, 1, five, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	overlaps := 0
@@ -63,7 +63,7 @@ func TestSmallClusters(t *testing.T) {
 		}
 	}
 	for n := 1; n <= 3; n++ {
-		plan, err := Draw(parse(t, Text{Nemesis: "kill", Hold: "100ms", Gap: "0s"}), 1, five[:n], time.Minute)
+		plan, err := schedules(Draw(parse(t, Text{Nemesis: "kill", Hold: "100ms", Gap: "0s"}), 1, five[:n], time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestTooManyFaultsAreRefused(t *testing.T) {
 			t.Errorf("%+v: %v", text, err)
 		}
 	}
-	plan, err := Draw(parse(t, Text{Nemesis: "storm"}), 1, five, day)
+	plan, err := schedules(Draw(parse(t, Text{Nemesis: "storm"}), 1, five, day))
 	if err != nil || len(plan) < 20_000 {
 		t.Errorf("a day of storm: %d faults, %v", len(plan), err)
 	}
@@ -122,7 +122,7 @@ func TestEveryDrawnPlanFitsItsCluster(t *testing.T) {
 			Overlap: rapid.IntRange(0, MaxOverlap).Draw(t, "overlap"),
 		}
 		length := time.Duration(rapid.IntRange(10, 120).Draw(t, "seconds")) * time.Second
-		plan, err := Draw(parse(t, text), rapid.Uint64().Draw(t, "seed"), nodes, length)
+		plan, err := schedules(Draw(parse(t, text), rapid.Uint64().Draw(t, "seed"), nodes, length))
 		if err != nil {
 			return // refused, with a reason
 		}
@@ -132,7 +132,7 @@ func TestEveryDrawnPlanFitsItsCluster(t *testing.T) {
 			if len(p.Nodes) == 0 && (!ok || !f.Fits(v, len(nodes))) {
 				t.Fatalf("%d nodes, and %s", len(nodes), p.Name())
 			}
-			if !slices.Equal(slices.Sorted(slices.Values(p.Order)), nodes) || p.ForMs < shortestHold.Milliseconds() || planEnd(p) > length {
+			if !slices.Equal(slices.Sorted(slices.Values(p.Order)), nodes) || p.ForMs < shortestHold.Milliseconds() || p.Ends() > length {
 				t.Fatalf("%d nodes for %v: %+v", len(nodes), length, p)
 			}
 			for _, node := range p.Nodes {

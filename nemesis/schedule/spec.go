@@ -36,6 +36,9 @@ type Spec struct {
 	Overlap int
 	Limit   string
 	Swarm   bool
+	// Given is true when the test itself says how long faults hold, or how long it is
+	// quiet between them: then that is not shortened to make room for all cards.
+	Given bool
 }
 
 // Card is a fault to draw, and how often it is in the deck.
@@ -91,6 +94,7 @@ func Parse(catalogue []nemesis.Fault, t Text) (Spec, error) {
 		spec.Limit = t.Limit
 	}
 	spec.Swarm = t.Swarm
+	spec.Given = t.Hold != "" || t.Gap != ""
 	if t.Schedule != "" {
 		spec.Cards = nil
 		spec.Steps, err = ParseSteps(catalogue, t.Schedule)
@@ -156,14 +160,16 @@ func (s *Spec) take(catalogue []nemesis.Fault, item string) error {
 
 // known refuses what is neither a fault nor a mix, and names the nearest of both.
 func known(catalogue []nemesis.Fault, item string) error {
-	name, _, _ := strings.Cut(item, "(")
-	name = strings.TrimSpace(name)
+	name := item
+	if i := strings.IndexAny(item, "( "); i >= 0 {
+		name = item[:i]
+	}
 	if _, ok := nemesis.Find(catalogue, name); ok {
 		return nil
 	}
 	names := faultNames(catalogue)
 	if _, ok := findMix(name); ok {
-		return fmt.Errorf("%q: the mix %s takes neither a weight nor parentheses", item, name)
+		return fmt.Errorf("%q: the mix %s takes neither a weight nor parentheses, and waits for no moment", item, name)
 	}
 	if hint := suggest.Hint(name, append(mixNames(), names...)); hint != "" {
 		return fmt.Errorf("unknown fault %q%s", name, hint)

@@ -15,6 +15,17 @@ type Step struct {
 	For time.Duration
 }
 
+// end is when the step is over at the latest: one that waits for a moment may begin late.
+func (s Step) end() time.Duration { return s.At + s.MostWait() + s.For }
+
+// waits says, of a step that waits for a moment, that this is a part of it.
+func (s Step) waits() string {
+	if wait := s.MostWait(); wait > 0 {
+		return fmt.Sprintf(", as it may wait %v for its moment (see within)", wait)
+	}
+	return ""
+}
+
 // shortestHold is less than it takes to inject and prove most faults.
 const shortestHold = 100 * time.Millisecond
 
@@ -67,7 +78,7 @@ func parseStep(catalogue []nemesis.Fault, line string, before []Step) (Step, err
 	}
 	if words[0] == "after" && len(before) > 0 {
 		last := before[len(before)-1]
-		step.At += last.At + last.For
+		step.At += last.end()
 	}
 	if step.Choice, err = nemesis.ParseChoice(catalogue, what); err != nil {
 		return Step{}, err

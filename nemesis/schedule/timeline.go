@@ -11,7 +11,8 @@ import (
 )
 
 // Timeline draws a schedule as text: a line for each fault, with a bar for the
-// time in which it is in force. width is that of the whole, in characters.
+// time in which it is in force; before that, ░ is for how long it may wait for its
+// moment. width is that of the whole, in characters.
 func Timeline(w io.Writer, planned []nemesis.Planned, length time.Duration, width int) {
 	label := 0
 	for _, p := range planned {
@@ -22,8 +23,9 @@ func Timeline(w io.Writer, planned []nemesis.Planned, length time.Duration, widt
 	fmt.Fprintf(w, "%*s  %s\n", label+5, "", scale(length, columns))
 	for _, p := range planned {
 		from := min(at(p.AtMs), columns-1)
-		to := min(max(at(p.AtMs+p.ForMs), from+1), columns)
-		bar := strings.Repeat("·", from) + strings.Repeat("█", to-from) + strings.Repeat("·", columns-to)
+		begins := min(at(p.Ends().Milliseconds()-p.ForMs), columns-1)
+		to := min(max(at(p.Ends().Milliseconds()), begins+1), columns)
+		bar := strings.Repeat("·", from) + strings.Repeat("░", begins-from) + strings.Repeat("█", to-begins) + strings.Repeat("·", columns-to)
 		fmt.Fprintf(w, "%4d %s%s  %s\n", p.ID, p.Name(), strings.Repeat(" ", label-utf8.RuneCountInString(p.Name())), bar)
 	}
 }

@@ -25,7 +25,7 @@ func (t *Test) text() schedule.Text {
 
 // drawFaults draws the schedule of a test, or says which setting keeps it from
 // being drawn: the error is a *FieldError.
-func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
+func (t *Test) drawFaults(seed uint64) (schedule.Drawn, error) {
 	blame := "nemesis"
 	if t.Schedule != "" {
 		blame = "schedule"
@@ -33,21 +33,24 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 	all := faults.All()
 	spec, err := schedule.Parse(all, t.text())
 	if err != nil {
-		return nil, &FieldError{blame, err}
+		return schedule.Drawn{}, &FieldError{blame, err}
 	}
 	system, err := t.FindSystem()
 	if err != nil {
-		return nil, &FieldError{"system", err}
+		return schedule.Drawn{}, &FieldError{"system", err}
 	}
 	leaveOut(system, &spec)
 	undrawn(system, &spec)
 	if err := systemCan(system, choicesOf(spec)); err != nil {
-		return nil, &FieldError{blame, err}
+		return schedule.Drawn{}, &FieldError{blame, err}
 	}
 	if err := aim(system, &spec); err != nil {
-		return nil, &FieldError{blame, err}
+		return schedule.Drawn{}, &FieldError{blame, err}
 	}
-	planned, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
+	if err := momentsSeen(system, choicesOf(spec)); err != nil {
+		return schedule.Drawn{}, &FieldError{blame, err}
+	}
+	drawn, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
 	if err != nil {
 		item := new(schedule.ItemError)
 		switch {
@@ -56,9 +59,9 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 		case !errors.As(err, &item) && t.Nemesis == DefaultTest().Nemesis:
 			err = fmt.Errorf(`%w; nemesis "none" runs without faults`, err)
 		}
-		return nil, &FieldError{blame, err}
+		return schedule.Drawn{}, &FieldError{blame, err}
 	}
-	return planned, nil
+	return drawn, nil
 }
 
 // leaveOut leaves out, of the faults that come with a mix, those that the system under
@@ -68,7 +71,8 @@ func (t *Test) drawFaults(seed uint64) ([]nemesis.Planned, error) {
 func leaveOut(system systems.System, spec *schedule.Spec) (out []nemesis.Choice) {
 	var kept []schedule.Card
 	for _, card := range spec.Cards {
-		if card.Asked || systemCan(system, []nemesis.Choice{card.Choice}) == nil {
+		one := []nemesis.Choice{card.Choice}
+		if card.Asked || systemCan(system, one) == nil && momentsSeen(system, one) == nil {
 			kept = append(kept, card)
 		} else {
 			out = append(out, card.Choice)
@@ -122,7 +126,13 @@ func (t *Test) LeftOut() (lines []string) {
 	if err != nil {
 		return nil
 	}
-	missing := unmetBy(system, leaveOut(system, &spec))
+	out := leaveOut(system, &spec)
+	missing := unmetBy(system, out)
+	for _, c := range out {
+		if m, ok := c.Moment(); ok && SystemCannot(system, m.Need) != "" {
+			missing[m.Need] = append(missing[m.Need], c.String())
+		}
+	}
 	for need, names := range undrawn(system, &spec) {
 		missing[need] = append(missing[need], names...)
 	}
@@ -221,6 +231,10 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("squall cannot change the members of %s: its clients have no way to", system.Name())
 	case need == nemesis.NeedLeader && !systems.Traced(system) && !systems.TellsLeader(system) && !systems.ReadsLogs(system):
 		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
+	case need == nemesis.NeedTrace && !systems.Traced(system):
+		return fmt.Sprintf("%s writes no trace", system.Name())
+	case need == nemesis.NeedFullTrace:
+		return fmt.Sprintf("%s does not write version 2 of the trace", system.Name())
 	case need == nemesis.NeedCandidate && !systems.Traced(system) && !systems.LogsShowCandidates(system):
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}

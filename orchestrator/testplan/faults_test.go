@@ -1,7 +1,9 @@
 package testplan
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +246,52 @@ func TestMistakesInAScheduleHaveTheirPlace(t *testing.T) {
 	}
 }
 
+// TestMomentsThatNobodySeesAreRefused: before the test, by name, with those that can be seen.
+func TestMomentsThatNobodySeesAreRefused(t *testing.T) {
+	for _, tt := range []struct{ system, nemesis, want string }{
+		{"raftkv", "kill(moment) when=vote-granted", ""},
+		{"etcd", "kill(moment) when=leader-elected", ""},
+		{"etcd", "kill(one) when=server-started", ""},
+		{"etcd", "kill(moment) when=vote-granted", "fault kill(moment) when=vote-granted cannot be aimed here: etcd writes no trace, so nobody sees when a node grants its vote to another; " +
+			"moments that can be seen are leader-elected, leader-lost, server-started, server-ended"},
+	} {
+		test := DefaultTest()
+		test.System, test.Nemesis, test.Time = tt.system, tt.nemesis, Duration(time.Minute)
+		drawn, err := test.drawFaults(1)
+		if (err == nil) != (tt.want == "") || err != nil && err.Error() != "nemesis: "+tt.want {
+			t.Errorf("%s, %s: %v, want %q", tt.system, tt.nemesis, err, tt.want)
+		}
+		if err == nil && (len(drawn.Planned) == 0 || drawn.Planned[0].Aim == nil) {
+			t.Errorf("%s, %s: %+v", tt.system, tt.nemesis, drawn.Planned)
+		}
+		test.Nemesis, test.Schedule = "", "at 2s for 2s: "+tt.nemesis
+		if _, err := test.drawFaults(1); (err == nil) != (tt.want == "") {
+			t.Errorf("%s, as a step: %v", tt.nemesis, err)
+		}
+	}
+}
+
+// TestAPlanSaysWhatItLeavesOut, and reads it back.
+func TestAPlanSaysWhatItLeavesOut(t *testing.T) {
+	test := DefaultTest()
+	test.Nemesis, test.Time = "kill,pause,delay,rate,loss,partition", Duration(8*time.Second)
+	plan, err := NewPlan(test, "v", "squall")
+	if err != nil || len(plan.Schedule)+len(plan.LeftOut) != 6 || len(plan.LeftOut) == 0 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if text := strings.Join(plan.Omitted(), "\n"); !strings.Contains(text, "left out  "+strings.Join(plan.LeftOut, ", ")+": 8s of load are too short for every fault") {
+		t.Error(text)
+	}
+	text, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parsePlan(text)
+	if err != nil || !slices.Equal(again.LeftOut, plan.LeftOut) {
+		t.Errorf("read back %+v, %v", again, err)
+	}
+}
+
 // TestChangedBytesAreDrawnForThoseWhoCheck: a system that relies on TCP is sent bytes that
 // TCP cannot tell from good ones only when a test asks for that.
 func TestChangedBytesAreDrawnForThoseWhoCheck(t *testing.T) {
@@ -256,7 +304,7 @@ func TestChangedBytesAreDrawnForThoseWhoCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, p := range plan {
+			for _, p := range plan.Planned {
 				if p.Fault == "corrupt" {
 					all[p.Params["as"]] = true
 				}

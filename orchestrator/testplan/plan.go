@@ -27,6 +27,8 @@ type Plan struct {
 	Test          Test              `json:"test"`
 	Nodes         []string          `json:"nodes"`
 	Schedule      []nemesis.Planned `json:"schedule"`
+	// LeftOut are the faults of the list for which the load is too short.
+	LeftOut []string `json:"leftOut,omitempty"`
 	// Command repeats the test, seed included.
 	Command string `json:"command"`
 }
@@ -40,12 +42,22 @@ func NewPlan(t Test, version, program string) (*Plan, error) {
 	if t.Name == "" {
 		t.Name = DefaultName(t)
 	}
-	planned, err := t.drawFaults(t.Seed)
+	drawn, err := t.drawFaults(t.Seed)
 	if err != nil {
 		return nil, err
 	}
 	return &Plan{SchemaVersion: PlanVersion, Squall: version, Test: t, Nodes: NodeNames(t.Nodes),
-		Schedule: planned, Command: CommandFor(program, t)}, nil
+		Schedule: drawn.Planned, LeftOut: drawn.LeftOut, Command: CommandFor(program, t)}, nil
+}
+
+// Omitted says which of the faults that the test lists are not in the plan and why, a line
+// for each reason.
+func (p *Plan) Omitted() []string {
+	lines := p.Test.LeftOut()
+	if len(p.LeftOut) > 0 {
+		lines = append(lines, fmt.Sprintf("left out  %s: %v of load are too short for every fault", strings.Join(p.LeftOut, ", "), time.Duration(p.Test.Time)))
+	}
+	return lines
 }
 
 // ReplayPlan is a plan that injects the faults of another one again, at the same
@@ -87,6 +99,9 @@ func checkPlanned(fault nemesis.Fault, p nemesis.Planned, nodes []string, length
 			return fmt.Errorf("there is no node %q; there are %v", node, nodes)
 		}
 	}
+	if err := checkAim(fault, p, nodes); err != nil {
+		return err
+	}
 	if p.Roles != nil {
 		for _, node := range []string{p.Roles.Leader, p.Roles.OldLeader, p.Roles.Candidate} {
 			if node != "" && !slices.Contains(nodes, node) {
@@ -94,8 +109,33 @@ func checkPlanned(fault nemesis.Fault, p nemesis.Planned, nodes []string, length
 			}
 		}
 	}
-	if end := length.Milliseconds(); p.AtMs < 0 || p.AtMs > end || p.ForMs <= 0 || p.ForMs > end-p.AtMs {
+	end := length.Milliseconds()
+	if p.Aim != nil { // it may begin later by what it waits
+		end -= p.Aim.AfterMs + p.Aim.WithinMs
+	}
+	if p.AtMs < 0 || p.AtMs > end || p.ForMs <= 0 || p.ForMs > end-p.AtMs {
 		return fmt.Errorf("it begins at %d ms and lasts for %d ms, and the load ends after %v", p.AtMs, p.ForMs, length)
+	}
+	return nil
+}
+
+// checkAim refuses an aim that nobody has drawn.
+func checkAim(fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
+	if p.Aim == nil {
+		if v, _ := fault.Variant(p.Variant); v.Aimed && len(p.Nodes) == 0 {
+			return fmt.Errorf("%s hits the node of a moment, and is aimed at none", p.Name())
+		}
+		return nil
+	}
+	if err := p.Aim.Check(); err != nil {
+		return err
+	}
+	if s := p.Aim.Struck; s != nil {
+		for _, node := range []string{s.Node, s.Peer} {
+			if node != "" && !slices.Contains(nodes, node) {
+				return fmt.Errorf("its moment was that of %q, which is not a node; there are %v", node, nodes)
+			}
+		}
 	}
 	return nil
 }

@@ -182,15 +182,18 @@ func (p *Plan) checkSchedule(length time.Duration) error {
 // there, and people copy it into a shell.
 func (p *Plan) Repeat(program, path string) string {
 	drawn, err := p.Test.drawFaults(p.Test.Seed)
-	if err == nil && p.Test.Seed != 0 && slices.EqualFunc(drawn, p.Schedule, samePlanned) {
+	if err == nil && p.Test.Seed != 0 && slices.EqualFunc(drawn.Planned, p.Schedule, samePlanned) {
 		return CommandFor(program, p.Test)
 	}
 	return program + " run --plan " + Quote(path)
 }
 
 // samePlanned reports whether two faults are the same but for who played the
-// roles when the test ran.
+// roles when the test ran, and how they struck their moments.
 func samePlanned(a, b nemesis.Planned) bool {
+	if !a.Aim.Same(b.Aim) {
+		return false
+	}
 	a.Roles, b.Roles = nil, nil
 	return a.ID == b.ID && a.Fault == b.Fault && a.Variant == b.Variant && a.AtMs == b.AtMs && a.ForMs == b.ForMs && a.Seed == b.Seed &&
 		slices.Equal(a.Nodes, b.Nodes) && slices.Equal(a.Order, b.Order) &&

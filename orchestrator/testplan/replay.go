@@ -37,13 +37,13 @@ func (p *Plan) checkReplay() error {
 		if len(fault.Holds) == 0 {
 			continue // it meets none
 		}
-		active = slices.DeleteFunc(active, func(a inForce) bool { return a.planned.AtMs+a.planned.ForMs <= planned.AtMs })
+		active = slices.DeleteFunc(active, func(a inForce) bool { return a.planned.Ends() <= planned.At() })
 		claim := planned.Claim(fault)
 		for _, a := range active {
 			if claim.Meets(a.claim) {
 				return fmt.Errorf("fault %d cannot be replayed: %s begins at %d ms, when %s, which is fault %d, still holds (until %d ms), and neither could be "+
 					"proven to take effect: put one after the other, or leave one out", planned.ID, planned.Name(), planned.AtMs, a.planned.Name(), a.planned.ID,
-					a.planned.AtMs+a.planned.ForMs)
+					a.planned.Ends().Milliseconds())
 			}
 		}
 		active = append(active, inForce{planned, claim})
@@ -60,6 +60,12 @@ func checkChoice(system systems.System, fault nemesis.Fault, p nemesis.Planned, 
 	if len(p.Nodes) == 0 {
 		variant, _ := fault.Variant(p.Variant) // checkPlanned has found it
 		choice.Variants = []nemesis.Variant{variant}
+	}
+	if p.Aim != nil {
+		m, _ := nemesis.FindMoment(p.Aim.Moment) // checkPlanned has found it
+		if err := momentSeen(system, p.Name(), m); err != nil {
+			return err
+		}
 	}
 	if p.Roles == nil { // else it is known who played them
 		if _, err := aimed(system, choice); err != nil {

@@ -35,6 +35,12 @@ func replayed(t *testing.T, nodes int, planned ...nemesis.Planned) error {
 	return err
 }
 
+// waiting has a fault wait for a moment for 3 s.
+func waiting(p nemesis.Planned, moment string, after int64) nemesis.Planned {
+	p.Aim = &nemesis.Aim{Moment: moment, AfterMs: after, WithinMs: 3000}
+	return p
+}
+
 // A stranger's plan is held to the rules by which faults are drawn.
 func TestAPlanThatCannotRunIsNotReplayed(t *testing.T) {
 	at := func(fault, variant string, at, hold int64, nodes ...string) nemesis.Planned {
@@ -56,6 +62,12 @@ func TestAPlanThatCannotRunIsNotReplayed(t *testing.T) {
 		{"at once, and not in order", 5, []nemesis.Planned{at("pause", "all", 4000, 2000), at("kill", "", 2000, 3000, "n1")}, "fault 1 cannot be replayed"},
 		{"the links at once", 5, []nemesis.Planned{at("partition", "", 2000, 3000, "n1"), at("flapping", "one", 3000, 3000)}, "still holds"},
 		{"what the system cannot", 5, []nemesis.Planned{at("add-member", faultVariant(t, "add-member"), 2000, 2000)}, "not available here"},
+		{"a target of a moment, and none", 5, []nemesis.Planned{at("kill", "moment", 2000, 2000)}, "is aimed at none"},
+		{"an unknown moment", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "full-moon", 0)}, `there is no moment "full-moon"`},
+		{"waits beyond the end", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "vote-granted", 60_000)}, "the load ends after"},
+		{"while another may wait", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 1000), "vote-granted", 0), at("pause", "one", 5500, 500)}, "still holds (until 6000 ms)"},
+		{"a moment that nobody tells", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "read-round", 0)}, "cannot be aimed here: raftkv"},
+		{"aimed", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "vote-granted", 20)}, ""},
 		{"different nodes at once", 5, []nemesis.Planned{at("kill", "", 2000, 3000, "n1"), at("pause", "", 3000, 3000, "n2")}, ""},
 		{"one after the other", 5, []nemesis.Planned{at("kill", "leader", 2000, 2000), at("pause", "leader", 4000, 2000)}, ""},
 		{"different kinds at once", 5, []nemesis.Planned{at("partition", "one", 2000, 3000), at("kill", "leader", 3000, 3000)}, ""},

@@ -9,6 +9,11 @@ func (n *node) snapshot(e *trace.Event) {
 		n.takeSnapshot(e)
 	case "installed":
 		n.installSnapshot(e)
+	case "stored": // it came when it was not needed any more
+		n.agrees(e, e.Mark)
+		if e.Mark.Index > n.disk.snap.Index {
+			n.disk.snap = e.Mark
+		}
 	}
 }
 

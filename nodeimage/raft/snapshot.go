@@ -103,7 +103,9 @@ func (c *core) onChunkStored(t *chunkStored) {
 		if c.install == in {
 			c.install = nil
 		}
+		c.steps.arrives(in)
 		c.installed(in)
+		c.steps.stored()
 	case c.install != in:
 		// Another snapshot took its place.
 	case t.mismatch:
@@ -126,10 +128,7 @@ func (c *core) installed(in *install) {
 	if c.log.holds(mark) {
 		c.advanceCommit(meta.Index)
 	}
-	if meta.Index <= c.log.commit {
-		c.steps.snapshot(&meta, SnapshotStored, in.from)
-	} else {
-		c.steps.snapshot(&meta, SnapshotInstalled, in.from)
+	if meta.Index > c.log.commit {
 		c.log.reset(mark)
 		c.log.commitHash = meta.Hash
 		c.resetTo, c.compactTo = &mark, 0
@@ -139,6 +138,7 @@ func (c *core) installed(in *install) {
 		c.submitted = meta.Index
 		c.applyJobs++
 		c.out.apply(&restoreState{meta: meta})
+		c.steps.installed()
 		c.steps.committed(mark, meta.Hash)
 		c.traceCommit(meta.Index, meta.Term, meta.Hash)
 		c.traceSnapshot(&meta, "installed")

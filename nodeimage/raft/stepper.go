@@ -17,10 +17,11 @@ type stepper struct {
 
 	scratch Step // handed to sink
 	term    atomic.Uint64
-	told    uint64 // the log's entries up to here were told of
-	reads   uint64 // reads that came
-	came    uint64 // of them told of
-	sent    uint64 // messages
+	told    uint64   // the log's entries up to here were told of
+	reads   uint64   // reads that came
+	came    uint64   // of them told of
+	sent    uint64   // messages
+	arrived *install // a snapshot that is complete, and was not told of
 	saving  []saved
 	leaving []leaving
 }
@@ -187,6 +188,9 @@ func (s *stepper) compacts(base LogMark, reset bool) {
 	if s == nil {
 		return
 	}
+	if reset {
+		s.installed()
+	}
 	s.emit(Step{Kind: StepCompact, Mark: base})
 	if reset {
 		s.told = base.Index
@@ -231,6 +235,26 @@ func (s *stepper) snapshot(meta *SnapshotMeta, reason string, peer NodeID) {
 	if s != nil {
 		s.emit(Step{Kind: StepSnapshot, Mark: LogMark{meta.Index, meta.Term}, Members: meta.Members, Reason: reason, Peer: peer})
 	}
+}
+
+// arrives notes that a received snapshot is durable. It is told as installed when the log
+// or the state is replaced by it, and otherwise as stored.
+func (s *stepper) arrives(in *install) {
+	if s != nil {
+		s.arrived = in
+	}
+}
+
+func (s *stepper) installed() { s.tellArrival(SnapshotInstalled) }
+func (s *stepper) stored()    { s.tellArrival(SnapshotStored) }
+
+func (s *stepper) tellArrival(reason string) {
+	if s == nil || s.arrived == nil {
+		return
+	}
+	in := s.arrived
+	s.arrived = nil
+	s.snapshot(&in.meta, reason, in.from)
 }
 
 func (s *stepper) failed(err error) {

@@ -125,6 +125,19 @@ var _ = scenarios.Add(scenario.Set{
 		s.want("commit for the other", sent[1].Commit, 4)
 	},
 
+	"heartbeat-acks-last-index": func(t *testing.T) {
+		s := newScript(t, 3, HardState{Term: 1}, 1)
+		s.lead()
+		s.sync() // its own entry, at 2, is on its disk alone
+		follower := newScript(t, 3, HardState{Term: 2}, 1, 1)
+		for _, m := range follower.step(&Message{Type: MsgHeartbeat, From: 2, Term: 2}) {
+			reply := *m
+			reply.From = 2
+			s.step(&reply)
+		}
+		s.want("committed after the answer of a node with another entry at 2", s.c.log.commit, 0)
+	},
+
 	"commit-on-rejection": func(t *testing.T) {
 		s := newScript(t, 3, HardState{})
 		s.lead()

@@ -199,6 +199,16 @@ var _ = scenarios.Add(scenario.Set{
 		s.want("under way", len(s.progress(2).window), 0)
 		s.want("next append", show(s.propose(1)), "append>2 t1 i3")
 	},
+
+	"unsorted-match": func(t *testing.T) {
+		s := newScript(t, 5, HardState{})
+		s.lead()
+		s.sync()
+		s.ack(3, 1)
+		s.want("committed on two disks of five", s.c.log.commit, 0)
+		s.ack(5, 1)
+		s.want("committed on three disks of five", s.c.log.commit, 1)
+	},
 })
 
 // append hands over an append of node 2, as the leader of the current term, with

@@ -35,7 +35,16 @@ func (s *script) AfterFunc(time.Duration, func()) Timer { return s }
 
 // newScript makes node 1 of three (or as many as size says) with this log.
 func newScript(t *testing.T, size int, hard HardState, terms ...uint64) *script {
+	storage := newMemStorage()
+	storage.hard, storage.entries = hard, entriesOf(0, terms...)
 	s := &script{t: t, now: time.Hour}
+	s.boot(size, storage)
+	return s
+}
+
+// boot starts the node with what the storage holds.
+func (s *script) boot(size int, storage *memStorage) {
+	s.t.Helper()
 	members := []NodeID{}
 	for i := 1; i <= size; i++ {
 		members = append(members, NodeID(i))
@@ -43,18 +52,36 @@ func newScript(t *testing.T, size int, hard HardState, terms ...uint64) *script 
 	cfg, err := Config{
 		ID: 1, Members: members, ElectionMin: 100 * time.Millisecond, ElectionMax: 200 * time.Millisecond,
 		Heartbeat: 20 * time.Millisecond, MaxPending: 10, Clock: s, Rand: rand.New(rand.NewPCG(1, 1)), Transport: s,
-		Storage: newMemStorage(), StateMachine: &register{}, Tracer: s,
+		Storage: storage, StateMachine: &register{}, Tracer: s,
 	}.withDefaults()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	st := &State{Hard: hard, Entries: entriesOf(0, terms...)}
-	if s.c, err = newCore(cfg, st, s, func(task) {}, &s.pending); err != nil {
-		t.Fatal(err)
+	st, err := storage.Load()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.c, err = newCore(cfg, &st, s, func(task) {}, &s.pending); err != nil {
+		s.t.Fatal(err)
 	}
 	s.h = handlerOf(s.c)
 	s.h.start()
-	return s
+}
+
+// restart ends the node, and starts it with what is durable by then.
+func (s *script) restart() {
+	s.t.Helper()
+	storage := s.c.cfg.Storage.(*memStorage)
+	for _, w := range s.writes {
+		if w.seq > s.c.durable {
+			break
+		}
+		if err := storage.Save(w.batch); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.sent, s.writes, s.applies, s.stores, s.events = nil, nil, nil, nil, nil
+	s.boot(len(s.c.cfg.Members), storage)
 }
 
 // entriesOf makes entries of these terms after index prev.
@@ -100,15 +127,28 @@ func (s *script) heartbeat() []*Message {
 	return s.expire(&s.c.heartbeat, func(g uint64) task { return heartbeatTimeout{g} })
 }
 
+// campaign makes node 1 a candidate of the next term, with its own vote durable.
+func (s *script) campaign() {
+	s.t.Helper()
+	s.electionTimeout()
+	s.granted(MsgPreVoteReply, s.c.term+1)
+	s.sync()
+	s.want("role", s.c.role.kind(), Candidate)
+}
+
 // lead makes node 1 the leader of the next term.
 func (s *script) lead() {
 	s.t.Helper()
-	s.electionTimeout()
-	term := s.c.term + 1
-	s.step(&Message{Type: MsgPreVoteReply, From: 2, Term: term})
-	s.sync()
-	s.step(&Message{Type: MsgVoteReply, From: 2, Term: term})
+	s.campaign()
+	s.granted(MsgVoteReply, s.c.term)
 	s.want("role", s.c.role.kind(), Leader)
+}
+
+// granted hands over the grants of as many others as are needed.
+func (s *script) granted(kind MessageType, term uint64) {
+	for from := 2; from <= s.c.quorum; from++ {
+		s.step(&Message{Type: kind, From: NodeID(from), Term: term})
+	}
 }
 
 // ack acknowledges the log up to index in the name of a follower.

@@ -176,10 +176,8 @@ func (s *sim) injectFault() {
 		return
 	}
 	if s.rng.IntN(3) == 0 { // rather hurt a leader
-		for _, id := range s.members {
-			if n := s.nodes[id]; n.up && n.core.role.kind() == Leader {
-				pick = n
-			}
+		if lead := s.leading(); lead != nil {
+			pick = lead
 		}
 	}
 	switch s.rng.IntN(8) {
@@ -221,6 +219,16 @@ func (s *sim) injectFault() {
 	}
 }
 
+// leading is the last of the nodes that lead; nil: none does.
+func (s *sim) leading() (lead *simNode) {
+	for _, id := range s.members {
+		if n := s.nodes[id]; n.up && n.core.role.kind() == Leader {
+			lead = n
+		}
+	}
+	return lead
+}
+
 // heal ends every fault and lets the cluster come to rest.
 func (s *sim) heal() {
 	clear(s.cut)
@@ -244,12 +252,7 @@ func (s *sim) settle() {
 		s.clientOp()
 		s.run(s.now + 100*time.Millisecond)
 	}
-	var lead *simNode
-	for _, id := range s.members {
-		if n := s.nodes[id]; n.core.role.kind() == Leader {
-			lead = n
-		}
-	}
+	lead := s.leading()
 	if lead == nil {
 		s.fail("liveness: no leader after the healing")
 		return

@@ -24,6 +24,7 @@ func grudges() []nemesis.Variant {
 		{Name: "one", Doc: "one node hears nobody, and nobody hears it"},
 		{Name: "leader", Doc: "the current leader is cut off from everybody", Need: nemesis.NeedLeader, Leader: true},
 		{Name: "old-leader", Doc: "the previous leader is cut off from everybody", Need: nemesis.NeedLeader},
+		{Name: "leader-minority", Doc: "the current leader and others are cut off from the rest, who are a bare majority", Need: nemesis.NeedLeader, Majority: losing(minority)},
 		{Name: "moment", Doc: "the node of the moment that the fault is aimed at is cut off from everybody", Aimed: true},
 		{Name: "minority-third", Doc: "a third of the nodes, rounded down but not less than one, is cut off from the rest"},
 		{Name: "ring", Doc: "every node hears a majority, but no two the same one (majorities ring)", MinNodes: 4, Majority: never},
@@ -53,6 +54,9 @@ func newGrudge(h *nemesis.Hit) (grudge, error) {
 		return split(order[:n/2], order[n/2:]), nil
 	case "one":
 		return split(order[:1], order[1:]), nil
+	case "leader-minority":
+		lead := standIn(h, h.Roles.Leader, "no leader", order)
+		return isolate(append([]string{lead}, without(order, lead)[:minority(n)-1]...), order)
 	case "minority-third":
 		k := max(1, n/3)
 		return split(order[:k], order[k:]), nil

@@ -35,12 +35,19 @@ func (d *drawer) cover() error {
 				best, bestMissing = &kept, missing
 			}
 		}
-		if d.spec.Given {
+		if d.spec.Given || d.hopeless() {
 			break
 		}
 	}
 	*d = *best
 	return nil
+}
+
+// hopeless reports whether the load is too short for all cards even at the quickest pace,
+// if all lanes were full all the time.
+func (d *drawer) hopeless() bool {
+	each := quickest * float64(d.spec.Hold.average()+d.spec.Gap.average())
+	return each*float64(len(d.cards)) > float64(d.spec.Overlap)*float64(d.length-d.spec.Lead)
 }
 
 // begin forgets what the attempt before has drawn.

@@ -14,7 +14,7 @@ import (
 // TestAMinuteCoversEveryKind: by construction and not by luck, whatever the seed, the
 // faults that a mix lists are all in it.
 func TestAMinuteCoversEveryKind(t *testing.T) {
-	for _, mix := range []string{"storm", "ci"} {
+	for _, mix := range []string{"storm", "ci", "guided", "elections"} {
 		spec := parse(t, Text{Nemesis: mix})
 		for seed := range uint64(500) {
 			drawn, err := Draw(spec, seed, five, time.Minute)

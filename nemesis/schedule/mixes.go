@@ -32,6 +32,10 @@ func Mixes() []Mix {
 			hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(6), Hi: s(12)}, overlap: 1, limit: Majority},
 		{Name: "ci", Doc: "every fault once in two minutes, two at a time, then again",
 			kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.6), Hi: s(1.2)}, overlap: 2, limit: Anything},
+		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them, in quick succession",
+			list: guidedList, kinds: []history.FaultKind{history.KindSequence}, hold: Dist{Lo: s(3), Hi: s(4.5)}, gap: Dist{Lo: s(0.2), Hi: s(0.6)}, overlap: 2, limit: Anything},
+		{Name: "elections", Doc: "leaders are lost, and voters and candidates at the moments of the election, again and again",
+			list: electionsList, hold: Dist{Lo: s(1), Hi: s(2)}, gap: Dist{Lo: s(0.2), Hi: s(0.5)}, overlap: 2, limit: Anything},
 		{Name: "partitions", Doc: "links are cut, in every way",
 			list: "partition*5,flapping,swizzle-clog,clients", hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
 		{Name: "processes", Doc: "servers and machines end, stand still, and come back",
@@ -45,8 +49,20 @@ func Mixes() []Mix {
 	}
 }
 
+// guidedList are the faults of the mix guided beside the sequences. Each waits shortly, so
+// that one that misses its moment costs little.
+const guidedList = "interrupted-election*3,partition(leader-minority)," +
+	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
+	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
+	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +
+	"partition(leader) when=commit-advanced after=0s-100ms within=1s"
+
+// electionsList are the faults of the mix elections.
+const electionsList = "partition(leader),kill(leader),interrupted-election*4,voter-restart,delay(20ms±10ms, all)"
+
 // everyKind are the kinds that every system under test can stand, which leaves
-// membership out: that is asked for by name, or by a mix of its own.
+// membership out: that is asked for by name, or by a mix of its own. So are sequences,
+// which take the whole cluster for seconds.
 func everyKind() []history.FaultKind {
 	return []history.FaultKind{history.KindPartition, history.KindPackets, history.KindProcess, history.KindMachine, history.KindClock}
 }

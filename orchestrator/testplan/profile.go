@@ -21,6 +21,11 @@ func Profiles() []Profile {
 	return []Profile{
 		{Name: "ci", Doc: "for every change: many kinds of fault in less than two minutes on two cores, report included",
 			Settings: [][2]string{{"nemesis", "ci"}, {"time", "1m15s"}, {"check-time", "20s"}, {"keep", KeepNever}}},
+		{Name: "elections", Doc: "many elections: leaders are lost again and again, timeouts are short and alike, pre-vote and stickiness are off",
+			Settings: [][2]string{{"nemesis", "elections"}, {"time", "1m"},
+				{"system", "raftkv(heartbeat=20ms, election=100ms-130ms, pre-vote=off, stickiness=off)"}}},
+		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them; snapshots are taken often",
+			Settings: [][2]string{{"nemesis", "guided"}, {"time", "1m"}, {"system", "raftkv(snapshot-every=300)"}}},
 		{Name: "smoke", Doc: "a quick look: ten seconds, the default faults",
 			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
 	}

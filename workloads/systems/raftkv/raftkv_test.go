@@ -51,6 +51,10 @@ func TestServer(t *testing.T) {
 	if start, err = (System{}).Server(cluster(0).Nodes[0], cluster(0), args(nil)); err != nil || slices.Contains(start.Argv, "-seed") {
 		t.Errorf("argv %q, %v", start.Argv, err)
 	}
+	start, err = System{}.Server(cluster(0).Nodes[0], cluster(0), args(declare.Args{"pre-vote": "off", "stickiness": "off"}))
+	if got := strings.Join(start.Argv, " "); err != nil || !strings.HasSuffix(got, " -pre-vote=false -sticky-leader=false") {
+		t.Errorf("argv %s, %v", got, err)
+	}
 	if _, err := (System{}).Server(systems.Node{ID: 9, Name: "n9"}, cluster(0), args(nil)); err == nil {
 		t.Error("a node outside the cluster was started")
 	}

@@ -19,6 +19,10 @@ func (System) Params() declare.Params {
 			Doc: "election timeouts: each is drawn from this range"},
 		{Name: "snapshot-every", Kind: declare.Count, Default: "2000", Min: "10", Max: "2147483647", Unit: "log entries",
 			Doc: "log entries between two snapshots"},
+		{Name: "pre-vote", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
+			Doc: "off: a node stands for election without asking first whether it could win"},
+		{Name: "stickiness", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
+			Doc: "off: a node votes against a leader that it still hears"},
 	}
 }
 
@@ -65,7 +69,13 @@ const traceFD = 3
 func (System) Server(node systems.Node, cluster systems.Cluster, a declare.Args) (systems.Start, error) {
 	t := timeouts{heartbeat: a.Duration("heartbeat")}
 	t.shortest, t.longest = a.Range("election")
-	return server(node, cluster, a, t)
+	start, err := server(node, cluster, a, t)
+	for _, off := range []struct{ param, flag string }{{"pre-vote", "-pre-vote=false"}, {"stickiness", "-sticky-leader=false"}} {
+		if a[off.param] == "off" {
+			start.Argv = append(start.Argv, off.flag)
+		}
+	}
+	return start, err
 }
 
 // TrialServer says how to start a node that takes trials of elections.

@@ -1,0 +1,77 @@
+package faults
+
+import (
+	"context"
+	"time"
+
+	"squall/internal/declare"
+	"squall/nemesis"
+)
+
+// deposedLeader cuts the leader off from the other nodes, but not from the clients, until
+// another one leads, and reunites them: the old one must answer nothing that is no longer
+// true, and throw away what it could not bring to a majority. Then the next leader.
+func deposedLeader() nemesis.Fault {
+	return sequence{
+		name: "deposed-leader",
+		doc:  "the leader is cut off from its peers, not from clients, until another one leads, and reunited; over and over with each leader",
+		params: []declare.Param{
+			{Name: "alone", Kind: declare.Duration, Default: "300ms", Draw: []string{"0s", "300ms", "1s"}, Min: "0s", Max: "1m",
+				Doc: "how long it stays cut off when another one leads"},
+		},
+		nodes: 3,
+		begin: func(ctx context.Context, s *steps) error {
+			s.touch(s.leader+" is cut off until another leads", s.others...)
+			return s.cut(ctx, groups([]string{s.leader}, s.others))
+		},
+		goOn: func(ctx context.Context, s *steps) error {
+			old := s.leader
+			for {
+				next, err := s.depose(ctx, old)
+				if err != nil || next == "" || ctx.Err() != nil {
+					return err
+				}
+				if !sleep(ctx, 500*time.Millisecond) {
+					return nil
+				}
+				if err := s.cut(ctx, groups([]string{next}, without(s.Names(), next))); err != nil {
+					return err
+				}
+				s.did("%s is cut off", next)
+				old = next
+			}
+		},
+	}.fault()
+}
+
+// depose waits until another node than the one that is cut off leads, and reunites them.
+func (s *steps) depose(ctx context.Context, old string) (next string, err error) {
+	next, ok := s.otherLeader(ctx, old)
+	if !ok {
+		s.skipped("another leader than %s", old)
+		return "", nil
+	}
+	s.did("%s leads, and %s is still cut off", next, old)
+	if !sleep(ctx, s.Args.Duration("alone")) {
+		return "", nil
+	}
+	if err := s.cut(ctx, cutLinks{}); err != nil {
+		return "", err
+	}
+	s.did("%s is reunited", old)
+	return next, nil
+}
+
+// otherLeader waits until another node than old is seen to lead; it may do so already.
+func (s *steps) otherLeader(ctx context.Context, old string) (node string, ok bool) {
+	e, err := s.expect("leader-elected", func(x nemesis.Sighting) bool { return x.Node != old })
+	if err != nil {
+		return "", false
+	}
+	if now := s.Cluster.Roles().Leader; now != "" && now != old {
+		e.Drop()
+		return now, true
+	}
+	seen, ok := s.await(ctx, e, s.Hold())
+	return seen.Node, ok
+}

@@ -1,0 +1,93 @@
+package faults
+
+import (
+	"context"
+	"time"
+
+	"squall/nemesis"
+)
+
+// snapshotInterrupted keeps a follower away until the others' logs begin with a snapshot,
+// lets it come back, and kills the leader while it sends that: another one goes on.
+func snapshotInterrupted() nemesis.Fault {
+	return sequence{
+		name:  "snapshot-interrupted",
+		doc:   "a follower is away until it needs a snapshot; then it comes back, and the leader is killed as it sends one",
+		nodes: 3,
+		begin: func(ctx context.Context, s *steps) error {
+			s.touch(s.others[0]+" is away until it needs a snapshot", s.others...)
+			return onEach(ctx, s.Hit, s.others[:1], nemesis.Node.Kill, dead)
+		},
+		goOn: func(ctx context.Context, s *steps) error {
+			away := s.others[0]
+			if err := s.awaitSnapshots(ctx); err != nil || ctx.Err() != nil {
+				return err
+			}
+			sending, err := s.expect("snapshot-sending", func(x nemesis.Sighting) bool { return x.Peer == away })
+			if err != nil {
+				return err
+			}
+			installed, err := s.expect("snapshot-installed", func(x nemesis.Sighting) bool { return x.Node == away })
+			if err != nil {
+				return err
+			}
+			defer installed.Drop()
+			if err := s.start(ctx, away); err != nil {
+				sending.Drop()
+				return err
+			}
+			s.did("%s is back", away)
+			// Without a full trace nobody tells of the sending; it begins with the first
+			// heartbeat after the node's start.
+			at, seen := s.await(ctx, sending, time.Duration(20+s.Rand().IntN(100))*time.Millisecond)
+			leader := s.Cluster.Roles().Leader
+			if seen {
+				leader = at.Node
+				s.did("%s sends a snapshot", leader)
+			}
+			if leader == "" || leader == away || ctx.Err() != nil {
+				s.skipped("a leader")
+				return nil
+			}
+			return s.killSender(ctx, leader, installed)
+		},
+	}.fault()
+}
+
+// awaitSnapshots waits until the leader has taken two: of what came before the first,
+// some entries are kept. After half of the time it goes on without.
+func (s *steps) awaitSnapshots(ctx context.Context) error {
+	leader := s.Cluster.Roles().Leader
+	for i := range 2 {
+		e, err := s.expect("snapshot-taken", func(x nemesis.Sighting) bool { return leader == "" || x.Node == leader })
+		if err != nil {
+			return err
+		}
+		if _, ok := s.await(ctx, e, s.Hold()/4); ok {
+			s.did("%s has taken snapshot %d", leader, i+1)
+		} else {
+			s.skipped("snapshot %d of %s", i+1, leader)
+		}
+	}
+	return nil
+}
+
+// killSender kills the leader, and says whether the snapshot was there by then.
+func (s *steps) killSender(ctx context.Context, leader string, installed *nemesis.Expected) error {
+	if err := s.kill(ctx, leader); err != nil {
+		return err
+	}
+	select {
+	case <-installed.Seen():
+		s.did("%s killed; the snapshot was installed before", leader)
+		return nil
+	default:
+		s.did("%s killed", leader)
+	}
+	if seen, ok := s.await(ctx, installed, s.Hold()); ok {
+		s.did("%s has installed a snapshot", seen.Node)
+	} else {
+		s.skipped("a snapshot installed afterwards")
+	}
+	return nil
+}

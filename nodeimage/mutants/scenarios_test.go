@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -48,24 +47,8 @@ func TestBugsFailTheirScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if machinetest.Whole() {
-				nodeBuilds(t, root, overlay)
-			}
 			failsItsScenario(t, root, overlay, packages[m.Name], m.Name)
 		})
-	}
-}
-
-// nodeBuilds fails the test unless all that a node is made of compiles with what the
-// overlay lays over it. It does so with the settings of nodeimage.Build, and without
-// linking, which takes longer than all the rest.
-func nodeBuilds(t *testing.T, root, overlay string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "./nodeimage/...")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
 	}
 }
 

@@ -303,7 +303,7 @@ type Mark struct {
 	// Replicas is what nodes told of their copies, only in a MarkReplicas.
 	Replicas *Replicas `json:"replicas,omitempty"`
 	// Bound is how long the cluster has from this moment to serve through every
-	// node again, ns; only in a MarkHealed.
+	// node again, in a MarkHealed, and how long the scan may take, in a MarkScan; ns.
 	Bound int64 `json:"bound,omitempty"`
 }
 
@@ -348,7 +348,10 @@ const (
 	MarkLoadEnd    = "load-end"    // clients stop
 	MarkHealed     = "healed"      // every fault is healed, and verified so
 	MarkFinalReads = "final-reads" // the reads after the storm begin
-	MarkDone       = "done"        // everything was collected
+	// MarkScan is when all that was written begins to be read back through every node,
+	// for Mark.Bound at most.
+	MarkScan = "scan"
+	MarkDone = "done" // everything was collected
 	// MarkObserved says whom the clients were told to lead, in Text: "" is nobody. It is
 	// what nodes without a trace believe, and no election is timed by it.
 	MarkObserved = "observed-leader"

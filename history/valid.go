@@ -341,7 +341,7 @@ func CheckEvent(e *NodeEvent) error {
 // once. Only MarkServing may be several: trials of elections have one for each range
 // of timeouts.
 func course() []string {
-	return []string{MarkUp, MarkServing, MarkLoadBegin, MarkLoadEnd, MarkHealed, MarkFinalReads, MarkDone}
+	return []string{MarkUp, MarkServing, MarkLoadBegin, MarkLoadEnd, MarkHealed, MarkFinalReads, MarkScan, MarkDone}
 }
 
 // remarks are the marks that may come at any time, any number of times.

@@ -14,7 +14,7 @@ import (
 )
 
 // afterLoad stops the clients, heals everything, has the cluster show that it
-// serves again through every node, has the keys read once more, and the nodes' copies compared. That it does
+// serves again through every node, has all that was written read back, and the nodes' copies compared. That it does
 // not serve is nothing that failed here: the history tells of it.
 func (r *run) afterLoad(ctx context.Context) error {
 	r.cfg.Progress.Phase("healing, then the final reads")
@@ -32,10 +32,27 @@ func (r *run) afterLoad(ctx context.Context) error {
 	if err := r.command(ctx, driver.CommandFinal, driver.EventFinalDone, bound); err != nil {
 		return err
 	}
+	if err := r.scan(ctx); err != nil {
+		return err
+	}
 	if err := r.compareReplicas(ctx, bound); err != nil {
 		return err
 	}
 	return r.loader.quit(ctx)
+}
+
+// scan has all that was written read back through every node.
+func (r *run) scan(ctx context.Context) error {
+	bound := scanTime(time.Duration(r.plan.Test.Time))
+	r.markAs(history.Mark{Name: history.MarkScan, Bound: int64(bound)})
+	return r.command(ctx, driver.CommandScan, driver.EventScanned, bound)
+}
+
+// scanTime is how long all that was written in a load may be read back. There is a
+// read of each key through every node where the load had a hundred operations or more
+// on it, so a tenth of the load's time is plenty unless something is wrong.
+func scanTime(load time.Duration) time.Duration {
+	return min(max(load/10, 5*time.Second), time.Minute)
 }
 
 // compareReplicas has the nodes' copies of the state compared, where the system tells of

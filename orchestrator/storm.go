@@ -175,6 +175,7 @@ func driverConfig(t *testplan.Test, nodes []systems.Node) driver.Config {
 		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
 		Patience: t.Patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
+		ScanTimeout: scanTime(time.Duration(t.Time)),
 	}
 }
 

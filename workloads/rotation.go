@@ -171,3 +171,45 @@ func (r *Rotation) Finals(on func(key string) Intent) []Final {
 	}
 	return all
 }
+
+// All are the keys that were ever taken, those in use first and then the newest of
+// each slot; at most that many.
+func (r *Rotation) All(most int) []string {
+	last := make([]int, len(r.slots)) // the newest number that was taken of each slot
+	left := 0
+	for i := range r.slots {
+		s := &r.slots[i]
+		s.mu.Lock()
+		last[i] = s.number
+		if s.Nth == 0 { // nobody has taken this one yet
+			last[i] -= len(r.slots)
+		}
+		s.mu.Unlock()
+		if last[i] >= 0 {
+			left += last[i]/len(r.slots) + 1
+		}
+	}
+	keys := make([]string, 0, min(left, most))
+	for back := 0; len(keys) < cap(keys); back++ {
+		for _, newest := range last {
+			if number := newest - back*len(r.slots); number >= 0 && len(keys) < cap(keys) {
+				keys = append(keys, r.prefix+strconv.Itoa(number))
+			}
+		}
+	}
+	return keys
+}
+
+// MostScanned is how many keys are read back after a test at most: what a scan of a
+// few seconds will not get through.
+const MostScanned = 200_000
+
+// Scan is an operation on each of All, for Scanner.
+func (r *Rotation) Scan(on func(key string) Intent) []Intent {
+	keys := r.All(MostScanned)
+	reads := make([]Intent, len(keys))
+	for i, key := range keys {
+		reads[i] = on(key)
+	}
+	return reads
+}

@@ -84,6 +84,13 @@ type Generator interface {
 	Recovery(node string, attempt int) []Intent
 }
 
+// Scanner is a Generator that can read back all that its clients wrote.
+type Scanner interface {
+	// Scan are operations that show, together, all that the load wrote, newest first.
+	// Each is to be run through every node once the storm is over.
+	Scan() []Intent
+}
+
 // Stream is what one client does, one operation after the other. It is used
 // by one goroutine at a time.
 type Stream interface {

@@ -84,6 +84,7 @@ func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop str
 		f.bound = DefaultRecovery
 	}
 	load, _ := in.markOf(history.MarkLoadBegin)
+	scan, scanned := in.markOf(history.MarkScan) // what it reads is for "durability"
 	for _, n := range in.Header.Nodes {
 		f.nodes[n] = &serving{keys: map[string]bool{}}
 	}
@@ -91,9 +92,11 @@ func countFinals(in *Input, healed history.Mark, b *budget) (f *finals, stop str
 		if stop = b.spent(); stop != "" {
 			return f, stop
 		}
-		if op := &in.Ops[i]; op.Final && op.Call >= load.Time { // else it is of before the load
-			f.take(op)
+		op := &in.Ops[i]
+		if !op.Final || op.Call < load.Time || scanned && op.Call >= scan.Time { // of the load or before it, or of the scan
+			continue
 		}
+		f.take(op)
 	}
 	return f, ""
 }

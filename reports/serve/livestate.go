@@ -300,6 +300,8 @@ func (s *liveState) words() string {
 		return "healed; waiting for the system to serve"
 	case s.phase == history.MarkFinalReads:
 		return "final reads"
+	case s.phase == history.MarkScan:
+		return "reading back all that was written"
 	case s.begun:
 		return "waiting for the system to serve"
 	}

@@ -14,6 +14,7 @@ const (
 	CommandStop    = "stop"
 	CommandRecover = "recover"
 	CommandFinal   = "final"
+	CommandScan    = "scan"
 	CommandCompare = "compare"
 	CommandAsk     = "ask"
 	CommandQuit    = "quit"
@@ -37,7 +38,7 @@ func (d *driver) command(ctx context.Context, l line) (quit bool, err error) {
 			return false, d.complain("the system %s cannot be asked to compare its copies", d.cfg.System)
 		}
 		fallthrough
-	case CommandRecover, CommandFinal:
+	case CommandRecover, CommandFinal, CommandScan:
 		d.load.stop()
 		d.wanted = append(d.wanted, name)
 	case CommandAsk:
@@ -46,7 +47,7 @@ func (d *driver) command(ctx context.Context, l line) (quit bool, err error) {
 		return true, nil
 	default:
 		return false, d.complain("unknown command %q; there is %s", l.text,
-			strings.Join([]string{CommandStop, CommandRecover, CommandFinal, CommandCompare, CommandAsk, CommandQuit}, ", "))
+			strings.Join([]string{CommandStop, CommandRecover, CommandFinal, CommandScan, CommandCompare, CommandAsk, CommandQuit}, ", "))
 	}
 	return false, nil
 }

@@ -70,6 +70,8 @@ type Config struct {
 	// FinalTimeout is how long the final reads may take, all together,
 	// retries included. Default 10 s.
 	FinalTimeout time.Duration `json:"finalTimeout,omitempty"`
+	// ScanTimeout is how long all that was written may be read back. Default 5 s.
+	ScanTimeout time.Duration `json:"scanTimeout,omitempty"`
 	// Conns is the number of connections to each node, shared by its clients.
 	// Default 1.
 	Conns int `json:"conns,omitempty"`
@@ -85,6 +87,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.ConnectTimeout, time.Second)
 	setDefault(&c.Recovery, 30*time.Second)
 	setDefault(&c.FinalTimeout, 10*time.Second)
+	setDefault(&c.ScanTimeout, 5*time.Second)
 	setDefault(&c.Conns, 1)
 	return c
 }
@@ -150,6 +153,7 @@ func (c Config) Validate() error {
 	require(c.ConnectTimeout > 0, "connectTimeout is %v; it must be above 0", c.ConnectTimeout)
 	require(c.Recovery > 0, "recovery is %v; it must be above 0", c.Recovery)
 	require(c.FinalTimeout > 0, "finalTimeout is %v; it must be above 0", c.FinalTimeout)
+	require(c.ScanTimeout > 0, "scanTimeout is %v; it must be above 0", c.ScanTimeout)
 	require(c.Conns >= 1 && c.Conns <= 64, "conns is %d; 1 to 64 are possible", c.Conns)
 	return errors.Join(errs...)
 }

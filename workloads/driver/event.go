@@ -22,6 +22,8 @@ const (
 	EventRecovered = "recovered"  // they have ended, well or not, and all lines are written
 	EventFinal     = "final"      // the final operations begin
 	EventFinalDone = "final-done" // they have ended, and all lines are written
+	EventScan      = "scan"       // all that was written begins to be read back
+	EventScanned   = "scanned"    // it was, as far as there was time, and all lines are written
 	EventCompare   = "compare"    // the nodes' copies of the state are being compared
 	EventCompared  = "compared"   // they were: Replicas
 	EventAnswer    = "answer"     // what came of an Ask: Answer
@@ -46,7 +48,7 @@ type Event struct {
 	// wait; in a closed loop, and in the history's times always, from its call.
 	Latency *Latency `json:"latency,omitempty"`
 	// Final tells how the final operations went: in "final-done"; and how the
-	// operations of the recovery did: in "recovered".
+	// operations of the recovery and the scan did: in "recovered" and "scanned".
 	Final    *FinalCounts      `json:"final,omitempty"`
 	Replicas *history.Replicas `json:"replicas,omitempty"` // in "compared"
 	Answer   *Answer           `json:"answer,omitempty"`   // in "answer"
@@ -64,7 +66,7 @@ type Counts struct {
 // FinalCounts tell of the operations after the storm.
 type FinalCounts struct {
 	Wanted  int `json:"wanted"`  // reads of a key through a node; in the recovery also writes
-	Missing int `json:"missing"` // those that never succeeded
+	Missing int `json:"missing"` // those that never succeeded; in the scan also those that were not tried
 }
 
 // Latency holds quantiles, in milliseconds.

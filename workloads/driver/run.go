@@ -12,6 +12,8 @@
 //	recover  write and read through every node until it works, or the bound is over;
 //	         does "stop" first, and waits for the load's end
 //	final    run the final operations; does "stop" first, and waits for what is under way
+//	scan     read all that was written back through every node, until the bound is over;
+//	         does "stop" first, and waits for what is under way
 //	compare  compare the copies of the state that the nodes have; does "stop" first, and
 //	         waits for what is under way
 //	ask …    ask the cluster about its members, or have them changed: an [Ask] as JSON
@@ -19,7 +21,7 @@
 //
 // The end of the input means quit. The history goes out as lines of
 // [history.AppendOp], in batches; what happens goes out as [Event] lines. An
-// event that tells of an end ("load-end", "recovered", "final-done", "compared") comes after the last
+// event that tells of an end ("load-end", "recovered", "final-done", "scanned", "compared") comes after the last
 // line of what ended was written.
 package driver
 
@@ -387,6 +389,7 @@ func (d *driver) tellEnd(end Event) error {
 var afterStorm = map[string]struct{ begin, done string }{
 	CommandRecover: {EventRecovery, EventRecovered},
 	CommandFinal:   {EventFinal, EventFinalDone},
+	CommandScan:    {EventScan, EventScanned},
 	CommandCompare: {EventCompare, EventCompared},
 }
 
@@ -408,10 +411,14 @@ func (d *driver) after(ctx context.Context, command string) Event {
 		c := &comparison{links: d.links, bound: d.cfg.Recovery, timeout: d.cfg.Timeout}
 		return Event{Replicas: c.run(ctx)}
 	}
-	run := (&recovery{load: d.load, links: d.links}).run
-	if command == CommandFinal {
-		run = newFinals(d.load, d.links, d.gen.Finals()).run
+	var counts FinalCounts
+	switch command {
+	case CommandFinal:
+		counts = newFinals(d.load, d.links, d.gen.Finals()).run(ctx)
+	case CommandScan:
+		counts = newScan(d.load, d.links, d.gen).run(ctx)
+	default:
+		counts = (&recovery{load: d.load, links: d.links}).run(ctx)
 	}
-	counts := run(ctx)
 	return Event{Final: &counts}
 }

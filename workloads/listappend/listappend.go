@@ -48,7 +48,9 @@ func Workload() workloads.Workload {
 		Functions: check.AppendFunctions(),
 		New:       newLoad,
 		Do:        workloads.On(do),
-		Checkers:  func() []check.Checker { return []check.Checker{check.Append()} },
+		Checkers: func() []check.Checker {
+			return []check.Checker{check.Append(), check.Durability(check.AppendWrites())}
+		},
 	}
 }
 

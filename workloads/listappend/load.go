@@ -2,6 +2,7 @@ package listappend
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"squall/history"
@@ -19,7 +20,10 @@ type load struct {
 	lookBack float64
 }
 
-var _ workloads.Generator = (*load)(nil)
+var (
+	_ workloads.Generator = (*load)(nil)
+	_ workloads.Scanner   = (*load)(nil)
+)
 
 func newLoad(l workloads.Load) workloads.Generator {
 	return &load{
@@ -51,6 +55,19 @@ func (l *load) Finals() []workloads.Final {
 		}
 	}
 	return finals
+}
+
+// Scan reads every list that was ever used, a few in one transaction.
+func (l *load) Scan() []workloads.Intent {
+	var reads []workloads.Intent
+	for lists := range slices.Chunk(l.keys.All(workloads.MostScanned), finalLists) {
+		ops := make([]history.Data, len(lists))
+		for i, list := range lists {
+			ops[i] = read(list)
+		}
+		reads = append(reads, intent(history.Read, ops))
+	}
+	return reads
 }
 
 // Recovery appends to a list of the node's own and reads it.

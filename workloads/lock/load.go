@@ -19,7 +19,10 @@ type load struct {
 	clients     []*client
 }
 
-var _ workloads.Generator = (*load)(nil)
+var (
+	_ workloads.Generator = (*load)(nil)
+	_ workloads.Scanner   = (*load)(nil)
+)
 
 func newLoad(l workloads.Load) workloads.Generator {
 	g := &load{
@@ -92,8 +95,14 @@ const ownerPrefix = "c"
 
 // Finals acquire every lock, which shows who holds it: see workloads.Rotation.
 func (l *load) Finals() []workloads.Final {
-	return l.keys.Finals(func(key string) workloads.Intent { return acquire(key, "final-"+key) })
+	return l.keys.Finals(final)
 }
+
+// final asks for a lock on behalf of nobody in the load.
+func final(key string) workloads.Intent { return acquire(key, "final-"+key) }
+
+// Scan acquires every lock that was ever used.
+func (l *load) Scan() []workloads.Intent { return l.keys.Scan(final) }
 
 // Recovery acquires a lock of the node's own.
 func (l *load) Recovery(node string, attempt int) []workloads.Intent {

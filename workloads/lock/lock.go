@@ -44,7 +44,9 @@ func Workload() workloads.Workload {
 		Functions: model.Functions,
 		New:       newLoad,
 		Do:        workloads.On(do),
-		Checkers:  func() []check.Checker { return []check.Checker{check.Linearizable(model)} },
+		Checkers: func() []check.Checker {
+			return []check.Checker{check.Linearizable(model), check.Durability(check.LockWrites())}
+		},
 	}
 }
 

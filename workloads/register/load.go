@@ -18,7 +18,10 @@ type load struct {
 	lookBack float64
 }
 
-var _ workloads.Generator = (*load)(nil)
+var (
+	_ workloads.Generator = (*load)(nil)
+	_ workloads.Scanner   = (*load)(nil)
+)
 
 func newLoad(l workloads.Load) workloads.Generator {
 	return &load{
@@ -62,6 +65,9 @@ func observed(op *history.Op) (history.Data, bool) {
 
 // Finals read every key: see workloads.Rotation.
 func (l *load) Finals() []workloads.Final { return l.keys.Finals(read) }
+
+// Scan reads every key that was ever used.
+func (l *load) Scan() []workloads.Intent { return l.keys.Scan(read) }
 
 func read(key string) workloads.Intent { return workloads.Intent{Func: history.Read, Key: key} }
 

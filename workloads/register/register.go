@@ -45,7 +45,9 @@ func Workload() workloads.Workload {
 		Functions: history.RegisterFunctions(),
 		New:       newLoad,
 		Do:        workloads.On(do),
-		Checkers:  func() []check.Checker { return []check.Checker{check.Linearizable(check.RegisterModel())} },
+		Checkers: func() []check.Checker {
+			return []check.Checker{check.Linearizable(check.RegisterModel()), check.Durability(check.RegisterWrites())}
+		},
 	}
 }
 

@@ -18,7 +18,10 @@ type load struct {
 	lookBack float64
 }
 
-var _ workloads.Generator = (*load)(nil)
+var (
+	_ workloads.Generator = (*load)(nil)
+	_ workloads.Scanner   = (*load)(nil)
+)
 
 // reach is how many operations ago a set can have been retired that is looked back at.
 // A server that lost elements shows it only once it leads, which may be much later.
@@ -42,6 +45,9 @@ func (l *load) Observe(*history.Op) {}
 
 // Finals read every set: see workloads.Rotation.
 func (l *load) Finals() []workloads.Final { return l.sets.Finals(read) }
+
+// Scan reads every set that was ever used.
+func (l *load) Scan() []workloads.Intent { return l.sets.Scan(read) }
 
 func read(key string) workloads.Intent { return workloads.Intent{Func: history.Read, Key: key} }
 

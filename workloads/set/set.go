@@ -38,7 +38,9 @@ func Workload() workloads.Workload {
 		Functions: check.SetModel().Functions,
 		New:       newLoad,
 		Do:        workloads.On(do),
-		Checkers:  func() []check.Checker { return []check.Checker{check.Set(), check.Linearizable(check.SetModel())} },
+		Checkers: func() []check.Checker {
+			return []check.Checker{check.Set(), check.Linearizable(check.SetModel()), check.Durability(check.SetWrites())}
+		},
 	}
 }
 

@@ -54,7 +54,7 @@ type look struct {
 // writtenObject is what was written to an object, and what was found of it at last.
 type writtenObject struct {
 	name   string
-	acked  int
+	acked  int // of the load: those after it are held to what they were told, too, and not counted
 	writes []writtenOp
 	looks  map[string]look // by node
 }
@@ -119,16 +119,14 @@ func (c durability) gather(in *Input, b *budget) (t *writtenTally, stop string) 
 			return t, stop
 		}
 		op := &in.Ops[i]
-		switch {
-		case !op.Final:
-			t.of.wrote(op, func(name string, value history.Data) {
-				o := object(name)
-				o.writes = append(o.writes, writtenOp{op, value})
-				if op.Outcome == history.OK {
-					o.acked++
-				}
-			})
-		case op.Outcome == history.OK && op.Call >= after && slices.Contains(in.Header.Nodes, op.Node):
+		t.of.wrote(op, func(name string, value history.Data) {
+			o := object(name)
+			o.writes = append(o.writes, writtenOp{op, value})
+			if !op.Final && op.Outcome == history.OK {
+				o.acked++
+			}
+		})
+		if op.Final && op.Outcome == history.OK && op.Call >= after && slices.Contains(in.Header.Nodes, op.Node) {
 			t.looks++
 			t.of.found(op, func(name string, value history.Data) {
 				o := object(name)

@@ -100,9 +100,10 @@ func RegisterWrites() Written {
 	}
 }
 
-// missingLast are the acknowledged writes that began after every write of what was found
-// had returned: none of those can have come last. A write of unknown outcome never
-// returned, and one that was answered "failed" is nothing to this check.
+// missingLast are the acknowledged writes that may have come last, where what was found
+// cannot: some acknowledged write began after every write of that had returned. A write
+// of unknown outcome never returned, and what one that was answered "failed" did is left
+// to others.
 func missingLast(o *writtenObject, l look) (missing []*writtenOp) {
 	last := int64(-1) // of nothing, which was there before all
 	for i := range o.writes {
@@ -113,8 +114,17 @@ func missingLast(o *writtenObject, l look) (missing []*writtenOp) {
 			last = max(last, w.op.Return)
 		}
 	}
+	latest := int64(-1) // the call of an acknowledged write
 	for i := range o.writes {
-		if w := &o.writes[i]; w.acknowledged() && w.op.Call > last && w.op.Return < l.op.Call {
+		if w := &o.writes[i]; w.acknowledged() && w.op.Return < l.op.Call {
+			latest = max(latest, w.op.Call)
+		}
+	}
+	if latest <= last {
+		return nil
+	}
+	for i := range o.writes {
+		if w := &o.writes[i]; w.acknowledged() && w.op.Return < l.op.Call && w.op.Return >= latest {
 			missing = append(missing, w)
 		}
 	}

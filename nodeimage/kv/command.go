@@ -34,8 +34,9 @@ const (
 	OpAcquire   Op = 10
 	OpRelease   Op = 11
 	OpKeepAlive Op = 12
+	OpDigest    Op = 13 // of the asked node's own state
 
-	lastOp = OpKeepAlive
+	lastOp = OpDigest
 )
 
 // What may stand before a command.
@@ -48,7 +49,9 @@ const (
 
 // Reads reports whether the operation changes nothing: it is not put into the
 // log, and one without an answer had no effect.
-func (op Op) Reads() bool { return op == OpGet || op == OpList || op == OpReadTxn }
+func (op Op) Reads() bool {
+	return op == OpGet || op == OpList || op == OpReadTxn || op == OpDigest
+}
 
 // timed reports whether the operation goes by the lease time.
 func (op Op) timed() bool { return op >= OpAcquire && op <= OpKeepAlive }
@@ -82,6 +85,8 @@ func (op Op) String() string {
 		return "release"
 	case OpKeepAlive:
 		return "keep-alive"
+	case OpDigest:
+		return "digest"
 	}
 	return fmt.Sprintf("op %d", uint8(op))
 }
@@ -116,6 +121,7 @@ type rest struct {
 	token    uint64
 	ttl      time.Duration // 0: for ever
 	time     time.Duration // the leader's lease time
+	at       uint64        // the index at which a digest is asked for; 0: none is
 	txn      *txn
 }
 
@@ -227,6 +233,9 @@ func (c *command) take(b []byte) (err error) {
 	case c.rest != nil && (c.op.Reads() || c.op == OpRegister):
 		return fmt.Errorf("%v is for no session", c.op)
 	case c.op == OpRegister:
+	case c.op == OpDigest:
+		c.rest = &rest{}
+		c.rest.at, b, err = takeUvarint(b)
 	case c.op == OpTxn || c.op == OpReadTxn:
 		b, err = c.takeTxn(b)
 	case c.op.timed():

@@ -35,6 +35,7 @@
 //	10 acquire       name, owner, ttl
 //	11 release       name, owner, token
 //	12 keep-alive    name, owner, token, ttl
+//	13 digest        index (uvarint); 0: none, for the position alone
 //
 // What is expected is 0 (u8), the key must be absent; or 1 (u8) and a value that
 // the key must hold. Conditions are a uvarint count, at most 128, and of each its
@@ -67,9 +68,12 @@
 //	register         ok: the session's id (u64)
 //	acquire          ok: the token (u64); not so: the holder
 //	release, keep-alive  not so: the holder, or nothing when nobody holds the lock
+//	digest           ok: the index of the last entry that the asked node has
+//	                 applied (u64), and the digest of its state there (u64; 0
+//	                 where none was asked for)
 //
 // A holder is its token (u64), what is left of its lease (u64, nanoseconds; 0
-// for ever), and the owner. Operations 1, 6 and 8 have no effect, so they are
+// for ever), and the owner. Operations 1, 6, 8 and 13 have no effect, so they are
 // never answered "unknown". The codes are those of [Code]. A frame that breaks
 // these rules ends the connection.
 //

@@ -29,6 +29,7 @@ const (
 	CodeNoSession   Code = 16 // the session was ended, or never was
 	CodeForgotten   Code = 17 // the answer to the command is not kept any more, if it ever came to one
 	CodeReused      Code = 18 // the number in the session belongs to another command
+	CodeElsewhere   Code = 19 // the node's own state is not at that index
 )
 
 func (c Code) String() string {
@@ -69,6 +70,8 @@ func (c Code) String() string {
 		return "answer not kept"
 	case CodeReused:
 		return "number used for another command"
+	case CodeElsewhere:
+		return "the state is at another index"
 	}
 	return fmt.Sprintf("code %d", uint8(c))
 }

@@ -56,6 +56,8 @@ func (n *fakeNode) setLeader(id NodeID) {
 
 func (n *fakeNode) Status() raft.Status { return raft.Status{} }
 
+func (n *fakeNode) Inspect(done func(raft.LogMark, error)) { done(raft.LogMark{}, raft.ErrStopped) }
+
 // answering is a node that agrees with whatever is proposed.
 func answering(leader NodeID) (*fakeNode, *Machine) {
 	solo := &soloNode{state: NewMachine()}

@@ -60,7 +60,12 @@ func TestMachineAgainstMap(t *testing.T) {
 				}
 				views, states, hashes = append(views, write), append(states, maps.Clone(model)), append(hashes, m.Hash())
 			},
-			"": func(t *rapid.T) { compare(t, m, model) },
+			"": func(t *rapid.T) {
+				compare(t, m, model)
+				if m.Digest() != m.Hash() {
+					t.Fatalf("digest %x, hash %x", m.Digest(), m.Hash())
+				}
+			},
 		})
 		for i, write := range views { // after all those changes they are what they were
 			var buf bytes.Buffer

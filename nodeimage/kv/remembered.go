@@ -158,13 +158,17 @@ func (s *remembered) dropFirst() {
 // keep records an answer at its place.
 func (s *remembered) keep(at int, number uint64, r response) {
 	a := answer{number: number, resp: r}
-	a.hash = hashBytes(mix(sessionSeed, s.id, number), appendResponse(nil, &r))
+	a.hash = answerHash(s.id, &a)
 	s.answers = slices.Insert(s.answers, at, a)
 	s.bytes += a.size()
 	s.sum += a.hash
 	for len(s.answers) > MaxAnswers || s.bytes > MaxSessionBytes {
 		s.dropFirst()
 	}
+}
+
+func answerHash(session uint64, a *answer) uint64 {
+	return hashBytes(mix(sessionSeed, session, a.number), appendResponse(nil, &a.resp))
 }
 
 func (s *remembered) hash() uint64 { return mix(sessionSeed, s.id, s.used, s.dropped) + s.sum }

@@ -15,12 +15,15 @@ type consensus interface {
 	Read(done func(err error))
 	Leader() (leader raft.NodeID, term uint64)
 	Status() raft.Status
+	inspector
 }
 
 // reader is what may be read of the state machine within consensus.Read.
 type reader interface {
 	Query(c *command) response
 	LeaseTime() time.Duration
+	// Digest may be called within consensus.Inspect.
+	Digest() uint64
 }
 
 // forwarder sends requests to other nodes.
@@ -62,6 +65,10 @@ func newRouter(self raft.NodeID, node consensus, state reader, others forwarder,
 
 // route carries a request out, here or at the leader. It does not block.
 func (r *router) route(q *request) {
+	if q.cmd.op == OpDigest {
+		r.inspect(q)
+		return
+	}
 	switch leader, term := r.node.Leader(); {
 	case leader == r.self:
 		r.submit(q, term)

@@ -68,6 +68,12 @@ func (n *soloNode) Read(done func(error)) {
 	done(nil)
 }
 
+func (n *soloNode) Inspect(done func(raft.LogMark, error)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	done(raft.LogMark{Index: n.index, Term: 1}, nil)
+}
+
 func (n *soloNode) Leader() (raft.NodeID, uint64) { return soloID, 1 }
 
 func (n *soloNode) Status() raft.Status { return raft.Status{ID: soloID, Role: raft.Leader, Term: 1} }

@@ -13,8 +13,8 @@ const (
 	maxApplyEntries = 2048
 )
 
-// applyJob is a job of the applier's: applyEntries, answerReads, restoreState
-// or takeSnapshot.
+// applyJob is a job of the applier's: applyEntries, answerReads, restoreState,
+// takeSnapshot or inspectState.
 type applyJob interface{ isApplyJob() }
 
 type (
@@ -29,12 +29,15 @@ type (
 	restoreState struct{ meta SnapshotMeta }
 	// takeSnapshot freezes the state; snapshotReady answers it.
 	takeSnapshot struct{}
+	// inspectState calls back who looks at the state; nothing answers it.
+	inspectState struct{ done func(at LogMark, err error) }
 )
 
 func (*applyEntries) isApplyJob() {}
 func (*answerReads) isApplyJob()  {}
 func (*restoreState) isApplyJob() {}
 func (*takeSnapshot) isApplyJob() {}
+func (*inspectState) isApplyJob() {}
 
 // advanceCommit commits the log up to index; it never goes back.
 func (c *core) advanceCommit(index uint64) {
@@ -111,6 +114,8 @@ func (a *applier) run(j applyJob) task {
 			a.pending.Add(-1)
 			r.done(nil)
 		}
+	case *inspectState:
+		j.done(a.at, nil)
 	case *restoreState:
 		if err := a.restore(&j.meta); err != nil {
 			return storageFailed{err}
@@ -186,5 +191,7 @@ func (a *applier) abandon(j applyJob) {
 			a.pending.Add(-1)
 			r.done(ErrUnknown)
 		}
+	case *inspectState:
+		j.done(LogMark{}, ErrStopped)
 	}
 }

@@ -112,6 +112,16 @@ func (n *Node) Read(done func(err error)) {
 	}
 }
 
+// Inspect calls done on the goroutine that applies entries, so that within done the
+// state machine may be looked at, with the last entry that it holds. It asks no other
+// node: what it holds may be old. On an error, ErrStopped, nothing may be looked at.
+// done is called exactly once, and applying waits for it.
+func (n *Node) Inspect(done func(at LogMark, err error)) {
+	if !n.workers.applies.offer(&inspectState{done}) {
+		done(LogMark{}, ErrStopped)
+	}
+}
+
 // enter puts a client call on the queue, if there is room for one more.
 func (n *Node) enter(t task) error {
 	if n.pending.Add(1) > int64(n.cfg.MaxPending) {

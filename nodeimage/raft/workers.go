@@ -28,6 +28,18 @@ func (f *fifo[J]) put(j J) {
 	f.filled.Signal()
 }
 
+// offer is put, unless the list is closed.
+func (f *fifo[J]) offer(j J) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.jobs = append(f.jobs, j)
+	f.filled.Signal()
+	return true
+}
+
 // take waits for jobs and returns all there are. After close it returns what
 // is left, and then not ok.
 func (f *fifo[J]) take() (jobs []J, ok bool) {

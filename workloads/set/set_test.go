@@ -175,6 +175,9 @@ func TestChecks(t *testing.T) {
 		m := perfect()
 		m.spoil = tt.spoil
 		for check, res := range judge(play(t, newSet(1, 5, nil), m, 5, 2000, false)) {
+			if check == "durability" { // these histories end with the load
+				continue
+			}
 			if ok := tt.stat == ""; ok != (res.Verdict == "pass") || check == "set" && !ok && res.Stats[tt.stat] == 0 {
 				t.Errorf("%s: %s says %s: %s", name, check, res.Verdict, res.Told())
 			}

@@ -5,6 +5,7 @@ package raftkv
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"syscall"
 
@@ -77,6 +78,8 @@ var (
 	_ lock.Client       = client{}
 	_ set.Client        = client{}
 	_ listappend.Client = client{}
+
+	_ systems.ReplicaTeller = client{}
 )
 
 // client is the server's own client, by the names of this package.
@@ -145,6 +148,18 @@ func (c client) Transact(ctx context.Context, ops []listappend.Op) ([][]string, 
 		lists[i] = r.Results[i].List
 	}
 	return lists, nil
+}
+
+// Position is the index of the last log entry that the node's own state holds.
+func (c client) Position(ctx context.Context) (uint64, error) {
+	at, err := c.kv.Applied(ctx)
+	return at, errorOf(err)
+}
+
+// Digest sums up the node's own state: keys, lists, locks, sessions and their answers.
+func (c client) Digest(ctx context.Context, at uint64) (systems.Digest, error) {
+	sum, err := c.kv.Digest(ctx, at)
+	return systems.Digest{Sum: fmt.Sprintf("%016x", sum)}, errorOf(err)
 }
 
 func (c client) Close() error { return c.kv.Close() }

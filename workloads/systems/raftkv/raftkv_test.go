@@ -302,6 +302,24 @@ func TestTransact(t *testing.T) {
 	checkError(t, "unknown, of reads alone", err, true, false)
 }
 
+// How far a node's own copy has come is a number, and nothing else.
+func TestPosition(t *testing.T) {
+	for answer, want := range map[string]uint64{
+		"\x01\x01\x00\x00\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x00\x00\x00\x00": 258,
+		answerToken7: 0, // cut off
+		answerFailed: 0,
+	} {
+		c, err := System{}.Dial(t.Context(), scripted(t, map[string]string{"": answer}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := c.(client).Position(t.Context()); at != want || (err == nil) != (want != 0) {
+			t.Errorf("%q: at %d, %v", answer, at, err)
+		}
+		c.Close()
+	}
+}
+
 func checkError(t *testing.T, what string, err error, certain, lost bool) {
 	t.Helper()
 	if err == nil || systems.Certain(err) != certain || systems.Lost(err) != lost {

@@ -14,7 +14,7 @@ import (
 )
 
 // afterLoad stops the clients, heals everything, has the cluster show that it
-// serves again through every node, has all that was written read back, and the nodes' copies compared. That it does
+// serves again through every node and waits until it has converged, has all that was written read back, and the nodes' copies compared. That it does
 // not serve is nothing that failed here: the history tells of it.
 func (r *run) afterLoad(ctx context.Context) error {
 	r.cfg.Progress.Phase("healing, then the final reads")
@@ -24,8 +24,12 @@ func (r *run) afterLoad(ctx context.Context) error {
 	if err := r.healAll(ctx); err != nil {
 		return err
 	}
-	bound := time.Duration(r.plan.Test.Recovery)
+	bound, committed := time.Duration(r.plan.Test.Recovery), r.converged.committed()
+	end := time.Now().Add(bound)
 	if err := r.command(ctx, driver.CommandRecover, driver.EventRecovered, bound); err != nil {
+		return err
+	}
+	if err := r.awaitConvergence(ctx, committed, end); err != nil {
 		return err
 	}
 	r.mark(history.MarkFinalReads, "")

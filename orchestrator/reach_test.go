@@ -30,7 +30,7 @@ func (d *deafRuntime) Ping(context.Context) error {
 // asking the machines for anything more.
 func TestMachinesOutOfReachEndATest(t *testing.T) {
 	runtime := &deafRuntime{answers: 3}
-	r := &run{cfg: Config{Runtime: runtime, Progress: quiet{}}, log: slog.New(slog.DiscardHandler), gone: make(chan struct{}), loader: newLoader(), nodes: &nodes{}}
+	r := &run{converged: newConvergence(nil), cfg: Config{Runtime: runtime, Progress: quiet{}}, log: slog.New(slog.DiscardHandler), gone: make(chan struct{}), loader: newLoader(), nodes: &nodes{}}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r.cancel = cancel
 	r.watchReach(ctx, time.Millisecond)
@@ -50,7 +50,7 @@ func TestMachinesOutOfReachEndATest(t *testing.T) {
 
 // TestAWatchOfReachEnds with the test.
 func TestAWatchOfReachEnds(t *testing.T) {
-	r := &run{cfg: Config{Runtime: &deafRuntime{answers: 1 << 30}}, gone: make(chan struct{})}
+	r := &run{converged: newConvergence(nil), cfg: Config{Runtime: &deafRuntime{answers: 1 << 30}}, gone: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r.watchReach(ctx, time.Millisecond)

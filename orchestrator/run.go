@@ -137,6 +137,7 @@ type run struct {
 	cluster   machines.Cluster
 	nodes     *nodes
 	loader    *loader
+	converged *convergence
 	clock     clock
 	mono      int64        // clock.now() when the history began: its times count from here
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
@@ -161,7 +162,7 @@ func newRun(plan *testplan.Plan, dir string, cfg Config, ready prepared) (*run, 
 		return nil, fmt.Errorf("make the run's log: %w", err)
 	}
 	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now().Add(-ready.took), binary: ready.binary, files: ready.files,
-		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{})}
+		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{}), converged: newConvergence(plan.Nodes)}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
 	r.env.mark("built", ready.took)
@@ -301,6 +302,7 @@ func (r *run) event(e history.NodeEvent) {
 	if r.nodes.leaders.hear(e) {
 		r.nodes.watch.Tell(r.nodes.leaders.leader(), r.clock.now())
 	}
+	r.converged.take(e)
 	r.nodes.watch.Take(&e) // after who leads is known: it is asked for at the moment
 	switch {
 	case e.Kind == history.EventSilent:

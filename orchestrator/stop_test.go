@@ -28,7 +28,7 @@ func recordedRun(t *testing.T) (r *run, marks func() []history.Mark) {
 	t.Helper()
 	test := testplan.DefaultTest()
 	test.Time, test.Memory = testplan.Duration(20*time.Second), 64
-	r = &run{plan: &testplan.Plan{Test: test, Nodes: testplan.NodeNames(3)}, dir: t.TempDir(), cfg: Config{Progress: quiet{}}, log: slog.New(slog.DiscardHandler),
+	r = &run{converged: newConvergence(nil), plan: &testplan.Plan{Test: test, Nodes: testplan.NodeNames(3)}, dir: t.TempDir(), cfg: Config{Progress: quiet{}}, log: slog.New(slog.DiscardHandler),
 		env: newEnvironment("test"), nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{}), serving: true}
 	if err := r.openHistory(); err != nil {
 		t.Fatal(err)

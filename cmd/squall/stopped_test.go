@@ -237,5 +237,5 @@ func TestAClusterThatNeverServesAgain(t *testing.T) {
 			}
 		}
 	})
-	wantAll(t, say(t, out, exitViolation, "check"), "✗ recovery", "after every fault was healed at 21.0 s the cluster did not serve again through every node within 30.0 s: n1: none of 1 write succeeded")
+	wantAll(t, say(t, out, exitViolation, "check"), "✗ recovery", "after every fault was healed at 21.0 s the cluster did not recover through every node within 30.0 s: n1: none of 1 write succeeded")
 }

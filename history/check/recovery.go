@@ -15,8 +15,11 @@ import (
 const DefaultRecovery = time.Minute
 
 // Recovery returns the checker "recovery": once every fault is healed, the cluster
-// serves again. Within the bound that the history gives, or DefaultRecovery, a
-// write and a read must succeed through every node. A workload without reads is judged
+// serves again, and every node is back in it. Within the bound that the history gives, or
+// DefaultRecovery, a write and a read must succeed through every node, and every node
+// must follow one leader in one term and have committed what was committed when the
+// faults were healed, where the nodes' traces tell. Where there are none, no node's copy
+// of the state may still be behind at the end. A workload without reads is judged
 // by its writes. A history of before holds no writes after the storm, and is judged by
 // its reads.
 //
@@ -52,7 +55,11 @@ func (recovery) Check(ctx context.Context, in *Input) Result {
 	case f.tried == 0:
 		return f.untried(in)
 	}
-	return f.judge(in)
+	c, stop := convergence(in, f, b)
+	if stop != "" {
+		return Result{Verdict: Unknown, Summary: stop}
+	}
+	return f.judge(in, c)
 }
 
 // serving is what became of the operations after the storm through one node.
@@ -147,7 +154,7 @@ func (f *finals) untried(in *Input) Result {
 }
 
 // judge gives the verdict.
-func (f *finals) judge(in *Input) Result {
+func (f *finals) judge(in *Input, conv converged) Result {
 	res := Result{Stats: map[string]float64{"tried": float64(f.tried), "boundSeconds": f.bound.Seconds()}}
 	crashed, ended := crashedNodes(in), endedByOthers(in)
 	var bad, excused, open []string
@@ -155,6 +162,9 @@ func (f *finals) judge(in *Input) Result {
 	for _, n := range f.names() {
 		s := f.nodes[n]
 		what, broken := f.wrong(in, s)
+		if what == "" {
+			what, broken = conv.wrong(n)
+		}
 		slowest = max(slowest, s.read-f.healed, s.written-f.healed)
 		switch {
 		case what == "":
@@ -170,6 +180,9 @@ func (f *finals) judge(in *Input) Result {
 			res.Witness = append(res.Witness, in.finalWitness(s)...)
 		}
 	}
+	if conv.at > 0 {
+		res.Stats["convergedSeconds"] = time.Duration(conv.at - f.healed).Seconds()
+	}
 	res.Stats["slowestSeconds"] = max(time.Duration(slowest).Seconds(), 0)
 	switch why := f.excuse(in, len(excused)); {
 	case len(bad) > 0 && why != "":
@@ -177,15 +190,18 @@ func (f *finals) judge(in *Input) Result {
 		res.Summary = fmt.Sprintf("the cluster did not serve again, but it may not be at fault, because %s: %s", why, firstNodes(bad))
 	case len(bad) > 0:
 		at := f.brokenAt()
+		if len(conv.late) > 0 {
+			at = f.end()
+		}
 		res.Verdict, res.FirstAt = Violation, in.firstAt(at)
-		res.Summary = fmt.Sprintf("after every fault was healed at %s the cluster did not serve again through every node within %s: %s",
+		res.Summary = fmt.Sprintf("after every fault was healed at %s the cluster did not recover through every node within %s: %s",
 			in.clock(f.healed), took(int64(f.bound)), firstNodes(bad))
 	case len(open)+len(excused) > 0:
 		res.Verdict = Unknown
 		res.Summary = "not every node was seen to serve after the faults were healed: " + firstNodes(append(open, excused...))
 	default:
 		res.Verdict = Pass
-		res.Summary = f.fine(in, slowest)
+		res.Summary = f.fine(in, slowest) + conv.fine(f)
 	}
 	return res
 }

@@ -173,3 +173,14 @@ func FuzzData(f *testing.F) {
 		}
 	})
 }
+
+// Histories from before writes told what they replaced are of registers as well.
+func TestRegistersOfBefore(t *testing.T) {
+	before := RegisterFunctions()
+	before[1].Answer = ""
+	other := RegisterFunctions()
+	other[0].Answer = ""
+	if !RegisterFunctions().isRegister() || !before.isRegister() || other.isRegister() || before[:3].isRegister() {
+		t.Error("functions of registers are not told from others")
+	}
+}

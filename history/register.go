@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"squall/internal/plain"
 )
@@ -14,7 +15,7 @@ import (
 // The functions of the register workload.
 const (
 	Read   Func = "read"   // out: what the key holds, a string or null
-	Write  Func = "write"  // in: a string
+	Write  Func = "write"  // in: a string; out: what it replaced, a string or null, where the system tells
 	CAS    Func = "cas"    // in: what is expected, a string or null, and what to store; out: true, or {"found": what the key holds instead}
 	Delete Func = "delete" // neither
 )
@@ -24,10 +25,21 @@ const (
 func RegisterFunctions() Functions {
 	return Functions{
 		{Name: Read, Reads: true, Text: "read({key})", Answer: " → {out}"},
-		{Name: Write, Text: "write({key}) ← {in}"},
+		{Name: Write, Text: "write({key}) ← {in}", Answer: ", replacing {out}"},
 		{Name: CAS, Text: "cas({key}) {in.0}→{in.1}", Answer: ": {out}"},
 		{Name: Delete, Text: "delete({key})"},
 	}
+}
+
+// isRegister reports whether functions are those of registers, as they are now or as
+// they were before a write told what it replaced.
+func (fs Functions) isRegister() bool {
+	return slices.EqualFunc(fs, RegisterFunctions(), func(a, b Function) bool {
+		if a.Name == Write && a.Answer == "" {
+			b.Answer = ""
+		}
+		return a == b
+	})
 }
 
 // Value is a value in a key-value system, or its absence (a key that does not
@@ -61,18 +73,21 @@ func (d Data) value() Value {
 type Register struct {
 	Value  Value // what a write or CAS wants to store
 	Expect Value // what a CAS expects to find
-	// Result is what a read found, or what a failed CAS found instead of Expect.
+	// Result is what a read found, what a failed CAS found instead of Expect, or what a
+	// write replaced.
 	Result Value
 	// Swapped is true for a CAS that answered OK and took effect. A CAS with
 	// outcome OK and !Swapped changed nothing and found Result.
 	Swapped bool
+	// Replaced is true for a write whose answer tells what it replaced: Result.
+	Replaced bool
 }
 
 // RegisterData is what an operation on a register says, as data: each a string or
 // null, or "" where the operation has none. Fields are those of Register.
 type RegisterData struct {
 	Value, Expect, Result Data
-	Swapped               bool
+	Swapped, Replaced     bool
 }
 
 // Register reads the operation as one on a register. What is none is read as far
@@ -80,7 +95,7 @@ type RegisterData struct {
 func (op *Op) Register() Register {
 	var d RegisterData
 	_ = op.AsRegister(&d)
-	return Register{Value: d.Value.value(), Expect: d.Expect.value(), Result: d.Result.value(), Swapped: d.Swapped}
+	return Register{Value: d.Value.value(), Expect: d.Expect.value(), Result: d.Result.value(), Swapped: d.Swapped, Replaced: d.Replaced}
 }
 
 // AsRegister reads the operation as one on a register into r, or says why it is none.
@@ -100,7 +115,8 @@ func (op *Op) AsRegister(r *RegisterData) error {
 		if r.Value = op.In; !r.Value.isText() {
 			return errors.New(`a write without its value to store "i", a string`)
 		}
-		fine = op.Out == ""
+		r.Result, r.Replaced = op.Out, op.Outcome == OK && op.Out.held()
+		fine = op.Out == "" || r.Replaced
 	case CAS:
 		if r.Expect, r.Value = op.In.pair(); !r.Expect.held() || !r.Value.isText() {
 			return errors.New(`a cas without its "i": what it expects, a string or null, and what it stores, a string`)
@@ -140,6 +156,9 @@ func (op *Op) SetRegister(r Register) {
 		op.Out = r.Result.AsData()
 	case Write:
 		op.In = r.Value.AsData()
+		if r.Replaced {
+			op.Out = r.Result.AsData()
+		}
 	case CAS:
 		op.In = List(r.Expect.AsData(), r.Value.AsData())
 		op.Out = CASAnswer(r.Swapped, r.Result)

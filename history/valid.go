@@ -87,7 +87,7 @@ func newValidator(h Header) (*validator, error) {
 	if err := h.Functions.check(); err != nil {
 		return nil, fmt.Errorf("the header: %w", err)
 	}
-	v.register = h.Version != 1 && slices.Equal(h.Functions, RegisterFunctions())
+	v.register = h.Version != 1 && h.Functions.isRegister()
 	return v, nil
 }
 

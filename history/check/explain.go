@@ -45,11 +45,17 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 		ex.beside = missing(witness.ops, ws.failed)
 		ex.sentence = f.tell(a, f.tookEffect(ws.failed), "")
 		return ex
-	case said.Swapped:
+	case said.Swapped || said.Replaced:
 		ex.kind = KindStaleCAS
+		if said.Replaced {
+			ex.kind = KindStaleReplaced
+		}
 		for _, op := range witness.ops {
-			if op != a.op && op.Swapped() && op.Register().Expect == said.Expect {
+			if took, is := tookAway(op); is && op != a.op && took == a.found {
 				ex.kind, against = KindDoubleGrant, op
+				if said.Replaced || !op.Swapped() {
+					ex.kind = KindReplacedTwice
+				}
 			}
 		}
 		if against == nil {
@@ -65,12 +71,12 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 			ex.kind = KindLostWrite
 		}
 	}
-	if origin := ws.before(against); origin != nil && ex.kind != KindDoubleGrant {
+	if origin := ws.before(against); origin != nil && ex.kind != KindDoubleGrant && ex.kind != KindReplacedTwice {
 		ex.beside = missing(witness.ops, origin)
 	}
 	wrong, more := ", but "+f.had(a, against), ""
 	switch ex.kind {
-	case KindDoubleGrant:
+	case KindDoubleGrant, KindReplacedTwice:
 		wrong += f.notReturned(k.ops, a, against)
 	case KindLostWrite:
 		more = " No later operation saw that write."
@@ -164,14 +170,24 @@ func written(op *history.Op) history.Value { return op.Register().Value }
 
 // observed is what an operation that was answered found; false when it does not look.
 func observed(op *history.Op) (found history.Value, looked bool) {
+	if took, is := tookAway(op); is {
+		return took, true
+	}
 	if op.Func != history.Read && op.Func != history.CAS {
 		return history.None, false
 	}
-	said := op.Register()
-	if said.Swapped {
+	return op.Register().Result, true
+}
+
+// tookAway is what an operation found and put another value in the place of.
+func tookAway(op *history.Op) (found history.Value, is bool) {
+	switch said := op.Register(); {
+	case said.Swapped:
 		return said.Expect, true
+	case said.Replaced:
+		return said.Result, true
 	}
-	return said.Result, true
+	return history.None, false
 }
 
 // newer is the last operation of the witness that was answered before the suspect

@@ -66,6 +66,7 @@ type shape struct {
 	values     int // how many different values are written; 0: each one once
 	pending    int // percent of unknown outcome
 	deletes    bool
+	tells      bool // writes tell what they replaced
 }
 
 // simulate runs clients against a correct register: each operation takes effect
@@ -123,7 +124,11 @@ func simulate(rng *rand.Rand, key string, sh shape) []history.Op {
 	slices.SortFunc(effects, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
 	state := history.None
 	for _, e := range effects {
+		before := state
 		state = takeEffect(e.op, state)
+		if sh.tells && e.op.Func == history.Write {
+			says(e.op, func(r *history.Register) { r.Replaced, r.Result = true, before })
+		}
 	}
 	return ops
 }
@@ -170,6 +175,9 @@ func anyOps(t *rapid.T, unique bool) []history.Op {
 		if op.Outcome == history.OK && (op.Func == history.Read || (op.Func == history.CAS && !r.Swapped)) {
 			r.Result = small.Draw(t, "result")
 		}
+		if op.Func == history.Write && op.Outcome == history.OK && rapid.Bool().Draw(t, "tells") {
+			r.Replaced, r.Result = true, small.Draw(t, "replaced")
+		}
 		op.SetRegister(r)
 	}
 	return ops
@@ -204,6 +212,7 @@ func possible(ops []history.Op, done int, state history.Value) bool {
 			ok = !known || (hit == r.Swapped && (hit || r.Result == state))
 		default:
 			next = r.Value
+			ok = !known || !r.Replaced || r.Result == state
 		}
 		if ok && possible(ops, done|1<<i, next) {
 			return true

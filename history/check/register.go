@@ -34,7 +34,7 @@ type kind uint8
 const (
 	observe kind = iota // found seen: a read, or a CAS that failed
 	store               // wrote arg, whatever was there: a write or a delete
-	swap                // found expect and wrote arg: a CAS that took effect
+	swap                // found expect and wrote arg: a CAS that took effect, or a write that told what it replaced
 	maybe               // a CAS with unknown outcome: writes arg if it finds expect
 	broken              // answered what no register ever could
 )
@@ -156,6 +156,9 @@ func newRegister(ops []*history.Op, g *guard) (*register, error) {
 			s.kind, s.seen = observe, number(said.Result)
 		case history.Write:
 			s.kind, s.arg = store, number(said.Value)
+			if said.Replaced { // it found that: so it is like a CAS that took effect
+				s.kind, s.expect = swap, number(said.Result)
+			}
 		case history.Delete:
 			s.kind, s.arg = store, absent
 		case history.CAS:

@@ -71,13 +71,15 @@ type Kind string
 
 // The kinds of violations of registers.
 const (
-	KindStaleRead    Kind = "stale read"               // an old value, after a newer one was written or read
-	KindLostWrite    Kind = "lost write"               // an acknowledged write that later reads do not see
-	KindFailedWrite  Kind = "read of a failed write"   // the write was answered "failed"
-	KindUnknownWrite Kind = "read of an unknown write" // the write's outcome is unknown, and no moment for it fits
-	KindPhantom      Kind = "read of nothing written"  // nobody wrote the value
-	KindDoubleGrant  Kind = "double grant"             // two compare-and-sets took the same value
-	KindStaleCAS     Kind = "compare-and-set on an old value"
+	KindStaleRead     Kind = "stale read"               // an old value, after a newer one was written or read
+	KindLostWrite     Kind = "lost write"               // an acknowledged write that later reads do not see
+	KindFailedWrite   Kind = "read of a failed write"   // the write was answered "failed"
+	KindUnknownWrite  Kind = "read of an unknown write" // the write's outcome is unknown, and no moment for it fits
+	KindPhantom       Kind = "read of nothing written"  // nobody wrote the value
+	KindDoubleGrant   Kind = "double grant"             // two compare-and-sets took the same value
+	KindStaleCAS      Kind = "compare-and-set on an old value"
+	KindReplacedTwice Kind = "value replaced twice" // by two writes, or a write and a compare-and-set
+	KindStaleReplaced Kind = "write in place of an old value"
 )
 
 // The kinds of violations of sets, locks and counters, besides stale reads and double

@@ -65,7 +65,7 @@ func orNothing(v history.Value) string {
 	return showValue(v)
 }
 
-// notReturned tells, of two compare-and-sets that took one value, that nobody can
+// notReturned tells, of two operations that took one value away, that nobody can
 // have written it again in between.
 func (f *finder) notReturned(ops []*history.Op, a suspect, against *history.Op) string {
 	for _, op := range ops {

@@ -378,8 +378,8 @@ func TestReplies(t *testing.T) {
 	for _, c := range []struct{ name, reply, want string }{
 		{"welcome", string(shortHello(peerMagic, welcome)), ""},
 		{"refused", string(shortHello(peerMagic, wrongCluster)), "it belongs to another cluster"},
-		{"welcomed by version 1", "sqpr\x00\x01\x00\x00", "it speaks version 1, this side 3"},
-		{"refused by version 1", "sqpr\x00\x01\x00\x01", "it speaks version 1, this side 3"},
+		{"welcomed by version 1", "sqpr\x00\x01\x00\x00", "it speaks version 1, this side 4"},
+		{"refused by version 1", "sqpr\x00\x01\x00\x01", "it speaks version 1, this side 4"},
 		{"cut", "sqpr\x00\x02\x00\x00\x00", "the end of its hello"},
 		{"damaged", "sqpr\x00\x02\x00\x00\x00\x00\x00\x00", "damaged on the way"},
 		{"of clients", string(shortHello(clientMagic, welcome)), "no hello"},

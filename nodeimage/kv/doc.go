@@ -3,7 +3,7 @@
 // commands may be sent again. The package holds its state machine, its server,
 // and the client of that server.
 //
-// # Client protocol, version 3
+// # Client protocol, version 4
 //
 // A client opens a TCP connection (default port 4100) and sends a hello of 12
 // bytes: the letters "sqkv", the protocol version (u16), 0 (u16), and a
@@ -60,6 +60,7 @@
 // The data depends on the operation. A key that does not exist has none.
 //
 //	get              ok: the value
+//	put              ok: the value that was replaced
 //	compare-and-set  not so: what the key holds instead of the expected value
 //	list             ok: the elements, each as bytes
 //	transaction      ok, of then, or not so, of else: the result of each
@@ -174,8 +175,9 @@
 //
 // # Earlier versions
 //
+// Version 3 had operations 1 to 12, and a put did not tell what it replaced.
 // Version 2 had operations 1 to 4, and no sessions. Its hellos were as they are
-// now; they are answered with the verdict that the version is not spoken.
+// now; both are answered with the verdict that the version is not spoken.
 // The hellos of version 1 were shorter by the checksum. They are answered in the
 // form above, whose first 8 bytes that version understands as a refusal.
 // Snapshots of earlier versions are refused.

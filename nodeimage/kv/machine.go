@@ -137,6 +137,7 @@ func (m *Machine) keyed(c *command) response {
 		m.put(s, c.key, old, present, stringEntry(h, c.value))
 	default:
 		m.put(s, c.key, old, present, stringEntry(h, c.value))
+		return response{status: statusOK, value: Value{Data: old.value, Present: present}}
 	}
 	return response{status: statusOK}
 }

@@ -26,9 +26,10 @@ func TestMachineAgainstMap(t *testing.T) {
 			"put": func(t *rapid.T) {
 				key, value := keys.Draw(t, "key"), values.Draw(t, "value")
 				res := m.Apply(1, appendCommand(nil, OpPut, key, Value{}, value)).(response)
+				old, had := model[key]
 				model[key] = value
-				if res != (response{status: statusOK}) {
-					t.Fatalf("put: %+v", res)
+				if want := (response{status: statusOK, value: Value{Data: old, Present: had}}); res != want {
+					t.Fatalf("put: %+v, want %+v", res, want)
 				}
 			},
 			"delete": func(t *rapid.T) {

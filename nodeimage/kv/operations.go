@@ -16,8 +16,14 @@ func (c *Client) Get(ctx context.Context, key string) (value string, found bool,
 
 // Put stores a value.
 func (c *Client) Put(ctx context.Context, key, value string) error {
-	_, err := c.keyed(ctx, OpPut, key, Value{}, value)
+	_, err := c.Replace(ctx, key, value)
 	return err
+}
+
+// Replace stores a value, and tells what the key held before.
+func (c *Client) Replace(ctx context.Context, key, value string) (old Value, err error) {
+	r, err := c.keyed(ctx, OpPut, key, Value{}, value)
+	return r.value, err
 }
 
 // Delete removes a key, of a string or a list; that it does not exist is no

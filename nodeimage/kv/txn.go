@@ -42,6 +42,9 @@ func (m *Machine) transact(t *txn) response {
 		}
 		r := m.keyed(op)
 		if r.status == statusOK {
+			if op.op == OpPut { // what it replaced is no result: one that is wanted is got before
+				r.value = Value{}
+			}
 			results = appendResult(results, op.op, r.value)
 			if len(results) > MaxTxnAnswer {
 				r = noEffect(CodeTooLarge, fmt.Sprintf("the results have more than %d bytes", MaxTxnAnswer))

@@ -9,7 +9,7 @@ import (
 
 // ProtocolVersion is the version of the client protocol; see the package
 // comment.
-const ProtocolVersion = 3
+const ProtocolVersion = 4
 
 const (
 	// helloBody is how long a short hello is without its checksum.

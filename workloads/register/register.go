@@ -88,6 +88,13 @@ type Client interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// Replacer is a Client whose writes tell what they replaced, so that each is a read, too.
+type Replacer interface {
+	Client
+	// Replace is Write, and tells what the key held before.
+	Replace(ctx context.Context, key string, value history.Value) (old history.Value, err error)
+}
+
 func do(ctx context.Context, client Client, op *history.Op) error {
 	switch op.Func {
 	case history.Read:
@@ -95,7 +102,13 @@ func do(ctx context.Context, client Client, op *history.Op) error {
 		op.Out = found.AsData()
 		return err
 	case history.Write:
-		return client.Write(ctx, op.Key, op.Register().Value)
+		value := op.Register().Value
+		if replacer, ok := client.(Replacer); ok && value.Present {
+			old, err := replacer.Replace(ctx, op.Key, value)
+			op.Out = old.AsData()
+			return err
+		}
+		return client.Write(ctx, op.Key, value)
 	case history.CAS:
 		said := op.Register()
 		swapped, found, err := client.CAS(ctx, op.Key, said.Expect, said.Value)

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -274,5 +275,27 @@ func TestParamsThatDoNotGoTogether(t *testing.T) {
 	}
 	if err := Workload().Declaration().Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// telling is a store of one key whose writes tell what they replaced.
+type telling struct {
+	Client
+	held history.Value
+}
+
+func (s *telling) Replace(_ context.Context, _ string, v history.Value) (old history.Value, err error) {
+	old, s.held = s.held, v
+	return old, nil
+}
+
+// A write has the value that it replaced as its answer, where the connection tells it.
+func TestWritesTellWhatTheyReplaced(t *testing.T) {
+	do := Workload().Bind(&telling{})
+	for _, step := range []struct{ in, out history.Data }{{`"1"`, history.Null}, {`"2"`, `"1"`}} {
+		op := history.Op{Func: history.Write, Key: "k", In: step.in, Outcome: history.OK}
+		if err := do(t.Context(), &op); err != nil || op.Out != step.out || !op.Register().Replaced {
+			t.Errorf("write of %s: replaced %s, %v", step.in, op.Out, err)
+		}
 	}
 }

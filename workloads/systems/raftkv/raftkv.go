@@ -74,7 +74,7 @@ func (System) Dial(ctx context.Context, node systems.Node) (systems.Client, erro
 func (System) Prototype() systems.Client { return client{} }
 
 var (
-	_ register.Client   = client{}
+	_ register.Replacer = client{}
 	_ lock.Client       = client{}
 	_ set.Client        = client{}
 	_ listappend.Client = client{}
@@ -95,6 +95,12 @@ func (c client) Write(ctx context.Context, key string, value history.Value) erro
 		return c.Delete(ctx, key)
 	}
 	return errorOf(c.kv.Put(ctx, key, value.Data))
+}
+
+// Replace stores a value; none is stored by Write.
+func (c client) Replace(ctx context.Context, key string, value history.Value) (history.Value, error) {
+	old, err := c.kv.Replace(ctx, key, value.Data)
+	return history.Value(old), errorOf(err)
 }
 
 func (c client) CAS(ctx context.Context, key string, expect, value history.Value) (bool, history.Value, error) {

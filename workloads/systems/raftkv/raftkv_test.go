@@ -202,6 +202,11 @@ func TestClient(t *testing.T) {
 	if err := c.Write(ctx, "none", some("1")); err != nil {
 		t.Errorf("write: %v", err)
 	}
+	for key, want := range map[string]history.Value{"none": history.None, "seven": some("7")} {
+		if old, err := c.Replace(ctx, key, some("1")); old != want || err != nil {
+			t.Errorf("replace of %s: %+v, %v", key, old, err)
+		}
+	}
 	if err := c.Delete(ctx, "none"); err != nil {
 		t.Errorf("delete: %v", err)
 	}

@@ -41,6 +41,12 @@ func runKV(args []string) error {
 	}
 	defer release()
 	cfg.Clock = clock
+	messages, releaseMessages, err := kv.InheritedMessageFaults()
+	if err != nil {
+		return err
+	}
+	defer releaseMessages()
+	cfg.Messages = messages
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	server, err := kv.Start(cfg)

@@ -249,7 +249,7 @@ func TestClockLink(t *testing.T) {
 	}
 	first := make(chan string)
 	go func() { first <- ask("bend 1 0 0 0") }()
-	done, err := c.obey(here)
+	done, err := obey(here, c.carryOut)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestClockLink(t *testing.T) {
 func TestClockLinkNeedsAFirstWord(t *testing.T) {
 	here, there := net.Pipe()
 	there.Close()
-	if _, err := newPlainClock().obey(here); err == nil || !strings.Contains(err.Error(), "how the clock is bent") {
+	if _, err := obey(here, newPlainClock().carryOut); err == nil || !strings.Contains(err.Error(), "does not say how it begins") {
 		t.Errorf("an agent that says nothing: %v", err)
 	}
 	for _, value := range []string{"five", "-1", "987"} {

@@ -54,6 +54,8 @@ type Config struct {
 
 	// Clock is the node's time; nil: the machine's clock, which nobody bends.
 	Clock *Clock
+	// Messages is what befalls the messages that come in; nil: nothing.
+	Messages *MessageFaults
 	// Seed makes the election timeouts repeatable; 0: a random one.
 	Seed uint64
 	// Trace receives the trace (see [Tracer]); nil: none.
@@ -87,6 +89,9 @@ func (c Config) withDefaults() (Config, error) {
 		if c.Clock, err = NewClock(); err != nil {
 			return c, err
 		}
+	}
+	if c.Messages == nil {
+		c.Messages = new(MessageFaults)
 	}
 	return c, c.check()
 }

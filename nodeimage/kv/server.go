@@ -105,7 +105,7 @@ func newServer(cfg Config, l listeners) *Server {
 	return &Server{
 		cfg: cfg, log: cfg.Log, metrics: m, listeners: l,
 		machine:   NewMachine(),
-		transport: newTransport(cfg.ID, cfg.Peers, m, cfg.Log),
+		transport: newTransport(cfg.ID, cfg.Peers, cfg.Messages, m, cfg.Log),
 		forwards:  newForwards(cfg.ID, cfg.Peers, cfg.Clock, m, cfg.Log),
 	}
 }

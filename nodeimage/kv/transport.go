@@ -30,6 +30,7 @@ const (
 type transport struct {
 	self    raft.NodeID
 	links   map[raft.NodeID]*raftLink // never changed
+	faults  *MessageFaults
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -41,8 +42,8 @@ type raftLink struct {
 	out atomic.Pointer[outbox] // nil while there is no connection
 }
 
-func newTransport(self raft.NodeID, peers map[raft.NodeID]string, m *metrics, log *slog.Logger) *transport {
-	t := &transport{self: self, links: make(map[raft.NodeID]*raftLink), metrics: m, log: log}
+func newTransport(self raft.NodeID, peers map[raft.NodeID]string, faults *MessageFaults, m *metrics, log *slog.Logger) *transport {
+	t := &transport{self: self, links: make(map[raft.NodeID]*raftLink), faults: faults, metrics: m, log: log}
 	for id := range peers {
 		if id != self {
 			t.links[id] = &raftLink{}
@@ -55,6 +56,7 @@ func newTransport(self raft.NodeID, peers map[raft.NodeID]string, m *metrics, lo
 // connection or too much is waiting: a message that is late is worth less than
 // the next one.
 func (t *transport) Send(to raft.NodeID, m *raft.Message) {
+	t.faults.sent(m)
 	link := t.links[to]
 	if link == nil {
 		t.metrics.dropped.Add(1)
@@ -119,7 +121,7 @@ func (t *transport) use(ctx context.Context, to raft.NodeID, conn net.Conn) {
 }
 
 // serve hands the messages that come in on an accepted connection to receive,
-// until the connection ends, falls silent, or damages what it carries.
+// with what faults do to them, until the connection ends, falls silent, or damages what it carries.
 func (t *transport) serve(conn net.Conn, from raft.NodeID, receive func(*raft.Message)) error {
 	br := bufio.NewReaderSize(patientReader{conn}, 256<<10)
 	for {
@@ -140,7 +142,7 @@ func (t *transport) serve(conn net.Conn, from raft.NodeID, receive func(*raft.Me
 		}
 		t.metrics.received.Add(1)
 		t.metrics.bytesReceive.Add(uint64(len(frame)))
-		receive(m)
+		t.faults.receive(m, len(frame), receive)
 	}
 }
 

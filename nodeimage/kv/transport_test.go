@@ -27,7 +27,7 @@ type peerEnd struct {
 func startPeerEnd(t *testing.T, self NodeID, peers map[NodeID]string, ln net.Listener) *peerEnd {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	e := &peerEnd{transport: newTransport(self, peers, &metrics{}, log), ln: ln,
+	e := &peerEnd{transport: newTransport(self, peers, new(MessageFaults), &metrics{}, log), ln: ln,
 		received: make(chan *raft.Message, 1000)}
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel

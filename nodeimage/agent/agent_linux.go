@@ -229,6 +229,10 @@ func code(err error) string {
 		return protocol.CodeRunning
 	case errors.Is(err, protocol.ErrNoClock):
 		return protocol.CodeNoClock
+	case errors.Is(err, protocol.ErrNoMessageRules):
+		return protocol.CodeNoMessageRules
+	case errors.Is(err, protocol.ErrMessagesSilent):
+		return protocol.CodeMessagesSilent
 	case errors.Is(err, protocol.ErrClockSilent):
 		return protocol.CodeSilent
 	case errors.As(err, &bad), errors.As(err, &badType), errors.Is(err, errBadRequest):

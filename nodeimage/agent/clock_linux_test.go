@@ -23,8 +23,12 @@ func serveKV(args []string) error {
 	if err != nil {
 		return err
 	}
+	messages, _, err := kv.InheritedMessageFaults()
+	if err != nil {
+		return err
+	}
 	id, _ := strconv.Atoi(args[0])
-	cfg := kv.Config{ID: kv.NodeID(id), Peers: map[kv.NodeID]string{}, DataDir: args[2], Clock: clock,
+	cfg := kv.Config{ID: kv.NodeID(id), Peers: map[kv.NodeID]string{}, DataDir: args[2], Clock: clock, Messages: messages,
 		ClientAddr: "127.0.0.1:0", HTTPAddr: "off", Trace: os.NewFile(3, "trace")}
 	for i, addr := range strings.Split(args[1], ",") {
 		cfg.Peers[kv.NodeID(i+1)] = addr
@@ -99,7 +103,7 @@ func startKV(t *testing.T, size int, heartbeat, electionMin, electionMax time.Du
 	}
 	nodes := make([]*kvNode, size)
 	for i := range nodes {
-		nodes[i] = &kvNode{newHarness(t, new(recorder)), protocol.StartSpec{Clock: true, Argv: []string{"/proc/self/exe", "kv",
+		nodes[i] = &kvNode{newHarness(t, new(recorder)), protocol.StartSpec{Clock: true, Messages: true, Argv: []string{"/proc/self/exe", "kv",
 			strconv.Itoa(i + 1), strings.Join(peers, ","), t.TempDir(), heartbeat.String(), electionMin.String(), electionMax.String()}}}
 		if _, err := nodes[i].Hello(t.Context()); err != nil { // it has its port; the next one takes another
 			t.Fatal(err)
@@ -392,7 +396,7 @@ func TestBendingAPausedServer(t *testing.T) {
 	for i := range 20 {
 		n.bend(t, protocol.ClockBend{Offset: time.Duration(i) * time.Minute})
 	}
-	if took := time.Since(begun); took > 20*clockTimeout/2 {
+	if took := time.Since(begun); took > 20*lineTimeout/2 {
 		t.Errorf("20 bends of a paused server took %v", took)
 	}
 	if _, err := n.ReadClock(ctx); !errors.Is(err, protocol.ErrClockSilent) || !strings.Contains(err.Error(), "paused") {
@@ -489,7 +493,7 @@ func TestAskingOverAClosedLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, _, err := link.ask("read", ""); !errors.Is(err, errClockClosed) {
+		if _, _, err := link.ask("read", ""); !errors.Is(err, clockKind.closed) {
 			t.Errorf("%v, want that the server closed the line", err)
 		}
 	}

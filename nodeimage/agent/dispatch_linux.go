@@ -27,6 +27,8 @@ func (a *agent) carryOut(ctx context.Context, req protocol.Request) (any, error)
 		return a.performProbe(ctx, req)
 	case protocol.MethodClockBend, protocol.MethodClockRead:
 		return a.server.performClock(req)
+	case protocol.MethodMessageRules, protocol.MethodMessageCounts:
+		return a.server.performMessages(req)
 	case protocol.MethodSpin, protocol.MethodHog, protocol.MethodUsage:
 		return a.squeeze.perform(ctx, req)
 	default:

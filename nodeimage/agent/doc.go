@@ -1,7 +1,8 @@
 // Package agent is process 1 of every machine: it runs the server under test,
 // forwards what the server prints and traces, and carries out what faults are
 // made of: kill, pause, the want of processors and memory, the bending of the
-// server's clock (docs/clock-bending.md), and what can befall packets: cuts (by
+// server's clock (docs/clock-bending.md), the rules for its messages
+// (docs/message-faults.md), and what can befall packets: cuts (by
 // the kernel's packet rules) and bad links (see package shape).
 //
 // It is commanded over its stdin and stdout alone (see package protocol), never

@@ -103,15 +103,19 @@ func FuzzDatagram(f *testing.F) {
 	})
 }
 
-// FuzzClockAnswer is what a server says on the line to its clock.
-func FuzzClockAnswer(f *testing.F) {
-	for _, line := range []string{"ok 1 17", "ok 1 -17", "error 3 no clock", "ok", "error 1", "ok 18446744073709551616 0"} {
+// FuzzLineAnswer is what a server says on a line to it.
+func FuzzLineAnswer(f *testing.F) {
+	for _, line := range []string{"ok 1 17", "ok 1 -17", "error 3 no clock", "ok", "error 1", "ok 18446744073709551616 0", "ok 2 3 120/31 88/0"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		id, answer, err := parseClockAnswer(line)
+		id, answer, err := clockKind.parse(line)
 		if err == nil && !strings.HasPrefix(line, "ok ") && !strings.HasPrefix(line, "error ") {
 			t.Errorf("%q is taken for an answer to %d: %+v", line, id, answer)
+		}
+		counts, err := protocol.ParseMessageCounts(answer.said)
+		if rules := strings.Count(answer.said, " "); err == nil && (len(counts.Rules) != rules || rules > protocol.MaxMessageRules) {
+			t.Errorf("%q is taken for the counts %+v", answer.said, counts)
 		}
 	})
 }

@@ -20,6 +20,7 @@ type pipes struct {
 	stdin, log, trace, report *os.File    // the agent's ends
 	theirs                    [4]*os.File // the server's, in the same order
 	theirClock                *os.File    // the server's end of the line to its clock; nil: none
+	theirMessages             *os.File    // likewise, to the rules for its messages
 }
 
 func newPipes() (*pipes, error) {
@@ -39,7 +40,7 @@ func (p *pipes) closeOurs() { closeAll(p.stdin, p.log, p.trace, p.report) }
 
 func (p *pipes) closeTheirs() {
 	closeAll(p.theirs[:]...)
-	closeAll(p.theirClock)
+	closeAll(p.theirClock, p.theirMessages)
 }
 
 func closeAll(files ...*os.File) {
@@ -77,6 +78,9 @@ func launch(wrap []string, hold isolation, spec protocol.StartSpec, p *pipes) (*
 	if p.theirClock != nil {
 		kept = append(kept, clockFD)
 	}
+	if p.theirMessages != nil {
+		kept = append(kept, messagesFD)
+	}
 	argv = append(argv, "-report", strconv.Itoa(reportFD))
 	argv = append(argv, hold.args(kept)...)
 	argv = append(argv, "--")
@@ -84,10 +88,12 @@ func launch(wrap []string, hold isolation, spec protocol.StartSpec, p *pipes) (*
 	stdin, log, trace, report := p.theirs[0], p.theirs[1], p.theirs[2], p.theirs[3]
 	env := append([]string{}, spec.Env...) // nil would be the agent's own
 	env = append(env, traceEnv+"="+strconv.Itoa(traceFD))
-	files := []*os.File{stdin, log, log, trace, report}
+	files := []*os.File{stdin, log, log, trace, report, p.theirClock, p.theirMessages} // nil: closed there
 	if p.theirClock != nil {
 		env = append(env, clockEnv+"="+strconv.Itoa(clockFD))
-		files = append(files, p.theirClock)
+	}
+	if p.theirMessages != nil {
+		env = append(env, messagesEnv+"="+strconv.Itoa(messagesFD))
 	}
 	proc, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir:   spec.Dir,

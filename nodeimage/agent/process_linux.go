@@ -25,8 +25,9 @@ type process struct {
 	uid       int // its user when it began; 0: the agent's
 	proc      *os.Process
 	stdin     *os.File
-	clock     *clockLink // nil: it has no clock that could be bent
-	oomKills  uint64     // that the machine's control group had counted when it began
+	clock     *serverLine // nil: it has no clock that could be bent
+	messages  *serverLine // nil: it takes no rules for its messages
+	oomKills  uint64      // that the machine's control group had counted when it began
 
 	exited  chan struct{} // closed when it has been reaped
 	drained chan struct{} // closed when all its output and its exit are queued
@@ -57,12 +58,13 @@ type supervisor struct {
 
 	// mu guards what follows. It is held while a child is being made, so that
 	// the reaping of orphans cannot take the child for one.
-	mu      sync.Mutex
-	clock   machineClock
-	current *process     // the running one, or the last
-	helpers map[int]bool // processes of the agent's own, by pid, which others reap
-	boots   int
-	closing bool
+	mu       sync.Mutex
+	clock    machineClock
+	messages machineMessages
+	current  *process     // the running one, or the last
+	helpers  map[int]bool // processes of the agent's own, by pid, which others reap
+	boots    int
+	closing  bool
 }
 
 func (s *supervisor) last() *process {
@@ -101,31 +103,31 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 	if err != nil {
 		return protocol.ProcInfo{}, err
 	}
-	var clock *clockLink
-	if spec.Clock {
-		if clock, pipes.theirClock, err = s.clock.linkClock(); err != nil {
-			pipes.closeTheirs()
-			pipes.closeOurs()
-			return protocol.ProcInfo{}, err
-		}
+	clock, messages, err := s.linkLines(spec, pipes)
+	if err != nil {
+		pipes.closeTheirs()
+		pipes.closeOurs()
+		return protocol.ProcInfo{}, err
 	}
 	oomKills := s.killsForMemory()
 	proc, err := launch(s.wrap, s.hold, spec, pipes)
 	if err != nil {
 		clock.close()
+		messages.close()
 		pipes.closeOurs()
 		return protocol.ProcInfo{}, err
 	}
 	s.boots++
 	p := &process{
-		pid:     proc.Pid,
-		boot:    s.boots,
-		uid:     s.hold.uid,
-		proc:    proc,
-		stdin:   pipes.stdin,
-		clock:   clock,
-		exited:  make(chan struct{}),
-		drained: make(chan struct{}),
+		pid:      proc.Pid,
+		boot:     s.boots,
+		uid:      s.hold.uid,
+		proc:     proc,
+		stdin:    pipes.stdin,
+		clock:    clock,
+		messages: messages,
+		exited:   make(chan struct{}),
+		drained:  make(chan struct{}),
 
 		oomKills: oomKills,
 	}
@@ -133,6 +135,22 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 	s.emit(protocol.Event{Kind: protocol.EventStart, Boot: p.boot, PID: p.pid, Mono: mono()})
 	go s.follow(p, pipes)
 	return protocol.ProcInfo{Boot: p.boot, PID: p.pid}, nil
+}
+
+// linkLines makes the lines that a server is started with; its ends go to the pipes.
+func (s *supervisor) linkLines(spec protocol.StartSpec, pipes *pipes) (clock, messages *serverLine, err error) {
+	if spec.Clock {
+		if clock, pipes.theirClock, err = s.clock.linkClock(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if spec.Messages {
+		if messages, pipes.theirMessages, err = s.messages.linkMessages(); err != nil {
+			clock.close()
+			return nil, nil, err
+		}
+	}
+	return clock, messages, nil
 }
 
 // follow forwards what the process writes, reaps it and reports its end.
@@ -151,13 +169,16 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 		})
 		s.tellSilence(p)
 	})
-	if p.clock != nil {
-		pumps.Go(p.clock.listen)
+	for _, line := range []*serverLine{p.clock, p.messages} {
+		if line != nil {
+			pumps.Go(line.listen)
+		}
 	}
 
 	reason, at := p.reap()
 	p.stdin.Close()
 	p.clock.close()
+	p.messages.close()
 	stopPump(pipes.log)
 	stopPump(pipes.trace)
 	pumps.Wait()

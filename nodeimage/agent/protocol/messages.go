@@ -53,6 +53,9 @@ const (
 	CodeFailed     = "failed"
 	CodeNoClock    = "no-clock"
 	CodeSilent     = "clock-silent"
+
+	CodeNoMessageRules = "no-message-rules"
+	CodeMessagesSilent = "messages-silent"
 )
 
 // What the agent may refuse; ask for them with errors.Is.
@@ -71,8 +74,8 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap is ErrNotRunning, ErrRunning, ErrNoClock or ErrClockSilent where the
-// code says so, else nil.
+// Unwrap is ErrNotRunning, ErrRunning, ErrNoClock, ErrClockSilent,
+// ErrNoMessageRules or ErrMessagesSilent where the code says so, else nil.
 func (e *Error) Unwrap() error {
 	switch e.Code {
 	case CodeNotRunning:
@@ -83,6 +86,10 @@ func (e *Error) Unwrap() error {
 		return ErrNoClock
 	case CodeSilent:
 		return ErrClockSilent
+	case CodeNoMessageRules:
+		return ErrNoMessageRules
+	case CodeMessagesSilent:
+		return ErrMessagesSilent
 	default:
 		return nil
 	}
@@ -117,6 +124,10 @@ type StartSpec struct {
 	// Clock is for a server whose clock can be bent: it gets a line to the
 	// agent, see docs/clock-bending.md. Another one must not ask for it.
 	Clock bool `json:"clock,omitempty"`
+	// Messages is for a server that takes rules for the messages between servers:
+	// it gets a line to the agent, see docs/message-faults.md. Another one must
+	// not ask for it.
+	Messages bool `json:"messages,omitempty"`
 }
 
 // ProcInfo is a process that was started.

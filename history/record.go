@@ -159,6 +159,7 @@ type FaultKind string
 const (
 	KindPartition  FaultKind = "partition"  // links are cut
 	KindPackets    FaultKind = "packets"    // packets are late, lost, doubled, damaged
+	KindMessages   FaultKind = "messages"   // servers' messages are late, lost, doubled, old
 	KindProcess    FaultKind = "process"    // server processes end or stand still
 	KindMachine    FaultKind = "machine"    // machines go down, or are short of something
 	KindClock      FaultKind = "clock"      // servers see a wrong time

@@ -198,7 +198,7 @@ func (v *validator) fault(f *Fault) error {
 
 // faultFields checks what can be said of one line of a fault alone.
 func (v *validator) faultFields(f *Fault) error {
-	kinds := []FaultKind{"", KindPartition, KindPackets, KindProcess, KindMachine, KindClock, KindMembership, KindSequence}
+	kinds := []FaultKind{"", KindPartition, KindPackets, KindMessages, KindProcess, KindMachine, KindClock, KindMembership, KindSequence}
 	switch {
 	case f.Phase != Inject && f.Phase != Heal:
 		return fmt.Errorf("fault %d has the unknown phase %s; want %q or %q", f.ID, plain.Excerpt([]byte(f.Phase)), Inject, Heal)

@@ -76,18 +76,19 @@ type Resource string
 
 // The resources.
 const (
-	HoldLinks   Resource = "links"     // which links carry packets
-	HoldPackets Resource = "packets"   // what links do to packets
-	HoldServers Resource = "servers"   // server processes
-	HoldCPU     Resource = "processor" // the machines' shares of processors
-	HoldMemory  Resource = "memory"    // the machines' memory
-	HoldClocks  Resource = "clocks"    // the servers' clocks
-	HoldMembers Resource = "members"   // who belongs to the cluster
+	HoldLinks    Resource = "links"     // which links carry packets
+	HoldPackets  Resource = "packets"   // what links do to packets
+	HoldServers  Resource = "servers"   // server processes
+	HoldCPU      Resource = "processor" // the machines' shares of processors
+	HoldMemory   Resource = "memory"    // the machines' memory
+	HoldClocks   Resource = "clocks"    // the servers' clocks
+	HoldMessages Resource = "messages"  // what befalls the servers' messages
+	HoldMembers  Resource = "members"   // who belongs to the cluster
 )
 
 // PerNode reports whether a resource is each node's own, so that faults on
-// different nodes do not meet. A link has two ends, the packets on it likewise,
-// and the members are the cluster's.
+// different nodes do not meet. A link has two ends, the packets and messages on it
+// likewise, and the members are the cluster's.
 func (r Resource) PerNode() bool {
 	switch r {
 	case HoldServers, HoldCPU, HoldMemory, HoldClocks:
@@ -109,6 +110,7 @@ const (
 	NeedMemory     Need = "memory-limit"    // control groups for memory
 	NeedRestart    Need = "machine-restart" // machines that can be switched off and on
 	NeedClock      Need = "clock-bend"      // a system whose clock squall can bend
+	NeedMessages   Need = "message-rules"   // a system whose servers take rules for their messages
 	NeedMembership Need = "membership"      // a system whose members squall can change
 	NeedLeader     Need = "leader"          // a system that shows who leads
 	NeedCandidate  Need = "candidate"       // a system that shows who stands for election
@@ -136,6 +138,8 @@ func (n Need) Doc() string {
 		return "a runtime that can start a machine again"
 	case NeedClock:
 		return "a system under test that runs its timers on squall's clock"
+	case NeedMessages:
+		return "a system under test whose servers delay, lose and repeat their messages when squall says so"
 	case NeedMembership:
 		return "a system under test whose members squall can change"
 	case NeedLeader:
@@ -156,7 +160,7 @@ func (n Need) Doc() string {
 // not the place where its machines run.
 func (n Need) OfSystem() bool {
 	switch n {
-	case NeedClock, NeedMembership, NeedLeader, NeedCandidate, NeedTrace, NeedFullTrace, NeedIntegrity:
+	case NeedClock, NeedMessages, NeedMembership, NeedLeader, NeedCandidate, NeedTrace, NeedFullTrace, NeedIntegrity:
 		return true
 	}
 	return false

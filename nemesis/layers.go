@@ -19,6 +19,32 @@ import (
 type Layer struct {
 	Cut   map[history.Link]bool // true: refused with a reset; false: silence
 	Shape map[history.Link]Shaping
+	// Messages is what befalls the messages of a link, above its packets.
+	Messages map[history.Link]MessageFault
+}
+
+// none reports whether the layer does nothing.
+func (l Layer) none() bool { return len(l.Cut) == 0 && len(l.Shape) == 0 && len(l.Messages) == 0 }
+
+// duty is what one machine has to do for the links.
+type duty struct {
+	net      NetState
+	messages []MessageRule // sorted by sender
+}
+
+// tell has a node do its duty, as far as it does not do so already.
+func (d duty) tell(ctx context.Context, node Node, before duty, all bool) error {
+	if all || !reflect.DeepEqual(d.net, before.net) {
+		if err := node.SetNet(ctx, d.net); err != nil {
+			return fmt.Errorf("set what it does to packets: %w", err)
+		}
+	}
+	if all || !slices.EqualFunc(d.messages, before.messages, MessageRule.equal) {
+		if err := node.SetMessages(ctx, d.messages); err != nil {
+			return fmt.Errorf("set what befalls its messages: %w", err)
+		}
+	}
+	return nil
 }
 
 // LinkLayers merges what the faults in force do to links, and has each machine
@@ -29,12 +55,12 @@ type LinkLayers struct {
 
 	mu     sync.Mutex
 	layers map[int]Layer
-	told   map[string]NetState // what each machine does, by node
+	told   map[string]duty // what each machine does, by node
 }
 
 // NewLinkLayers is for a cluster whose links are whole.
 func NewLinkLayers(c Cluster) *LinkLayers {
-	return &LinkLayers{cluster: c, layers: map[int]Layer{}, told: map[string]NetState{}}
+	return &LinkLayers{cluster: c, layers: map[int]Layer{}, told: map[string]duty{}}
 }
 
 // Set puts the layer of a fault in the place of the one before. It returns when
@@ -42,7 +68,7 @@ func NewLinkLayers(c Cluster) *LinkLayers {
 func (l *LinkLayers) Set(ctx context.Context, fault int, layer Layer) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(layer.Cut) == 0 && len(layer.Shape) == 0 {
+	if layer.none() {
 		delete(l.layers, fault)
 	} else {
 		l.layers[fault] = layer
@@ -64,12 +90,9 @@ func (l *LinkLayers) Restore(ctx context.Context, node Node) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.told, node.Name())
-	want := l.states()[node.Name()]
-	if reflect.DeepEqual(want, NetState{}) {
-		return nil
-	}
-	if err := node.SetNet(ctx, want); err != nil {
-		return fmt.Errorf("%s: set again what it does to packets: %w", node.Name(), err)
+	want := l.duties()[node.Name()]
+	if err := want.tell(ctx, node, duty{}, false); err != nil {
+		return fmt.Errorf("%s was started again: %w", node.Name(), err)
 	}
 	l.told[node.Name()] = want
 	return nil
@@ -77,27 +100,23 @@ func (l *LinkLayers) Restore(ctx context.Context, node Node) error {
 
 // tell is called with the lock held.
 func (l *LinkLayers) tell(ctx context.Context, all bool) error {
-	states := l.states()
+	duties := l.duties()
 	var mu sync.Mutex
-	told := make(map[string]NetState, len(l.told))
-	keep := func(node string, state NetState) {
+	told := make(map[string]duty, len(l.told))
+	keep := func(node string, d duty) {
 		mu.Lock()
 		defer mu.Unlock()
-		told[node] = state
+		told[node] = d
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, node := range l.cluster.Nodes() {
-		name, want := node.Name(), states[node.Name()]
+		name, want, before := node.Name(), duties[node.Name()], l.told[node.Name()]
 		if !node.Up() {
 			continue // what it forgot is told to it by Restore
 		}
-		if !all && reflect.DeepEqual(l.told[name], want) {
-			keep(name, want)
-			continue
-		}
 		group.Go(func() error {
-			if err := node.SetNet(ctx, want); err != nil && node.Up() { // switched off meanwhile, it does nothing to packets
-				return fmt.Errorf("%s: set what it does to packets: %w", name, err)
+			if err := want.tell(ctx, node, before, all); err != nil && node.Up() { // switched off meanwhile, it does nothing
+				return fmt.Errorf("%s: %w", name, err)
 			}
 			keep(name, want)
 			return nil
@@ -108,44 +127,51 @@ func (l *LinkLayers) tell(ctx context.Context, all bool) error {
 	return err
 }
 
-// states is what each machine has to do, all layers together.
-func (l *LinkLayers) states() map[string]NetState {
-	states := map[string]NetState{}
-	cut, shape := l.merged()
-	for link, reject := range cut {
-		s := states[link.To]
-		s.Cut = append(s.Cut, Cut{From: link.From, Reject: reject})
-		states[link.To] = s
+// duties is what each machine has to do, all layers together.
+func (l *LinkLayers) duties() map[string]duty {
+	duties := map[string]duty{}
+	all := l.merged()
+	for link, reject := range all.Cut {
+		d := duties[link.To]
+		d.net.Cut = append(d.net.Cut, Cut{From: link.From, Reject: reject})
+		duties[link.To] = d
 	}
-	for link, shaping := range shape {
-		s := states[link.From]
-		s.Shape = append(s.Shape, Shape{To: link.To, Shaping: shaping})
-		states[link.From] = s
+	for link, shaping := range all.Shape {
+		d := duties[link.From]
+		d.net.Shape = append(d.net.Shape, Shape{To: link.To, Shaping: shaping})
+		duties[link.From] = d
 	}
-	for _, s := range states {
-		slices.SortFunc(s.Cut, func(a, b Cut) int { return cmp.Compare(a.From, b.From) })
-		slices.SortFunc(s.Shape, func(a, b Shape) int { return cmp.Compare(a.To, b.To) })
+	for link, fault := range all.Messages {
+		d := duties[link.To]
+		d.messages = append(d.messages, MessageRule{From: link.From, MessageFault: fault})
+		duties[link.To] = d
 	}
-	return states
+	for _, d := range duties {
+		slices.SortFunc(d.net.Cut, func(a, b Cut) int { return cmp.Compare(a.From, b.From) })
+		slices.SortFunc(d.net.Shape, func(a, b Shape) int { return cmp.Compare(a.To, b.To) })
+		slices.SortFunc(d.messages, func(a, b MessageRule) int { return cmp.Compare(a.From, b.From) })
+	}
+	return duties
 }
 
 // merged is what is done to each link. Of two faults that cut a link the later
-// one says how; two that shape one exclude each other, see Packets.
-func (l *LinkLayers) merged() (map[history.Link]bool, map[history.Link]Shaping) {
-	cut, shape := map[history.Link]bool{}, map[history.Link]Shaping{}
+// one says how; two that shape one exclude each other, see HoldPackets, and so do
+// two on its messages.
+func (l *LinkLayers) merged() Layer {
+	all := Layer{map[history.Link]bool{}, map[history.Link]Shaping{}, map[history.Link]MessageFault{}}
 	for _, id := range slices.Sorted(maps.Keys(l.layers)) {
-		maps.Copy(cut, l.layers[id].Cut)
-		maps.Copy(shape, l.layers[id].Shape)
+		maps.Copy(all.Cut, l.layers[id].Cut)
+		maps.Copy(all.Shape, l.layers[id].Shape)
+		maps.Copy(all.Messages, l.layers[id].Messages)
 	}
-	return cut, shape
+	return all
 }
 
 // CutNow are the links that are cut at this moment, by any fault.
 func (l *LinkLayers) CutNow() map[history.Link]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	cut, _ := l.merged()
-	return cut
+	return l.merged().Cut
 }
 
 // ShapedNow are the links whose packets some fault delays or loses, and how long
@@ -154,8 +180,7 @@ func (l *LinkLayers) ShapedNow() (links map[history.Link]bool, flight time.Durat
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	links = map[history.Link]bool{}
-	_, shape := l.merged()
-	for link, s := range shape {
+	for link, s := range l.merged().Shape {
 		links[link] = true
 		flight = max(flight, s.Delay+2*s.Jitter)
 	}

@@ -53,6 +53,7 @@ type Node interface {
 	Wire
 	Machine
 	Clock
+	Messages
 }
 
 // Server is the server process of a node.

@@ -73,6 +73,7 @@ func (r *run) connect() error {
 	}
 	addrs[nemesis.Clients] = r.cluster.Machine(driverMachine).Addr()
 	_, bends := systems.As[systems.ClockBender](system)
+	_, ruled := systems.As[systems.MessageRuler](system)
 	cluster := systems.Cluster{Nodes: peers, Seed: r.plan.Test.Seed}
 	for _, p := range peers {
 		start, err := system.Server(p, cluster, r.plan.Test.SystemParams)
@@ -83,7 +84,7 @@ func (r *run) connect() error {
 		if err != nil {
 			return err
 		}
-		n := &node{machine: r.cluster.Machine(p.Name), start: start, untraced: !systems.Traced(system), bends: bends, addrs: addrs, sink: r, log: log,
+		n := &node{machine: r.cluster.Machine(p.Name), start: start, untraced: !systems.Traced(system), bends: bends, ruled: ruled, addrs: addrs, sink: r, log: log,
 			memory: int64(r.plan.Test.Memory) << 20, now: func() int64 { return r.clock.now() }, begin: r.earliest, lost: r.lost}
 		if reader, ok := systems.As[systems.LogReader](system); ok && n.untraced {
 			n.told = &logTeller{patterns: reader.LogPatterns(), nodes: r.plan.Nodes,

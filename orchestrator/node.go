@@ -22,11 +22,12 @@ import (
 type node struct {
 	machine machines.Machine
 	// untraced is true of a server that writes no trace: what it writes in its place
-	// is not read. bends is true of one whose clock can be bent.
-	untraced, bends bool
-	addrs           map[string]netip.Addr // of every node, by name
-	sink            nodeSink
-	log             io.Writer // the server's own output
+	// is not read. bends is true of one whose clock can be bent, ruled of one that
+	// takes rules for its messages.
+	untraced, bends, ruled bool
+	addrs                  map[string]netip.Addr // of every node, by name
+	sink                   nodeSink
+	log                    io.Writer // the server's own output
 	// told reads in that output who leads; nil: nobody reads it.
 	told *logTeller
 	// readyLine finds the line there that says that the server is ready; nil: none does.
@@ -94,7 +95,7 @@ func (n *node) Start(ctx context.Context) error {
 		return err
 	}
 	l := n.life.Load()
-	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends})
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends, Messages: n.ruled})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}

@@ -151,6 +151,7 @@ var variantToTry = map[string]string{
 	"corrupt": "all", "rate": "link", "bad-link": "one-way", "kill": "leader", "pause": "old-leader", "stutter": "follower",
 	"crash-loop": "minority", "power-cut": "minority", "slow-cpu": "leader", "low-memory": "one", "out-of-memory": "leader",
 	"clock-offset": "leader", "clock-strobe": "all", "clock-drift": "majority", "clock-back": "leader", "clock-freeze": "one",
+	"message-delay": "all", "message-loss": "leader", "message-duplicate": "all", "message-reorder": "minority", "message-replay": "leader",
 	"flapping": "leader", "swizzle-clog": "all", "clients": "leader",
 }
 

@@ -66,6 +66,31 @@ func (n *node) Connect(ctx context.Context, to []string, timeout time.Duration) 
 	return n.agent().Connect(ctx, addrs, timeout)
 }
 
+// SetMessages makes these rules hold for the messages that come in at the server.
+func (n *node) SetMessages(ctx context.Context, rules []nemesis.MessageRule) error {
+	if !n.ruled {
+		if len(rules) == 0 {
+			return nil // there never were any
+		}
+		return fmt.Errorf("the server of %s takes no rules for its messages", n.Name())
+	}
+	told := make([]protocol.MessageRule, len(rules))
+	for i, r := range rules {
+		told[i] = protocol.MessageRule{From: r.From, Do: r.Do, Types: r.Types, Share: r.Share, Delay: r.Delay, Count: r.Count, Seed: r.Seed}
+	}
+	return n.agent().SetMessageRules(ctx, told)
+}
+
+// MessageCounts asks the server what it did by its rules.
+func (n *node) MessageCounts(ctx context.Context) (nemesis.MessageCounts, error) {
+	c, err := n.agent().MessageCounts(ctx)
+	counts := nemesis.MessageCounts{Held: int(c.Held)}
+	for _, r := range c.Rules {
+		counts.Rules = append(counts.Rules, nemesis.MessageCount{Matched: r.Matched, Hit: r.Hit})
+	}
+	return counts, err
+}
+
 // BendClock makes the server see time as b says.
 func (n *node) BendClock(ctx context.Context, b nemesis.Bend) error {
 	if !n.bends {

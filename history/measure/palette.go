@@ -59,7 +59,7 @@ func ClassOf(name string, kind history.FaultKind) FaultClass {
 	switch kind {
 	case history.KindPartition:
 		return ClassPartition
-	case history.KindPackets:
+	case history.KindPackets, history.KindMessages:
 		return ClassPackets
 	case history.KindClock:
 		return ClassClock

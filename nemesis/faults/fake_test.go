@@ -23,6 +23,7 @@ type fakeCluster struct {
 	// What goes wrong: inert machines say yes and do nothing; uncounted ones
 	// lose packets without a rule that drops them; startFails starts fail.
 	inert, uncounted bool
+	quiet, harmless  bool // no messages come; rules for them do nothing
 	startFails       int
 	crashing         bool     // servers end by themselves as soon as they are started
 	commands         []string // SetNet in order
@@ -44,6 +45,8 @@ type fakeNode struct {
 	limits    fakeLimits
 	hog       int64
 	oomKills  uint64
+	messages  []nemesis.MessageRule
+	ruled     time.Time // when it got those
 	bend      nemesis.Bend
 	bent      time.Time // when
 	bentValue time.Duration
@@ -277,6 +280,7 @@ func (n *fakeNode) PowerOff(context.Context) error {
 
 func (n *fakeNode) off() {
 	n.up, n.net, n.proc, n.bend, n.bentValue = false, nemesis.NetState{}, nemesis.Process{Exit: "power cut"}, nemesis.Bend{}, 0
+	n.messages = nil
 }
 
 func (n *fakeNode) PowerOn(context.Context) error {
@@ -315,6 +319,37 @@ func (n *fakeNode) Usage(context.Context) (nemesis.Usage, error) {
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	return nemesis.Usage{Memory: used + n.hog, MemoryLimit: n.limits.Memory, OOMKills: n.oomKills}, nil
+}
+
+func (n *fakeNode) SetMessages(_ context.Context, rules []nemesis.MessageRule) error {
+	return n.do(func() error {
+		if !n.up {
+			return errors.New("the machine is off")
+		}
+		n.messages, n.ruled = rules, time.Now()
+		return nil
+	})
+}
+
+// MessageCounts of a server that gets a message from each other every 10 ms.
+func (n *fakeNode) MessageCounts(context.Context) (counts nemesis.MessageCounts, err error) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	if !n.up || !n.proc.Running || n.proc.State == "T" {
+		return counts, errors.New("the server does not answer")
+	}
+	for _, rule := range n.messages {
+		came := uint64(time.Since(n.ruled) / (10 * time.Millisecond))
+		if n.c.quiet {
+			came = 0
+		}
+		hit := uint64(rule.Share * float64(came))
+		if n.c.harmless {
+			hit = 0
+		}
+		counts.Rules = append(counts.Rules, nemesis.MessageCount{Matched: came, Hit: hit})
+	}
+	return counts, nil
 }
 
 func (n *fakeNode) BendClock(_ context.Context, b nemesis.Bend) error {
@@ -463,7 +498,7 @@ func (c *fakeCluster) hurt() []string {
 	var wrong []string
 	for _, n := range c.nodes {
 		if len(n.net.Cut)+len(n.net.Shape) > 0 || !n.proc.Running || n.proc.State == "T" || !n.up || n.limits != (fakeLimits{}) ||
-			n.hog != 0 || n.bend != (nemesis.Bend{}) {
+			n.hog != 0 || len(n.messages) > 0 || n.bend != (nemesis.Bend{}) {
 			wrong = append(wrong, fmt.Sprintf("%s: %+v", n.name, *n))
 		}
 	}

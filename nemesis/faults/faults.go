@@ -1,5 +1,5 @@
 // Package faults is the catalogue: one file for each fault. The files named
-// after what they share (cutting, shaping, acting, bending, squeezing) hold how
+// after what they share (cutting, shaping, meddling, acting, bending, squeezing) hold how
 // faults of one kind work; a fault itself is a name, its parameters, and a
 // composition of those. docs/guides/adding-a-fault.md shows how to add one.
 package faults
@@ -11,6 +11,7 @@ func All() []nemesis.Fault {
 	return []nemesis.Fault{
 		partition(), flapping(), swizzleClog(), isolateClients(),
 		delay(), loss(), burstLoss(), duplicate(), reorder(), corrupt(), rate(), badLink(),
+		messageDelay(), messageLoss(), messageDuplicate(), messageReorder(), messageReplay(),
 		kill(), pause(), stutter(), crashLoop(), rollingRestart(),
 		powerCut(), slowCPU(), lowMemory(), outOfMemory(),
 		clockOffset(), clockStrobe(), clockDrift(), clockBack(), clockFreeze(),

@@ -42,8 +42,8 @@ func Mixes() []Mix {
 			kinds: []history.FaultKind{history.KindProcess, history.KindMachine}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
 		{Name: "members", Doc: "members leave, come back as new ones, and hand over leadership, one at a time",
 			kinds: []history.FaultKind{history.KindMembership}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(3), Hi: s(6)}, overlap: 1, limit: Anything},
-		{Name: "network", Doc: "links are cut, and packets late, lost, doubled, damaged",
-			kinds: []history.FaultKind{history.KindPackets, history.KindPartition}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2)}, overlap: 2, limit: Anything},
+		{Name: "network", Doc: "links are cut, and packets and messages late, lost, doubled, damaged, old",
+			kinds: []history.FaultKind{history.KindPackets, history.KindMessages, history.KindPartition}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2)}, overlap: 2, limit: Anything},
 		{Name: "storm", Doc: "everything, two at a time",
 			list: "partition*2,kill*2", kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.8), Hi: s(1.8)}, overlap: 2, limit: Anything},
 	}
@@ -64,7 +64,7 @@ const electionsList = "partition(leader),kill(leader),interrupted-election*4,vot
 // membership out: that is asked for by name, or by a mix of its own. So are sequences,
 // which take the whole cluster for seconds.
 func everyKind() []history.FaultKind {
-	return []history.FaultKind{history.KindPartition, history.KindPackets, history.KindProcess, history.KindMachine, history.KindClock}
+	return []history.FaultKind{history.KindPartition, history.KindPackets, history.KindMessages, history.KindProcess, history.KindMachine, history.KindClock}
 }
 
 func findMix(name string) (Mix, bool) {

@@ -225,6 +225,8 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 	switch {
 	case need == nemesis.NeedClock && !bends:
 		return fmt.Sprintf("%s uses the computer's clock, which all machines share: squall cannot bend it for one node alone", system.Name())
+	case need == nemesis.NeedMessages && !rulesMessages(system):
+		return fmt.Sprintf("the servers of %s take no rules for the messages between them: squall can only do that to their packets", system.Name())
 	case need == nemesis.NeedIntegrity && !checksBytes(system):
 		return fmt.Sprintf("%s leaves it to TCP to tell that bytes were changed, and this changes them so that TCP cannot; ask for it by name to see what happens", system.Name())
 	case need == nemesis.NeedMembership && !systems.ChangesMembers(system):
@@ -239,6 +241,11 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}
 	return ""
+}
+
+func rulesMessages(system systems.System) bool {
+	_, ok := systems.As[systems.MessageRuler](system)
+	return ok
 }
 
 func checksBytes(system systems.System) bool {

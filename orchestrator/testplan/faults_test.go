@@ -33,6 +33,8 @@ func TestWhatASystemCannotIsRefusedByName(t *testing.T) {
 		{bare{raftkv}, nemesis.NeedClock, "plain uses the computer's clock"},
 		{bare{raftkv}, nemesis.NeedMembership, "members of plain"},
 		{raftkv, nemesis.NeedClock, ""},
+		{bare{raftkv}, nemesis.NeedMessages, "the servers of plain take no rules for the messages"},
+		{raftkv, nemesis.NeedMessages, ""},
 		{bare{raftkv}, nemesis.NeedLeader, "nobody can say who leads"},
 		{bare{raftkv}, nemesis.NeedCandidate, "nobody can say who stands"},
 		{bare{raftkv}, nemesis.NeedIntegrity, "plain leaves it to TCP"},
@@ -121,11 +123,13 @@ func TestFaultsOfAMixThatASystemCannotHave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const messages = "message-delay,message-loss,message-duplicate,message-reorder,message-replay"
 	for nemesis, want := range map[string]string{
-		"storm":              "clock-offset,clock-strobe,clock-drift,clock-back,clock-freeze",
-		"network":            "",
+		"storm":              messages + ",clock-offset,clock-strobe,clock-drift,clock-back,clock-freeze",
+		"network":            messages,
 		"kill, clock-offset": "!clock-offset is not available here",
 		"storm,clock-drift":  "!clock-drift is not available here",
+		"message-replay":     "!message-replay is not available here: the servers of plain take no rules",
 	} {
 		spec, err := schedule.Parse(faults.All(), schedule.Text{Nemesis: nemesis})
 		if err != nil {
@@ -150,7 +154,8 @@ func TestFaultsOfAMixThatASystemCannotHave(t *testing.T) {
 	test := DefaultTest()
 	test.Nemesis, test.System = "storm", "etcd"
 	want := "left out  clock-offset, clock-strobe, clock-drift, clock-back, clock-freeze: etcd uses the computer's clock"
-	if lines := test.LeftOut(); len(lines) != 2 || !strings.HasPrefix(lines[0], want) || !strings.HasPrefix(lines[1], "left out  corrupt(as=payload): etcd leaves it to TCP") {
+	if lines := test.LeftOut(); len(lines) != 3 || !strings.HasPrefix(lines[0], want) || !strings.HasPrefix(lines[1], "left out  corrupt(as=payload): etcd leaves it to TCP") ||
+		!strings.HasPrefix(lines[2], "left out  message-delay, message-loss") {
 		t.Errorf("it says %q, want %q", lines, want)
 	}
 	if test.System = "raftkv"; test.LeftOut() != nil {

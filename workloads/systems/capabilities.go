@@ -72,6 +72,13 @@ type ClockBender interface {
 	BendsClock()
 }
 
+// MessageRuler is a System whose servers delay, lose, duplicate, reorder and replay the
+// messages that they get from each other by rules of squall's: they take the line to
+// those that the agent gives them (docs/message-faults.md).
+type MessageRuler interface {
+	RulesMessages()
+}
+
 // ByteChecker is a System whose servers and clients tell by checks of their own that bytes
 // were changed on the way, where TCP's checksum does not tell. Others are not sent such
 // bytes, unless a test asks for that.

@@ -3,7 +3,7 @@
 // one and one word in the list of package catalogue.
 //
 // What not every system can do is a small interface beside System, a capability, and
-// is found with As: Tracer, ClockBender, NodeRunner, ElectionTimer, TrialTaker,
+// is found with As: Tracer, ClockBender, MessageRuler, NodeRunner, ElectionTimer, TrialTaker,
 // FileProvider and others. A test that needs what its system cannot do is refused before any
 // machine starts.
 package systems

@@ -19,7 +19,7 @@ import (
 )
 
 // System is squall's own server. Its servers are squall-node, write every Raft trace
-// event, go by a clock that can be bent, and take trials.
+// event, go by a clock that can be bent, take rules for their messages, and take trials.
 type System struct{}
 
 var (
@@ -27,6 +27,7 @@ var (
 	_ systems.ParamChecker  = System{}
 	_ systems.Tracer        = System{}
 	_ systems.ClockBender   = System{}
+	_ systems.MessageRuler  = System{}
 	_ systems.ByteChecker   = System{}
 	_ systems.NodeRunner    = System{}
 	_ systems.ElectionTimer = System{}
@@ -49,6 +50,9 @@ func (System) ChecksBytes() {}
 
 // BendsClock marks a systems.ClockBender.
 func (System) BendsClock() {}
+
+// RulesMessages marks a systems.MessageRuler.
+func (System) RulesMessages() {}
 
 // RunsSquallNode marks a systems.NodeRunner.
 func (System) RunsSquallNode() {}

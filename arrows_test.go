@@ -66,7 +66,7 @@ var arrows = map[string][]string{
 	"history/situations":         {"history/trace"},
 	"history/conformance":        {"history/trace"},
 	"history/elections":          {"history"},
-	"history/check":              {"history", "history/conformance", "history/measure", "history/trace", "internal/suggest"},
+	"history/check":              {"history", "history/conformance", "history/measure", "history/situations", "history/trace", "internal/suggest"},
 	"history/ledger":             {"history/check"},
 	"history/gate":               {"history", "history/check", "history/ledger", "history/measure"},
 	"internal/guidetest":         {},

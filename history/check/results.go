@@ -141,6 +141,8 @@ type Results struct {
 	// Thin is true when the faults after the first MostProofs are without their
 	// proofs and figures, which the history holds.
 	Thin bool `json:"thin,omitempty"`
+	// Situations are those of Raft that the nodes' trace shows; nil without a trace.
+	Situations *Situations `json:"situations,omitempty"`
 	// Effects are what clients felt of each fault, Blocks the load in equal pieces.
 	Effects []measure.FaultEffect `json:"effects"`
 	Blocks  measure.Blocks        `json:"blocks"`

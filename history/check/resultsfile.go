@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"squall/internal/atomicfile"
 	"squall/internal/regular"
@@ -46,9 +47,19 @@ func ReadResultsFile(path string) (*Results, error) {
 	if c, t := len(res.Checks), len(res.Thresholds); c > maxListed || t > maxListed {
 		return nil, fmt.Errorf("%s is damaged: it has %d checks and %d thresholds, and %d of each at most are written: check the run again", path, c, t, maxListed)
 	}
+	if s := res.Situations; s != nil && !s.bounded() {
+		return nil, fmt.Errorf("%s is damaged: it has more situations, or faults with one, than are written: check the run again", path)
+	}
 	return &res, nil
 }
 
-// maxListed bounds the checks and the thresholds of results that are read: a run
-// has some ten of each.
+// maxListed bounds the checks and the thresholds of results that are read, and the lists
+// within situations: a run has some ten of each.
 const maxListed = 1000
+
+// bounded says whether there are no more situations, nor more faults with one, than a
+// run has.
+func (s *Situations) bounded() bool {
+	return len(s.List) <= maxListed && len(s.Silent) <= maxListed &&
+		!slices.ContainsFunc(s.List, func(one Situation) bool { return len(one.Under) > maxListed })
+}

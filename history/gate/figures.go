@@ -15,7 +15,7 @@ type Figure struct {
 // shown are the keys of the figures, in the order in which pages show them.
 func shown() []string {
 	return []string{"throughput", "latency p(50)", "latency p(99)", "availability", "election p(50)", "election max",
-		"unavailability max", "no-success", "recovery p(50)", "leaders-lost", "logged-leaders", "operations"}
+		"unavailability max", "no-success", "recovery p(50)", "leaders-lost", "logged-leaders", "situations", "operations"}
 }
 
 // ShownFigures are what Figures tells of a run.

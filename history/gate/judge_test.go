@@ -48,6 +48,16 @@ func TestJudgeSaysWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+// withSituations are two runs with a full trace, of which each reached one, and one with
+// a basic trace.
+func withSituations() []*check.Results {
+	of := func(full bool, a, b int) *check.Results {
+		return &check.Results{Situations: &check.Situations{Full: full, List: []check.Situation{
+			{Name: "a", Count: a}, {Name: "b", Count: b}, {Name: "c"}, {Name: "d", Hidden: "the trace lacks config"}}}}
+	}
+	return []*check.Results{of(true, 7, 0), of(true, 0, 1), of(false, 1, 1)}
+}
+
 func TestJudge(t *testing.T) {
 	rs := twoRuns(t)
 	for _, c := range []struct {
@@ -83,6 +93,8 @@ func TestJudge(t *testing.T) {
 		{"leaders-lost <= 2", rs, false, 3, "3 losses: 3"},
 		{"split-votes == 2", rs, true, 2, ""},
 		{"rounds max < 3", rs, false, 3, ""},
+		{"situations > 40%", withSituations(), true, 100 * 2. / 3, "2 of 3 situations: 66.6667%; 1 more cannot be seen in this trace"},
+		{"situations > 40%", withSituations()[:1], false, 100 * 1. / 3, "1 of 3 situations"},
 		{"recovery p(50) < 1s", rs[:1], true, 700, "p(50) of 1 fault: 700 ms"},
 		{"recovery max < 1s", rs, false, 2000, "1 has no observed end"},
 	} {
@@ -120,6 +132,8 @@ func TestJudgeNothing(t *testing.T) {
 		{"latency p(99) < 1s", dead, false, "none of 7 operations succeeded"},
 		{"throughput < 1/s", dead, true, "0 successes in 5 s: 0/s"},
 		{"throughput < 1/s", &check.Results{}, false, "there was no load"},
+		{"situations > 80%", quiet, true, "nothing to judge: no run has a full trace"},
+		{"situations > 80%", withSituations()[2], true, "nothing to judge: no run has a full trace"},
 		{"availability > 99%", &check.Results{}, true, "there was no operation"},
 		{"latency p(99) < 1s", damaged, false, "cannot be judged: read a histogram"},
 	} {

@@ -120,6 +120,8 @@ func metrics() []metric {
 			value: loggedLeaders},
 		{Metric: Metric{Name: "split-votes", Doc: "terms with two or more candidates and no winner, between the loss of a leader and the next leader"},
 			value: sumOf("losses", func(e *measure.Elections) int64 { return int64(e.SplitVotes) })},
+		{Metric: Metric{Name: "situations", Unit: unitPercent, HigherBetter: true,
+			Doc: "share of the named situations of Raft that were reached, of those that a full trace can show"}, value: situationsReached},
 		{Metric: Metric{Name: "rounds", NeedsOne: true, Doc: "terms with a candidate between the loss of a leader and the next leader"},
 			samples: ofLosses("losses", "no leader was lost", rounds)},
 	}

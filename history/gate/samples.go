@@ -230,6 +230,25 @@ func noSuccess(rs []*check.Results) reading {
 	return out
 }
 
+// situationsReached is over all runs together: what one of them reached counts. A trace
+// of version 1 shows too few for a share to mean anything.
+func situationsReached(rs []*check.Results) reading {
+	var runs []*check.Situations
+	for _, r := range rs {
+		runs = append(runs, r.Situations)
+	}
+	s := check.PoolSituations(runs)
+	if s == nil || !s.Full || s.Visible == 0 {
+		return reading{none: "no run has a full trace (--trace full)"}
+	}
+	out := reading{value: 100 * float64(s.Reached) / float64(s.Visible), of: int64(s.Visible),
+		text: fmt.Sprintf("%d of %d situations", s.Reached, s.Visible)}
+	if hidden := len(s.List) - s.Visible; hidden > 0 {
+		out.note = fmt.Sprintf("%d more cannot be seen in this trace", hidden)
+	}
+	return out
+}
+
 // loggedLeaders counts what logs told, where there is no trace.
 func loggedLeaders(rs []*check.Results) reading {
 	out := reading{none: "no log tells who led"}

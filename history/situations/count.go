@@ -75,17 +75,3 @@ func hidden(s *Situation, lacks trace.Lacks) string {
 	}
 	return "the trace lacks " + strings.Join(missing, ", ")
 }
-
-// Reached counts the situations that occurred, and those that could be seen.
-func Reached(counts []Count) (reached, visible int) {
-	for i := range counts {
-		if counts[i].Hidden != "" {
-			continue
-		}
-		visible++
-		if counts[i].N > 0 {
-			reached++
-		}
-	}
-	return reached, visible
-}

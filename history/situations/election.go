@@ -45,7 +45,7 @@ func (t *Tracker) role(n *node, e *trace.Event) {
 	switch {
 	case was == trace.Leader && e.Role != trace.Leader:
 		t.stepsDown(n, e)
-	case was == trace.Candidate && e.Role == trace.Follower && e.Term == term && e.Peer != 0 && e.Peer != n.id:
+	case was == trace.Candidate && e.Role == trace.Follower && e.Term == term && e.Peer != 0 && t.election(term).standing.has(n.at):
 		t.found(candidateFollowsWinner, n)
 	}
 	if was == trace.Candidate && (e.Term != term || e.Role != trace.Candidate && e.Role != trace.Leader) {
@@ -66,6 +66,9 @@ func (t *Tracker) role(n *node, e *trace.Event) {
 
 func (t *Tracker) stands(n *node) {
 	el := t.election(n.term)
+	if el.won {
+		return // some systems call a node that asks for pre-votes a candidate of its old term
+	}
 	el.stood |= 1 << n.at
 	el.standing |= 1 << n.at
 	t.standsWhileConfiguring(n)

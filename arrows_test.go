@@ -121,7 +121,7 @@ var testArrows = map[string][]string{
 	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
 	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
 	"nodeimage/kv":          {"nodeimage/mutants/scenario"},
-	"nodeimage/raft":        {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace", "history/conformance"}, // steps as events, and the rules for them
+	"nodeimage/raft":        {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace", "history/conformance", "history/situations"}, // steps as events, and what follows them
 	"nodeimage/raft/wal":    {"nodeimage/mutants/scenario"},
 }
 

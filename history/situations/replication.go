@@ -60,7 +60,7 @@ func (t *Tracker) persist(n *node, e *trace.Event) {
 }
 
 // figure8 looks whether the leader's first uncommitted entry is of an older term and
-// durable on a quorum.
+// durable on a quorum, none of which has an entry of the leader's own term yet.
 func (t *Tracker) figure8() {
 	l := t.leader
 	next := t.commit + 1
@@ -70,7 +70,7 @@ func (t *Tracker) figure8() {
 	}
 	have := set(0)
 	for _, n := range t.nodes {
-		if n.durable.Index >= next && n.durable.Term >= term && n.log.holds(trace.Mark{Index: next, Term: term}) {
+		if n.durable.Index >= next && n.durable.Term >= term && n.durable.Term < l.roleTerm && n.log.holds(trace.Mark{Index: next, Term: term}) {
 			have |= 1 << n.at
 		}
 	}

@@ -66,7 +66,7 @@ func replication() map[id]Situation {
 		},
 		oldTermOnQuorum: {
 			Name: "old-term-on-quorum", Group: Replication, Needs: kinds(trace.RoleChange, trace.Append, trace.Persist, trace.Commit), Fields: trace.LacksStored,
-			Text: "Under a new leader, an entry of an older term is durable on a quorum but not committed, the state of the paper's Figure 8.",
+			Text: "Under a new leader, an entry of an older term is durable on a quorum but not committed, and nothing of the leader's own term is: the state of the paper's Figure 8.",
 			Bug:  "PySyncObj #169: it is committed by counting",
 		},
 		inheritedCommit: {

@@ -141,7 +141,7 @@ func readCell(dir string, cell *ledger.Cell) stormCell {
 // withoutHistograms leaves out what no page of a campaign shows: a thousand
 // cells are held at once.
 func withoutHistograms(r *check.Results) *check.Results {
-	return &check.Results{Verdict: r.Verdict, Reasons: r.Reasons, Checks: r.Checks, Thresholds: r.Thresholds, Stopped: r.Stopped}
+	return &check.Results{Verdict: r.Verdict, Reasons: r.Reasons, Checks: r.Checks, Thresholds: r.Thresholds, Stopped: r.Stopped, Situations: r.Situations}
 }
 
 func outcomeOf(v check.Verdict, missed int) string {

@@ -31,6 +31,7 @@ type campaignPage struct {
 	Thresholds                       []check.Threshold
 	Plots                            []strips
 	Baseline                         *baselineTable
+	Situations                       *campaignSituations
 }
 
 type outcomeCount struct {
@@ -82,7 +83,7 @@ const mostFailures = 40
 func newCampaignPage(c *storms) campaignPage {
 	r := c.record
 	p := campaignPage{Name: plain.Clip(r.Name, 200), Outcome: c.outcome(), Command: plain.Clip(r.Command, 4000), CommandWord: "Repeat it",
-		Grid: newHeatGrid(c), Sides: newSideBySide(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline)}
+		Grid: newHeatGrid(c), Sides: newSideBySide(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline), Situations: newCampaignSituations(c)}
 	p.Headline, p.Meaning = campaignWords(c, p.Outcome)
 	p.Facts = campaignFacts(c)
 	for _, o := range outcomes() {

@@ -49,6 +49,8 @@ type page struct {
 	Env       []fact
 	Host      []fact
 	Plan      string
+	// Situations is nil without a trace.
+	Situations *situationTable
 }
 
 type fact struct{ Name, Value string }
@@ -82,19 +84,20 @@ func firstOf[T any](p *page, what string, list []T, all int) []T {
 func newPage(r *run, fig *figures) page {
 	res := r.results
 	p := page{
-		Verdict:   string(res.Verdict),
-		Tone:      string(res.Verdict),
-		Reasons:   clipAll(res.Reasons),
-		Command:   plain.Clip(repeatable(r.plan.get("command")), 4*maxShownText),
-		Test:      cmp.Or(r.history.Test, r.plan.get("test", "name"), "unnamed test"),
-		Facts:     factsOf(r),
-		Cards:     cardsOf(res, fig),
-		Functions: functionRows(res.Ops),
-		Findings:  findingsOf(r, fig),
-		History:   historyFacts(r),
-		Host:      hostFacts(r),
-		Env:       flatten(r.env.fields),
-		Plan:      plain.Clip(r.plan.text, 100_000),
+		Verdict:    string(res.Verdict),
+		Tone:       string(res.Verdict),
+		Reasons:    clipAll(res.Reasons),
+		Command:    plain.Clip(repeatable(r.plan.get("command")), 4*maxShownText),
+		Test:       cmp.Or(r.history.Test, r.plan.get("test", "name"), "unnamed test"),
+		Facts:      factsOf(r),
+		Cards:      cardsOf(res, fig),
+		Functions:  functionRows(res.Ops),
+		Findings:   findingsOf(r, fig),
+		History:    historyFacts(r),
+		Host:       hostFacts(r),
+		Env:        flatten(r.env.fields),
+		Plan:       plain.Clip(r.plan.text, 100_000),
+		Situations: newSituationTable(res.Situations),
 	}
 	p.Test = plain.Clip(p.Test, maxShownText)
 	losses := res.Elections

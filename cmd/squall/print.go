@@ -144,6 +144,9 @@ func printFigures(w io.Writer, r *check.Results) {
 			el.Count, el.Lost(), medianText(el.NoLeaderMedian, el.NoLeaderMax, el.Lost()), medianText(el.UnavailableMedian, el.UnavailableMax, el.Lost()))
 		printPhases(w, el)
 	}
+	if s := r.Situations; s != nil && s.Full {
+		plain.Fprintf(w, "  situations: %d of %d reached\n", s.Reached, s.Visible)
+	}
 }
 
 // medianText is "median 12 ms, at most 40 ms", or just "12 ms" where the figures

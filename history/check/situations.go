@@ -18,8 +18,10 @@ type Situations struct {
 	Estimate float64 `json:"estimate"`
 	Events   int64   `json:"events"` // of the trace
 	// Silent are the nodes of which it is not always known what they did.
-	Silent []string    `json:"silent,omitempty"`
-	List   []Situation `json:"list"` // all there are, in the order of their groups
+	Silent []string `json:"silent,omitempty"`
+	// Trouble says why a full trace was not counted, or not to its end; "" if it was.
+	Trouble string      `json:"trouble,omitempty"`
+	List    []Situation `json:"list"` // all there are, in the order of their groups
 }
 
 // Situation is what a run showed of one of them.

@@ -10,6 +10,7 @@ import (
 	"squall/history/gate"
 	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
+	"squall/workloads/systems"
 )
 
 // Check checks the history in a run directory as its plan asks, judges its
@@ -45,7 +46,12 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 	if err != nil {
 		return nil, err
 	}
-	checked, err := check.Judge(ctx, dir, workload.Checks(system), check.Limits{
+	checkers := workload.Checks(system)
+	if promise, ok := systems.As[systems.Available](system); ok {
+		within := promise.AvailableWithin(plan.Test.SystemParams)
+		checkers = append(checkers, check.Availability(within, within))
+	}
+	checked, err := check.Judge(ctx, dir, checkers, check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
 		Memory:  uint64(plan.Test.CheckMemory) << 20,
 		Workers: checkWorkers(),

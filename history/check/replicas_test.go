@@ -74,3 +74,28 @@ func TestReplicas(t *testing.T) {
 		})
 	}
 }
+
+// A history from before squall's own nodes were asked has no comparison, which is nothing
+// against them; one with a scan should have one.
+func TestReplicasOfBefore(t *testing.T) {
+	mark := func(names ...string) *Input {
+		in := &Input{History: &history.History{}}
+		for _, name := range names {
+			in.Marks = append(in.Marks, history.Mark{Name: name})
+		}
+		return in
+	}
+	for _, tt := range []struct {
+		in   *Input
+		want Verdict
+	}{
+		{mark(history.MarkHealed, history.MarkDone), Pass},
+		{mark(history.MarkHealed, history.MarkScan, history.MarkDone), Unknown},
+		{mark(history.MarkHealed), Unknown},
+		{mark(history.MarkHealed, history.MarkInvalid, history.MarkDone), Unknown},
+	} {
+		if res := Replicas().Check(t.Context(), tt.in); res.Verdict != tt.want {
+			t.Errorf("%+v: %s: %s", tt.in.Marks, res.Verdict, res.Summary)
+		}
+	}
+}

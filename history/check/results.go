@@ -102,6 +102,9 @@ const (
 	KindAgainst   Kind = "order against time"                  // what was appended later stands earlier
 )
 
+// KindUnavailable is the kind of violation of a promise to serve.
+const KindUnavailable Kind = "unavailable"
+
 // KindDiverged is the kind of violation of copies of the replicated state.
 const KindDiverged Kind = "replicas that differ"
 

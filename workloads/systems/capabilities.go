@@ -100,6 +100,13 @@ type ElectionTimer interface {
 	ElectionTimeout(a declare.Args) (shortest, longest time.Duration)
 }
 
+// Available is a System that promises to serve while no fault is in force.
+type Available interface {
+	// AvailableWithin is the longest time in which no operation may succeed through a
+	// node, with values of all parameters. It holds from as long after a heal on.
+	AvailableWithin(a declare.Args) time.Duration
+}
+
 // Readier is a System that says when a node takes clients. With another one, that is
 // when the first operation succeeds.
 type Readier interface {

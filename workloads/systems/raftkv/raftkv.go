@@ -32,6 +32,7 @@ var (
 	_ systems.NodeRunner    = System{}
 	_ systems.ElectionTimer = System{}
 	_ systems.TrialTaker    = System{}
+	_ systems.Available     = System{}
 )
 
 // Name is "raftkv".

@@ -45,6 +45,12 @@ func (System) ElectionTimeout(a declare.Args) (shortest, longest time.Duration) 
 	return a.Range("election")
 }
 
+// AvailableWithin allows for ten failed elections, and for 5 s at least.
+func (System) AvailableWithin(a declare.Args) time.Duration {
+	_, longest := a.Range("election")
+	return max(5*time.Second, 10*longest)
+}
+
 // timeouts are those of a server.
 type timeouts struct{ heartbeat, shortest, longest time.Duration }
 

@@ -34,7 +34,10 @@ type witnessRow struct {
 	Call, Return, Took string
 }
 
-type eventRow struct{ At, Node, Kind, Text string }
+type eventRow struct {
+	Number               int // as in the timeline
+	At, Node, Kind, Text string
+}
 
 // maxShown bounds the operations and events that a finding lists.
 const maxShown = 60
@@ -68,13 +71,16 @@ func findingsOf(r *run, fig *figures) []finding {
 			f.Witness = append(f.Witness, row)
 		}
 		if len(witness) > 0 {
-			f.Timeline = newTimeline(witness, fig)
+			f.Timeline = newTimeline(witness, processName, fig)
 			if r.historyErr == nil {
 				f.Moment = momentLink(middle(witness))
 			}
 		}
+		if len(events) > 0 && f.Timeline == nil && r.historyErr == nil {
+			f.Timeline = eventsTimeline(events, r.history.Mono, fig)
+		}
 		for i := range events {
-			f.Events = append(f.Events, eventRow{At: r.sinceStart(events[i].Time), Node: plain.Clip(events[i].Node, maxName), Kind: plain.Clip(events[i].Kind, maxName), Text: plain.Clip(eventText(&events[i]), 600)})
+			f.Events = append(f.Events, eventRow{Number: i + 1, At: r.sinceStart(events[i].Time), Node: plain.Clip(events[i].Node, maxName), Kind: plain.Clip(events[i].Kind, maxName), Text: plain.Clip(eventText(&events[i]), 600)})
 		}
 		out = append(out, f)
 	}

@@ -147,7 +147,7 @@ func TestTimeline(t *testing.T) {
 		}
 		faults := []measure.FaultRun{{Name: "kill", Verified: true, Begin: when.Draw(t, "fault"), HealAt: 0}}
 		fig := &figures{faults: faults, elections: measure.Elections{Leaderships: []measure.Leadership{{Node: "n1", Term: 3, Begin: when.Draw(t, "leadership")}}}}
-		tl := newTimeline(ops, fig)
+		tl := newTimeline(ops, processName, fig)
 		for _, r := range tl.Leaderships {
 			if r.X < 0 || r.X+r.W > tl.Width {
 				t.Fatalf("leadership %+v leaves the picture", r)

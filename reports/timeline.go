@@ -15,7 +15,8 @@ import (
 )
 
 // timeline is the geometry of the small picture of a witness: a lane for each
-// process, a bar for each operation, the faults behind. Units are those of the
+// process, a bar for each operation, the faults behind. Of node events it has a lane for
+// each node and a bar for each event. Units are those of the
 // picture's view box.
 //
 // What matters in a witness is the order of calls and returns. Its operations
@@ -30,6 +31,7 @@ type timeline struct {
 	Leaderships         []leaderBar // who led, in a lane of its own
 	LeadersY            int
 	Times               []moment
+	OfEvents            bool
 }
 
 type lane struct {
@@ -117,7 +119,28 @@ func (s squeeze) x(t int64) int {
 	return int(math.Round(s.places[i-1] + part*(s.places[i]-s.places[i-1])))
 }
 
-func newTimeline(witness []check.WitnessOp, fig *figures) *timeline {
+// eventsTimeline draws node events, whose times are of the clock that read mono at the
+// start of the test.
+func eventsTimeline(events []history.NodeEvent, mono int64, fig *figures) *timeline {
+	lanes := map[string]int64{}
+	witness := make([]check.WitnessOp, len(events))
+	for i := range events {
+		e := &events[i]
+		lane, known := lanes[e.Node]
+		if !known {
+			lane = int64(len(lanes))
+			lanes[e.Node] = lane
+		}
+		at := e.Time - mono
+		witness[i] = check.WitnessOp{Process: lane, Node: e.Node, Text: e.Kind + ": " + eventText(e), Outcome: string(history.OK), Call: at, Return: at}
+	}
+	t := newTimeline(witness, func(w check.WitnessOp) string { return plain.Fit(w.Node, 12) }, fig)
+	t.OfEvents = true
+	return t
+}
+
+// newTimeline draws operations; name names the lane of one.
+func newTimeline(witness []check.WitnessOp, name func(check.WitnessOp) string, fig *figures) *timeline {
 	var times []int64
 	for _, w := range witness {
 		times = append(times, w.Call)
@@ -127,7 +150,7 @@ func newTimeline(witness []check.WitnessOp, fig *figures) *timeline {
 	}
 	s := newSqueeze(times, tlLeft+16, tlWidth-tlRight-16)
 	t := &timeline{Width: tlWidth, Left: tlLeft}
-	t.placeOps(witness, s)
+	t.placeOps(witness, name, s)
 	t.LeadersY = tlHead + len(t.Lanes)*tlLane + 12
 	t.Foot = t.LeadersY + 26
 	t.Height = t.Foot + 24
@@ -139,7 +162,7 @@ func newTimeline(witness []check.WitnessOp, fig *figures) *timeline {
 
 // placeOps gives every process a lane, and another where its operations would
 // be on top of each other.
-func (t *timeline) placeOps(witness []check.WitnessOp, s squeeze) {
+func (t *timeline) placeOps(witness []check.WitnessOp, name func(check.WitnessOp) string, s squeeze) {
 	type row struct {
 		process int64
 		free    int // from here on
@@ -170,7 +193,7 @@ func (t *timeline) placeOps(witness []check.WitnessOp, s squeeze) {
 			k = len(rows)
 			rows = append(rows, row{process: w.Process})
 			y := tlHead + k*tlLane
-			t.Lanes = append(t.Lanes, lane{Y: y + tlLane - 14, Name: processName(w)})
+			t.Lanes = append(t.Lanes, lane{Y: y + tlLane - 14, Name: name(w)})
 		}
 		rows[k].free = to + 10
 		y := tlHead + k*tlLane

@@ -158,6 +158,13 @@ func (w *Watch) note(e *history.NodeEvent) {
 	w.nodes[e.Node] = n
 }
 
+// Committed is the highest commit index that any node has told.
+func (w *Watch) Committed() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.scene.commit
+}
+
 // Standpoint is what a node told last of itself; the zero value if it has told nothing.
 func (w *Watch) Standpoint(node string) Standpoint {
 	w.mu.Lock()

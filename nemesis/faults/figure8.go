@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"squall/history"
@@ -127,7 +128,7 @@ func (f *figureEight) electS1(ctx context.Context, s *steps) (more bool, err err
 		s.skipped("(c) a leader without S5")
 		return false, nil
 	}
-	s.did("(c) %s leads term %d, with entries of %s that were not committed", seen.Node, seen.Term, s.leader)
+	s.did("(c) %s leads term %d; %s", seen.Node, seen.Term, s.uncommitted(seen.Node))
 	if commit, ok := s.await(ctx, commits, commitWait); ok {
 		s.did("(c) %s commits", commit.Node)
 	}
@@ -139,6 +140,16 @@ func (f *figureEight) electS1(ctx context.Context, s *steps) (more bool, err err
 	}
 	s.did("(d) %s crashes", seen.Node)
 	return true, nil
+}
+
+// uncommitted says how far the log of a node that was elected goes beyond what anybody has
+// said to be committed.
+func (s *steps) uncommitted(node string) string {
+	last, committed := s.Watch().Standpoint(node).Last, s.Watch().Committed()
+	if last <= committed {
+		return "nothing in its log is known to be uncommitted"
+	}
+	return fmt.Sprintf("its last %d entries are not committed", last-committed)
 }
 
 // backS5 is (d) or (e): S5 comes back, and is elected, if what it lacks was not committed.

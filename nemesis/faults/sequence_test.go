@@ -117,6 +117,12 @@ func leads(node string, term uint64) []history.NodeEvent {
 	return []history.NodeEvent{{Node: node, Boot: 1, Kind: history.EventRole, Role: history.RoleLeader, Leader: node, Term: term}}
 }
 
+// endingAt has the node's log end there.
+func endingAt(index uint64, events []history.NodeEvent) []history.NodeEvent {
+	events[0].Index = index
+	return events
+}
+
 func votes(node, candidate string, term uint64) []history.NodeEvent {
 	return []history.NodeEvent{{Node: node, Boot: 1, Kind: history.EventVote, Vote: candidate, Term: term}}
 }
@@ -147,11 +153,11 @@ func TestFigure8(t *testing.T) {
 		{1600, leads("n5", 3), "n2 | n3 n4 | n5; down n1"},         // (b)
 		{1860, nil, "n1 n2 n3 n4; down n5; no clients"},            // (c)
 		{2400, leads("n5", 3), "n1 n2 n3 n4; down n5; no clients"}, // old news
-		{2700, leads("n2", 4), "n1 n2 n3 n4; down n5; no clients"},
+		{2700, endingAt(9, leads("n2", 4)), "n1 n2 n3 n4; down n5; no clients"},
 		{2900, commits("n2", 9), "n1 n3 n4 n5; down n2"}, // (d)
 		{3400, leads("n5", 5), "n1 n3 n4 n5; down n2"},
 	})
-	says(t, proof, "(b) n5, which is S5, leads term 3", "(c) n2 leads term 4", "(c) n2 commits", "(d) n2 crashes", "(d) S5, n5, leads term 5 and overwrites")
+	says(t, proof, "(b) n5, which is S5, leads term 3", "(c) n2 leads term 4; its last 2 entries are not committed", "(c) n2 commits", "(d) n2 crashes", "(d) S5, n5, leads term 5 and overwrites")
 }
 
 // TestFigure8WithTheRule: where S1 commits an entry of its own term, S5 is not elected.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"squall/history"
 	"squall/history/trace"
@@ -17,6 +18,9 @@ type Watch struct {
 	scene   scene
 	waiting map[*Expected]bool
 	nodes   map[string]Standpoint
+	// forSteps is how many wait for a moment of the full trace, which tells far more than
+	// anybody waits for.
+	forSteps atomic.Int32
 }
 
 // Standpoint is what a node told last of itself, by its trace.
@@ -52,6 +56,9 @@ func (w *Watch) Expect(name string, accept func(Sighting) bool) (*Expected, erro
 		w.waiting = map[*Expected]bool{}
 	}
 	w.waiting[e] = true
+	if m.step != nil {
+		w.forSteps.Add(1)
+	}
 	return e, nil
 }
 
@@ -77,7 +84,15 @@ func (e *Expected) Wait(ctx context.Context) (Sighting, error) {
 func (e *Expected) Drop() {
 	e.watch.mu.Lock()
 	defer e.watch.mu.Unlock()
-	delete(e.watch.waiting, e)
+	e.watch.forget(e)
+}
+
+// forget is called with the lock held.
+func (w *Watch) forget(e *Expected) {
+	if w.waiting[e] && e.moment.step != nil {
+		w.forSteps.Add(-1)
+	}
+	delete(w.waiting, e)
 }
 
 // Take takes what a node's trace, or its agent, tells, in the order in which it comes.
@@ -99,6 +114,9 @@ func (w *Watch) Take(e *history.NodeEvent) {
 // TakeStep takes a step of a node's full trace; names are the nodes' names by their
 // numbers.
 func (w *Watch) TakeStep(node string, names map[trace.NodeID]string, e *trace.Event) {
+	if w.forSteps.Load() == 0 {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for x := range w.waiting {
@@ -132,7 +150,7 @@ func (w *Watch) tell(x *Expected, s Sighting) {
 	case x.seen <- s:
 	default: // it has its first
 	}
-	delete(w.waiting, x)
+	w.forget(x)
 }
 
 // note keeps what a node tells of itself.

@@ -189,10 +189,10 @@ func TestVoterRestart(t *testing.T) {
 	stands := []history.NodeEvent{{Node: "n2", Boot: 2, Kind: history.EventRole, Role: history.RoleCandidate, Term: 3}}
 	proof := play(t, voterRestart(), nil, []beat{
 		{1000, nil, "n1 | n3 n4 n5; down n2"},
-		{1500, votes("n4", "n3", 3), "n1 | n2 n4 | n3 n5"},
+		{1500, votes("n4", "n3", 3), "n1 n3 n5 | n2 n4"},
 		{1900, stands, "n1 n2 n3 n4 n5"},
 	})
-	says(t, proof, "n1 is cut off", "n4 killed, after its vote for n3 in term 3", "n4 is back, alone with n2", "n2 stands for election in term 3, too", "all hear each other")
+	says(t, proof, "n1 is cut off, and n2 killed", "n4 killed, after its vote for n3 in term 3", "n4 is back, alone with n2", "n2 stands for election in term 3, too", "all hear each other")
 }
 
 // TestInterruptedElection: the node of the moment is hurt as it was asked for.

@@ -21,12 +21,12 @@ const module = "squall"
 // name/* is that of every room in that folder which has none of its own. What
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
-	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections",
+	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections", "history/trace",
 		"workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/systemfile", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/programs", "nemesis", "nemesis/faults",
-		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "internal/declare", "internal/host"},
+		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trace", "internal/declare", "internal/host"},
 	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/custom", "workloads/systems/systemfile",
 		"history", "history/check", "history/elections", "history/gate", "internal/declare", "internal/suggest"},
 	"orchestrator/campaign":      {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},

@@ -49,6 +49,8 @@ type environment struct {
 	// LogsShortened are the machines whose log became too long, and has a beginning
 	// and an end only.
 	LogsShortened []string `json:"logsShortened,omitempty"`
+	// FullTraces is what the servers wrote with --trace full, by node.
+	FullTraces map[string]fullTraceStats `json:"fullTraces,omitempty"`
 	// Seconds from the begin of the run to each step ("down" counts from its
 	// own begin).
 	Seconds map[string]float64 `json:"seconds"`
@@ -66,6 +68,16 @@ func (e *environment) mark(step string, after time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.Seconds[step] = math.Round(after.Seconds()*1000) / 1000
+}
+
+// traced notes what a node wrote to its full trace.
+func (e *environment) traced(node string, stats fullTraceStats) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.FullTraces == nil {
+		e.FullTraces = map[string]fullTraceStats{}
+	}
+	e.FullTraces[node] = stats
 }
 
 // sawHost notes what was seen of the computer.

@@ -95,6 +95,9 @@ func (r *run) connect() error {
 		if readier, ok := systems.As[systems.Readier](system); ok && readier.ReadyLine() != nil {
 			n.readyLine = newLineWatch(readier.ReadyLine())
 		}
+		if n.full, err = r.openFullTrace(p.Name); err != nil {
+			return err
+		}
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}
@@ -260,6 +263,7 @@ func (r *run) disconnect() {
 	for _, n := range r.nodes.all {
 		_ = n.agent().Close()
 	}
+	r.closeFullTraces()
 	for _, log := range r.logs {
 		if err := log.Close(); err != nil {
 			r.log.Warn("the end of a log is lost", "err", err)

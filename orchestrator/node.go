@@ -64,6 +64,7 @@ type node struct {
 	over     int           // the last boot whose end is in the history
 	noted    chan struct{} // closed at the next such end; nil: nobody waits
 	tracer   tracer
+	full     *fullTrace // nil: none was asked for
 }
 
 // nodeSink takes what nodes report. Its methods are called in the order in
@@ -95,7 +96,7 @@ func (n *node) Start(ctx context.Context) error {
 		return err
 	}
 	l := n.life.Load()
-	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends, Messages: n.ruled})
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends, Messages: n.ruled, FullTrace: n.full != nil})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}
@@ -182,6 +183,13 @@ func (n *node) Stream(id protocol.StreamID, boot int, data []byte) {
 		if !n.untraced {
 			n.trace(boot, data)
 		}
+	case protocol.StreamFull:
+		if n.full == nil {
+			return
+		}
+		if err := n.full.take(boot, data, n.clock()); err != nil {
+			n.sink.broken(fmt.Errorf("%s: %w", n.Name(), err))
+		}
 	case protocol.StreamLog:
 		if _, err := n.log.Write(data); err != nil {
 			n.sink.broken(fmt.Errorf("keep the log of %s: %w", n.Name(), err))
@@ -257,6 +265,11 @@ func (n *node) Event(e protocol.Event) {
 	case protocol.EventSilent:
 		if !n.untraced {
 			n.closedTrace(e)
+		}
+		return
+	case protocol.EventFullSilent:
+		if n.full != nil {
+			n.full.closed(e.Boot, e.Mono, e.Reason)
 		}
 		return
 	case protocol.EventExit:

@@ -375,6 +375,7 @@ func (r *run) markOverload() {
 
 // close ends the recording. After it, nothing more can be recorded.
 func (r *run) close() error {
+	r.closeFullTraces()
 	recorder := r.record()
 	if recorder == nil {
 		return fmt.Errorf("no history could be written in %s; see %s there", r.dir, LogFile)

@@ -35,6 +35,14 @@ func runKV(args []string) error {
 		defer trace.Close()
 		cfg.Trace = trace
 	}
+	full, err := fullTrace()
+	if err != nil {
+		return err
+	}
+	if full != nil {
+		defer full.Close()
+		cfg.FullTrace = full
+	}
 	clock, release, err := kv.InheritedClock()
 	if err != nil {
 		return err
@@ -63,6 +71,27 @@ func runKV(args []string) error {
 	case <-server.Failed():
 		return fmt.Errorf("node %d cannot go on: %w", cfg.ID, server.Err())
 	}
+}
+
+// fullTraceEnv names the descriptor that version 2 of the trace is written to, where the
+// test wants it.
+const fullTraceEnv = "SQUALL_TRACE2_FD"
+
+// fullTrace opens that descriptor; nil where nobody asks for it.
+func fullTrace() (*os.File, error) {
+	text := os.Getenv(fullTraceEnv)
+	if text == "" {
+		return nil, nil
+	}
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd <= 2 {
+		return nil, fmt.Errorf("%s=%q is not a file descriptor", fullTraceEnv, text)
+	}
+	file := os.NewFile(uintptr(fd), "full trace")
+	if _, err := file.Stat(); err != nil {
+		return nil, fmt.Errorf("%s=%d is not open: %w", fullTraceEnv, fd, err)
+	}
+	return file, nil
 }
 
 // parseKV reads the flags of the kv command.

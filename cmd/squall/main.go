@@ -80,7 +80,7 @@ func (a *app) root() *cobra.Command {
 		return usageError(flagError(cmd, err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
 	})
 	setHelp(root)
-	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(),
+	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(), a.traceCommand(),
 		a.electionsCommand(), a.listCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	return root
 }

@@ -14,6 +14,8 @@ type Decoder struct {
 	// File reads the file of a run, which has boots and silences besides: those a
 	// server may not write.
 	File bool
+	// Earliest and Latest bound the times of events, ns; 0: nothing does.
+	Earliest, Latest int64
 
 	begun   bool // the magic line was read
 	node    NodeID
@@ -116,6 +118,9 @@ func (d *Decoder) takeAll(p *taker, e *Event, layout []field) {
 func (d *Decoder) place(e *Event) error {
 	if e.Time < 0 {
 		return fmt.Errorf("%v: a time before the computer's start", e.Kind)
+	}
+	if e.Time < d.Earliest || d.Latest > 0 && e.Time > d.Latest {
+		return fmt.Errorf("%v: a time outside of the test", e.Kind)
 	}
 	if e.Last < e.First {
 		return fmt.Errorf("%v: reads %d to %d", e.Kind, e.First, e.Last)

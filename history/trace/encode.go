@@ -169,3 +169,22 @@ func appendNodes(buf []byte, nodes []NodeID) ([]byte, error) {
 	}
 	return buf, nil
 }
+
+// AppendSilent appends the frame which says that nothing is known of a server from the
+// time at on, behind what d has read.
+func (d *Decoder) AppendSilent(buf []byte, at int64, reason string) []byte {
+	at = max(at, d.time)
+	enc := Encoder{time: d.time}
+	buf, err := enc.Append(buf, &Event{Kind: Silent, Time: at, Reason: reason[:min(len(reason), MaxReason)]})
+	if err == nil {
+		d.time = at
+	}
+	return buf
+}
+
+// AppendBoot appends the frame which says that those of a server's start number boot
+// follow, and makes d ready for them: what that server writes begins anew.
+func (d *Decoder) AppendBoot(buf []byte, boot int) []byte {
+	*d = Decoder{reasons: d.reasons}
+	return new(Encoder).AppendBoot(buf, boot)
+}

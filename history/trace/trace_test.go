@@ -3,8 +3,12 @@ package trace
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -408,5 +412,48 @@ func TestNoMemoryForEachEvent(t *testing.T) {
 	pass()
 	if allocs := testing.AllocsPerRun(10, pass); allocs != 0 {
 		t.Errorf("%v allocations for %d events", allocs, len(events))
+	}
+}
+
+// TestTheExampleOfTheDocs: the bytes in docs/trace.md are those that are written.
+func TestTheExampleOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/trace.md")
+	must(t, err)
+	_, rest, found := strings.Cut(string(page), "```\n73 71")
+	example, _, closed := strings.Cut("73 71"+rest, "```")
+	if !found || !closed {
+		t.Fatal("there is no example")
+	}
+	var want []byte
+	for line := range strings.Lines(example) {
+		for word := range strings.FieldsSeq(line) {
+			b, err := strconv.ParseUint(word, 16, 8)
+			if err != nil || len(word) != 2 {
+				break
+			}
+			want = append(want, byte(b))
+		}
+	}
+	got := encode(t, []Event{{Kind: Start, Node: 1, Time: 5, Members: []NodeID{1, 2}}, {Kind: Grant, Time: 8, Term: 2, Peer: 1}})
+	if !bytes.Equal(got, want) {
+		t.Errorf("docs/trace.md: % x, but it is % x", want, got)
+	}
+}
+
+// TestTheTablesOfTheDocs: docs/trace.md has every kind and type, with its number.
+func TestTheTablesOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/trace.md")
+	must(t, err)
+	row := func(name string, number uint8) {
+		pattern := fmt.Sprintf("(?m)^\\|[^|]*`%s`[^|]*\\|[^|]*\\b%d\\b[^|]*\\|", name, number)
+		if !regexp.MustCompile(pattern).Match(page) {
+			t.Errorf("docs/trace.md has no row of %s, %d", name, number)
+		}
+	}
+	for _, k := range Kinds() {
+		row(k.String(), uint8(k))
+	}
+	for typ := PreVote; typ <= lastMessageType; typ++ {
+		row(typ.String(), uint8(typ))
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 const (
 	// clockEnv tells a server which file descriptor is the line to its clock:
-	// clockFD, the one after stdin, stdout, stderr, the trace, and Exec's
+	// clockFD, the one after stdin, stdout, stderr and both traces
 	// report, which is closed by then.
 	clockEnv = "SQUALL_CLOCK_FD"
 	clockFD  = 5

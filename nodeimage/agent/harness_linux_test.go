@@ -70,6 +70,10 @@ func server(args []string) {
 			fmt.Println(os.Environ())
 		case "trace": // so many KiB
 			trace.Write(bytes.Repeat([]byte{'t'}, n<<10))
+		case "full": // so many KiB
+			os.NewFile(fullFD, "full trace").Write(bytes.Repeat([]byte{'f'}, n<<10))
+		case "full-close":
+			os.NewFile(fullFD, "full trace").Close()
 		case "trace-close":
 			trace.Close()
 		case "log": // so many KiB

@@ -21,9 +21,10 @@ type pipes struct {
 	theirs                    [4]*os.File // the server's, in the same order
 	theirClock                *os.File    // the server's end of the line to its clock; nil: none
 	theirMessages             *os.File    // likewise, to the rules for its messages
+	full, theirFull           *os.File    // of the full trace; nil: none is asked for
 }
 
-func newPipes() (*pipes, error) {
+func newPipes(full bool) (*pipes, error) {
 	p := new(pipes)
 	for i, ours := range []**os.File{&p.stdin, &p.log, &p.trace, &p.report} {
 		var err error
@@ -33,14 +34,22 @@ func newPipes() (*pipes, error) {
 			return nil, err
 		}
 	}
+	if full {
+		var err error
+		if p.full, p.theirFull, err = newPipe(true); err != nil {
+			p.closeTheirs()
+			p.closeOurs()
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
-func (p *pipes) closeOurs() { closeAll(p.stdin, p.log, p.trace, p.report) }
+func (p *pipes) closeOurs() { closeAll(p.stdin, p.log, p.trace, p.report, p.full) }
 
 func (p *pipes) closeTheirs() {
 	closeAll(p.theirs[:]...)
-	closeAll(p.theirClock, p.theirMessages)
+	closeAll(p.theirClock, p.theirMessages, p.theirFull)
 }
 
 func closeAll(files ...*os.File) {
@@ -49,14 +58,17 @@ func closeAll(files ...*os.File) {
 	}
 }
 
-// Where Exec finds the server's trace, which comes after stdin, stdout and
-// stderr, and the report pipe.
+// Where Exec finds what comes after stdin, stdout and stderr: the server's trace, its
+// full trace, the lines to its clock (clockFD) and to the rules for its messages
+// (messagesFD), and the report pipe.
 const (
 	traceFD = 3
 	// traceEnv tells a server which file descriptor is its trace, so that one
 	// that runs elsewhere, too, knows that it has none there (docs/trace.md).
 	traceEnv = "SQUALL_TRACE_FD"
-	reportFD = 4
+	fullFD   = 4
+	fullEnv  = "SQUALL_TRACE2_FD"
+	reportFD = 7
 )
 
 // launch starts the server through Exec and returns when the server itself
@@ -75,6 +87,9 @@ func launch(wrap []string, hold isolation, spec protocol.StartSpec, p *pipes) (*
 	var argv []string
 	argv = append(argv, wrap...)
 	kept := []int{traceFD}
+	if p.theirFull != nil {
+		kept = append(kept, fullFD)
+	}
 	if p.theirClock != nil {
 		kept = append(kept, clockFD)
 	}
@@ -88,13 +103,16 @@ func launch(wrap []string, hold isolation, spec protocol.StartSpec, p *pipes) (*
 	stdin, log, trace, report := p.theirs[0], p.theirs[1], p.theirs[2], p.theirs[3]
 	env := append([]string{}, spec.Env...) // nil would be the agent's own
 	env = append(env, traceEnv+"="+strconv.Itoa(traceFD))
-	files := []*os.File{stdin, log, log, trace, report, p.theirClock, p.theirMessages} // nil: closed there
+	if p.theirFull != nil {
+		env = append(env, fullEnv+"="+strconv.Itoa(fullFD))
+	}
 	if p.theirClock != nil {
 		env = append(env, clockEnv+"="+strconv.Itoa(clockFD))
 	}
 	if p.theirMessages != nil {
 		env = append(env, messagesEnv+"="+strconv.Itoa(messagesFD))
 	}
+	files := []*os.File{stdin, log, log, trace, p.theirFull, p.theirClock, p.theirMessages, report} // nil: closed there
 	proc, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   env,

@@ -24,6 +24,9 @@ const (
 	logTail = 16 << 10
 	// maxReason bounds the line of the log in an exit's reason, in bytes.
 	maxReason = 300
+	// fullPace is how long the full trace is left to gather in its pipe: to take every
+	// write by itself would cost the machine more than to write it costs the server.
+	fullPace = 2 * time.Millisecond
 )
 
 // newPipe makes a pipe between the agent and a server. Only the agent's end is
@@ -53,7 +56,9 @@ func newPipe(agentReads bool) (ours, theirs *os.File, err error) {
 // Once the process has been reaped (stopPump), everything it wrote is in the
 // pipe, and pump takes no more than the pipe holds: children of the process
 // may keep it open, and may write for ever.
-func pump(r *os.File, forward func(frame []byte)) {
+//
+// After each read that brought little, pump leaves the pipe alone for pace.
+func pump(r *os.File, pace time.Duration, forward func(frame []byte)) {
 	defer r.Close()
 	buf := make([]byte, protocol.StreamOverhead+protocol.MaxChunk)
 	ending, left := false, 0
@@ -76,6 +81,8 @@ func pump(r *os.File, forward func(frame []byte)) {
 			ending, left = true, pipeSize
 		case err != nil || ending && left <= 0:
 			return
+		case pace > 0 && !ending && n < protocol.MaxChunk/2:
+			time.Sleep(pace)
 		}
 	}
 }

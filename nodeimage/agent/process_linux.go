@@ -99,7 +99,7 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 	if s.closing {
 		return protocol.ProcInfo{}, errors.New("the agent is shutting down")
 	}
-	pipes, err := newPipes()
+	pipes, err := newPipes(spec.FullTrace)
 	if err != nil {
 		return protocol.ProcInfo{}, err
 	}
@@ -159,16 +159,19 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	logs := &logKeeper{out: s.out, boot: p.boot}
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
-		pump(pipes.log, logs.forward)
+		pump(pipes.log, 0, logs.forward)
 		logs.finish()
 	})
 	pumps.Go(func() {
-		pump(pipes.trace, func(frame []byte) {
-			protocol.PutStreamHead(frame, protocol.StreamTrace, p.boot)
-			s.out.trace(frame) // it fails only when nobody is left to read it
-		})
-		s.tellSilence(p)
+		pump(pipes.trace, 0, s.forwardTrace(protocol.StreamTrace, p.boot))
+		s.tellSilence(p, protocol.EventSilent, traceFD)
 	})
+	if pipes.full != nil {
+		pumps.Go(func() {
+			pump(pipes.full, fullPace, s.forwardTrace(protocol.StreamFull, p.boot))
+			s.tellSilence(p, protocol.EventFullSilent, fullFD)
+		})
+	}
 	for _, line := range []*serverLine{p.clock, p.messages} {
 		if line != nil {
 			pumps.Go(line.listen)
@@ -181,6 +184,9 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	p.messages.close()
 	stopPump(pipes.log)
 	stopPump(pipes.trace)
+	if pipes.full != nil {
+		stopPump(pipes.full)
+	}
 	pumps.Wait()
 	if reason != "signal: killed" { // that one was somebody else's decision
 		if words := lastLine(logs.tail); words != "" {
@@ -193,6 +199,14 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	s.emit(protocol.Event{Kind: protocol.EventExit, Boot: p.boot, PID: p.pid, Mono: at, Reason: reason,
 		OOM: s.killsForMemory() > p.oomKills})
 	reapOrphans(s)
+}
+
+// forwardTrace sends on what comes out of a trace.
+func (s *supervisor) forwardTrace(id protocol.StreamID, boot int) func(frame []byte) {
+	return func(frame []byte) {
+		protocol.PutStreamHead(frame, id, boot)
+		s.out.trace(id, frame) // it fails only when nobody is left to read it
+	}
 }
 
 // reap waits for the process to end. It says how it ended and when.

@@ -12,12 +12,12 @@ import (
 // kernel.
 const leavingTime = 10 * time.Second
 
-// tellSilence reports that the trace of a process has ended and the process has
+// tellSilence reports that a trace of a process has ended and the process has
 // not. A process that ends closes its files before it can be reaped, so the end of
 // the trace is seen first there too: the kernel is asked whether it is leaving. One
 // that the agent ends itself is not waited for by the clock: after SIGTERM it may
 // take all of its grace, and after that it is killed.
-func (s *supervisor) tellSilence(p *process) {
+func (s *supervisor) tellSilence(p *process, event string, fd int) {
 	at := mono()
 	if p.asked() {
 		<-p.exited
@@ -32,8 +32,8 @@ func (s *supervisor) tellSilence(p *process) {
 		case <-timer.C:
 		}
 	}
-	s.emit(protocol.Event{Kind: protocol.EventSilent, Boot: p.boot, PID: p.pid, Mono: at,
-		Reason: "the server closed its trace (file descriptor 3) and runs on"})
+	s.emit(protocol.Event{Kind: event, Boot: p.boot, PID: p.pid, Mono: at,
+		Reason: fmt.Sprintf("the server closed its trace (file descriptor %d) and runs on", fd)})
 }
 
 // asked reports whether the agent has asked the process to end, or killed it.

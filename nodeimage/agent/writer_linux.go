@@ -73,14 +73,14 @@ func (w *frameWriter) credit(frames int) {
 	w.changed.Broadcast()
 }
 
-// trace queues a stream frame, when there is room for it.
-func (w *frameWriter) trace(frame []byte) error {
+// trace queues a frame of a trace, when there is room for it.
+func (w *frameWriter) trace(id protocol.StreamID, frame []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.err == nil && w.backlog[protocol.StreamTrace] >= traceBacklog {
+	for w.err == nil && w.backlog[id] >= traceBacklog {
 		w.changed.Wait()
 	}
-	w.push(protocol.StreamTrace, frame)
+	w.push(id, frame)
 	return w.err
 }
 

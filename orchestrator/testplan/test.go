@@ -76,6 +76,8 @@ type Test struct {
 	CPUs   float64 `json:"cpus"`   // of each node; 0: no limit
 	Memory int     `json:"memory"` // of each node, MiB; 0: no limit
 
+	Trace string `json:"trace,omitempty"` // of the choices below; "" in old plans is basic
+
 	Out         string   `json:"out"`
 	Keep        string   `json:"keep"`
 	CheckTime   Duration `json:"checkTime"`
@@ -99,6 +101,12 @@ const (
 	KeepAlways = "always"
 )
 
+// The choices of Trace: how much the servers tell of what they do (docs/trace.md).
+const (
+	TraceBasic = "basic" // version 1, in the history
+	TraceFull  = "full"  // version 2 as well, in files of its own
+)
+
 // DefaultTest is the test that `squall run` runs when it is told nothing.
 func DefaultTest() Test {
 	raftkv, register := catalogue.Systems()[0], catalogue.Workloads()[0]
@@ -107,7 +115,7 @@ func DefaultTest() Test {
 		Workload: register.Name, WorkloadParams: register.Params.Fill(nil, nil),
 		Nemesis: "partition,kill,pause", Clients: 10, Runtime: RuntimeAuto,
 		OpTimeout: Duration(5 * time.Second), Recovery: Duration(30 * time.Second),
-		Out: "runs", Keep: KeepNever,
+		Trace: TraceBasic, Out: "runs", Keep: KeepNever,
 		CheckTime: Duration(2 * time.Minute), CheckMemory: 4096,
 	}
 }
@@ -164,6 +172,8 @@ func Options() []Option {
 			Get: func(t *Test) string { return t.Limit }},
 		{Name: "swarm", Type: "true|false", Usage: "use a random subset of the faults, with random weights, for each seed", Choices: []string{"true", "false"}, Set: setSwarm,
 			Get: func(t *Test) string { return strconv.FormatBool(t.Swarm) }},
+		nameOption("trace", []string{TraceBasic, TraceFull}, "how much servers tell of what they do: basic, or every step (full; see docs/trace.md)",
+			func(t *Test) *string { return &t.Trace }),
 		textOption("name", "name of the test and of its folder in --out (default: system and workload)",
 			func(t *Test) *string { return &t.Name }),
 		textOption("out", "folder for run directories", func(t *Test) *string { return &t.Out }),
@@ -212,6 +222,9 @@ func (t *Test) Validate() error {
 		return err
 	}
 	if err := t.checkMemory(); err != nil {
+		return err
+	}
+	if err := t.checkTrace(); err != nil {
 		return err
 	}
 	if _, err := t.drawFaults(1); err != nil {

@@ -128,6 +128,8 @@ type StartSpec struct {
 	// it gets a line to the agent, see docs/message-faults.md. Another one must
 	// not ask for it.
 	Messages bool `json:"messages,omitempty"`
+	// FullTrace gives the server a second pipe, for version 2 of its trace (docs/trace.md).
+	FullTrace bool `json:"fullTrace,omitempty"`
 }
 
 // ProcInfo is a process that was started.
@@ -162,6 +164,8 @@ const (
 	// EventSilent: the process closed its trace and runs on. It comes after
 	// everything that was in the trace, and once for a process at most.
 	EventSilent = "silent"
+	// EventFullSilent is the same of its full trace.
+	EventFullSilent = "full-silent"
 )
 
 // Event is something that happened to the server process.

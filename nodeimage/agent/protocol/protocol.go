@@ -72,6 +72,7 @@ type StreamID uint8
 const (
 	StreamLog   StreamID = 1 // its stdout and stderr, as one
 	StreamTrace StreamID = 2 // its file descriptor 3
+	StreamFull  StreamID = 3 // its file descriptor 4: the full trace, where StartSpec.FullTrace asks for it
 )
 
 func (s StreamID) String() string {
@@ -80,6 +81,8 @@ func (s StreamID) String() string {
 		return "log"
 	case StreamTrace:
 		return "trace"
+	case StreamFull:
+		return "full trace"
 	default:
 		return fmt.Sprintf("stream(%d)", uint8(s))
 	}

@@ -60,7 +60,7 @@ func New() *Tracker {
 func (t *Tracker) Observe(e *trace.Event) {
 	t.events++
 	n := t.node(e.Node)
-	if n == nil || e.Boot < n.boot {
+	if n == nil || e.Boot < n.boot && e.Kind != trace.Silent { // which may be of no boot at all
 		return
 	}
 	if e.Kind == trace.Start {
@@ -68,7 +68,7 @@ func (t *Tracker) Observe(e *trace.Event) {
 		n.seen = e.Time
 		return
 	}
-	n.boot, n.seen = e.Boot, max(n.seen, e.Time)
+	n.boot, n.seen = max(n.boot, e.Boot), max(n.seen, e.Time)
 	t.follow(n, e)
 }
 

@@ -85,6 +85,16 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+// TestSilentFromTheStart: a trace of which nothing could be read is of no boot, and yet
+// makes its node silent.
+func TestSilentFromTheStart(t *testing.T) {
+	tracker := situations.New()
+	tracker.Observe(&trace.Event{Kind: trace.Silent, Node: 2, Reason: "the trace is damaged"})
+	if got := tracker.Silent(); !reflect.DeepEqual(got, []trace.NodeID{2}) {
+		t.Errorf("silent are %v, want n2", got)
+	}
+}
+
 // TestStored: what a server had stored and does not tell is not made up.
 func TestStored(t *testing.T) {
 	list := events(t, "n1 start lacks=stored members=n1,n2,n3\nn1 append term=1 runs=1-3/1\nn1#2 start term=1 lacks=stored members=n1,n2,n3")

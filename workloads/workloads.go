@@ -47,12 +47,12 @@ func (w Workload) Declaration() declare.Declaration {
 }
 
 // Checks are all checks of a history of this workload from that system: its own, Raft's
-// invariants and whether the nodes' copies are the same, where the system tells of that,
+// invariants, the rules of Raft where the run has full traces, and whether the nodes' copies are the same, where the system tells of that,
 // whether the cluster came back after the storm, and whether there was enough to judge.
 func (w Workload) Checks(s systems.System) []check.Checker {
 	checkers := w.Checkers()
 	if systems.Traced(s) {
-		checkers = append(checkers, check.Invariants()...)
+		checkers = append(append(checkers, check.Invariants()...), check.Conformance())
 	}
 	if systems.TellsReplicas(s) {
 		checkers = append(checkers, check.Replicas())

@@ -110,3 +110,16 @@ func TestConformanceRulesTold(t *testing.T) {
 		seen[r.Name] = true
 	}
 }
+
+// TestConformanceRulesInDocs: docs/verdicts.md lists the rules as they are.
+func TestConformanceRulesInDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/verdicts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range conformance.Rules() {
+		if line := fmt.Sprintf("| `%s` | %s | %s |\n", r.Name, r.Section, r.Sentence); !strings.Contains(string(page), line) {
+			t.Errorf("docs/verdicts.md lacks\n%s", line)
+		}
+	}
+}

@@ -46,6 +46,9 @@ func Judge(ctx context.Context, dir string, checkers []Checker, limits Limits, p
 	in := &Input{History: h, Limits: limits.withDefaults(), Dir: dir}
 	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{}}
 	for _, c := range checkers {
+		if a, ok := c.(applicable); ok && !a.applies(in) {
+			continue
+		}
 		res.Checks = append(res.Checks, runOne(ctx, c, in))
 	}
 	res.Verdict, res.Reasons = combine(res.Checks)

@@ -54,7 +54,7 @@ func Judge(ctx context.Context, dir string, checkers []Checker, limits Limits, p
 	res.Verdict, res.Reasons = combine(res.Checks)
 	res.Stopped = stopped(in, planned)
 	res.setFigures(h)
-	res.Situations = basicSituations(res, h)
+	res.Situations = situationsOf(ctx, res, in)
 	res.History = measure.HistoryInfo{Records: h.Info.Records, Bytes: h.Info.Bytes, Truncated: h.Info.Truncated}
 	return &Checked{Dir: dir, Results: res, History: h}, nil
 }

@@ -39,7 +39,7 @@ func TestBasicSituations(t *testing.T) {
 		},
 		Elections: measure.Elections{Leaderships: []measure.Leadership{{Node: "n1", Term: 1, Begin: 10 * ms, End: 15 * ms}}},
 	}
-	s := basicSituations(r, h)
+	s := basicSituations(r, h, "")
 	if s.Full || s.Reached != 2 || s.Visible != 7 || s.Events != 11 || len(s.List) != 40 {
 		t.Errorf("%d of %d of %d, %d events, full: %v", s.Reached, s.Visible, len(s.List), s.Events, s.Full)
 	}
@@ -60,7 +60,7 @@ func TestBasicSituations(t *testing.T) {
 	if lost, _ := s.find("entry-lost"); lost.Hidden == "" {
 		t.Error("it does not say that version 1 cannot show lost entries")
 	}
-	if basicSituations(r, &history.History{Nodes: []history.NodeEvent{event(0, "n1", history.EventStart, 0)}}) != nil {
+	if basicSituations(r, &history.History{Nodes: []history.NodeEvent{event(0, "n1", history.EventStart, 0)}}, "") != nil {
 		t.Error("there is no trace, and situations are told")
 	}
 }

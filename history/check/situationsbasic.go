@@ -9,8 +9,8 @@ import (
 )
 
 // basicSituations counts in a trace of version 1, which is in the history; nil when no
-// server wrote one.
-func basicSituations(r *Results, h *history.History) *Situations {
+// server wrote one. trouble is what is wrong with the full trace, if there is one.
+func basicSituations(r *Results, h *history.History, trouble string) *Situations {
 	if !history.Traced(h.Nodes) {
 		return nil
 	}
@@ -24,7 +24,9 @@ func basicSituations(r *Results, h *history.History) *Situations {
 			o.tracker.Observe(e)
 		}
 	}
-	return o.situations(false)
+	s := o.situations(false)
+	s.Trouble = trouble
+	return s
 }
 
 // byTime are the places of events, in the order of their times.

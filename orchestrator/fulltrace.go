@@ -29,6 +29,7 @@ const (
 type fullTrace struct {
 	log     func(boot int, why string) // is told of each silence
 	earlier func() int64               // no event is before, ns
+	seen    func(*trace.Event)         // is told of each event as it comes, and keeps nothing of it; nil: nobody
 
 	mu     sync.Mutex
 	file   *os.File
@@ -113,6 +114,9 @@ func (t *fullTrace) frames(data []byte, now int64) (read int, err error) {
 			t.plain = append(t.plain, data[read:read+n]...)
 			t.stats.Events++
 			t.stats.Bytes += int64(n)
+			if t.seen != nil {
+				t.seen(&t.event)
+			}
 		}
 		read += n
 	}
@@ -217,8 +221,18 @@ func (r *run) openFullTrace(node string) (*fullTrace, error) {
 	})
 	if err == nil {
 		t.earlier = r.earliest
+		t.seen = r.watchSteps(node)
 	}
 	return t, err
+}
+
+// watchSteps shows each step of a node to those who wait for a moment.
+func (r *run) watchSteps(node string) func(*trace.Event) {
+	names := map[trace.NodeID]string{}
+	for i, name := range r.plan.Nodes {
+		names[trace.NodeID(i+1)] = name // as peers numbers them
+	}
+	return func(e *trace.Event) { r.nodes.watch.TakeStep(node, names, e) }
 }
 
 // closeFullTraces completes their files. It is idempotent.

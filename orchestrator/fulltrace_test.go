@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"squall/history/trace"
+	"squall/orchestrator/testplan"
 )
 
 // fullStream is what a server writes: its start, and some more events.
@@ -203,5 +204,38 @@ func TestAFullTraceOfAKilledSquall(t *testing.T) {
 	lines, damaged = readFull(t, run)
 	if len(lines) != 3 || !strings.Contains(lines[2], "silent#1") || len(damaged) != 1 {
 		t.Errorf("%q, %q", lines, damaged)
+	}
+}
+
+// TestStepsAreMoments: a fault that waits for a step of the full trace sees it, with the
+// nodes by their names.
+func TestStepsAreMoments(t *testing.T) {
+	r := &run{plan: &testplan.Plan{Nodes: []string{"n1", "n2"}}, nodes: &nodes{}}
+	f, _ := fullOf(t, t.TempDir(), "n1")
+	f.seen = r.watchSteps("n1")
+	vote, err := r.nodes.watch.Expect("vote-decided", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := r.nodes.watch.Expect("read-round", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	takeAll(t, f, 1, fullStream(t, 1, 1000, grant()), 7, 2000)
+	select {
+	case s := <-vote.Seen():
+		if s.Node != "n1" || s.Peer != "n2" || s.Term != 1 || s.Time != 1001 {
+			t.Errorf("%+v", s)
+		}
+	default:
+		t.Error("a vote was decided, and nobody saw it")
+	}
+	select {
+	case s := <-read.Seen():
+		t.Errorf("there was no round of reads, and it was seen: %+v", s)
+	default:
+	}
+	if _, err := f.finish(3000); err != nil {
+		t.Error(err)
 	}
 }

@@ -39,7 +39,7 @@ func (t *Test) drawFaults(seed uint64) (schedule.Drawn, error) {
 	if err != nil {
 		return schedule.Drawn{}, &FieldError{"system", err}
 	}
-	leaveOut(system, &spec)
+	t.leaveOut(system, &spec)
 	undrawn(system, &spec)
 	if err := systemCan(system, choicesOf(spec)); err != nil {
 		return schedule.Drawn{}, &FieldError{blame, err}
@@ -47,7 +47,7 @@ func (t *Test) drawFaults(seed uint64) (schedule.Drawn, error) {
 	if err := aim(system, &spec); err != nil {
 		return schedule.Drawn{}, &FieldError{blame, err}
 	}
-	if err := momentsSeen(system, choicesOf(spec)); err != nil {
+	if err := t.momentsSeen(system, choicesOf(spec)); err != nil {
 		return schedule.Drawn{}, &FieldError{blame, err}
 	}
 	drawn, err := schedule.Draw(spec, seed, NodeNames(t.Nodes), time.Duration(t.Time))
@@ -68,11 +68,11 @@ func (t *Test) drawFaults(seed uint64) (schedule.Drawn, error) {
 // test cannot have, so that "storm" is everything that a system can have, and returns
 // them. What was asked for by name stays, to be refused, and so does a mix of which
 // nothing would be left.
-func leaveOut(system systems.System, spec *schedule.Spec) (out []nemesis.Choice) {
+func (t *Test) leaveOut(system systems.System, spec *schedule.Spec) (out []nemesis.Choice) {
 	var kept []schedule.Card
 	for _, card := range spec.Cards {
 		one := []nemesis.Choice{card.Choice}
-		if card.Asked || systemCan(system, one) == nil && momentsSeen(system, one) == nil {
+		if card.Asked || systemCan(system, one) == nil && t.momentsSeen(system, one) == nil {
 			kept = append(kept, card)
 		} else {
 			out = append(out, card.Choice)
@@ -126,10 +126,10 @@ func (t *Test) LeftOut() (lines []string) {
 	if err != nil {
 		return nil
 	}
-	out := leaveOut(system, &spec)
+	out := t.leaveOut(system, &spec)
 	missing := unmetBy(system, out)
 	for _, c := range out {
-		if m, ok := c.Moment(); ok && SystemCannot(system, m.Need) != "" {
+		if m, ok := c.Moment(); ok && t.momentCannot(system, m) != "" {
 			missing[m.Need] = append(missing[m.Need], c.String())
 		}
 	}
@@ -137,7 +137,8 @@ func (t *Test) LeftOut() (lines []string) {
 		missing[need] = append(missing[need], names...)
 	}
 	for _, need := range slices.Sorted(maps.Keys(missing)) {
-		lines = append(lines, fmt.Sprintf("left out  %s: %s", strings.Join(missing[need], ", "), SystemCannot(system, need)))
+		why := t.momentCannot(system, nemesis.Moment{Need: need})
+		lines = append(lines, fmt.Sprintf("left out  %s: %s", strings.Join(missing[need], ", "), why))
 	}
 	return lines
 }
@@ -235,8 +236,8 @@ func SystemCannot(system systems.System, need nemesis.Need) string {
 		return fmt.Sprintf("%s writes no trace, and does not tell its clients, so nobody can say who leads", system.Name())
 	case need == nemesis.NeedTrace && !systems.Traced(system):
 		return fmt.Sprintf("%s writes no trace", system.Name())
-	case need == nemesis.NeedFullTrace:
-		return fmt.Sprintf("%s does not write version 2 of the trace", system.Name())
+	case need == nemesis.NeedFullTrace && !systems.Traced(system):
+		return fmt.Sprintf("%s writes no trace", system.Name())
 	case need == nemesis.NeedCandidate && !systems.Traced(system) && !systems.LogsShowCandidates(system):
 		return fmt.Sprintf("%s writes no trace, so nobody can say who stands for election", system.Name())
 	}

@@ -136,7 +136,7 @@ func TestFaultsOfAMixThatASystemCannotHave(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out []string
-		for _, c := range leaveOut(bare{raftkv}, &spec) {
+		for _, c := range new(Test).leaveOut(bare{raftkv}, &spec) {
 			out = append(out, c.Fault.Name)
 		}
 		err = systemCan(bare{raftkv}, choicesOf(spec))
@@ -147,7 +147,7 @@ func TestFaultsOfAMixThatASystemCannotHave(t *testing.T) {
 		} else if err != nil || strings.Join(out, ",") != want {
 			t.Errorf("%s: %v is left out, %v, want %s", nemesis, out, err, want)
 		}
-		if spec, err = schedule.Parse(faults.All(), schedule.Text{Nemesis: nemesis}); err != nil || leaveOut(raftkv, &spec) != nil {
+		if spec, err = schedule.Parse(faults.All(), schedule.Text{Nemesis: nemesis}); err != nil || new(Test).leaveOut(raftkv, &spec) != nil {
 			t.Errorf("%s on raftkv: something is left out, %v", nemesis, err)
 		}
 	}
@@ -171,11 +171,11 @@ func TestAReplayKnowsItsRoles(t *testing.T) {
 	}
 	kill, _ := nemesis.Find(faults.All(), "kill")
 	planned := nemesis.Planned{Fault: "kill", Variant: "leader"}
-	if err := checkChoice(bare{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err == nil || !strings.Contains(err.Error(), "nobody can say who leads") {
+	if err := new(Test).checkChoice(bare{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err == nil || !strings.Contains(err.Error(), "nobody can say who leads") {
 		t.Errorf("without roles: %v", err)
 	}
 	planned.Roles = &nemesis.Roles{Leader: "n2"}
-	if err := checkChoice(bare{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err != nil {
+	if err := new(Test).checkChoice(bare{raftkv}, kill, planned, []string{"n1", "n2", "n3"}); err != nil {
 		t.Errorf("with roles: %v", err)
 	}
 }
@@ -255,6 +255,8 @@ func TestMistakesInAScheduleHaveTheirPlace(t *testing.T) {
 func TestMomentsThatNobodySeesAreRefused(t *testing.T) {
 	for _, tt := range []struct{ system, nemesis, want string }{
 		{"raftkv", "kill(moment) when=vote-granted", ""},
+		{"raftkv", "kill(moment) when=truncated", "fault kill(moment) when=truncated cannot be aimed here: that takes --trace full, so nobody sees when a node removes entries from its log; " +
+			"moments that can be seen are election-begun, vote-granted, leader-elected, leader-lost, term-advanced, commit-advanced, snapshot-taken, snapshot-installed, server-started, server-ended"},
 		{"etcd", "kill(moment) when=leader-elected", ""},
 		{"etcd", "kill(one) when=server-started", ""},
 		{"etcd", "kill(moment) when=vote-granted", "fault kill(moment) when=vote-granted cannot be aimed here: etcd writes no trace, so nobody sees when a node grants its vote to another; " +
@@ -273,6 +275,15 @@ func TestMomentsThatNobodySeesAreRefused(t *testing.T) {
 		if _, err := test.drawFaults(1); (err == nil) != (tt.want == "") {
 			t.Errorf("%s, as a step: %v", tt.nemesis, err)
 		}
+	}
+}
+
+// TestMomentsOfTheFullTrace can be aimed at where a test asks for that trace.
+func TestMomentsOfTheFullTrace(t *testing.T) {
+	test := DefaultTest()
+	test.Nemesis, test.Time, test.Trace = "kill(moment) when=truncated", Duration(time.Minute), TraceFull
+	if drawn, err := test.drawFaults(1); err != nil || len(drawn.Planned) == 0 {
+		t.Errorf("%+v, %v", drawn, err)
 	}
 }
 

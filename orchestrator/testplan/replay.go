@@ -28,7 +28,7 @@ func (p *Plan) checkReplay() error {
 	var choices []nemesis.Choice
 	for _, planned := range slices.SortedStableFunc(slices.Values(p.Schedule), byBegin) {
 		fault, _ := nemesis.Find(all, planned.Fault) // checkSchedule has found it
-		if err := checkChoice(system, fault, planned, p.Nodes); err != nil {
+		if err := p.Test.checkChoice(system, fault, planned, p.Nodes); err != nil {
 			return fmt.Errorf("fault %d cannot be replayed: %w", planned.ID, err)
 		}
 		if !slices.ContainsFunc(choices, func(c nemesis.Choice) bool { return c.Fault.Name == fault.Name }) {
@@ -55,7 +55,7 @@ func byBegin(a, b nemesis.Planned) int { return cmp.Compare(a.AtMs, b.AtMs) }
 
 // checkChoice refuses a fault that these nodes cannot have, or whose target cannot be
 // found in the system.
-func checkChoice(system systems.System, fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
+func (t *Test) checkChoice(system systems.System, fault nemesis.Fault, p nemesis.Planned, nodes []string) error {
 	choice := nemesis.Choice{Fault: fault, Nodes: p.Nodes}
 	if len(p.Nodes) == 0 {
 		variant, _ := fault.Variant(p.Variant) // checkPlanned has found it
@@ -63,7 +63,7 @@ func checkChoice(system systems.System, fault nemesis.Fault, p nemesis.Planned, 
 	}
 	if p.Aim != nil {
 		m, _ := nemesis.FindMoment(p.Aim.Moment) // checkPlanned has found it
-		if err := momentSeen(system, p.Name(), m); err != nil {
+		if err := t.momentSeen(system, p.Name(), m); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func TestAPlanThatCannotRunIsNotReplayed(t *testing.T) {
 		{"an unknown moment", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "full-moon", 0)}, `there is no moment "full-moon"`},
 		{"waits beyond the end", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "vote-granted", 60_000)}, "the load ends after"},
 		{"while another may wait", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 1000), "vote-granted", 0), at("pause", "one", 5500, 500)}, "still holds (until 6000 ms)"},
-		{"a moment that nobody tells", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "read-round", 0)}, "cannot be aimed here: raftkv"},
+		{"a moment that nobody tells", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "read-round", 0)}, "cannot be aimed here: that takes --trace full"},
 		{"aimed", 5, []nemesis.Planned{waiting(at("kill", "moment", 2000, 2000), "vote-granted", 20)}, ""},
 		{"different nodes at once", 5, []nemesis.Planned{at("kill", "", 2000, 3000, "n1"), at("pause", "", 3000, 3000, "n2")}, ""},
 		{"one after the other", 5, []nemesis.Planned{at("kill", "leader", 2000, 2000), at("pause", "leader", 4000, 2000)}, ""},

@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/custom", "workloads/systems/systemfile",
 		"history", "history/check", "history/elections", "history/gate", "internal/declare", "internal/suggest"},
 	"orchestrator/campaign":      {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},
+	"orchestrator/selftest":      {"nodeimage/mutants", "history/check", "history/ledger"},
 	"orchestrator/elections":     {"orchestrator", "orchestrator/testplan", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/elections", "internal/declare"},
 	"orchestrator/machines":      {"nodeimage/files"},
 	"orchestrator/docker":        {"orchestrator/machines", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files"},
@@ -114,6 +115,7 @@ var testArrows = map[string][]string{
 	"history/measure":       {"history/historytest"},
 	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
 	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
+	"orchestrator/selftest": {"orchestrator/campaign"},                                                               // which reads what it writes
 	"reports":               {"reports/browsertest", "history/historytest"},
 	"reports/serve":         {"reports/browsertest", "history/historytest"},
 	"workloads/driver":      {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},

@@ -147,17 +147,26 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 	if flags.json {
 		human = a.errOut
 	}
+	outcome, err := a.runCells(ctx, plan, human, flags.verbose, campaign.Config{Out: flags.out, New: flags.fresh,
+		Report: reports.WriteChecked, Pages: reports.WriteCampaign})
+	return a.concludeCampaign(plan, outcome, err, human, flags)
+}
+
+// runCells runs the cells of a campaign, with progress to human. It fills in what cfg
+// needs beside where runs go and what is written of them. Without an outcome nothing
+// was run.
+func (a *app) runCells(ctx context.Context, plan *campaign.Plan, human io.Writer, verbose bool, cfg campaign.Config) (*campaign.Outcome, error) {
 	var log *slog.Logger
-	if flags.verbose {
+	if verbose {
 		log = slog.New(slog.NewTextHandler(a.errOut, nil))
 	}
 	places, err := a.openAll(ctx, plan.Runtimes(), log)
 	if err != nil {
-		return &exitError{exitInvalid, err}
+		return nil, &exitError{exitInvalid, err}
 	}
 	defer places.close()
 	if err := places.preflight(ctx, plan.Tests()); err != nil {
-		return notRun(err, nil)
+		return nil, notRun(err, nil)
 	}
 	for _, line := range places.lines(ctx) {
 		fmt.Fprintln(human, line)
@@ -165,17 +174,14 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 	ctx, stop, release := a.interruptible(ctx, human)
 	defer release()
 	progress := newCampaignProgress(human)
+	defer progress.end()
 	build := buildOnce(a.build)
-	outcome, err := campaign.Run(ctx, plan, campaign.Config{
-		Out: flags.out, New: flags.fresh, Progress: progress, Stop: stop,
-		Run: func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
-			return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
-				CanBuild: canBuild, Images: openImages(log), Log: log, Progress: progress, Stop: stop})
-		},
-		Check: orchestrator.Check, Report: reports.WriteChecked, Pages: reports.WriteCampaign, Clean: places.clean,
-	})
-	progress.end()
-	return a.concludeCampaign(plan, outcome, err, human, flags)
+	cfg.Progress, cfg.Stop, cfg.Check, cfg.Clean = progress, stop, orchestrator.Check, places.clean
+	cfg.Run = func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error) {
+		return orchestrator.Run(ctx, p, orchestrator.Config{Version: version, Runtime: places[p.Test.Runtime], Build: build,
+			CanBuild: canBuild, Images: openImages(log), Log: log, Progress: progress, Stop: stop})
+	}
+	return campaign.Run(ctx, plan, cfg)
 }
 
 // concludeCampaign prints the end of a campaign.

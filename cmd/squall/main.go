@@ -81,7 +81,7 @@ func (a *app) root() *cobra.Command {
 	})
 	setHelp(root)
 	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(), a.traceCommand(),
-		a.electionsCommand(), a.listCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+		a.electionsCommand(), a.selftestCommand(), a.listCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	return root
 }
 

@@ -1,0 +1,25 @@
+package selftest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markdown is the table for a page, with how to make it again.
+func (t *Table) Markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "squall %s, %s:\n\n```\n%s\n", t.Squall, t.Date, t.Command)
+	for _, line := range t.Lines() {
+		fmt.Fprintf(&b, "%s\n", line)
+	}
+	b.WriteString("```\n\n| bug | group | white box | black box | found by, and in how many storms |\n|---|---|---|---|---|\n")
+	for i := range t.Bugs {
+		bug := &t.Bugs[i]
+		var by []string
+		for _, d := range bug.Checks {
+			by = append(by, fmt.Sprintf("`%s` %d", d.Check, d.Storms))
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", bug.Name, bug.Group, cell(bug, bug.White), cell(bug, bug.Black), strings.Join(by, ", "))
+	}
+	return b.String()
+}

@@ -31,23 +31,25 @@ const none = "none"
 
 // field is one line of the header.
 type field struct {
-	key  string
-	what string // what belongs there, for people
-	set  func(m *Mutant, value string) error
+	key      string
+	what     string // what belongs there, for people
+	set      func(m *Mutant, value string) error
+	optional bool
 }
 
 func fields() []field {
 	return []field{
-		{"Summary", "what is wrong with this node, in one sentence", text(func(m *Mutant) *string { return &m.Summary })},
-		{"Group", "one of " + strings.Join(Groups(), ", "), func(m *Mutant, value string) error {
+		{key: "Summary", what: "what is wrong with this node, in one sentence", set: text(func(m *Mutant) *string { return &m.Summary })},
+		{key: "Group", what: "one of " + strings.Join(Groups(), ", "), set: func(m *Mutant, value string) error {
 			m.Group = value
 			return oneOf(Groups(), value)
 		}},
-		{"Bug", "its number in docs/known-bugs.md, or none", setBug},
-		{"Origin", "the projects that had it, and where that can be read", text(func(m *Mutant) *string { return &m.Origin })},
-		{"Seen-by", "what may show it, of " + strings.Join(Evidence(), ", "), setSeenBy},
-		{"Caught-by", "the check of a run that must find it, or none", setCaughtBy},
-		{"Scenario", "the shortest course of events that shows it", text(func(m *Mutant) *string { return &m.Scenario })},
+		{key: "Bug", what: "its number in docs/known-bugs.md, or none", set: setBug},
+		{key: "Origin", what: "the projects that had it, and where that can be read", set: text(func(m *Mutant) *string { return &m.Origin })},
+		{key: "Seen-by", what: "what may show it, of " + strings.Join(Evidence(), ", "), set: setSeenBy},
+		{key: "Caught-by", what: "the check of a run that must find it, or none", set: setCaughtBy},
+		{key: "Settings", what: "the settings of a test without which it cannot show, as nodes=4, workload=set", set: setSettings, optional: true},
+		{key: "Scenario", what: "the shortest course of events that shows it", set: text(func(m *Mutant) *string { return &m.Scenario })},
 	}
 }
 
@@ -92,6 +94,23 @@ func setSeenBy(m *Mutant, value string) error {
 	return nil
 }
 
+// setSettings reads "option=value, option=value". Whether a test has such options is
+// for those who run one to say.
+func setSettings(m *Mutant, value string) error {
+	m.Settings = map[string]string{}
+	for pair := range strings.SplitSeq(value, ",") {
+		option, setting, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if !ok || option == "" || setting == "" {
+			return fmt.Errorf("%q is not option=value", strings.TrimSpace(pair))
+		}
+		if _, twice := m.Settings[option]; twice {
+			return fmt.Errorf("%s is there twice", option)
+		}
+		m.Settings[option] = setting
+	}
+	return nil
+}
+
 func oneOf(known []string, value string) error {
 	if slices.Contains(known, value) {
 		return nil
@@ -99,7 +118,8 @@ func oneOf(known []string, value string) error {
 	return fmt.Errorf("%q is unknown; %s", value, suggest.Among(value, known))
 }
 
-// parse reads the header of a patch: every line of fields once. A mistake is an
+// parse reads the header of a patch: every line of fields once, but for those that are
+// optional. A mistake is an
 // error with the patch's name and the line.
 func parse(name string, data []byte) (Mutant, error) {
 	m := Mutant{Name: name, Patch: data}
@@ -110,6 +130,9 @@ func parse(name string, data []byte) (Mutant, error) {
 	var missing []string
 	for _, f := range fields() {
 		v, ok := values[f.key]
+		if !ok && f.optional {
+			continue
+		}
 		if !ok {
 			missing = append(missing, fmt.Sprintf("\"# %s: …\" (%s)", f.key, f.what))
 			continue

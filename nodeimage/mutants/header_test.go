@@ -27,6 +27,18 @@ func TestHeaderOfABugThatNobodyHadAndNothingFinds(t *testing.T) {
 	}
 }
 
+func TestHeaderWithSettings(t *testing.T) {
+	for text, want := range map[string]map[string]string{
+		"nodes=4":               {"nodes": "4"},
+		"nodes=4, workload=set": {"nodes": "4", "workload": "set"},
+	} {
+		m, err := parse("wrong", []byte(strings.Replace(patch, "# Scenario:", "# Settings: "+text+"\n# Scenario:", 1)))
+		if err != nil || !reflect.DeepEqual(m.Settings, want) {
+			t.Errorf("%s: got %v, %v", text, m.Settings, err)
+		}
+	}
+}
+
 func TestHeaderErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, before, after string
@@ -41,6 +53,8 @@ func TestHeaderErrors(t *testing.T) {
 		{"unknown evidence", "client, disk", "client, disc", []string{"line 6", "Seen-by", `did you mean "disk"?`}},
 		{"evidence twice", "client, disk", "client, client", []string{"line 6", "client is there twice"}},
 		{"no evidence", "client, disk", "", []string{"line 6", "Seen-by says nothing"}},
+		{"a setting without a value", "# Scenario:", "# Settings: nodes\n# Scenario:", []string{"line 8", "Settings", `"nodes" is not option=value`}},
+		{"a setting twice", "# Scenario:", "# Settings: nodes=4, nodes=5\n# Scenario:", []string{"line 8", "nodes is there twice"}},
 		{"unknown key", "# Scenario:", "# Scenarios:", []string{"line 8", `unknown key "Scenarios"`, `did you mean "Scenario"?`}},
 		{"a key twice", "# Scenario: ask", "# Scenario: ask\n# Bug: 42", []string{"line 9", "Bug is there a second time, after line 3"}},
 		{"a line without a key", "# Scenario: ask", "# Scenario: ask\n# as before", []string{"line 9", "# as before"}},

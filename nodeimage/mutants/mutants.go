@@ -11,6 +11,8 @@
 //	# Origin: the projects that had it, and where that can be read
 //	# Seen-by: what may show it (see Evidence), with commas in between
 //	# Caught-by: the check of a run that must find it, or none
+//	# Settings: the settings of a test without which it cannot show, if there are any,
+//	#   as nodes=4, workload=set
 //	# Scenario: the shortest course of events that shows it; a value may go on
 //	#   in lines that begin like this one
 //
@@ -45,7 +47,10 @@ type Mutant struct {
 	SeenBy   []string // what may show it, of Evidence
 	CaughtBy string   // the check of a run that must find it; "": none does yet
 	Scenario string   // the shortest course of events that shows it
-	Patch    []byte   // the whole file
+	// Settings are those of a test without which the bug cannot show, by option: four
+	// nodes, say, or the workload set. nil: any test will do.
+	Settings map[string]string
+	Patch    []byte // the whole file
 }
 
 // All returns every mutant, sorted by name.

@@ -2,6 +2,7 @@ package selftest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,7 +30,10 @@ func Default() Options {
 	return Options{Seeds: 3, Nemesis: "storm", Time: 30 * time.Second, Runtime: "local"}
 }
 
-// testKeys and entry are the parts of a campaign file that a self-test uses.
+// settings are those of a cell of the campaign, by option.
+type settings map[string]string
+
+// testKeys and file are the parts of a campaign file that a self-test uses.
 type testKeys struct {
 	Profile string `yaml:"profile,omitempty"`
 	Runtime string `yaml:"runtime"`
@@ -39,17 +43,12 @@ type testKeys struct {
 	Keep    string `yaml:"keep"`
 }
 
-type entry struct {
-	Mutant   string `yaml:"mutant,omitempty"`
-	Workload string `yaml:"workload"`
-}
-
 type file struct {
-	Name    string   `yaml:"name"`
-	Test    testKeys `yaml:"test"`
-	Include []entry  `yaml:"include"`
-	Seeds   int      `yaml:"seeds"`
-	Jobs    int      `yaml:"jobs,omitempty"`
+	Name    string     `yaml:"name"`
+	Test    testKeys   `yaml:"test"`
+	Include []settings `yaml:"include"`
+	Seeds   int        `yaml:"seeds"`
+	Jobs    int        `yaml:"jobs,omitempty"`
 }
 
 // File is the campaign file of a self-test. The correct node comes first: if
@@ -60,11 +59,9 @@ func (o *Options) File() ([]byte, error) {
 	if o.Time > 0 {
 		f.Test.Time = o.Time.String()
 	}
-	for _, w := range o.workloads() {
-		f.Include = append(f.Include, entry{Workload: w})
-	}
+	f.Include = append(f.Include, o.correct()...)
 	for _, m := range o.Mutants {
-		f.Include = append(f.Include, entry{Mutant: m.Name, Workload: workloadFor(m)})
+		f.Include = append(f.Include, with(m.Settings, "mutant", m.Name))
 	}
 	text, err := yaml.Marshal(&f)
 	if err != nil {
@@ -74,23 +71,25 @@ func (o *Options) File() ([]byte, error) {
 	return append([]byte(head), text...), nil
 }
 
-// workloads are those that the mutants are stormed with.
-func (o *Options) workloads() []string {
-	var names []string
+// correct are the cells of the correct node: each kind of test that a mutant is put to.
+func (o *Options) correct() []settings {
+	var cells []settings
 	for _, m := range o.Mutants {
-		if w := workloadFor(m); !slices.Contains(names, w) {
-			names = append(names, w)
+		cell := with(m.Settings, "", "")
+		if !slices.ContainsFunc(cells, func(c settings) bool { return maps.Equal(c, cell) }) {
+			cells = append(cells, cell)
 		}
 	}
-	slices.Sort(names)
-	return names
+	return cells
 }
 
-// workloadFor is the workload that can show a bug: the one whose check must find
-// it, or else register.
-func workloadFor(m mutants.Mutant) string {
-	if slices.Contains([]string{"append", "set", "lock", "watch"}, m.CaughtBy) {
-		return m.CaughtBy
+// with is a copy of some settings, with the workload register where they name none,
+// and one more if it has a name.
+func with(some settings, name, value string) settings {
+	all := settings{"workload": "register"}
+	maps.Copy(all, some)
+	if name != "" {
+		all[name] = value
 	}
-	return "register"
+	return all
 }

@@ -1,10 +1,13 @@
 package selftest
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"squall/nodeimage/mutants"
 	"squall/orchestrator/campaign"
@@ -42,8 +45,8 @@ func TestEveryBugIsStormedBesideTheCorrectNode(t *testing.T) {
 			t.Errorf("%s is stormed %d times, not with each seed", m.Name, storms[m.Name])
 		}
 	}
-	if n := len(options.workloads()); storms[""] != 2*n {
-		t.Errorf("the correct node is stormed %d times; there are %d workloads", storms[""], n)
+	if n := len(options.correct()); n < 2 || storms[""] != 2*n {
+		t.Errorf("the correct node is stormed %d times; there are %d kinds of tests", storms[""], n)
 	}
 	// Whoever stops early has seen every bug once, and the correct node first.
 	if plan.Cells[0].Mutant != "" || plan.Cells[len(plan.Cells)/2-1].Seed != 1 {
@@ -51,17 +54,27 @@ func TestEveryBugIsStormedBesideTheCorrectNode(t *testing.T) {
 	}
 }
 
-func TestABugIsStormedWithTheWorkloadThatShowsIt(t *testing.T) {
-	for want, m := range map[string]mutants.Mutant{
-		"lock":     {CaughtBy: "lock"},
-		"append":   {CaughtBy: "append"},
-		"register": {CaughtBy: "linearizable"},
-	} {
-		if got := workloadFor(m); got != want {
-			t.Errorf("caught by %s: %s", m.CaughtBy, got)
-		}
+func TestABugIsStormedWithItsSettings(t *testing.T) {
+	options := Options{Seeds: 1, Profile: "ci", Runtime: "local", Mutants: []mutants.Mutant{
+		{Name: "a"}, {Name: "b", Settings: map[string]string{"nodes": "4"}}, {Name: "c", Settings: map[string]string{"workload": "lock"}}, {Name: "d"},
+	}}
+	text, err := options.File()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if text, err := (&Options{Seeds: 1, Profile: "ci", Runtime: "local"}).File(); err != nil || strings.Contains(string(text), "nemesis") {
-		t.Errorf("a profile leaves no nemesis: %v\n%s", err, text)
+	var got file
+	if err := yaml.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []settings{
+		{"workload": "register"}, {"workload": "register", "nodes": "4"}, {"workload": "lock"},
+		{"workload": "register", "mutant": "a"}, {"workload": "register", "nodes": "4", "mutant": "b"},
+		{"workload": "lock", "mutant": "c"}, {"workload": "register", "mutant": "d"},
+	}
+	if !slices.EqualFunc(got.Include, want, maps.Equal[settings, settings]) {
+		t.Errorf("the cells are %v", got.Include)
+	}
+	if got.Test.Profile != "ci" || got.Test.Nemesis != "" || got.Test.Time != "" {
+		t.Errorf("the profile does not say it all: %+v", got.Test)
 	}
 }

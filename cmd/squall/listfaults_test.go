@@ -19,7 +19,7 @@ func TestTargetsOfASystem(t *testing.T) {
 		}
 		return ""
 	})
-	if got := variantNames(all[i].Variants); got != "one, minority, majority, all, candidate, or nodes: n1+n2" {
+	if got := variantNames(all[i].Variants); got != "one, minority, majority, all, candidate, moment, or nodes: n1+n2" {
 		t.Errorf("kill hits %s", got)
 	}
 	if !*all[i].Possible {

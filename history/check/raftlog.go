@@ -23,11 +23,14 @@ func termMonotonic(a *audit, events []history.NodeEvent) {
 			return
 		}
 		e := &events[i]
-		if e.Term == 0 || e.Kind != history.EventRole && e.Kind != history.EventVote {
+		if e.Kind != history.EventRole && e.Kind != history.EventVote {
+			continue
+		}
+		before := last[e.Node]
+		if e.Term == 0 && (before == nil || e.Role == history.RoleStopped) {
 			continue
 		}
 		a.events++
-		before := last[e.Node]
 		if before != nil && e.Term < before.Term {
 			a.conflict(before, e, "the term of %s went back from %d to %d", boot(e), before.Term, e.Term)
 			continue // what follows is compared with the highest

@@ -36,6 +36,9 @@ func TestCommitMonotonicAndLeaderCompleteness(t *testing.T) {
 		{"a term goes back", "term-monotonic", events{leads("n2", 1, 5), votes("n2", 1, 4, "n1"), leads("n2", 1, 5)}, Violation, "the term of n2 (boot 1) went back from 5 to 4", 0},
 		{"a term goes back over a restart", "term-monotonic", events{votes("n2", 1, 5, "n1"), leads("n2", 2, 4), leads("n2", 2, 3)}, Violation,
 			"the term of n2 (boot 2) went back from 5 to 4; the first of 2", 0},
+		{"a term is forgotten over a restart", "term-monotonic", events{votes("n2", 1, 2, "n1"), stops("n2", 1, 0), leads("n2", 2, 0)}, Violation,
+			"the term of n2 (boot 2) went back from 2 to 0", 0},
+		{"one that stops tells no term", "term-monotonic", events{votes("n2", 1, 1, "n1"), votes("n2", 1, 2, "n1"), stops("n2", 1, 0)}, Pass, "1 advance of a term", 0},
 		{"an old commit is told late", "term-monotonic", events{leads("n1", 1, 5), committed("n1", 1, 2, 4, 5, 1), leads("n1", 1, 6)}, Pass, "1 advance of a term", 0},
 		{"no terms are told", "term-monotonic", events{committed("n1", 1, 2, 4, 5, 1), leads("n1", 1, 0)}, Unknown, "holds no advances of terms", 0},
 
@@ -87,4 +90,11 @@ func checkNamed(t *testing.T, name string, events []history.NodeEvent) Result {
 	}
 	t.Fatalf("no invariant %s", name)
 	return Result{}
+}
+
+// stops is a node that says that it stops, in a term or in none.
+func stops(node string, boot int, term uint64) history.NodeEvent {
+	e := leads(node, boot, term)
+	e.Role, e.Leader = history.RoleStopped, ""
+	return e
 }

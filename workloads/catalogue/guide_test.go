@@ -66,8 +66,10 @@ func TestTheGuideAddsAWorkload(t *testing.T) {
 // the table has such lines.
 func permitted(t *testing.T, arrow string, files ...string) {
 	t.Helper()
-	known := strings.Replace(arrow, `"workloads/counter":        {`, `"workloads/register":       {`, 1)
-	if known == arrow || !strings.Contains(guidetest.Read(t, "../../arrows_test.go"), known) {
+	// gofmt moves the second column of the table with every longer name in the first.
+	packed := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	known := strings.Replace(packed(arrow), `"workloads/counter":`, `"workloads/register":`, 1)
+	if known == packed(arrow) || !strings.Contains(packed(guidetest.Read(t, "../../arrows_test.go")), known) {
 		t.Errorf("the table of arrows has no line like the guide's:\n%s", arrow)
 	}
 	for _, file := range files {

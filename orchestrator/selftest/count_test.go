@@ -176,6 +176,18 @@ func TestTheTableFitsEightyColumns(t *testing.T) {
 	}
 }
 
+func TestThePageHasWhatWasStormed(t *testing.T) {
+	page := example(t).Markdown()
+	for _, want := range []string{"squall 1.2.3, 2026-11-28", "| `local-reads` | reads | 2/3  4.5 s | 2/3  5 s | `linearizable` 2, `conformance` 1 |", "6 of 8 judged"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not in\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "never-run") {
+		t.Errorf("a bug that was not stormed is in\n%s", page)
+	}
+}
+
 func TestWhatWasLostAndGained(t *testing.T) {
 	before := example(t)
 	now := counted(t, []storm{

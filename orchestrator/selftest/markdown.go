@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Markdown is the table for a page, with how to make it again.
+// Markdown is the table for a page, of the bugs that were stormed, with how to make it again.
 func (t *Table) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "squall %s, %s:\n\n```\n%s\n", t.Squall, t.Date, t.Command)
@@ -15,6 +15,9 @@ func (t *Table) Markdown() string {
 	b.WriteString("```\n\n| bug | group | white box | black box | found by, and in how many storms |\n|---|---|---|---|---|\n")
 	for i := range t.Bugs {
 		bug := &t.Bugs[i]
+		if bug.Storms == 0 {
+			continue // the lines above say how many there are
+		}
 		var by []string
 		for _, d := range bug.Checks {
 			by = append(by, fmt.Sprintf("`%s` %d", d.Check, d.Storms))

@@ -47,8 +47,7 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 		return nil, err
 	}
 	checkers := workload.Checks(system)
-	if promise, ok := systems.As[systems.Available](system); ok {
-		within := promise.AvailableWithin(plan.Test.SystemParams)
+	if within := availableWithin(plan.Test, system); within > 0 {
 		checkers = append(checkers, check.Availability(within, within))
 	}
 	checked, err := check.Judge(ctx, dir, checkers, check.Limits{
@@ -64,6 +63,18 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 		return nil, err
 	}
 	return checked, nil
+}
+
+// availableWithin is how long a cluster without faults may leave its clients without a
+// success: what the test asks for, or else what the system promises; 0 for nothing.
+func availableWithin(t testplan.Test, system systems.System) time.Duration {
+	if t.AvailableWithin > 0 {
+		return time.Duration(t.AvailableWithin)
+	}
+	if promise, ok := systems.As[systems.Available](system); ok {
+		return promise.AvailableWithin(t.SystemParams)
+	}
+	return 0
 }
 
 // judge puts into the results which thresholds a run met. In an invalid run nothing

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -50,6 +51,40 @@ func TestAHistoryAloneIsChecked(t *testing.T) {
 	}
 	if _, err := Check(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "move plan.json away") {
 		t.Errorf("a damaged plan: %v", err)
+	}
+}
+
+// A test may hold any system to a bound; else its own promise counts, where it has one.
+func TestAvailableWithin(t *testing.T) {
+	for _, c := range []struct {
+		system, asked string
+		want          time.Duration
+	}{
+		{"raftkv", "0s", 6 * time.Second},
+		{"raftkv", "9s", 9 * time.Second},
+		{"etcd", "0s", 0},
+		{"etcd", "4s", 4 * time.Second},
+	} {
+		test := testplan.DefaultTest()
+		for _, o := range testplan.Options() {
+			var err error
+			switch o.Name {
+			case "system":
+				err = o.Set(&test, c.system)
+			case "available-within":
+				err = o.Set(&test, c.asked)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		system, err := test.FindSystem()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := availableWithin(test, system); got != c.want {
+			t.Errorf("%s, asked for %s: within %s, want %s", c.system, c.asked, got, c.want)
+		}
 	}
 }
 

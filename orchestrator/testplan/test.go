@@ -72,6 +72,9 @@ type Test struct {
 	// Recovery is how long the cluster has, once the last fault is healed, to serve
 	// through every node again.
 	Recovery Duration `json:"recovery"`
+	// AvailableWithin is the longest time in which no operation may succeed through a
+	// node while no fault is in force; 0: what the system promises, which may be nothing.
+	AvailableWithin Duration `json:"availableWithin,omitempty"`
 
 	CPUs   float64 `json:"cpus"`   // of each node; 0: no limit
 	Memory int     `json:"memory"` // of each node, MiB; 0: no limit
@@ -183,6 +186,9 @@ func Options() []Option {
 			func(t *Test) *Duration { return &t.OpTimeout }),
 		durationOption("recovery", time.Second, time.Hour, "how soon after the last heal a write and a read must succeed on every node",
 			func(t *Test) *Duration { return &t.Recovery }),
+		durationOrNoneOption("available-within", time.Second, time.Hour,
+			"longest time without a success through a node while no fault is in force; 0s: what the system promises, if anything",
+			func(t *Test) *Duration { return &t.AvailableWithin }),
 		{Name: "cpus", Type: "number", Usage: "processors for each node, such as 0.5; 0: no limit", High: maxCPUs, Set: setCPUs,
 			Get: func(t *Test) string { return strconv.FormatFloat(t.CPUs, 'g', -1, 64) }},
 		intOption("memory", 0, 1<<20, "memory for each node, in MiB; 0: no limit", func(t *Test) *int { return &t.Memory }),
@@ -265,6 +271,20 @@ func durationOption(name string, lo, hi time.Duration, usage string, field func(
 		*field(t) = Duration(d)
 		return nil
 	}, Get: func(t *Test) string { return time.Duration(*field(t)).String() }}
+}
+
+// durationOrNoneOption is a durationOption that takes 0s, too.
+func durationOrNoneOption(name string, lo, hi time.Duration, usage string, field func(*Test) *Duration) Option {
+	o := durationOption(name, lo, hi, usage, field)
+	some := o.Set
+	o.Set = func(t *Test, text string) error {
+		if d, err := time.ParseDuration(text); err == nil && d == 0 {
+			*field(t) = 0
+			return nil
+		}
+		return some(t, text)
+	}
+	return o
 }
 
 func nameOption(name string, known []string, usage string, field func(*Test) *string) Option {

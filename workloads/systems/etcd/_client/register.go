@@ -24,8 +24,11 @@ func (c *conn) register(ctx context.Context, op goclient.Op) ([]byte, error) {
 		if !ok {
 			return nil, goclient.Fail("the value to write is not a string: %s", op.In)
 		}
-		_, err := c.etcd.Put(ctx, op.Key, value)
-		return nil, err
+		r, err := c.etcd.Put(ctx, op.Key, value, clientv3.WithPrevKV())
+		if err != nil {
+			return nil, err
+		}
+		return heldBefore(r), nil
 	case "delete":
 		_, err := c.etcd.Delete(ctx, op.Key)
 		return nil, err
@@ -57,6 +60,14 @@ func (c *conn) cas(ctx context.Context, op goclient.Op) ([]byte, error) {
 	}
 	found := valueOf((*clientv3.GetResponse)(r.Responses[0].GetResponseRange()))
 	return append(append([]byte(`{"found":`), found...), '}'), nil
+}
+
+// heldBefore is the value that a put replaced, in the same step, as JSON.
+func heldBefore(r *clientv3.PutResponse) []byte {
+	if r.PrevKv == nil {
+		return []byte("null")
+	}
+	return goclient.AppendText(nil, string(r.PrevKv.Value))
 }
 
 // valueOf is the value of the key that was read, as JSON.

@@ -15,8 +15,8 @@ type agreed struct {
 	// reach is, for each term in which something was committed, the furthest index in it
 	// or in an earlier one; by term.
 	reach []reach
-	// islands are committed entries beyond the log: those of snapshots whose entries no
-	// node has been seen to commit yet.
+	// islands are committed entries beyond the log: those at the ends of snapshots, whose
+	// entries no node has been seen to commit yet.
 	islands map[uint64]island
 }
 
@@ -55,9 +55,9 @@ func (n *node) agrees(e *trace.Event, m trace.Mark) {
 	if m.Index == 0 {
 		return
 	}
-	rule := committedEntry
-	if e.Kind == trace.Snapshot || e.Kind == trace.Start {
-		rule = snapshotAgrees
+	rule := agreementOf(e)
+	if rule == snapshotAgrees && m.Index > a.log.last {
+		n.addIsland(e, m)
 	}
 	at := min(m.Index, a.log.last)
 	term, known := a.log.term(at)
@@ -69,20 +69,32 @@ func (n *node) agrees(e *trace.Event, m trace.Mark) {
 		return
 	}
 	if n.decide(rule, term != own) {
-		what := "commits"
-		if rule == snapshotAgrees {
-			what = "has a snapshot that ends with"
-		}
-		by := a.by(at)
-		n.violation(rule, []*trace.Event{by, e}, "%s entry %d of term %d; %s committed one of term %d there", what, at, own, n.whoCommitted(by), term)
+		n.disagrees(e, trace.Mark{Index: at, Term: own}, a.by(at), term)
 	}
 }
 
-func (n *node) whoCommitted(by *trace.Event) string {
-	if by == nil {
-		return "another node"
+// agreementOf is the rule that holds e to what is committed.
+func agreementOf(e *trace.Event) ruleID {
+	if e.Kind == trace.Snapshot || e.Kind == trace.Start {
+		return snapshotAgrees
 	}
-	return n.c.name(by.Node)
+	return committedEntry
+}
+
+// disagrees tells of a committed entry of n's: by has one of another term there. nil: it
+// is forgotten who.
+func (n *node) disagrees(e *trace.Event, m trace.Mark, by *trace.Event, term uint64) {
+	rule, what, who, how := agreementOf(e), "commits", "another node", "committed one"
+	if rule == snapshotAgrees {
+		what = "has a snapshot that ends with"
+	}
+	if by != nil {
+		who = n.c.name(by.Node)
+		if agreementOf(by) == snapshotAgrees {
+			how = "has one"
+		}
+	}
+	n.violation(rule, []*trace.Event{by, e}, "%s entry %d of term %d; %s %s of term %d there", what, m.Index, m.Term, who, how, term)
 }
 
 // by is the commit that first covered the entry at index; nil if it is forgotten.
@@ -103,7 +115,7 @@ func (a *agreed) by(index uint64) *trace.Event {
 func (n *node) carryOn(e *trace.Event) {
 	a := &n.c.agreed
 	if a.log.last < n.log.base.Index || n.log.last < e.Mark.Index {
-		n.addIsland(e)
+		n.addIsland(e, e.Mark)
 		return
 	}
 	a.log.extend(&n.log, e.Mark.Index)
@@ -126,17 +138,18 @@ func bare(e *trace.Event) trace.Event {
 }
 
 // addIsland notes a committed entry without those before it.
-func (n *node) addIsland(e *trace.Event) {
+func (n *node) addIsland(e *trace.Event, m trace.Mark) {
 	a := &n.c.agreed
-	i, known := a.islands[e.Mark.Index]
-	if known {
-		n.compareIsland(&i, e, e.Mark.Term)
+	if i, known := a.islands[m.Index]; known {
+		if rule := agreementOf(e); n.decide(rule, m.Term != i.mark.Term) {
+			n.disagrees(e, m, &i.said, i.mark.Term)
+		}
 		return
 	}
 	if a.islands == nil || len(a.islands) == mostIslands {
 		a.islands = map[uint64]island{}
 	}
-	a.islands[e.Mark.Index] = island{e.Mark, bare(e)}
+	a.islands[m.Index] = island{m, bare(e)}
 }
 
 // settleIslands compares the committed entries that were alone with what joins them now.
@@ -149,14 +162,10 @@ func (n *node) settleIslands(e *trace.Event) {
 		}
 		i := a.islands[index]
 		delete(a.islands, index)
-		n.compareIsland(&i, e, term)
-	}
-}
-
-func (n *node) compareIsland(i *island, e *trace.Event, term uint64) {
-	if n.decide(committedEntry, term != i.mark.Term) {
-		n.violation(committedEntry, []*trace.Event{&i.said, e}, "commits entry %d of term %d; %s committed one of term %d there",
-			i.mark.Index, term, n.c.name(i.said.Node), i.mark.Term)
+		by := n.c.node(i.said.Node)
+		if rule := agreementOf(&i.said); by.decide(rule, term != i.mark.Term) {
+			by.disagrees(&i.said, i.mark, e, term)
+		}
 	}
 }
 

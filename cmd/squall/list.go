@@ -112,17 +112,21 @@ func (a *app) listAll(out string, asJSON bool) error {
 		}
 		return printJSON(a.out, all)
 	}
-	for _, c := range itemLists() {
-		plain.Fprintf(a.out, "%s:\n", c.name)
-		c.print(a.out)
-		fmt.Fprintln(a.out)
-	}
-	fmt.Fprintln(a.out, "faults:")
-	printFaults(a.out, describeFaults())
-	fmt.Fprintln(a.out)
-	fmt.Fprintln(a.out, "runs:")
-	printRuns(a.out, runs)
+	folded(a.out, func(w io.Writer) { printAll(w, runs) })
 	return nil
+}
+
+func printAll(w io.Writer, runs []testplan.RunInfo) {
+	for _, c := range itemLists() {
+		plain.Fprintf(w, "%s:\n", c.name)
+		c.print(w)
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, "faults:")
+	printFaults(w, describeFaults())
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, "runs:")
+	printRuns(w, runs)
 }
 
 func (a *app) listOne(what, out string, asJSON bool) error {
@@ -145,7 +149,7 @@ func (a *app) listOne(what, out string, asJSON bool) error {
 			if asJSON {
 				return printJSON(a.out, c.json())
 			}
-			c.print(a.out)
+			folded(a.out, c.print)
 			return nil
 		}
 	}

@@ -87,7 +87,7 @@ func (a *app) listFaults(ctx context.Context, runtimeName, systemName string, as
 	if asJSON {
 		return printJSON(a.out, all)
 	}
-	printFaults(a.out, all)
+	folded(a.out, func(w io.Writer) { printFaults(w, all) })
 	return nil
 }
 

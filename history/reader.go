@@ -274,8 +274,7 @@ var errLongLine = fmt.Errorf("the line is longer than %d MiB, which no recorder 
 
 // completes reports whether op is the end of the operation that was begun.
 func completes(op, begun *Op) bool {
-	return op.Node == begun.Node && op.Func == begun.Func && op.Key == begun.Key &&
-		op.In == begun.In && op.Final == begun.Final
+	return op.Func == begun.Func && op.Key == begun.Key && op.In == begun.In && op.Final == begun.Final
 }
 
 // History is a whole history in memory.

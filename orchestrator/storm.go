@@ -105,6 +105,9 @@ func (r *run) startLoad(ctx context.Context) error {
 		return err
 	}
 	config := driverConfig(&r.plan.Test, r.peers())
+	if resender, ok := systems.As[systems.Resender](system); ok {
+		config.Resend = resender.Resends(r.plan.Test.SystemParams)
+	}
 	readier, _ := systems.As[systems.Readier](system)
 	if err := r.awaitReadyLines(ctx, readier); err != nil {
 		return err

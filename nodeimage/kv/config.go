@@ -42,6 +42,9 @@ type Config struct {
 	// SnapshotEvery is the number of entries between two snapshots, SnapshotKeep
 	// how many of them stay in the log. Both 0: 10,000 and 5,000.
 	SnapshotEvery, SnapshotKeep uint64
+	// Sessions is how many clients' sessions are kept, the same on every node. 0, and at
+	// most: [MaxSessions].
+	Sessions int
 
 	Experiment *Experiment // on elections; nil: none
 
@@ -79,6 +82,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.SnapshotEvery == 0 && c.SnapshotKeep == 0 {
 		c.SnapshotEvery, c.SnapshotKeep = 10_000, 5_000
 	}
+	setDefault(&c.Sessions, MaxSessions)
 	setDefault(&c.RequestTimeout, DefaultRequestTimeout)
 	setDefault(&c.LeaderWait, 200*time.Millisecond)
 	if c.Log == nil {
@@ -124,6 +128,9 @@ func (c *Config) check() error {
 	if c.Heartbeat <= 0 || c.ElectionMin <= c.Heartbeat || c.ElectionMax < c.ElectionMin {
 		return fmt.Errorf("heartbeat %v, election timeout %v to %v: each must be longer than the one before",
 			c.Heartbeat, c.ElectionMin, c.ElectionMax)
+	}
+	if c.Sessions < 1 || c.Sessions > MaxSessions {
+		return fmt.Errorf("%d sessions are to be kept; 1 to %d are possible", c.Sessions, MaxSessions)
 	}
 	if c.RequestTimeout < 0 {
 		return fmt.Errorf("request timeout is %v", c.RequestTimeout)

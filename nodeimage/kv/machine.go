@@ -56,7 +56,7 @@ func NewMachine() *Machine {
 		m.shards[i].entries = make(map[string]entry)
 	}
 	m.locks.held = make(map[string]lock)
-	m.sessions.all = make(map[uint64]*remembered)
+	m.sessions.all, m.sessions.most = make(map[uint64]*remembered), MaxSessions
 	return m
 }
 

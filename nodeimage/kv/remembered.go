@@ -10,8 +10,9 @@ import (
 
 // Bounds of what is kept for clients' sessions.
 const (
-	// MaxSessions is how many sessions there are at most. Beyond it the one is
-	// ended whose last command is furthest back in the log.
+	// MaxSessions is how many sessions there are at most, if the configuration does
+	// not say less. Beyond it the one is ended whose last command is furthest back in
+	// the log.
 	MaxSessions = 1024
 	// MaxAnswers is how many answers are kept of a session. Beyond it that to
 	// the lowest number is dropped.
@@ -55,6 +56,7 @@ type sessionTable struct {
 	epoch uint64 // the number of snapshots taken
 	bytes int    // of all answers
 	sum   uint64 // of the sessions' hashes
+	most  int    // sessions that are kept
 	count atomic.Int64
 }
 
@@ -122,7 +124,7 @@ func (t *sessionTable) add(s *remembered) {
 // evict ends sessions until the rest is within the bounds. The last one to be
 // used is never among them.
 func (t *sessionTable) evict() {
-	for len(t.all) > MaxSessions || t.bytes > MaxAnswerBytes {
+	for len(t.all) > t.most || t.bytes > MaxAnswerBytes {
 		var oldest *remembered
 		for _, s := range t.all {
 			if oldest == nil || s.used < oldest.used {

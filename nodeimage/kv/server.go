@@ -102,9 +102,11 @@ func start(cfg Config, l listeners) (*Server, error) {
 
 func newServer(cfg Config, l listeners) *Server {
 	m := &metrics{}
+	machine := NewMachine()
+	machine.sessions.most = cfg.Sessions
 	return &Server{
 		cfg: cfg, log: cfg.Log, metrics: m, listeners: l,
-		machine:   NewMachine(),
+		machine:   machine,
 		transport: newTransport(cfg.ID, cfg.Peers, cfg.Messages, m, cfg.Log),
 		forwards:  newForwards(cfg.ID, cfg.Peers, cfg.Clock, m, cfg.Log),
 	}

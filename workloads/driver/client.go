@@ -27,6 +27,7 @@ type client struct {
 	stream  workloads.Stream
 	rng     *rand.Rand // for rests alone
 	process int64      // of the next operation
+	again   *resender  // nil: it sends all once
 	owner   atomic.Pointer[runner]
 }
 
@@ -47,6 +48,7 @@ const (
 type runner struct {
 	client   *client
 	flight   *flight
+	again    *resender
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	state    atomic.Int64
@@ -90,6 +92,7 @@ func (r *runner) run() {
 func (r *runner) step(due int64) bool {
 	c, l := r.client, r.client.load
 	r.op = newOp(c.link.node.Name, c.stream.Next(r.suspect))
+	again := r.again.takes(r.ctx, r.op.Func)
 	r.op.Process = c.process
 	r.op.Call = l.clock.now()
 	if due == 0 {
@@ -97,7 +100,11 @@ func (r *runner) step(due int64) bool {
 	}
 	l.rec.begin(r.flight, &r.op)
 	r.state.Store(r.op.Call)
-	perform(r.ctx, c.link, &r.op)
+	if again {
+		r.again.perform(r.ctx, &r.op)
+	} else {
+		perform(r.ctx, c.link, &r.op)
+	}
 	l.rec.end(r.flight, &r.op, due)
 	l.gen.Observe(&r.op)
 	if !r.state.CompareAndSwap(r.op.Call, idle) {

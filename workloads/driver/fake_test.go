@@ -31,9 +31,15 @@ const (
 type fake struct {
 	latency time.Duration // of each operation; half before it takes effect
 
-	mu    sync.Mutex
-	data  store
-	nodes map[string]*fakeNode
+	// repeats is a bug: what comes again in a session is carried out again.
+	repeats bool
+
+	mu       sync.Mutex
+	data     store
+	nodes    map[string]*fakeNode
+	sessions int
+	applied  map[fakeOnce]fakeAnswer
+	again    int // operations that came again
 }
 
 type store map[string]history.Value
@@ -49,7 +55,7 @@ type fakeNode struct {
 }
 
 func newFake(latency time.Duration, nodes ...systems.Node) *fake {
-	f := &fake{latency: latency, data: store{}, nodes: map[string]*fakeNode{}}
+	f := &fake{latency: latency, data: store{}, nodes: map[string]*fakeNode{}, applied: map[fakeOnce]fakeAnswer{}}
 	for _, n := range nodes {
 		f.nodes[n.Name] = &fakeNode{healed: make(chan struct{}), conns: map[*fakeClient]bool{}}
 	}

@@ -52,6 +52,7 @@ func beginLoad(ctx context.Context, cfg Config, c clock, rec *recorder, gen work
 			stream:  gen.Client(i),
 			rng:     rand.New(rand.NewPCG(cfg.Seed, 0x72657374^uint64(i))),
 			process: first + int64(i),
+			again:   newResender(cfg, i, links),
 		})
 	}
 	var helpers sync.WaitGroup
@@ -95,7 +96,7 @@ func (l *load) isStopped() bool {
 
 // start gives the client to a new runner. The lock is held.
 func (l *load) start(c *client, suspect bool) {
-	r := &runner{client: c, flight: l.rec.register(), suspect: suspect}
+	r := &runner{client: c, flight: l.rec.register(), suspect: suspect, again: c.again.fresh()}
 	r.ctx, r.cancel = context.WithCancelCause(l.ctx)
 	l.runners++
 	c.owner.Store(r)

@@ -18,19 +18,27 @@ func newOp(node string, in workloads.Intent) history.Op {
 
 // perform runs an operation, once, and fills in what came of it. The operation
 // is registered already.
-func perform(ctx context.Context, l *link, op *history.Op) {
+func perform(ctx context.Context, l *link, op *history.Op) { _ = attempt(ctx, l, nil, op) }
+
+// attempt is perform of an operation that may be sent more than once; nil: it is not. It
+// returns the error as well.
+func attempt(ctx context.Context, l *link, once systems.Once, op *history.Op) error {
 	conn, err := l.get(ctx)
 	if err != nil {
 		op.Return = l.clock.now()
 		op.Outcome, op.Error = history.Fail, errorText(ctx, err)
-		return
+		return err
 	}
-	err = conn.perform(ctx, op)
+	do := conn.perform
+	if once != nil {
+		do = l.work.Bind(once.On(conn.client))
+	}
+	err = do(ctx, op)
 	op.Return = l.clock.now()
 	if err == nil {
 		op.Outcome = history.OK
 		conn.answered(op.Return)
-		return
+		return nil
 	}
 	op.Out = ""
 	op.Error = errorText(ctx, err)
@@ -40,6 +48,7 @@ func perform(ctx context.Context, l *link, op *history.Op) {
 		op.Outcome = history.Fail
 	}
 	l.failed(conn, err, op.Return)
+	return err
 }
 
 // errorText is what the history says of an error. When it was the driver that

@@ -136,7 +136,10 @@ type Error struct {
 	Certain bool
 	// Lost is true when the connection is of no use any more.
 	Lost bool
-	Err  error
+	// Forgotten is true when the servers do not know the session of the operation (any
+	// more).
+	Forgotten bool
+	Err       error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }

@@ -33,6 +33,7 @@ var (
 	_ systems.ElectionTimer = System{}
 	_ systems.TrialTaker    = System{}
 	_ systems.Available     = System{}
+	_ systems.Resender      = System{}
 )
 
 // Name is "raftkv".
@@ -85,6 +86,7 @@ var (
 	_ listappend.Client = client{}
 
 	_ systems.ReplicaTeller = client{}
+	_ systems.SessionClient = client{}
 )
 
 // client is the server's own client, by the names of this package.
@@ -182,5 +184,6 @@ func errorOf(err error) error {
 	}
 	var e *kv.Error
 	lost := errors.As(err, &e) && (e.Code == kv.CodeConnLost || e.Code == kv.CodeNotSent)
-	return &systems.Error{Certain: kv.Certain(err), Lost: lost, Err: err}
+	forgotten := errors.As(err, &e) && (e.Code == kv.CodeNoSession || e.Code == kv.CodeForgotten)
+	return &systems.Error{Certain: kv.Certain(err), Lost: lost, Forgotten: forgotten, Err: err}
 }

@@ -44,7 +44,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "/squall-node kv -id 2 -peers 1=198.18.0.11,2=198.18.0.12 -data /data -trace-fd 3 " +
-		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -seed 42"
+		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -sessions 1024 -seed 42"
 	if got := strings.Join(start.Argv, " "); got != want {
 		t.Errorf("argv\n%s, want\n%s", got, want)
 	}
@@ -68,7 +68,7 @@ func TestTrialServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -seed 8 " +
+	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -sessions 1024 -seed 8 " +
 		"-trials -start-wait 1s -pre-vote=false -sticky-leader=false -disk-min 1ms -disk-max 3ms"
 	if got := strings.Join(start.Argv, " "); !strings.HasSuffix(got, want) {
 		t.Errorf("argv\n%s, want at its end\n%s", got, want)

@@ -19,6 +19,10 @@ func (System) Params() declare.Params {
 			Doc: "election timeouts: each is drawn from this range"},
 		{Name: "snapshot-every", Kind: declare.Count, Default: "2000", Min: "10", Max: "2147483647", Unit: "log entries",
 			Doc: "log entries between two snapshots"},
+		{Name: "resend", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
+			Doc: "on: half of the clients send again, in a session and through other nodes, what is not answered in time"},
+		{Name: "sessions", Kind: declare.Count, Default: "1024", Min: "1", Max: "1024", Unit: "sessions",
+			Doc: "clients' sessions that the servers keep; beyond it they forget the one that was used the longest ago"},
 		{Name: "pre-vote", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
 			Doc: "off: a node stands for election without asking first whether it could win"},
 		{Name: "stickiness", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
@@ -50,6 +54,9 @@ func (System) AvailableWithin(a declare.Args) time.Duration {
 	_, longest := a.Range("election")
 	return max(5*time.Second, 10*longest)
 }
+
+// Resends is the parameter "resend".
+func (System) Resends(a declare.Args) bool { return a["resend"] == "on" }
 
 // timeouts are those of a server.
 type timeouts struct{ heartbeat, shortest, longest time.Duration }
@@ -124,6 +131,7 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 		// Few entries stay behind a snapshot, so that a node which was away for
 		// a while must have one installed.
 		"-snapshot-every", strconv.Itoa(every), "-snapshot-keep", strconv.Itoa(every / 4),
+		"-sessions", a["sessions"],
 	}
 	if cluster.Seed != 0 {
 		// Nodes of one seed would stand for election all at the same moments.

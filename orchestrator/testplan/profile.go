@@ -25,7 +25,7 @@ func Profiles() []Profile {
 			Settings: [][2]string{{"nemesis", "elections"}, {"time", "1m"},
 				{"system", "raftkv(heartbeat=20ms, election=100ms-130ms, pre-vote=off, stickiness=off)"}}},
 		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them; snapshots are taken often",
-			Settings: [][2]string{{"nemesis", "guided"}, {"time", "1m"}, {"system", "raftkv(snapshot-every=300)"}}},
+			Settings: [][2]string{{"nemesis", "guided"}, {"time", "1m"}, {"system", "raftkv(snapshot-every=300, sessions=6)"}}},
 		{Name: "smoke", Doc: "a quick look: ten seconds, the default faults",
 			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
 	}

@@ -16,6 +16,7 @@ type load struct {
 	keys     *workloads.Rotation
 	mix      [3]int // of reads, writes and compare-and-sets
 	lookBack float64
+	spread   int
 }
 
 var (
@@ -30,6 +31,7 @@ func newLoad(l workloads.Load) workloads.Generator {
 		keys:     workloads.NewRotation("r", l.Args.Int("keys"), l.Args.Int("ops-per-key")),
 		mix:      [3]int(l.Args.Weights("mix")),
 		lookBack: l.Args.Float("look-back"),
+		spread:   l.Args.Int("spread"),
 	}
 }
 
@@ -67,7 +69,16 @@ func observed(op *history.Op) (history.Data, bool) {
 func (l *load) Finals() []workloads.Final { return l.keys.Finals(read) }
 
 // Scan reads every key that was ever used.
-func (l *load) Scan() []workloads.Intent { return l.keys.Scan(read) }
+func (l *load) Scan() []workloads.Intent {
+	reads := l.keys.Scan(read)
+	for i := range l.spread {
+		reads = append(reads, read(spreadKey(i)))
+	}
+	return reads
+}
+
+// spreadKey is a key that is written once.
+func spreadKey(i int) string { return "s" + strconv.Itoa(i) }
 
 func read(key string) workloads.Intent { return workloads.Intent{Func: history.Read, Key: key} }
 
@@ -84,6 +95,7 @@ func (l *load) Client(i int) workloads.Stream {
 		load:   l,
 		rng:    rand.New(rand.NewPCG(l.seed, 0x7265676973746572^uint64(i))),
 		values: workloads.NewUnique(i, l.clients),
+		spread: i,
 	}
 }
 
@@ -92,15 +104,30 @@ type stream struct {
 	*load
 	rng    *rand.Rand
 	values workloads.Unique
+	spread int // the next key to be written once; of c clients, each writes every c-th
 }
 
 // Next draws the next operation.
 func (s *stream) Next(readOnly bool) workloads.Intent {
-	if key := s.keys.LookBack(s.rng, s.lookBack); key != "" {
+	if s.spread < s.load.spread && !readOnly {
+		key := spreadKey(s.spread)
+		s.spread += s.clients
+		return workloads.Intent{Func: history.Write, Key: key, In: number(s.values.Next())}
+	}
+	if key := s.lookedBack(); key != "" {
 		return read(key)
 	}
 	turn := s.keys.Take(s.rng.IntN(s.keys.Keys()))
 	return s.pick(turn, s.rng.IntN(s.mix[0]+s.mix[1]+s.mix[2]), readOnly)
+}
+
+// lookedBack is a key that nobody writes any more, drawn as often as the parameter
+// look-back says: one that was replaced, or one that was written once; "" for none.
+func (s *stream) lookedBack() string {
+	if s.load.spread > 0 && s.rng.Float64() < s.lookBack/2 {
+		return spreadKey(s.rng.IntN(s.load.spread))
+	}
+	return s.keys.LookBack(s.rng, s.lookBack)
 }
 
 // pick is a pure function of what the client knows of the key and of the

@@ -2,6 +2,7 @@ package register
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -24,7 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 // defaults of all others.
 func newRegister(seed uint64, clients int, given declare.Args) workloads.Generator {
 	w := Workload()
-	return w.New(workloads.Load{Args: w.Params.Fill(given, nil), Clients: clients, Seed: seed})
+	args := declare.Args{"spread": "0"} // but for the test of that
+	maps.Copy(args, given)
+	return w.New(workloads.Load{Args: w.Params.Fill(args, nil), Clients: clients, Seed: seed})
 }
 
 func opsPerKey(n int) declare.Args { return declare.Args{"ops-per-key": strconv.Itoa(n)} }
@@ -221,6 +224,37 @@ func TestFinalReads(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("keys in use that are not read through every node: %v", want)
+	}
+}
+
+// TestSpread: keys beside those in use are written once, whatever the clients' number,
+// looked back at, and read at the end.
+func TestSpread(t *testing.T) {
+	const clients = 7
+	g := newRegister(5, clients, declare.Args{"spread": "40"})
+	written, read := map[string]int{}, map[string]int{}
+	for _, op := range play(g, randomOrder(clients, 3000), never) {
+		switch {
+		case op.Key[0] != 's':
+		case op.Func == history.Write:
+			written[op.Key]++
+		case op.Func == history.Read:
+			read[op.Key]++
+		default:
+			t.Fatalf("%+v", op)
+		}
+	}
+	scanned := map[string]bool{}
+	for _, in := range g.(workloads.Scanner).Scan() {
+		scanned[in.Key] = true
+	}
+	for i := range 40 {
+		if key := spreadKey(i); written[key] != 1 || !scanned[key] {
+			t.Errorf("%s was written %d times; scanned: %v", key, written[key], scanned[key])
+		}
+	}
+	if len(written) != 40 || len(read) < 20 {
+		t.Errorf("%d keys were written once, %d of them read", len(written), len(read))
 	}
 }
 

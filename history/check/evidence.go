@@ -21,7 +21,7 @@ var evidence = map[string]Evidence{
 	"linearizable": ByClients, "append": ByClients, "set": ByClients, "watch": ByClients,
 	"recovery": ByClients, "durability": ByClients, "availability": ByClients, "replicas": ByClients,
 	"election-safety": ByTraces, "vote-safety": ByTraces, "log-agreement": ByTraces, "state-agreement": ByTraces,
-	"term-monotonic": ByTraces, "commit-monotonic": ByTraces, "leader-completeness": ByTraces, "conformance": ByTraces,
+	"term-monotonic": ByTraces, "election-timers": ByTraces, "commit-monotonic": ByTraces, "leader-completeness": ByTraces, "conformance": ByTraces,
 	"no-crash": ByProcesses,
 	"activity": OfTheTest, "whole": OfTheTest, "history": OfTheTest,
 }

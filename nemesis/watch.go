@@ -21,6 +21,19 @@ type Watch struct {
 	// forSteps is how many wait for a moment of the full trace, which tells far more than
 	// anybody waits for.
 	forSteps atomic.Int32
+	wanted   func(steps bool)
+}
+
+// OnSteps has f called, with a lock held, when somebody begins to wait for a moment of the
+// full trace, and when nobody does any more. It is to be called before anybody waits.
+func (w *Watch) OnSteps(f func(wanted bool)) { w.wanted = f }
+
+// await counts those who wait for a moment of the full trace.
+func (w *Watch) await(more int32) {
+	now := w.forSteps.Add(more)
+	if begins, ends := now == 1 && more > 0, now == 0; w.wanted != nil && (begins || ends) {
+		w.wanted(begins)
+	}
 }
 
 // Standpoint is what a node told last of itself, by its trace.
@@ -57,7 +70,7 @@ func (w *Watch) Expect(name string, accept func(Sighting) bool) (*Expected, erro
 	}
 	w.waiting[e] = true
 	if m.step != nil {
-		w.forSteps.Add(1)
+		w.await(1)
 	}
 	return e, nil
 }
@@ -90,7 +103,7 @@ func (e *Expected) Drop() {
 // forget is called with the lock held.
 func (w *Watch) forget(e *Expected) {
 	if w.waiting[e] && e.moment.step != nil {
-		w.forSteps.Add(-1)
+		w.await(-1)
 	}
 	delete(w.waiting, e)
 }

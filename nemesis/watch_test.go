@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,36 @@ func TestMomentsOfTheFullTrace(t *testing.T) {
 			t.Errorf("%s of %+v: %q, want %q", tc.moment, tc.event, got, tc.want)
 		}
 	}
+}
+
+// TestWhoWaitsForStepsIsTold once when the first begins, and once when none does any more,
+// be it that the moment came or that it is waited for no longer.
+func TestWhoWaitsForStepsIsTold(t *testing.T) {
+	var w Watch
+	var told []bool
+	w.OnSteps(func(wanted bool) { told = append(told, wanted) })
+	expect := func(moment string, want ...bool) *Expected {
+		t.Helper()
+		x, err := w.Expect(moment, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("with %s told %v, want %v", moment, told, want)
+		}
+		return x
+	}
+	expect("vote-granted")
+	round := expect("read-round", true)
+	expect("vote-decided", true)
+	w.TakeStep("n1", nil, &trace.Event{Kind: trace.Grant, Node: 1, Peer: 3})
+	if !slices.Equal(told, []bool{true}) {
+		t.Errorf("while one waits still, told %v", told)
+	}
+	round.Drop()
+	round.Drop()
+	expect("vote-granted", true, false)
+	expect("truncated", true, false, true)
 }
 
 // sighted is whose moment was seen, and with whom.

@@ -20,12 +20,17 @@ type nodes struct {
 	all     []*node
 	leaders *leaderView
 	watch   nemesis.Watch
+	prompts prompts
 	clients *loader // nil: none
 	members nemesis.Membership
 	roster  *nemesis.Roster // of what was asked of members; nil with it
 }
 
 var _ nemesis.Cluster = (*nodes)(nil)
+
+func newNodes() *nodes {
+	return &nodes{leaders: newLeaderView(), prompts: prompts{changed: make(chan struct{}, 1)}}
+}
 
 // Nodes are all nodes, by name.
 func (c *nodes) Nodes() []nemesis.Node {

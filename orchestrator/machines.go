@@ -45,6 +45,10 @@ func (r *run) bringUp(ctx context.Context) error {
 	if err := r.openHistory(); err != nil {
 		return err
 	}
+	if r.plan.Test.Trace == testplan.TraceFull {
+		r.nodes.watch.OnSteps(r.nodes.prompts.want)
+		go r.nodes.keepPrompt(reach)
+	}
 	r.markClock(r.clock)
 	r.mark(history.MarkUp, fmt.Sprintf("%d machines", len(r.plan.Nodes)+1))
 	return nil
@@ -98,6 +102,7 @@ func (r *run) connect() error {
 		if n.full, err = r.openFullTrace(p.Name); err != nil {
 			return err
 		}
+		n.prompt = r.nodes.prompts.wanted.Load
 		n.connect()
 		r.nodes.all = append(r.nodes.all, n)
 	}

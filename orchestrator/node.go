@@ -64,7 +64,8 @@ type node struct {
 	over     int           // the last boot whose end is in the history
 	noted    chan struct{} // closed at the next such end; nil: nobody waits
 	tracer   tracer
-	full     *fullTrace // nil: none was asked for
+	full     *fullTrace  // nil: none was asked for
+	prompt   func() bool // whether its full trace is to come promptly; nil: it is not
 }
 
 // nodeSink takes what nodes report. Its methods are called in the order in
@@ -96,7 +97,7 @@ func (n *node) Start(ctx context.Context) error {
 		return err
 	}
 	l := n.life.Load()
-	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends, Messages: n.ruled, FullTrace: n.full != nil})
+	info, err := l.agent.Start(ctx, protocol.StartSpec{Argv: start.Argv, Env: start.Env, Dir: start.Dir, Clock: n.bends, Messages: n.ruled, FullTrace: n.full != nil, Prompt: n.prompt != nil && n.prompt()})
 	if errors.Is(err, protocol.ErrRunning) {
 		return nil
 	}

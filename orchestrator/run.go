@@ -162,7 +162,7 @@ func newRun(plan *testplan.Plan, dir string, cfg Config, ready prepared) (*run, 
 		return nil, fmt.Errorf("make the run's log: %w", err)
 	}
 	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now().Add(-ready.took), binary: ready.binary, files: ready.files,
-		nodes: &nodes{leaders: newLeaderView()}, loader: newLoader(), gone: make(chan struct{}), converged: newConvergence(plan.Nodes)}
+		nodes: newNodes(), loader: newLoader(), gone: make(chan struct{}), converged: newConvergence(plan.Nodes)}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
 	r.env.mark("built", ready.took)

@@ -69,6 +69,13 @@ func (a *agent) performProcess(req protocol.Request) (any, error) {
 		return s.state()
 	case protocol.MethodWipe:
 		return s.wipe()
+	case protocol.MethodPrompt:
+		p, err := params[protocol.PromptParams](req)
+		if err != nil {
+			return nil, err
+		}
+		s.prompt.set(p.Prompt)
+		return nil, nil
 	default:
 		return nil, fmt.Errorf("%w: no method %q", errBadRequest, req.Method)
 	}

@@ -36,7 +36,7 @@ func newPipes(full bool) (*pipes, error) {
 	}
 	if full {
 		var err error
-		if p.full, p.theirFull, err = newPipe(true); err != nil {
+		if p.full, p.theirFull, err = newQuietPipe(); err != nil {
 			p.closeTheirs()
 			p.closeOurs()
 			return nil, err

@@ -24,9 +24,6 @@ const (
 	logTail = 16 << 10
 	// maxReason bounds the line of the log in an exit's reason, in bytes.
 	maxReason = 300
-	// fullPace is how long the full trace is left to gather in its pipe: to take every
-	// write by itself would cost the machine more than to write it costs the server.
-	fullPace = 2 * time.Millisecond
 )
 
 // newPipe makes a pipe between the agent and a server. Only the agent's end is
@@ -50,15 +47,30 @@ func newPipe(agentReads bool) (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(mine), "pipe"), os.NewFile(uintptr(other), "pipe"), nil
 }
 
+// newQuietPipe makes a pipe that the agent reads and is not woken by: a file that waits
+// when Go comes to know of it is not put where epoll would wake the agent at each write,
+// even while nobody reads.
+func newQuietPipe() (ours, theirs *os.File, err error) {
+	var fd [2]int
+	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	ours, theirs = os.NewFile(uintptr(fd[0]), "pipe"), os.NewFile(uintptr(fd[1]), "pipe")
+	if err := unix.SetNonblock(fd[0], true); err != nil {
+		closeAll(ours, theirs)
+		return nil, nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	unix.FcntlInt(uintptr(fd[0]), unix.F_SETPIPE_SZ, pipeSize) // or it stays smaller
+	return ours, theirs, nil
+}
+
 // pump hands what comes out of r to forward, as frames whose first
 // StreamOverhead bytes are free, until the end of the pipe.
 //
 // Once the process has been reaped (stopPump), everything it wrote is in the
 // pipe, and pump takes no more than the pipe holds: children of the process
 // may keep it open, and may write for ever.
-//
-// After each read that brought little, pump leaves the pipe alone for pace.
-func pump(r *os.File, pace time.Duration, forward func(frame []byte)) {
+func pump(r *os.File, forward func(frame []byte)) {
 	defer r.Close()
 	buf := make([]byte, protocol.StreamOverhead+protocol.MaxChunk)
 	ending, left := false, 0
@@ -81,8 +93,6 @@ func pump(r *os.File, pace time.Duration, forward func(frame []byte)) {
 			ending, left = true, pipeSize
 		case err != nil || ending && left <= 0:
 			return
-		case pace > 0 && !ending && n < protocol.MaxChunk/2:
-			time.Sleep(pace)
 		}
 	}
 }

@@ -53,6 +53,7 @@ type supervisor struct {
 	// oomKills is how often the kernel has killed in the machine for want of
 	// memory; nil: nobody counts.
 	oomKills func() uint64
+	prompt   promptness // of forwarding full traces
 
 	starting sync.Mutex // one start at a time
 
@@ -118,6 +119,9 @@ func (s *supervisor) start(spec protocol.StartSpec) (protocol.ProcInfo, error) {
 		return protocol.ProcInfo{}, err
 	}
 	s.boots++
+	if spec.Prompt {
+		s.prompt.set(true)
+	}
 	p := &process{
 		pid:      proc.Pid,
 		boot:     s.boots,
@@ -159,16 +163,16 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	logs := &logKeeper{out: s.out, boot: p.boot}
 	var pumps sync.WaitGroup
 	pumps.Go(func() {
-		pump(pipes.log, 0, logs.forward)
+		pump(pipes.log, logs.forward)
 		logs.finish()
 	})
 	pumps.Go(func() {
-		pump(pipes.trace, 0, s.forwardTrace(protocol.StreamTrace, p.boot))
+		pump(pipes.trace, s.forwardTrace(protocol.StreamTrace, p.boot))
 		s.tellSilence(p, protocol.EventSilent, traceFD)
 	})
 	if pipes.full != nil {
 		pumps.Go(func() {
-			pump(pipes.full, fullPace, s.forwardTrace(protocol.StreamFull, p.boot))
+			pumpQuiet(pipes.full, p.exited, s.prompt.pace, s.forwardTrace(protocol.StreamFull, p.boot))
 			s.tellSilence(p, protocol.EventFullSilent, fullFD)
 		})
 	}
@@ -184,9 +188,6 @@ func (s *supervisor) follow(p *process, pipes *pipes) {
 	p.messages.close()
 	stopPump(pipes.log)
 	stopPump(pipes.trace)
-	if pipes.full != nil {
-		stopPump(pipes.full)
-	}
 	pumps.Wait()
 	if reason != "signal: killed" { // that one was somebody else's decision
 		if words := lastLine(logs.tail); words != "" {

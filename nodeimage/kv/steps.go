@@ -19,6 +19,11 @@ type StepTracer struct {
 	now func() time.Duration
 	log *slog.Logger
 
+	// writing is held while a write goes on, so that steps are taken down meanwhile. It is
+	// taken before mu.
+	writing sync.Mutex
+	spare   []byte
+
 	mu      sync.Mutex
 	enc     trace.Encoder
 	event   trace.Event
@@ -40,10 +45,17 @@ func NewStepTracer(id NodeID, w io.Writer, now func() time.Duration, log *slog.L
 // Step takes a step down. When that or writing fails, which is logged, there is no trace
 // from there on: the node goes on without.
 func (t *StepTracer) Step(s *raft.Step) {
+	if t.takeDown(s) > maxUnwritten {
+		t.Sync()
+	}
+}
+
+// takeDown returns how many bytes wait to be written.
+func (t *StepTracer) takeDown(s *raft.Step) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.broken {
-		return
+		return 0
 	}
 	StepEvent(&t.event, &t.message, s)
 	t.event.Node, t.event.Time = t.id, int64(t.now())
@@ -51,30 +63,34 @@ func (t *StepTracer) Step(s *raft.Step) {
 	if t.buf = buf; err != nil {
 		t.give(err)
 	}
-	if len(t.buf) > maxUnwritten {
-		t.write()
-	}
+	return len(t.buf)
 }
 
-// Sync writes what was taken down.
+// Sync writes what was taken down. Those who come while another writes share the next
+// write.
 func (t *StepTracer) Sync() {
+	t.writing.Lock()
+	defer t.writing.Unlock()
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.write()
-}
-
-func (t *StepTracer) write() {
-	if t.broken || len(t.buf) == 0 {
+	buf := t.buf
+	t.buf = t.spare[:0]
+	t.mu.Unlock()
+	t.spare = buf
+	if len(buf) == 0 {
 		return
 	}
-	if _, err := t.w.Write(t.buf); err != nil {
+	if _, err := t.w.Write(buf); err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
 		t.give(err)
 	}
-	t.buf = t.buf[:0]
 }
 
-// give up.
+// give up, with mu held.
 func (t *StepTracer) give(err error) {
+	if t.broken {
+		return
+	}
 	t.log.Error("the full trace ends here: it cannot be written", "err", err)
 	t.broken, t.buf = true, nil
 }

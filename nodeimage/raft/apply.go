@@ -110,11 +110,13 @@ func (a *applier) run(j applyJob) task {
 		return a.apply(j)
 	case *answerReads:
 		a.steps.served(j.dones, a.at)
+		a.steps.sync()
 		for _, r := range j.dones {
 			a.pending.Add(-1)
 			r.done(nil)
 		}
 	case *inspectState:
+		a.steps.sync()
 		j.done(a.at, nil)
 	case *restoreState:
 		if err := a.restore(&j.meta); err != nil {
@@ -150,6 +152,9 @@ func (a *applier) apply(j *applyEntries) task {
 		}
 	}
 	a.steps.applied(a.at)
+	if len(results) > 0 {
+		a.steps.sync()
+	}
 	for i := range results {
 		j.proposals[i].finish(a.pending, results[i], nil)
 	}

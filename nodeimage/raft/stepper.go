@@ -291,10 +291,17 @@ func (a *appliedSteps) tell(step Step) {
 	a.scratch = Step{}
 }
 
-// applied tells how far the state machine is, before anybody is answered from it.
+// applied tells how far the state machine is.
 func (a *appliedSteps) applied(to LogMark) {
 	if a != nil {
 		a.tell(Step{Kind: StepApply, Mark: to})
+	}
+}
+
+// sync is called before somebody is answered from the state. Where nobody is, as on a
+// follower, what was told of it waits for what leaves the node next.
+func (a *appliedSteps) sync() {
+	if a != nil {
 		a.loop.sink.Sync()
 	}
 }
@@ -311,5 +318,4 @@ func (a *appliedSteps) served(reads []*read, at LogMark) {
 	}
 	first, last := numbersOf(reads)
 	a.tell(Step{Kind: StepReadServed, First: first, Last: last, Mark: at})
-	a.loop.sink.Sync()
 }

@@ -84,6 +84,12 @@ func (c *Client) Process(ctx context.Context) (ProcState, error) {
 	return c.state(ctx, MethodProcess, nil)
 }
 
+// PromptTrace has the agent forward full traces within a millisecond, or (the default)
+// leave them to gather for some, which costs the machine much less.
+func (c *Client) PromptTrace(ctx context.Context, prompt bool) error {
+	return c.call(ctx, MethodPrompt, PromptParams{Prompt: prompt}, nil)
+}
+
 // Wipe empties the data directory of the machine's servers, and returns when nothing is
 // left in it. While a server runs it is refused with ErrRunning.
 func (c *Client) Wipe(ctx context.Context) (WipeResult, error) {

@@ -19,6 +19,7 @@ const (
 	MethodResume     = "resume"
 	MethodProcess    = "process"
 	MethodWipe       = "wipe"
+	MethodPrompt     = "prompt-trace"
 	MethodNet        = "net"
 	MethodNetCount   = "net-counters"
 	MethodFeatures   = "features"
@@ -130,6 +131,13 @@ type StartSpec struct {
 	Messages bool `json:"messages,omitempty"`
 	// FullTrace gives the server a second pipe, for version 2 of its trace (docs/trace.md).
 	FullTrace bool `json:"fullTrace,omitempty"`
+	// Prompt is a Client.PromptTrace(true) before the start.
+	Prompt bool `json:"prompt,omitempty"`
+}
+
+// PromptParams are the parameters of MethodPrompt.
+type PromptParams struct {
+	Prompt bool `json:"prompt"`
 }
 
 // ProcInfo is a process that was started.

@@ -33,7 +33,7 @@ import (
 const (
 	// Version is the version of the protocol. Client.Hello refuses an agent
 	// that speaks another one.
-	Version = 5
+	Version = 6
 	// ProbePort is the UDP and TCP port on which every agent answers probes.
 	ProbePort = 4199
 	// MaxFrame bounds a frame's length field: kind and payload, in bytes.

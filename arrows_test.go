@@ -22,6 +22,7 @@ const module = "squall"
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
 	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections", "history/trace",
+		"history/conformance", "history/etcdtla",
 		"workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/systemfile", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
@@ -66,6 +67,7 @@ var arrows = map[string][]string{
 	"history/trace":              {},
 	"history/situations":         {"history/trace"},
 	"history/conformance":        {"history/trace"},
+	"history/etcdtla":            {"history/trace"},
 	"history/elections":          {"history"},
 	"history/check":              {"history", "history/conformance", "history/measure", "history/situations", "history/trace", "internal/suggest"},
 	"history/ledger":             {"history/check"},
@@ -123,6 +125,7 @@ var testArrows = map[string][]string{
 	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
 	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
 	"nodeimage/kv":          {"nodeimage/mutants/scenario"},
+	"history/etcdtla":       {"history/conformance"},
 	"nodeimage/raft":        {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace", "history/conformance", "history/situations"}, // steps as events, and what follows them
 	"nodeimage/raft/wal":    {"nodeimage/mutants/scenario"},
 }

@@ -46,6 +46,7 @@ RUN is a run directory, a number from squall list runs, or latest (default).`,
 	cmd.Flags().StringSliceVar(&flags.kinds, "kind", nil, "only events of these kinds: "+strings.Join(kindNames(), ", "))
 	cmd.Flags().DurationVar(&flags.from, "from", 0, "only from this time on, since the test began")
 	cmd.Flags().DurationVar(&flags.to, "to", 0, "only before this time; 0: to the end")
+	cmd.AddCommand(a.traceCheckCommand())
 	return cmd
 }
 

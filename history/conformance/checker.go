@@ -48,12 +48,17 @@ func New(nodes ...trace.NodeID) *Checker {
 		found:   map[ruleID]*Violation{},
 	}
 	c.unmatched.waiting = map[sentKey][]receipt{}
+	c.Expect(nodes...)
+	return c
+}
+
+// Expect has a node reported that tells nothing.
+func (c *Checker) Expect(nodes ...trace.NodeID) {
 	for _, id := range nodes {
 		if n := c.node(id); n != nil {
 			n.expected = true
 		}
 	}
-	return c
 }
 
 // node is the node of that number; nil where there are too many.

@@ -44,10 +44,18 @@ func (l *leading) answered(n *node, m *trace.Message) {
 	}
 }
 
-// matchOf is how far the log of a voter is known to be durable, by its leader n.
-func (n *node) matchOf(id trace.NodeID) uint64 {
+// durableOf is how far the log of a voter is known to be durable, by its leader n.
+func (n *node) durableOf(id trace.NodeID) uint64 {
 	if id == n.id {
 		return n.disk.end
+	}
+	return n.matchOf(id)
+}
+
+// matchOf is how far the log of a voter is known to be its leader n's.
+func (n *node) matchOf(id trace.NodeID) uint64 {
+	if id == n.id {
+		return n.log.last
 	}
 	if other := n.c.node(id); other != nil {
 		return at(n.lead.match, other.slot)
@@ -128,9 +136,13 @@ func (n *node) judgeLeaderCommit(e *trace.Event) {
 	index := e.Mark.Index
 	if len(cfg.members) > 0 {
 		if q := cfg.quorum(n.matchOf); n.decide(commitQuorum, index > q) {
-			n.violation(commitQuorum, []*trace.Event{n.shortOf(index), &n.last[trace.Persist], e},
+			n.violation(commitQuorum, []*trace.Event{n.shortOf(index), e},
 				"commits up to entry %d as leader of term %d, and a quorum of %s holds only what is up to %d: %s",
-				index, n.term, n.voters(cfg), q, n.matches(cfg))
+				index, n.term, n.voters(cfg), q, n.matches(cfg, n.matchOf))
+		} else if q := cfg.quorum(n.durableOf); n.decide(commitDurable, index > q) {
+			n.violation(commitDurable, []*trace.Event{n.shortOf(index), &n.last[trace.Persist], e},
+				"commits up to entry %d as leader of term %d, and a quorum of %s holds durably only what is up to %d: %s",
+				index, n.term, n.voters(cfg), q, n.matches(cfg, n.durableOf))
 		}
 	}
 	// Reports on the way to an entry of its own term may name older ones.
@@ -156,13 +168,13 @@ func (n *node) shortOf(index uint64) *trace.Event {
 }
 
 // matches tells what each voter holds.
-func (n *node) matches(cfg *config) string {
+func (n *node) matches(cfg *config, of func(trace.NodeID) uint64) string {
 	text := ""
 	for i, id := range cfg.members {
 		if i > 0 {
 			text += ", "
 		}
-		text += sprintf("%s %d", n.c.name(id), n.matchOf(id))
+		text += sprintf("%s %d", n.c.name(id), of(id))
 	}
 	return text
 }

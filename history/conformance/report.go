@@ -105,6 +105,8 @@ func lackNames(l trace.Lacks) string {
 	}{
 		{trace.LacksNumbers, "message numbers"}, {trace.LacksHash, "hashes"},
 		{trace.LacksRounds, "rounds of heartbeats"}, {trace.LacksStored, "what a start has loaded"},
+		{trace.LacksTypes, "messages of some types"}, {trace.LacksBegunConfigs, "when a change of the configuration begins"},
+		{trace.LacksMembers, "who votes"},
 	} {
 		if l&f.bit != 0 {
 			names = append(names, f.name)

@@ -68,6 +68,7 @@ const (
 	heartbeatCommit
 
 	commitQuorum
+	commitDurable
 	commitOwnTerm
 	commitLeaderTold
 	commitMatched
@@ -115,7 +116,7 @@ var logKinds = needs(trace.Append, trace.Truncate) | trace.LacksStored
 var rules = [ruleCount]Rule{
 	leaderQuorum: {"leader-quorum", "§5.2, Fig. 2; T 3.4",
 		"A node becomes leader only after it counted granted votes of this term from a quorum of its configuration.",
-		needs(trace.RoleChange, trace.Tally)},
+		needs(trace.RoleChange, trace.Tally) | trace.LacksMembers},
 	tallyReceived: {"tally-received", "§5.1, §5.2; T 3.4",
 		"A candidate counts a vote as granted only if the voter's granting reply, of this very term, has reached it.",
 		needs(trace.Tally, trace.Receive)},
@@ -155,7 +156,7 @@ var rules = [ruleCount]Rule{
 		"A node's term never goes back, neither the current nor the stored one.", 0},
 	termRaised: {"term-raised", "§5.1, Fig. 2; T 3.3",
 		"A node's term grows by one when it campaigns, or to the term of a message that it received.",
-		needs(trace.Receive)},
+		needs(trace.Receive) | trace.LacksTypes},
 	higherTermObeyed: {"higher-term-obeyed", "§5.1, Fig. 2; T 3.3",
 		"After a message of a higher term from a leader, or a reply of one, a node sends nothing more in its old term.",
 		needs(trace.Receive, trace.Send)},
@@ -239,9 +240,12 @@ var rules = [ruleCount]Rule{
 		"A heartbeat, which has no previous entry to compare, tells no commit index beyond what its receiver acknowledged.",
 		needs(trace.Send, trace.Receive)},
 
-	commitQuorum: {"commit-quorum", "§5.3, Fig. 2; T 3.5, 10.2.1",
-		"A leader commits only what a quorum of its configuration, its own disk included, holds durably: acknowledged to it in this term.",
-		needs(trace.Commit, trace.Receive, trace.Persist, trace.RoleChange) | logKinds},
+	commitQuorum: {"commit-quorum", "§5.3, Fig. 2; T 3.5",
+		"A leader commits only what a quorum of its configuration holds: acknowledged to it in this term, or in its own log.",
+		needs(trace.Commit, trace.Receive, trace.RoleChange) | logKinds | trace.LacksMembers},
+	commitDurable: {"commit-durable", "Fig. 2; T 3.8, 10.2.1",
+		"A leader counts itself in that quorum only with what is durable on its own disk.",
+		needs(trace.Commit, trace.Receive, trace.Persist, trace.RoleChange) | logKinds | trace.LacksMembers},
 	commitOwnTerm: {"commit-own-term", "§5.4.2, Fig. 8; T 3.6.2",
 		"A leader commits by counting only entries of its own term; older ones only along with one of those.",
 		needs(trace.Commit, trace.RoleChange)},
@@ -281,7 +285,7 @@ var rules = [ruleCount]Rule{
 		needs(trace.RoundBegun, trace.Commit)},
 	roundConfirmed: {"round-confirmed", "§8; T 6.4",
 		"A round is confirmed only by replies of a quorum, in the leader's term, to that round or a later one.",
-		needs(trace.RoundBegun, trace.RoundDone, trace.Receive) | trace.LacksRounds},
+		needs(trace.RoundBegun, trace.RoundDone, trace.Receive) | trace.LacksRounds | trace.LacksMembers},
 	roundReply: {"round-reply", "§8; T 6.4",
 		"The reply to a heartbeat names no later round than a heartbeat of that leader and term did.",
 		needs(trace.Send, trace.Receive) | trace.LacksRounds},
@@ -300,10 +304,10 @@ var rules = [ruleCount]Rule{
 		needs(trace.Config)},
 	configOneAtATime: {"config-one-at-a-time", "§6; T 4.1",
 		"A leader begins a change of the configuration only when the one before is committed.",
-		needs(trace.Config, trace.Commit, trace.RoleChange)},
+		needs(trace.Config, trace.Commit, trace.RoleChange) | trace.LacksBegunConfigs},
 	configTermCommitted: {"config-term-committed", "T 4.1 and its correction of 2015",
 		"A leader changes the configuration only once it has committed an entry of its own term.",
-		needs(trace.Config, trace.Commit, trace.RoleChange) | logKinds},
+		needs(trace.Config, trace.Commit, trace.RoleChange) | logKinds | trace.LacksBegunConfigs},
 
 	snapshotApplied: {"snapshot-applied", "§7; T 5.1",
 		"A snapshot holds only what is applied.",

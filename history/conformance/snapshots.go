@@ -87,7 +87,7 @@ func (n *node) compact(e *trace.Event) {
 	case e.Mark.Index <= n.log.base.Index:
 	case n.log.holds(e.Mark):
 		n.log.compact(e.Mark)
-	case e.Mark.Index > n.log.last || e.Mark == n.disk.snap:
+	case e.Mark.Index > n.log.last || e.Mark == n.disk.snap || n.off[compactCovered]:
 		n.install(e.Mark)
 	default:
 		n.contradicts(e, "it cuts its log off before entry %d of term %d, which its log does not hold", e.Mark.Index, e.Mark.Term)

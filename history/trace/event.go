@@ -146,10 +146,13 @@ type Lacks uint64
 
 // The fields that a server may leave out of events that it does write.
 const (
-	LacksNumbers Lacks = 1 << (32 + iota) // Message.Number
-	LacksHash                             // Hash of a commit
-	LacksRounds                           // Round of heartbeats and their answers
-	LacksStored                           // Vote, Base, Runs and Mark of Start
+	LacksNumbers      Lacks = 1 << (32 + iota) // Message.Number
+	LacksHash                                  // Hash of a commit
+	LacksRounds                                // Round of heartbeats and their answers
+	LacksStored                                // Vote, Base, Runs and Mark of Start
+	LacksTypes                                 // messages of some types are neither sent nor received
+	LacksBegunConfigs                          // a Config is told when its entry is applied, not when it is appended
+	LacksMembers                               // who votes, in Start and ever after
 
 	fieldLacks = iota // how many
 
@@ -178,8 +181,9 @@ const (
 	InstallSnapshot                        // Mark; Offset, Size of the piece; Done: the last one
 	SnapshotReply                          // Mark.Index; Offset up to which the receiver has it
 	TimeoutNow                             // the receiver is to campaign at once
+	Other                                  // any other that has a term, which its receiver obeys
 
-	lastMessageType = TimeoutNow
+	lastMessageType = Other
 )
 
 // Message is a message between members.

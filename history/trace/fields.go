@@ -86,6 +86,7 @@ var messageLayouts = [lastMessageType + 1][]field{
 	InstallSnapshot: {mMark, offset, size, done},
 	SnapshotReply:   {mMark, offset},
 	TimeoutNow:      {},
+	Other:           {},
 }
 
 // aboutMessage says whether events of that kind tell of a message.

@@ -13,10 +13,10 @@ var (
 	typeNames = [...]string{
 		PreVote: "pre-vote", PreVoteReply: "pre-vote-reply", Vote: "vote", VoteReply: "vote-reply",
 		AppendEntries: "append", AppendReply: "append-reply", Heartbeat: "heartbeat", HeartbeatReply: "heartbeat-reply",
-		InstallSnapshot: "snapshot", SnapshotReply: "snapshot-reply", TimeoutNow: "timeout-now",
+		InstallSnapshot: "snapshot", SnapshotReply: "snapshot-reply", TimeoutNow: "timeout-now", Other: "other",
 	}
 	// lackNames are those of the fields, by their bit.
-	lackNames = [fieldLacks]string{"numbers", "hash", "rounds", "stored"}
+	lackNames = [fieldLacks]string{"numbers", "hash", "rounds", "stored", "types", "begun-configs", "members"}
 )
 
 func (k Kind) String() string        { return nameOf(kindNames[:], uint8(k)) }

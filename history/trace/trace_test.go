@@ -290,7 +290,7 @@ func TestDamageIsToldWithItsReason(t *testing.T) {
 		"no such role":        {after(8, byte(RoleChange), 0, 2, 9, 0, 0, 0, 0), "unknown role: 9"},
 		"role 0":              {after(8, byte(RoleChange), 0, 2, 0, 0, 0, 0, 0), "no role"},
 		"message 0":           {after(7, byte(Send), 0, 2, 0, 2, 2, 1), "without type"},
-		"no such message":     {after(7, byte(Send), 0, 2, 12, 2, 2, 1), "unknown type of message: 12"},
+		"no such message":     {after(7, byte(Send), 0, 2, 13, 2, 2, 1), "unknown type of message: 13"},
 		"maybe":               {after(6, byte(Tally), 0, 2, 2, 7, 0), "neither yes nor no: 7"},
 		"many runs":           {after(6, byte(Append), 0, 2, 0xff, 0xff, 0x7f), "more than 16384"},
 		"fewer runs":          {after(4, byte(Append), 0, 2, 5), "ends early"},

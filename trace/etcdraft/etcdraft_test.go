@@ -19,6 +19,7 @@ type sim struct {
 	traces tracetest.Cluster
 	nodes  map[uint64]*node
 	cut    map[uint64]bool // nodes that no message reaches or leaves
+	tla    raft.TraceLogger
 }
 
 // node is a small server: its state is a map.
@@ -34,6 +35,13 @@ type node struct {
 
 func newSim(t *testing.T, size uint64) *sim {
 	s := &sim{t: t, nodes: map[uint64]*node{}, cut: map[uint64]bool{}}
+	s.bootstrap(size)
+	return s
+}
+
+// bootstrap makes the first members.
+func (s *sim) bootstrap(size uint64) {
+	s.t.Helper()
 	var peers []raft.Peer
 	for id := uint64(1); id <= size; id++ {
 		peers = append(peers, raft.Peer{ID: id})
@@ -43,7 +51,6 @@ func newSim(t *testing.T, size uint64) *sim {
 		s.boot(id)
 		s.must(s.nodes[id].raw.Bootstrap(peers))
 	}
-	return s
 }
 
 func (s *sim) must(err error) {
@@ -66,7 +73,8 @@ func (s *sim) boot(id uint64) {
 	n.tracer, err = New(s.traces.Tracer(s.t, fmt.Sprint("n", id)), n.storage, nil)
 	s.must(err)
 	n.raw, err = raft.NewRawNode(&raft.Config{ID: id, ElectionTick: 10, HeartbeatTick: 1, Storage: n.storage, Applied: n.applied,
-		MaxSizePerMsg: 1 << 20, MaxInflightMsgs: 64, PreVote: true, CheckQuorum: true, Logger: quiet{}})
+		MaxSizePerMsg: 1 << 20, MaxInflightMsgs: 64, PreVote: true, CheckQuorum: true, Logger: quiet{},
+		TraceLogger: s.tla})
 	s.must(err)
 }
 

@@ -94,6 +94,9 @@ var paced = []string{"--rate", "200"}
 // come late.
 const patience = 3 * time.Minute
 
+// longestStorm is for all that a test does with squall, such as compiling a server.
+const longestStorm = 20 * time.Minute
+
 type syncBuffer struct {
 	mu   sync.Mutex
 	buf  bytes.Buffer
@@ -152,7 +155,7 @@ func newStormAnyTime(t *testing.T, runtime string) *storm {
 	needRuntime(t, runtime)
 	s := &storm{runtime: runtime, load: paced, out: t.TempDir(), text: &syncBuffer{}, signals: make(chan os.Signal, 2)}
 	s.app = &app{program: "squall", out: s.text, errOut: s.text, ctrlC: ctrlC{signals: s.signals}, build: buildNode, open: openRuntime}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), longestStorm)
 	s.ctx = ctx
 	t.Cleanup(func() {
 		cancel()

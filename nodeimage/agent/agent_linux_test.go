@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -267,12 +267,7 @@ func TestProbes(t *testing.T) {
 	if from, err := h.ProbeHeard(ctx, 8); err != nil || len(from) != 0 {
 		t.Errorf("of a probe that nobody sent: %v, %v", from, err)
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := closed.Addr().(*net.TCPAddr).AddrPort()
-	closed.Close()
+	gone := netip.AddrPortFrom(machinetest.Address(), 7000)
 	errs, err := h.Connect(ctx, []netip.AddrPort{netip.AddrPortFrom(lo, h.port), gone}, time.Second)
 	if err != nil || errs[0] != "" || !strings.Contains(errs[1], "refused") {
 		t.Errorf("connect: %q, %v", errs, err)

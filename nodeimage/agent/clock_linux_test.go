@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/kv"
 )
@@ -94,12 +95,7 @@ func startKV(t *testing.T, size int, heartbeat, electionMin, electionMax time.Du
 	t.Helper()
 	var peers []string
 	for range size {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close() // all at the end, so that no port comes twice
-		peers = append(peers, ln.Addr().String())
+		peers = append(peers, netip.AddrPortFrom(machinetest.Address(), 7000).String())
 	}
 	nodes := make([]*kvNode, size)
 	for i := range nodes {

@@ -22,7 +22,7 @@ type server struct {
 
 func newServer(t *testing.T, version string) *server {
 	t.Helper()
-	addr := programtest.Address()
+	addr := machinetest.Address()
 	node := systems.Node{ID: 1, Name: "n1", Addr: addr}
 	start, err := System{}.Server(node, systems.Cluster{Nodes: []systems.Node{node}}, args(t, "fsync=false heartbeat=10ms election=50ms"))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"go/format"
 	"io"
-	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -73,11 +72,6 @@ func AreInOrder(t *testing.T, sources map[string]string) {
 			t.Errorf("go %s: %v\n%s", command[0], err, out)
 		}
 	}
-}
-
-// Address is one of this computer that nobody else has.
-func Address() netip.Addr {
-	return netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(250)), byte(1 + rand.IntN(250))})
 }
 
 // Client is a client program under way.

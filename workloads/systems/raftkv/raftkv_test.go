@@ -333,13 +333,7 @@ func checkError(t *testing.T, what string, err error, certain, lost bool) {
 }
 
 func TestDialRefused(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().(*net.TCPAddr).AddrPort()
-	ln.Close()
-	_, err = System{}.Dial(context.Background(), systems.Node{Name: "n1", Addr: addr.Addr(), Port: addr.Port()})
+	_, err := System{}.Dial(context.Background(), systems.Node{Name: "n1", Addr: machinetest.Address(), Port: 7000})
 	checkError(t, "refused", err, true, true)
 	if err.Error() != "connection refused" {
 		t.Errorf("error %q", err)

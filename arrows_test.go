@@ -21,18 +21,18 @@ const module = "squall"
 // name/* is that of every room in that folder which has none of its own. What
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
-	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections", "history/trace",
+	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/check/linearizable", "history/gate", "history/ledger", "history/measure", "history/elections", "history/trace",
 		"history/conformance", "history/etcdtla",
 		"workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/systemfile", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
 	"orchestrator": {"orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/programs", "nemesis", "nemesis/faults",
-		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/gate", "history/trace", "internal/declare", "internal/host"},
+		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/check/service", "history/gate", "history/trace", "internal/declare", "internal/host"},
 	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/custom", "workloads/systems/systemfile",
 		"history", "history/check", "history/elections", "history/gate", "internal/declare", "internal/suggest"},
 	"orchestrator/campaign":      {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},
 	"orchestrator/selftest":      {"nodeimage/mutants", "history/check", "history/ledger"},
-	"orchestrator/elections":     {"orchestrator", "orchestrator/testplan", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/elections", "internal/declare"},
+	"orchestrator/elections":     {"orchestrator", "orchestrator/testplan", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/check/traces", "history/check/validity", "history/elections", "internal/declare"},
 	"orchestrator/machines":      {"nodeimage/files"},
 	"orchestrator/docker":        {"orchestrator/machines", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files"},
 	"orchestrator/local":         {"orchestrator/machines", "nodeimage", "nodeimage/files", "nodeimage/hub/protocol"},
@@ -46,14 +46,14 @@ var arrows = map[string][]string{
 	"nemesis":                    {"internal/declare", "internal/suggest", "history", "history/trace"},
 	"nemesis/faults":             {"internal/declare", "nemesis", "history"},
 	"nemesis/schedule":           {"internal/declare", "internal/suggest", "nemesis", "history"},
-	"workloads":                  {"internal/declare", "workloads/systems", "history", "history/check"},
-	"workloads/register":         {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
-	"workloads/set":              {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
-	"workloads/listappend":       {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
-	"workloads/lock":             {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
-	"workloads/watch":            {"internal/declare", "workloads", "workloads/systems", "history", "history/check"},
+	"workloads":                  {"internal/declare", "workloads/systems", "history", "history/check", "history/check/service", "history/check/traces", "history/check/validity"},
+	"workloads/register":         {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/check/service"},
+	"workloads/set":              {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/check/service", "history/check/sets", "history/objects"},
+	"workloads/listappend":       {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/service", "history/check/transactions", "history/objects"},
+	"workloads/lock":             {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/check/service", "history/objects"},
+	"workloads/watch":            {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/watches", "history/objects"},
 	"workloads/catalogue":        {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/lock", "workloads/watch", "workloads/systems/..."},
-	"workloads/driver":           {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "workloads/systems/custom", "history", "history/check"},
+	"workloads/driver":           {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "workloads/systems/custom", "history"},
 	"workloads/program":          {"workloads/systems", "history"},
 	"workloads/systems":          {"internal/declare", "nodeimage/files", "history"},
 	"workloads/systems/*":        {"internal/declare", "nodeimage/files", "workloads/...", "history"},
@@ -69,7 +69,16 @@ var arrows = map[string][]string{
 	"history/conformance":        {"history/trace"},
 	"history/etcdtla":            {"history/trace"},
 	"history/elections":          {"history"},
-	"history/check":              {"history", "history/conformance", "history/measure", "history/situations", "history/trace", "internal/suggest"},
+	"history/objects":            {"history"},
+	"history/check":              {"history", "history/measure", "history/situations", "history/trace"},
+	"history/check/linearizable": {"history", "history/check", "history/measure", "history/objects", "internal/suggest"},
+	"history/check/sets":         {"history", "history/check", "history/objects"},
+	"history/check/transactions": {"history", "history/check", "history/objects"},
+	"history/check/validity":     {"history", "history/check"},
+	"history/check/watches":      {"history", "history/check", "history/check/validity", "history/objects"},
+	"history/check/service":      {"history", "history/check", "history/check/validity", "history/objects"},
+	"history/check/traces":       {"history", "history/check", "history/conformance", "history/trace"},
+	"history/check/checktest":    {"history", "history/check", "internal/machinetest"},
 	"history/ledger":             {"history/check"},
 	"history/gate":               {"history", "history/check", "history/ledger", "history/measure"},
 	"internal/guidetest":         {},
@@ -101,7 +110,7 @@ var arrows = map[string][]string{
 
 	// Systems that files describe.
 	"workloads/systems/custom": {"internal/declare", "internal/suggest", "nodeimage/files", "workloads", "workloads/register", "workloads/set", "workloads/listappend",
-		"workloads/lock", "workloads/systems", "history", "history/check"},
+		"workloads/lock", "workloads/systems", "history", "history/objects"},
 	"workloads/systems/systemfile": {"workloads/systems/custom", "internal/suggest"},
 }
 
@@ -111,23 +120,31 @@ var everywhere = []string{"internal/atomicfile", "internal/number", "internal/pl
 
 // A test may reach one arrow further, to try its room against a real neighbour.
 var testArrows = map[string][]string{
-	"cmd/squall":            {"history/historytest"},
-	"history":               {"history/historytest"},
-	"history/check":         {"history/historytest"},
-	"history/measure":       {"history/historytest"},
-	"orchestrator":          {"orchestrator/docker", "orchestrator/local", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
-	"orchestrator/campaign": {"history/measure"},                                                                     // figures to judge
-	"orchestrator/selftest": {"orchestrator/campaign"},                                                               // which reads what it writes
-	"reports":               {"reports/browsertest", "history/historytest"},
-	"reports/serve":         {"reports/browsertest", "history/historytest"},
-	"workloads/driver":      {"nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
-	"nemesis/schedule":      {"nemesis/faults"},   // real faults to draw from
-	"nemesis/faults":        {"nemesis/schedule"}, // drawn plans to carry out
-	"nodeimage/agent":       {"nodeimage/kv"},     // a server whose clock it bends
-	"nodeimage/kv":          {"nodeimage/mutants/scenario"},
-	"history/etcdtla":       {"history/conformance"},
-	"nodeimage/raft":        {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace", "history/conformance", "history/situations"}, // steps as events, and what follows them
-	"nodeimage/raft/wal":    {"nodeimage/mutants/scenario"},
+	"cmd/squall":                 {"history/historytest"},
+	"history":                    {"history/historytest"},
+	"history/check":              {"history/measure"},
+	"history/check/linearizable": {"history/check/checktest", "history/historytest"},
+	"history/check/sets":         {"history/check/checktest", "history/check/linearizable"}, // the same sets, judged in another way
+	"history/check/transactions": {"history/check/checktest"},
+	"history/check/validity":     {"history/check/checktest"},
+	"history/check/watches":      {"history/check/checktest"},
+	"history/check/service":      {"history/check/checktest", "history/check/linearizable"}, // functions of models
+	"history/check/traces":       {"history/check/checktest", "history/check/validity"},     // logs are no traces, for no-crash either
+	"history/check/checktest":    {"history/check/...", "history/historytest"},              // all checks together
+	"history/measure":            {"history/historytest"},
+	"orchestrator":               {"orchestrator/docker", "orchestrator/local", "history/check/traces", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
+	"orchestrator/campaign":      {"history/measure"},                                                                                             // figures to judge
+	"orchestrator/selftest":      {"orchestrator/campaign"},                                                                                       // which reads what it writes
+	"reports":                    {"reports/browsertest", "history/historytest", "history/check/linearizable", "history/check/validity"},          // runs to show
+	"reports/serve":              {"reports/browsertest", "history/historytest", "history/check/linearizable"},
+	"workloads/driver":           {"history/check", "history/check/linearizable", "nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
+	"nemesis/schedule":           {"nemesis/faults"},   // real faults to draw from
+	"nemesis/faults":             {"nemesis/schedule"}, // drawn plans to carry out
+	"nodeimage/agent":            {"nodeimage/kv"},     // a server whose clock it bends
+	"nodeimage/kv":               {"nodeimage/mutants/scenario"},
+	"history/etcdtla":            {"history/conformance"},
+	"nodeimage/raft":             {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace", "history/conformance", "history/situations"}, // steps as events, and what follows them
+	"nodeimage/raft/wal":         {"nodeimage/mutants/scenario"},
 }
 
 func TestArrows(t *testing.T) {

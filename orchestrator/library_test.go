@@ -14,6 +14,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/traces"
 	"squall/internal/machinetest"
 )
 
@@ -53,7 +54,7 @@ func TestTraceLibrary(t *testing.T) {
 func invariants(t *testing.T, events []history.NodeEvent) map[string]check.Result {
 	t.Helper()
 	results := map[string]check.Result{}
-	for _, c := range check.Invariants() {
+	for _, c := range traces.Invariants() {
 		in := &check.Input{History: &history.History{Nodes: events}}
 		results[c.Name()] = c.Check(context.Background(), in)
 	}

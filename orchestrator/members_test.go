@@ -11,6 +11,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/service"
 	"squall/nemesis"
 	"squall/nodeimage/agent/protocol"
 	"squall/workloads/driver"
@@ -32,7 +33,7 @@ func TestComparedCopiesAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res := check.Replicas().Check(t.Context(), &check.Input{History: h})
+	res := service.Replicas().Check(t.Context(), &check.Input{History: h})
 	if res.Verdict != check.Violation || !strings.HasPrefix(res.Summary, "n2 stands alone: at position 12 ") {
 		t.Errorf("%s: %s", res.Verdict, res.Summary)
 	}

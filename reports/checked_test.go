@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"squall/history/check"
+	"squall/history/check/linearizable"
+	"squall/history/check/validity"
 )
 
 // A report made right after the check, from the history and the results that the
@@ -32,7 +34,7 @@ func TestTheReportOfACheckedRun(t *testing.T) {
 			dir := t.TempDir()
 			saveRun(t, dir, in, judged(in))
 			damage(t, dir)
-			checked, err := check.Judge(t.Context(), dir, []check.Checker{check.Linearizable(check.RegisterModel()), check.Activity(0)}, check.Limits{}, 0)
+			checked, err := check.Judge(t.Context(), dir, []check.Checker{linearizable.Checker(linearizable.RegisterModel()), validity.Activity(0)}, check.Limits{}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

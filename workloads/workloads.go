@@ -7,6 +7,9 @@ package workloads
 import (
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/service"
+	"squall/history/check/traces"
+	"squall/history/check/validity"
 	"squall/internal/declare"
 	"squall/workloads/systems"
 )
@@ -52,12 +55,12 @@ func (w Workload) Declaration() declare.Declaration {
 func (w Workload) Checks(s systems.System) []check.Checker {
 	checkers := w.Checkers()
 	if systems.Traced(s) {
-		checkers = append(append(checkers, check.Invariants()...), check.Conformance())
+		checkers = append(append(checkers, traces.Invariants()...), traces.Conformance())
 	}
 	if systems.TellsReplicas(s) {
-		checkers = append(checkers, check.Replicas())
+		checkers = append(checkers, service.Replicas())
 	}
-	return append(checkers, check.Crashes(), check.Recovery(), check.Activity(0))
+	return append(checkers, validity.Crashes(), service.Recovery(), validity.Activity(0))
 }
 
 // Intent is an operation that a client is to run.

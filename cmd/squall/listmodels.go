@@ -5,7 +5,7 @@ import (
 	"text/tabwriter"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/check/linearizable"
 	"squall/internal/plain"
 )
 
@@ -17,7 +17,7 @@ type modelListing struct {
 
 func describeModels() []modelListing {
 	all := []modelListing{}
-	for _, m := range check.Models() {
+	for _, m := range linearizable.Models() {
 		all = append(all, modelListing{listing{m.Name, m.Doc}, m.Functions})
 	}
 	return all

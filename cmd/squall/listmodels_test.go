@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"squall/history/check"
+	"squall/history/check/linearizable"
 )
 
 // TestListModels: every model is listed with its functions, for people and as JSON, by
@@ -16,7 +16,7 @@ func TestListModels(t *testing.T) {
 		if code != exitPass {
 			t.Fatalf("%v ends with %d: %s", args, code, said.errOut)
 		}
-		for _, m := range check.Models() {
+		for _, m := range linearizable.Models() {
 			if !strings.Contains(said.out, m.Doc) || !strings.Contains(said.out, "functions: "+m.Functions.String()) {
 				t.Errorf("%v does not list the model %s: %s", args, m.Name, said.out)
 			}
@@ -27,7 +27,7 @@ func TestListModels(t *testing.T) {
 	if err := json.Unmarshal([]byte(said.out), &listed); err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range check.Models() {
+	for i, m := range linearizable.Models() {
 		if len(listed) <= i || listed[i].Name != m.Name || len(listed[i].Functions) != len(m.Functions) {
 			t.Errorf("the JSON does not list the model %s: %s", m.Name, said.out)
 		}

@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +18,10 @@ type Checker interface {
 	Check(ctx context.Context, in *Input) Result
 }
 
+// Applicable is a checker that does not apply to every run of a system. Where it does
+// not, the results do not name it.
+type Applicable interface{ Applies(in *Input) bool }
+
 // Input is what a checker works on.
 type Input struct {
 	*history.History
@@ -27,12 +30,12 @@ type Input struct {
 
 	mu     sync.Mutex
 	looked bool      // for silent
-	silent []silence // the servers whose trace fell silent
+	silent []Silence // the servers whose trace fell silent
 }
 
-// silences are the servers whose trace fell silent, found once for all checkers.
+// Silences are the servers whose trace fell silent, found once for all checkers.
 // stop is the limit that was reached before the end.
-func (in *Input) silences(b *budget) (list []silence, stop string) {
+func (in *Input) Silences(b *Budget) (list []Silence, stop string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if !in.looked {
@@ -44,34 +47,9 @@ func (in *Input) silences(b *budget) (list []silence, stop string) {
 	return in.silent, ""
 }
 
-// Limits bound what a check may use. A check that reaches one says Unknown and
-// names the limit; it never takes the process down.
-type Limits struct {
-	Time    time.Duration // for each checker; 0: DefaultTime
-	Memory  uint64        // bytes of heap of the whole process; 0: see DefaultMemory
-	Workers int           // keys checked at once; 0: one a processor
-}
-
-// DefaultTime is how long a checker may take when nothing else is said.
-const DefaultTime = 2 * time.Minute
-
-// withDefaults fills in what is zero.
-func (l Limits) withDefaults() Limits {
-	if l.Time <= 0 {
-		l.Time = DefaultTime
-	}
-	if l.Memory == 0 {
-		l.Memory = DefaultMemory()
-	}
-	if l.Workers <= 0 {
-		l.Workers = runtime.GOMAXPROCS(0)
-	}
-	return l
-}
-
-// runOne runs one checker. A checker that panics has a bug; the others are run
+// RunOne runs one checker. A checker that panics has a bug; the others are run
 // all the same, and the verdict is not lost with it.
-func runOne(ctx context.Context, c Checker, in *Input) (res Result) {
+func RunOne(ctx context.Context, c Checker, in *Input) (res Result) {
 	begin := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
@@ -88,9 +66,9 @@ func runOne(ctx context.Context, c Checker, in *Input) (res Result) {
 // verdicts in the order in which they dominate.
 func order() []Verdict { return []Verdict{Violation, Invalid, Unknown, Pass} }
 
-// combine gives the verdict over all checks, and a reason for each check that
+// Combine gives the verdict over all checks, and a reason for each check that
 // did not pass, the most serious first. Checks that say the same share one.
-func combine(checks []Result) (Verdict, []string) {
+func Combine(checks []Result) (Verdict, []string) {
 	if len(checks) == 0 {
 		return Unknown, []string{"nothing was checked"}
 	}

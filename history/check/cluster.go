@@ -8,13 +8,13 @@ import (
 	"squall/history"
 )
 
-// standing says what is known of a node at a moment, from faults and node events:
+// Standing says what is known of a node at a moment, from faults and node events:
 // ", cut off by fault 4 and still leader of term 4,"; "" when nothing is.
-func standing(in *Input, node string, at int64) string {
+func Standing(in *Input, node string, at int64) string {
 	var parts []string
 	for _, f := range faultsAt(in, at) {
 		if slices.Contains(f.Targets, node) {
-			parts = append(parts, fmt.Sprintf("%s fault %d (%s)", hitBy(f.Kind), f.ID, show(strings.TrimSpace(f.Name))))
+			parts = append(parts, fmt.Sprintf("%s fault %d (%s)", hitBy(f.Kind), f.ID, history.Show(strings.TrimSpace(f.Name))))
 		}
 	}
 	if role := roleAt(in, node, at); role != "" {
@@ -73,17 +73,17 @@ func roleAt(in *Input, node string, at int64) string {
 		return ""
 	}
 	if !last.Leads() {
-		return fmt.Sprintf("a %s in term %d", show(last.Role), last.Term)
+		return fmt.Sprintf("a %s in term %d", history.Show(last.Role), last.Term)
 	}
 	if led.Term > last.Term && led.Last != node {
-		return fmt.Sprintf("still leader of term %d while %s led term %d", last.Term, show(led.Last), led.Term)
+		return fmt.Sprintf("still leader of term %d while %s led term %d", last.Term, history.Show(led.Last), led.Term)
 	}
 	return fmt.Sprintf("leader of term %d", last.Term)
 }
 
-// elsewhere names the faults that held at a moment on other nodes: " Fault 4
+// Elsewhere names the faults that held at a moment on other nodes: " Fault 4
 // (partition) on n3 was in force at that moment."
-func elsewhere(in *Input, node string, at int64) string {
+func Elsewhere(in *Input, node string, at int64) string {
 	const most = 3
 	var held []string
 	n := 0
@@ -94,13 +94,13 @@ func elsewhere(in *Input, node string, at int64) string {
 		if n++; n > most {
 			continue
 		}
-		text := fmt.Sprintf("fault %d (%s)", f.ID, show(strings.TrimSpace(f.Name)))
+		text := fmt.Sprintf("fault %d (%s)", f.ID, history.Show(strings.TrimSpace(f.Name)))
 		if len(f.Targets) > 0 {
 			var names []string
 			for _, t := range f.Targets {
-				names = append(names, show(t))
+				names = append(names, history.Show(t))
 			}
-			text += " on " + listed(names)
+			text += " on " + Listed(names)
 		}
 		held = append(held, text)
 	}
@@ -112,11 +112,11 @@ func elsewhere(in *Input, node string, at int64) string {
 	case n > most:
 		held = append(held, fmt.Sprintf("%d more", n-most))
 	}
-	return fmt.Sprintf(" In force at that moment: %s.", listed(held))
+	return fmt.Sprintf(" In force at that moment: %s.", Listed(held))
 }
 
-// listed joins names as people do: "n1", "n1 and n2", "n1, n2 and n3".
-func listed(names []string) string {
+// Listed joins names as people do: "n1", "n1 and n2", "n1, n2 and n3".
+func Listed(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

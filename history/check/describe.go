@@ -2,8 +2,8 @@ package check
 
 import "squall/history"
 
-// describe says in one line what an operation did: "write(k) ← 17".
-func describe(does history.Functions, op *history.Op) string {
+// Describe says in one line what an operation did: "write(k) ← 17".
+func Describe(does history.Functions, op *history.Op) string {
 	text := does.Tell(op)
 	switch op.Outcome {
 	case history.Fail:
@@ -14,9 +14,9 @@ func describe(does history.Functions, op *history.Op) string {
 	return text
 }
 
-// briefly is what an operation did, for a sentence: of a long list that it was answered, only
+// Briefly is what an operation did, for a sentence: of a long list that it was answered, only
 // how it begins.
-func briefly(does history.Functions, op *history.Op) string {
+func Briefly(does history.Functions, op *history.Op) string {
 	const most = 6
 	var first []history.Data
 	for e := range op.Out.Elements() {
@@ -29,9 +29,6 @@ func briefly(does history.Functions, op *history.Op) string {
 	}
 	return does.Tell(op)
 }
-
-// showValue gives a register's value for people.
-func showValue(v history.Value) string { return v.AsData().Show() }
 
 // show gives a name for people.
 func show(s string) string { return history.Show(s) }

@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"runtime/metrics"
 	"strconv"
 )
@@ -54,13 +55,24 @@ func memAvailable(meminfo []byte) uint64 {
 	return 0
 }
 
-// heapBytes is what the heap's objects take, dead ones that were not yet swept
+// HeapBytes is what the heap's objects take, dead ones that were not yet swept
 // included. Unlike runtime.ReadMemStats it does not stop the world.
-func heapBytes() uint64 {
+func HeapBytes() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	if sample[0].Value.Kind() != metrics.KindUint64 {
 		return 0
 	}
 	return sample[0].Value.Uint64()
+}
+
+// MemoryFull says whether the heap is over the limit with what is really in
+// use. A quarter is left free, lest the collector be run again and again for
+// a few bytes.
+func MemoryFull(limit uint64) bool {
+	if HeapBytes() <= limit {
+		return false
+	}
+	runtime.GC()
+	return HeapBytes() > limit/4*3
 }

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -10,37 +9,37 @@ import (
 	"squall/history"
 )
 
-// since is a time of the machines' clock in seconds since the start of the test.
-func (in *Input) since(t int64) float64 { return float64(t-in.Mono) / 1e9 }
+// Since is a time of the machines' clock in seconds since the start of the test.
+func (in *Input) Since(t int64) float64 { return float64(t-in.Mono) / 1e9 }
 
-// firstAt is Result.FirstAt for a guarantee that was seen to be broken at t, a time
+// FirstAt is Result.FirstAt for a guarantee that was seen to be broken at t, a time
 // of the machines' clock.
-func (in *Input) firstAt(t int64) *float64 {
-	s := in.since(t)
+func (in *Input) FirstAt(t int64) *float64 {
+	s := in.Since(t)
 	return &s
 }
 
-// clock writes a time of the machines' clock as people read it: "7.7 s".
-func (in *Input) clock(t int64) string { return fmt.Sprintf("%.1f s", in.since(t)) }
+// Clock writes a time of the machines' clock as people read it: "7.7 s".
+func (in *Input) Clock(t int64) string { return fmt.Sprintf("%.1f s", in.Since(t)) }
 
-// took writes how long something took: "12 ms", "7.7 s".
-func took(ns int64) string {
+// Took writes how long something took: "12 ms", "7.7 s".
+func Took(ns int64) string {
 	if ns < int64(time.Second) {
 		return fmt.Sprintf("%d ms", max(ns, 0)/int64(time.Millisecond))
 	}
 	return fmt.Sprintf("%.1f s", float64(ns)/1e9)
 }
 
-// counted writes a number with its noun.
-func counted(n int, one, many string) string {
+// Counted writes a number with its noun.
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// markOf is the last mark of that name.
-func (in *Input) markOf(name string) (history.Mark, bool) {
+// MarkOf is the last mark of that name.
+func (in *Input) MarkOf(name string) (history.Mark, bool) {
 	for i := len(in.Marks) - 1; i >= 0; i-- {
 		if in.Marks[i].Name == name {
 			return in.Marks[i], true
@@ -49,37 +48,44 @@ func (in *Input) markOf(name string) (history.Mark, bool) {
 	return history.Mark{}, false
 }
 
-// span is a stretch of time on the machines' clock, ns.
-type span struct{ from, to int64 }
+// HasMark reports whether there is a mark of that name.
+func (in *Input) HasMark(name string) bool {
+	_, ok := in.MarkOf(name)
+	return ok
+}
 
-func (s span) length() int64 { return max(s.to-s.from, 0) }
+// Span is a stretch of time on the machines' clock, ns.
+type Span struct{ From, To int64 }
 
-// faultTimes are the stretches in which a fault was in force, from the command to
+// Length is how long it is, ns.
+func (s Span) Length() int64 { return max(s.To-s.From, 0) }
+
+// FaultTimes are the stretches in which a fault was in force, from the command to
 // inject to the verified heal, in order and without overlaps. A fault that was
 // never healed holds until the end of time. One that did not take effect counts
 // too: what it did half is not known.
-func faultTimes(faults []history.Fault) []span {
+func FaultTimes(faults []history.Fault) []Span {
 	const forever = int64(1) << 62
-	var spans []span
+	var spans []Span
 	open := map[int]int{} // fault to its place in spans
 	for i := range faults {
 		f := &faults[i]
 		switch f.Phase {
 		case history.Inject:
 			open[f.ID] = len(spans)
-			spans = append(spans, span{f.Begin, forever})
+			spans = append(spans, Span{f.Begin, forever})
 		case history.Heal:
 			if at, known := open[f.ID]; known && f.Err == "" {
-				spans[at].to = max(f.End, spans[at].from)
+				spans[at].To = max(f.End, spans[at].From)
 				delete(open, f.ID)
 			}
 		}
 	}
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	merged := spans[:0]
 	for _, s := range spans {
-		if n := len(merged); n > 0 && s.from <= merged[n-1].to {
-			merged[n-1].to = max(merged[n-1].to, s.to)
+		if n := len(merged); n > 0 && s.From <= merged[n-1].To {
+			merged[n-1].To = max(merged[n-1].To, s.To)
 			continue
 		}
 		merged = append(merged, s)
@@ -88,46 +94,12 @@ func faultTimes(faults []history.Fault) []span {
 }
 
 // calmTime is how much of a stretch no fault was in force, ns.
-func calmTime(faults []span, s span) int64 {
-	calm := s.length()
+func calmTime(faults []Span, s Span) int64 {
+	calm := s.Length()
 	// The first that ends after the stretch begins, and those after it.
-	i, _ := slices.BinarySearchFunc(faults, s.from, func(f span, t int64) int { return cmp.Compare(f.to, t) })
-	for ; i < len(faults) && faults[i].from < s.to; i++ {
-		calm -= span{max(faults[i].from, s.from), min(faults[i].to, s.to)}.length()
+	i, _ := slices.BinarySearchFunc(faults, s.From, func(f Span, t int64) int { return cmp.Compare(f.To, t) })
+	for ; i < len(faults) && faults[i].From < s.To; i++ {
+		calm -= Span{max(faults[i].From, s.From), min(faults[i].To, s.To)}.Length()
 	}
 	return calm
-}
-
-// budget bounds a checker that goes through a history once: what it may take of
-// time and memory, and whether somebody wants it to end.
-type budget struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	limits Limits
-	parent context.Context
-	steps  int
-}
-
-// newBudget begins to count. The caller must call cancel.
-func newBudget(ctx context.Context, l Limits) *budget {
-	b := &budget{parent: ctx, limits: l.withDefaults()}
-	b.ctx, b.cancel = context.WithTimeout(ctx, b.limits.Time)
-	return b
-}
-
-// spent counts a step, and says now and then which limit was reached; "" for none.
-func (b *budget) spent() string {
-	const everyTime, everyMemory = 1 << 10, 1 << 16
-	if b.steps++; b.steps%everyTime != 1 {
-		return ""
-	}
-	switch {
-	case b.parent.Err() != nil:
-		return stopCancelled.describe(b.limits)
-	case b.ctx.Err() != nil:
-		return stopTime.describe(b.limits)
-	case b.steps%everyMemory == 1 && (&watch{memory: b.limits.Memory}).memoryFull():
-		return stopMemory.describe(b.limits)
-	}
-	return ""
 }

@@ -1,5 +1,8 @@
 // Package check gives verdicts over a recorded history. It reads a run
 // directory alone: it knows no Docker and no network.
+//
+// It knows what a check is, and no check: those are in the packages below it, and a
+// workload says which of them a test is judged by (workloads.Workload.Checkers).
 package check
 
 import (

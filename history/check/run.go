@@ -43,15 +43,15 @@ func Judge(ctx context.Context, dir string, checkers []Checker, limits Limits, p
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", dir, err)
 	}
-	in := &Input{History: h, Limits: limits.withDefaults(), Dir: dir}
+	in := &Input{History: h, Limits: limits.WithDefaults(), Dir: dir}
 	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{}}
 	for _, c := range checkers {
-		if a, ok := c.(applicable); ok && !a.applies(in) {
+		if a, ok := c.(Applicable); ok && !a.Applies(in) {
 			continue
 		}
-		res.Checks = append(res.Checks, runOne(ctx, c, in))
+		res.Checks = append(res.Checks, RunOne(ctx, c, in))
 	}
-	res.Verdict, res.Reasons = combine(res.Checks)
+	res.Verdict, res.Reasons = Combine(res.Checks)
 	res.Stopped = stopped(in, planned)
 	res.setFigures(h)
 	res.Situations = situationsOf(ctx, res, in)
@@ -85,7 +85,7 @@ func (r *Results) setFigures(h *history.History) {
 
 // stopped says that the test was stopped early, as Results.Stopped does.
 func stopped(in *Input, planned time.Duration) string {
-	if m, ok := in.markOf(history.MarkStopped); ok {
+	if m, ok := in.MarkOf(history.MarkStopped); ok {
 		if m.Text == "" {
 			return "stopped early"
 		}
@@ -93,10 +93,10 @@ func stopped(in *Input, planned time.Duration) string {
 	}
 	// Clocks of two hosts are compared to some milliseconds.
 	const slack = 500 * time.Millisecond
-	begin, began := in.markOf(history.MarkLoadBegin)
-	end, ended := in.markOf(history.MarkLoadEnd)
+	begin, began := in.MarkOf(history.MarkLoadBegin)
+	end, ended := in.MarkOf(history.MarkLoadEnd)
 	lasted := time.Duration(end.Time - begin.Time)
-	if planned == 0 || !began || !ended || hasMark(in, history.MarkInvalid) || lasted >= planned-slack {
+	if planned == 0 || !began || !ended || in.HasMark(history.MarkInvalid) || lasted >= planned-slack {
 		return ""
 	}
 	return fmt.Sprintf("stopped after %.1f s of %s", lasted.Seconds(), strconv.FormatFloat(planned.Seconds(), 'f', -1, 64)+" s")
@@ -111,7 +111,7 @@ func damaged(damage *history.DamageError) *Results {
 		Name: "history", Verdict: Invalid,
 		Summary: short.Error() + "; it says nothing about the cluster: copy it again if it is a copy, or run the test again",
 	}}}
-	res.Verdict, res.Reasons = combine(res.Checks)
+	res.Verdict, res.Reasons = Combine(res.Checks)
 	res.setFigures(&history.History{})
 	return res
 }

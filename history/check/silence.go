@@ -29,11 +29,11 @@ const (
 	idleSilence = 10 * time.Second
 )
 
-// silence is a stretch in which a server ran and its trace told nothing.
-type silence struct {
-	node string
+// Silence is a stretch in which a server ran and its trace told nothing.
+type Silence struct {
+	Node string
 	from int64 // on the machines' clock
-	text string
+	Text string
 }
 
 // bootTrace is one start of a server, and what is known of its trace.
@@ -49,13 +49,13 @@ type bootTrace struct {
 // silences finds the servers whose trace fell silent, in the order of time. There
 // are none where no server wrote a trace at all. stop is the limit that was reached
 // before the end.
-func silences(in *Input, limit *budget) (found []silence, stop string) {
+func silences(in *Input, limit *Budget) (found []Silence, stop string) {
 	traced := false
 	known := map[string]bool{} // nodes whose silence the agent told of
 	over := lastReturn(in)     // from then on squall takes the servers down
 	exits := exitTimes(in)
 	for i := range in.Nodes {
-		if stop = limit.spent(); stop != "" {
+		if stop = limit.Spent(); stop != "" {
 			return nil, stop
 		}
 		e := &in.Nodes[i]
@@ -65,10 +65,10 @@ func silences(in *Input, limit *budget) (found []silence, stop string) {
 		}
 		// A server that is ending closes its files before it is gone: a moment, by
 		// itself; however long it takes, once squall has begun to end it.
-		end, ended := exits[bootOf{e.Node, e.Boot}]
+		end, ended := exits[startOf{e.Node, e.Boot}]
 		if !ended || end.at-e.Time > int64(endingTakes) && !(history.OwnDoing(end.reason) && beganToEnd(in.Faults, e)) {
 			known[e.Node] = true
-			found = append(found, silence{e.Node, e.Time, fmt.Sprintf("the trace of %s is silent from %s on (%s)", e.Node, in.clock(e.Time), e.Reason)})
+			found = append(found, Silence{e.Node, e.Time, fmt.Sprintf("the trace of %s is silent from %s on (%s)", e.Node, in.Clock(e.Time), e.Reason)})
 		}
 	}
 	if !traced {
@@ -79,21 +79,21 @@ func silences(in *Input, limit *budget) (found []silence, stop string) {
 	if stop != "" {
 		return nil, stop
 	}
-	faults := faultTimes(in.Faults)
+	faults := FaultTimes(in.Faults)
 	for _, list := range boots {
 		for i := range list {
-			if stop = limit.spent(); stop != "" {
+			if stop = limit.Spent(); stop != "" {
 				return nil, stop
 			}
 			if b := &list[i]; !known[b.node] {
 				if text := b.silent(in, faults, wrote); text != "" {
 					known[b.node] = true
-					found = append(found, silence{b.node, b.last, text})
+					found = append(found, Silence{b.node, b.last, text})
 				}
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b silence) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.node, b.node)) })
+	slices.SortFunc(found, func(a, b Silence) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.Node, b.Node)) })
 	return found, ""
 }
 
@@ -126,11 +126,11 @@ type exit struct {
 }
 
 // exitTimes are when the starts of servers ended, and why.
-func exitTimes(in *Input) map[bootOf]exit {
-	exits := map[bootOf]exit{}
+func exitTimes(in *Input) map[startOf]exit {
+	exits := map[startOf]exit{}
 	for i := range in.Nodes {
 		if e := &in.Nodes[i]; e.Kind == history.EventExit {
-			exits[bootOf{e.Node, e.Boot}] = exit{e.Time, e.Reason}
+			exits[startOf{e.Node, e.Boot}] = exit{e.Time, e.Reason}
 		}
 	}
 	return exits
@@ -167,10 +167,10 @@ func bootTraces(in *Input) map[string][]bootTrace {
 
 // noteAnswers notes when each start of a server last answered a client. wrote are
 // moments at which a write had succeeded, in order, one in each second.
-func noteAnswers(in *Input, boots map[string][]bootTrace, limit *budget) (wrote []int64, stop string) {
+func noteAnswers(in *Input, boots map[string][]bootTrace, limit *Budget) (wrote []int64, stop string) {
 	seconds := map[int64]int64{}
 	for i := range in.Ops {
-		if stop = limit.spent(); stop != "" {
+		if stop = limit.Spent(); stop != "" {
 			return nil, stop
 		}
 		op := &in.Ops[i]
@@ -199,25 +199,25 @@ func noteAnswers(in *Input, boots map[string][]bootTrace, limit *budget) (wrote 
 }
 
 // silent says how a server's trace fell silent; "" when it did not.
-func (b *bootTrace) silent(in *Input, faults []span, wrote []int64) string {
-	if s := (span{b.last, b.answered}); calmTime(faults, s) >= int64(calmSilence) || s.length() >= int64(anySilence) {
+func (b *bootTrace) silent(in *Input, faults []Span, wrote []int64) string {
+	if s := (Span{b.last, b.answered}); calmTime(faults, s) >= int64(calmSilence) || s.Length() >= int64(anySilence) {
 		// Some write after the last event, and a while before the last answer.
 		k, _ := slices.BinarySearch(wrote, b.last+int64(time.Second))
 		if k < len(wrote) && wrote[k] < b.answered-int64(time.Second) {
-			return b.tell(in, "clients got answers from it until "+in.clock(b.answered))
+			return b.tell(in, "clients got answers from it until "+in.Clock(b.answered))
 		}
 	}
-	if at := lastCommitOfOthers(in, b); calmTime(faults, span{b.last, at}) >= int64(idleSilence) {
-		return b.tell(in, "it ran on, and others committed until "+in.clock(at))
+	if at := lastCommitOfOthers(in, b); calmTime(faults, Span{b.last, at}) >= int64(idleSilence) {
+		return b.tell(in, "it ran on, and others committed until "+in.Clock(at))
 	}
 	return ""
 }
 
 func (b *bootTrace) tell(in *Input, how string) string {
 	if !b.traced {
-		return fmt.Sprintf("%s wrote no trace from %s on, though %s", b.node, in.clock(b.start), how)
+		return fmt.Sprintf("%s wrote no trace from %s on, though %s", b.node, in.Clock(b.start), how)
 	}
-	return fmt.Sprintf("the trace of %s is silent from %s on, though %s", b.node, in.clock(b.last), how)
+	return fmt.Sprintf("the trace of %s is silent from %s on, though %s", b.node, in.Clock(b.last), how)
 }
 
 // lastCommitOfOthers is when another node last committed while this server ran.
@@ -231,15 +231,21 @@ func lastCommitOfOthers(in *Input, b *bootTrace) int64 {
 	return b.last
 }
 
-// silentText tells of all silences in one line; "" for none.
-func silentText(list []silence) string {
+// SilentText tells of all silences in one line; "" for none.
+func SilentText(list []Silence) string {
 	const most = 3
 	var texts []string
 	for _, s := range list {
-		texts = append(texts, s.text)
+		texts = append(texts, s.Text)
 	}
 	if more := len(texts) - most; more > 0 {
 		texts = append(texts[:most], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, "; ")
+}
+
+// startOf is one start of one node's server.
+type startOf struct {
+	node string
+	boot int
 }

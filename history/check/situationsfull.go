@@ -19,8 +19,8 @@ func situationsOf(ctx context.Context, r *Results, in *Input) *Situations {
 	}
 	defer steps.Close()
 	o := newObserver(r, in.Header.Mono, len(in.Header.Nodes), func(id trace.NodeID) string { return stepName(steps, id) })
-	b := newBudget(ctx, in.Limits)
-	defer b.cancel()
+	b := NewBudget(ctx, in.Limits)
+	defer b.Cancel()
 	var stop string
 	for stop == "" {
 		e, err := steps.Next()
@@ -32,7 +32,7 @@ func situationsOf(ctx context.Context, r *Results, in *Input) *Situations {
 			break
 		}
 		o.tracker.Observe(e)
-		stop = b.spent()
+		stop = b.Spent()
 	}
 	s := o.situations(true)
 	s.Trouble = stop

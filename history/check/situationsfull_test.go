@@ -22,7 +22,7 @@ func TestFullSituations(t *testing.T) {
 		{Kind: trace.RoleChange, Node: 1, Time: 14e9, Term: 2, Role: trace.Follower},
 	})
 	h := &history.History{Header: history.Header{Mono: 10e9, Nodes: []string{"n1", "n2", "n3"}}}
-	in := &Input{History: h, Limits: Limits{}.withDefaults(), Dir: dir}
+	in := &Input{History: h, Limits: Limits{}.WithDefaults(), Dir: dir}
 	s := situationsOf(t.Context(), &Results{}, in)
 	if !s.Full || s.Reached != 2 || s.Visible != 40 || s.Events != 4 || s.Trouble != "" {
 		t.Errorf("%d of %d, %d events, full: %v, trouble: %q", s.Reached, s.Visible, s.Events, s.Full, s.Trouble)

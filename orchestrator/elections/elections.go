@@ -12,6 +12,8 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/traces"
+	"squall/history/check/validity"
 	"squall/history/elections"
 	"squall/internal/declare"
 	"squall/orchestrator"
@@ -141,7 +143,7 @@ func Run(ctx context.Context, e Settings, cfg Config) (*Outcome, error) {
 
 // judge holds the history of the trials in dir against what Raft guarantees.
 func judge(ctx context.Context, dir string) (*check.Checked, error) {
-	checkers := append(check.Invariants(), check.Crashes(), check.Whole())
+	checkers := append(traces.Invariants(), validity.Crashes(), validity.Whole())
 	return check.Judge(ctx, dir, checkers, check.Limits{Workers: runtime.GOMAXPROCS(0)}, 0)
 }
 

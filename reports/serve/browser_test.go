@@ -11,6 +11,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/linearizable"
 	"squall/reports"
 	"squall/reports/browsertest"
 )
@@ -224,7 +225,7 @@ func TestPagesOfAHostileRunWorkAsServed(t *testing.T) {
 	if err := g.rec.Close(); err != nil {
 		t.Fatal(err)
 	}
-	results, err := check.Run(t.Context(), g.dir, []check.Checker{check.Linearizable(check.RegisterModel())}, check.Limits{})
+	results, err := check.Run(t.Context(), g.dir, []check.Checker{linearizable.Checker(linearizable.RegisterModel())}, check.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/linearizable"
 )
 
 // These tests run the whole chain, generator, driver and checker, against
@@ -16,7 +17,7 @@ import (
 func verdict(t *testing.T, ops []history.Op) check.Result {
 	t.Helper()
 	sortByCall(ops)
-	return check.Linearizable(check.RegisterModel()).Check(t.Context(), &check.Input{History: &history.History{Ops: ops}})
+	return linearizable.Checker(linearizable.RegisterModel()).Check(t.Context(), &check.Input{History: &history.History{Ops: ops}})
 }
 
 // storm drives three nodes through a script, and returns the history.

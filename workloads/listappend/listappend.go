@@ -21,6 +21,9 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/service"
+	"squall/history/check/transactions"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/workloads"
 	"squall/workloads/systems"
@@ -45,11 +48,11 @@ func Workload() workloads.Workload {
 		},
 		Check:     checkArgs,
 		Without:   without,
-		Functions: check.AppendFunctions(),
+		Functions: objects.AppendFunctions(),
 		New:       newLoad,
 		Do:        workloads.On(do),
 		Checkers: func() []check.Checker {
-			return []check.Checker{check.Append(), check.Durability(check.AppendWrites())}
+			return []check.Checker{transactions.Append(), service.Durability(service.AppendWrites())}
 		},
 	}
 }
@@ -66,7 +69,7 @@ func checkArgs(a declare.Args) error {
 
 // without makes transactions of one operation, which any store with lists has.
 func without(a declare.Args, lacks []history.Func) declare.Args {
-	if slices.Contains(lacks, check.Txn) && a["length"] != "1" {
+	if slices.Contains(lacks, objects.Txn) && a["length"] != "1" {
 		return declare.Args{"length": "1"}
 	}
 	return nil
@@ -91,10 +94,10 @@ type Client interface {
 }
 
 func do(ctx context.Context, client Client, op *history.Op) error {
-	if op.Func != check.Txn && op.Func != history.Read {
+	if op.Func != objects.Txn && op.Func != history.Read {
 		return workloads.Unknown(op)
 	}
-	said, err := check.ParseTxn(op, nil)
+	said, err := objects.ParseTxn(op, nil)
 	if err != nil {
 		return &systems.Error{Certain: true, Err: err}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
 	"squall/workloads"
@@ -95,9 +96,9 @@ func randomOrder(clients, n int) []int {
 }
 
 // parsed are the operations of a transaction.
-func parsed(t testing.TB, op *history.Op) []check.TxnOp {
+func parsed(t testing.TB, op *history.Op) []objects.TxnOp {
 	t.Helper()
-	ops, err := check.ParseTxn(op, nil)
+	ops, err := objects.ParseTxn(op, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func TestLoad(t *testing.T) {
 				}
 				seen[o.Element] = true
 			}
-			if len(all) > Workload().Params.Fill(args, nil).Int("length") || (appends > 0) != (ops[i].Func == check.Txn) {
+			if len(all) > Workload().Params.Fill(args, nil).Int("length") || (appends > 0) != (ops[i].Func == objects.Txn) {
 				rt.Fatalf("%s of %d operations with %d appends", ops[i].Func, len(all), appends)
 			}
 		}
@@ -293,7 +294,7 @@ func (broken) Transact(context.Context, []Op) ([][]string, error) { return nil, 
 func TestDo(t *testing.T) {
 	w := Workload()
 	const in = `[["append","x","1"],["r","x",null],["r","y",null]]`
-	op := history.Op{Func: check.Txn, In: in}
+	op := history.Op{Func: objects.Txn, In: in}
 	if err := w.Bind(newStore())(t.Context(), &op); err != nil || op.Out != `[["append","x","1"],["r","x",["1"]],["r","y",[]]]` {
 		t.Errorf("%s, %v", op.Out, err)
 	}
@@ -303,9 +304,9 @@ func TestDo(t *testing.T) {
 		certain bool
 	}{
 		"another function": {newStore(), history.Op{Func: history.Write, In: in}, true},
-		"no transaction":   {newStore(), history.Op{Func: check.Txn, In: `"x"`}, true},
-		"a short answer":   {&short{}, history.Op{Func: check.Txn, In: in}, false},
-		"an error":         {&broken{}, history.Op{Func: check.Txn, In: in}, false},
+		"no transaction":   {newStore(), history.Op{Func: objects.Txn, In: `"x"`}, true},
+		"a short answer":   {&short{}, history.Op{Func: objects.Txn, In: in}, false},
+		"an error":         {&broken{}, history.Op{Func: objects.Txn, In: in}, false},
 	} {
 		if err := w.Bind(c.client)(t.Context(), &c.op); err == nil || systems.Certain(err) != c.certain || c.op.Out != "" {
 			t.Errorf("%s: %v, certain %t, with the answer %q", name, err, systems.Certain(err), c.op.Out)
@@ -320,7 +321,7 @@ func TestConcurrentUse(t *testing.T) {
 		clients.Go(func() {
 			for s, i := g.Client(c), 0; i < 2000; i++ {
 				in := s.Next(false)
-				if _, err := check.ParseTxn(&history.Op{Func: in.Func, In: in.In}, nil); err != nil {
+				if _, err := objects.ParseTxn(&history.Op{Func: in.Func, In: in.In}, nil); err != nil {
 					t.Error(err)
 				}
 			}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/objects"
 	"squall/workloads"
 )
 
@@ -75,7 +75,7 @@ func (l *load) Recovery(node string, attempt int) []workloads.Intent {
 	key := "recovery-" + node
 	element := history.Text(node + "-" + strconv.Itoa(attempt+1))
 	return []workloads.Intent{
-		intent(check.Txn, []history.Data{add(key, element)}),
+		intent(objects.Txn, []history.Data{add(key, element)}),
 		intent(history.Read, []history.Data{read(key)}),
 	}
 }
@@ -85,11 +85,11 @@ func intent(f history.Func, ops []history.Data) workloads.Intent {
 }
 
 func read(key string) history.Data {
-	return check.TxnOp{Key: history.Text(key)}.Data(history.Null)
+	return objects.TxnOp{Key: history.Text(key)}.Data(history.Null)
 }
 
 func add(key string, element history.Data) history.Data {
-	return check.TxnOp{Key: history.Text(key), Element: element}.Data("")
+	return objects.TxnOp{Key: history.Text(key), Element: element}.Data("")
 }
 
 // Client is the stream of client i.
@@ -126,7 +126,7 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 			s.ops = append(s.ops, read(turn.Key))
 			continue
 		}
-		does = check.Txn
+		does = objects.Txn
 		s.ops = append(s.ops, add(turn.Key, s.element()))
 	}
 	return intent(does, s.ops)

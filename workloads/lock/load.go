@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/objects"
 	"squall/workloads"
 )
 
@@ -53,18 +53,18 @@ type grant struct {
 }
 
 func (g grant) release() workloads.Intent {
-	return workloads.Intent{Func: check.Release, Key: g.key, In: history.List(g.owner, g.token)}
+	return workloads.Intent{Func: objects.Release, Key: g.key, In: history.List(g.owner, g.token)}
 }
 
 // Observe notes a lock that was granted, and one whose release had no effect, for
 // the client that the owner names.
 func (l *load) Observe(op *history.Op) {
 	switch g := (grant{op.Key, op.In, op.Out}); {
-	case op.Func == check.Acquire && op.Outcome == history.OK && op.Out != "" && op.Out[0] != '"':
+	case op.Func == objects.Acquire && op.Outcome == history.OK && op.Out != "" && op.Out[0] != '"':
 		if c := l.clientOf(g.owner); c != nil {
 			c.hold(g)
 		}
-	case op.Func == check.Release && op.Outcome == history.Fail:
+	case op.Func == objects.Release && op.Outcome == history.Fail:
 		g.owner, g.token = op.In.At("0"), op.In.At("1")
 		if c := l.clientOf(g.owner); c != nil {
 			c.hold(g)
@@ -110,7 +110,7 @@ func (l *load) Recovery(node string, attempt int) []workloads.Intent {
 }
 
 func acquire(key, owner string) workloads.Intent {
-	return workloads.Intent{Func: check.Acquire, Key: key, In: history.Text(owner)}
+	return workloads.Intent{Func: objects.Acquire, Key: key, In: history.Text(owner)}
 }
 
 // Client is the stream of client i.

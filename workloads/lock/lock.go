@@ -20,6 +20,9 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/linearizable"
+	"squall/history/check/service"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/workloads"
 	"squall/workloads/systems"
@@ -27,7 +30,7 @@ import (
 
 // Workload is the workload "lock".
 func Workload() workloads.Workload {
-	model := check.LockModel()
+	model := linearizable.LockModel()
 	return workloads.Workload{
 		Name: "lock",
 		Doc:  "acquire and release locks with fencing tokens; no lock may ever be held by two, and tokens must grow",
@@ -45,7 +48,7 @@ func Workload() workloads.Workload {
 		New:       newLoad,
 		Do:        workloads.On(do),
 		Checkers: func() []check.Checker {
-			return []check.Checker{check.Linearizable(model), check.Durability(check.LockWrites())}
+			return []check.Checker{linearizable.Checker(model), service.Durability(service.LockWrites())}
 		},
 	}
 }
@@ -66,7 +69,7 @@ type Client interface {
 
 func do(ctx context.Context, client Client, op *history.Op) error {
 	switch op.Func {
-	case check.Acquire:
+	case objects.Acquire:
 		owner, _ := op.In.Text()
 		token, holder, err := client.Acquire(ctx, op.Key, owner)
 		switch {
@@ -78,7 +81,7 @@ func do(ctx context.Context, client Client, op *history.Op) error {
 			op.Out = history.Text(holder)
 		}
 		return nil
-	case check.Release:
+	case objects.Release:
 		owner, _ := op.In.At("0").Text()
 		token, err := strconv.ParseUint(string(op.In.At("1")), 10, 64)
 		if err != nil {

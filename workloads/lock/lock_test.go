@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
 	"squall/workloads"
@@ -102,11 +102,11 @@ func TestLoad(t *testing.T) {
 		granted := map[history.Data]bool{}
 		for _, op := range ops {
 			switch {
-			case op.Func == check.Release && !granted[op.In.At("0")+op.In.At("1")]:
+			case op.Func == objects.Release && !granted[op.In.At("0")+op.In.At("1")]:
 				rt.Fatalf("released and never granted: %+v", op)
-			case op.Func == check.Acquire && granted[op.In]:
+			case op.Func == objects.Acquire && granted[op.In]:
 				rt.Fatalf("the owner %s acquires twice", op.In)
-			case op.Func == check.Acquire:
+			case op.Func == objects.Acquire:
 				granted[op.In], granted[op.In+op.Out] = true, true
 			}
 		}
@@ -120,7 +120,7 @@ func TestLoadBites(t *testing.T) {
 	for _, op := range play(t, newLock(1, 10, nil), newStore(), order(10, n)) {
 		what := string(op.Func)
 		switch {
-		case op.Func == check.Release:
+		case op.Func == objects.Release:
 			what += " " + string(op.Out)
 		case op.Out[0] == '"':
 			what += " of a held lock"
@@ -140,7 +140,7 @@ func TestFailedReleaseIsTriedAgain(t *testing.T) {
 	g := newLock(1, 1, declare.Args{"keys": "1", "hold": "0%", "again": "0%", "ops-per-key": "5000"})
 	s.fail = &systems.Error{Certain: true, Err: errors.New("no leader")}
 	ops := play(t, g, s, order(1, 3))
-	if ops[1].Func != check.Release || ops[1].Outcome != history.Fail || ops[2].Func != check.Release || ops[2].Out != history.True {
+	if ops[1].Func != objects.Release || ops[1].Outcome != history.Fail || ops[2].Func != objects.Release || ops[2].Out != history.True {
 		t.Errorf("%+v", ops)
 	}
 }
@@ -149,10 +149,10 @@ func TestReadOnly(t *testing.T) {
 	s := newStore()
 	g := newLock(1, 1, declare.Args{"hold": "0%"})
 	play(t, g, s, order(1, 2))
-	if in := g.Client(0).Next(true); in.Func != check.Release {
+	if in := g.Client(0).Next(true); in.Func != objects.Release {
 		t.Errorf("asked for what changes nothing, got %+v", in)
 	}
-	if ops := play(t, g, s, []int{0}); ops[0].Func == check.Release && ops[0].Out == history.True {
+	if ops := play(t, g, s, []int{0}); ops[0].Func == objects.Release && ops[0].Out == history.True {
 		t.Errorf("it changed something: %+v", ops[0])
 	}
 }
@@ -162,17 +162,17 @@ func TestFinalsAndRecovery(t *testing.T) {
 	ops := play(t, g, newStore(), order(10, 2000))
 	finals := g.Finals()
 	last := ops[len(ops)-1].Key
-	if i := slices.IndexFunc(finals, func(f workloads.Final) bool { return f.Key == last }); i < 0 || !finals[i].EveryNode || finals[i].Func != check.Acquire {
+	if i := slices.IndexFunc(finals, func(f workloads.Final) bool { return f.Key == last }); i < 0 || !finals[i].EveryNode || finals[i].Func != objects.Acquire {
 		t.Errorf("%s is not acquired through every node: %+v", last, finals)
 	}
 	a, b := g.Recovery("n2", 0), g.Recovery("n2", 1)
-	if len(a) != 1 || a[0].Func != check.Acquire || a[0].Key != b[0].Key || a[0].In == b[0].In {
+	if len(a) != 1 || a[0].Func != objects.Acquire || a[0].Key != b[0].Key || a[0].In == b[0].In {
 		t.Errorf("recovery: %+v, %+v", a, b)
 	}
 	// Operations of nobody change nothing.
 	for _, owner := range []string{"final-l1", "n2-1", "c99-1", "cx", ""} {
 		for _, out := range []history.Data{"3", ""} {
-			g.Observe(&history.Op{Func: check.Acquire, Key: "l1", In: history.Text(owner), Out: out, Outcome: history.OK})
+			g.Observe(&history.Op{Func: objects.Acquire, Key: "l1", In: history.Text(owner), Out: out, Outcome: history.OK})
 		}
 	}
 }
@@ -180,7 +180,7 @@ func TestFinalsAndRecovery(t *testing.T) {
 func TestDoRefusesWhatItCannot(t *testing.T) {
 	for in, want := range map[string]history.Op{
 		"no operation": {Func: "read", Key: "l1"},
-		"token":        {Func: check.Release, Key: "l1", In: history.List(history.Text("c1-1"))},
+		"token":        {Func: objects.Release, Key: "l1", In: history.List(history.Text("c1-1"))},
 	} {
 		if err := Workload().Bind(newStore())(t.Context(), &want); !systems.Certain(err) || !strings.Contains(err.Error(), in) {
 			t.Errorf("%s: %v", in, err)

@@ -22,6 +22,8 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/linearizable"
+	"squall/history/check/service"
 	"squall/internal/declare"
 	"squall/workloads"
 	"squall/workloads/systems"
@@ -50,7 +52,7 @@ func Workload() workloads.Workload {
 		New:       newLoad,
 		Do:        workloads.On(do),
 		Checkers: func() []check.Checker {
-			return []check.Checker{check.Linearizable(check.RegisterModel()), check.Durability(check.RegisterWrites())}
+			return []check.Checker{linearizable.Checker(linearizable.RegisterModel()), service.Durability(service.RegisterWrites())}
 		},
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/objects"
 	"squall/workloads"
 )
 
@@ -52,7 +52,7 @@ func (l *load) Scan() []workloads.Intent { return l.sets.Scan(read) }
 func read(key string) workloads.Intent { return workloads.Intent{Func: history.Read, Key: key} }
 
 func add(key, element string) workloads.Intent {
-	return workloads.Intent{Func: check.Add, Key: key, In: history.Text(element)}
+	return workloads.Intent{Func: objects.Add, Key: key, In: history.Text(element)}
 }
 
 // Recovery adds to a set of the node's own and reads it.

@@ -14,6 +14,10 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/linearizable"
+	"squall/history/check/service"
+	"squall/history/check/sets"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/workloads"
 	"squall/workloads/systems"
@@ -35,11 +39,11 @@ func Workload() workloads.Workload {
 				Doc: "how many operations read a set that was replaced lately, to find elements that were lost"},
 		},
 		Check:     checkArgs,
-		Functions: check.SetModel().Functions,
+		Functions: linearizable.SetModel().Functions,
 		New:       newLoad,
 		Do:        workloads.On(do),
 		Checkers: func() []check.Checker {
-			return []check.Checker{check.Set(), check.Linearizable(check.SetModel()), check.Durability(check.SetWrites())}
+			return []check.Checker{sets.Checker(), linearizable.Checker(linearizable.SetModel()), service.Durability(service.SetWrites())}
 		},
 	}
 }
@@ -67,7 +71,7 @@ type Client interface {
 
 func do(ctx context.Context, client Client, op *history.Op) error {
 	switch op.Func {
-	case check.Add:
+	case objects.Add:
 		element, ok := op.In.Text()
 		if !ok {
 			return &systems.Error{Certain: true, Err: errors.New("the element to add is not a string")}

@@ -14,6 +14,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
 	"squall/workloads"
@@ -114,7 +115,7 @@ func TestElementsAreUnique(t *testing.T) {
 		ops := play(t, g, perfect(), clients, 600, false)
 		seen, inSet, adds := map[history.Data]bool{}, map[string]int{}, 0
 		for _, op := range ops {
-			if op.Func != check.Add {
+			if op.Func != objects.Add {
 				continue
 			}
 			if adds++; seen[op.In] {
@@ -200,7 +201,7 @@ func TestPerform(t *testing.T) {
 	if err := Workload().Bind(m)(t.Context(), &failed); err != m.err || failed.Out != "" {
 		t.Errorf("a failed read: %s, %v", failed.Out, err)
 	}
-	for _, op := range []history.Op{{Func: history.Write, Key: "s", In: `"1"`}, {Func: check.Add, Key: "s", In: "1"}} {
+	for _, op := range []history.Op{{Func: history.Write, Key: "s", In: `"1"`}, {Func: objects.Add, Key: "s", In: "1"}} {
 		if err := Workload().Bind(perfect())(t.Context(), &op); !systems.Certain(err) {
 			t.Errorf("%s of %s: %v, want a certain error", op.Func, op.In, err)
 		}

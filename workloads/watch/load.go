@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/objects"
 	"squall/workloads"
 )
 
@@ -67,8 +67,8 @@ func (l *load) Observe(op *history.Op) {
 	if op.Outcome != history.OK {
 		return
 	}
-	if op.Func != check.Watch {
-		if revision, ok := check.ParseRevision(op.Out); ok {
+	if op.Func != objects.Watch {
+		if revision, ok := objects.ParseRevision(op.Out); ok {
 			l.mu.Lock()
 			l.latest = max(l.latest, revision)
 			l.mu.Unlock()
@@ -78,8 +78,8 @@ func (l *load) Observe(op *history.Op) {
 	name, _ := op.In.At("as").Text()
 	number, ours := strings.CutPrefix(name, watcherPrefix)
 	i, err := strconv.Atoi(number)
-	from, asked := check.ParseRevision(op.In.At("from"))
-	next, told := check.ParseRevision(op.Out.At("next"))
+	from, asked := objects.ParseRevision(op.In.At("from"))
+	next, told := objects.ParseRevision(op.Out.At("next"))
 	if !ours || err != nil || i < 0 || i >= len(l.next) || !asked || !told {
 		return
 	}
@@ -92,7 +92,7 @@ func (l *load) Observe(op *history.Op) {
 }
 
 // request is a watch of a client, which goes back as many revisions first.
-func (l *load) request(client int, back int64) check.WatchRequest {
+func (l *load) request(client int, back int64) objects.WatchRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -103,7 +103,7 @@ func (l *load) request(client int, back int64) check.WatchRequest {
 	default:
 		l.next[client] = max(l.latest-readBack, 1)
 	}
-	return check.WatchRequest{As: watcherPrefix + strconv.Itoa(client), From: l.next[client], Most: l.most, WaitMs: l.waitMs}
+	return objects.WatchRequest{As: watcherPrefix + strconv.Itoa(client), From: l.next[client], Most: l.most, WaitMs: l.waitMs}
 }
 
 // Finals let every watcher catch up, and watch the last part of all that was written
@@ -126,7 +126,7 @@ func (l *load) Finals() []workloads.Final {
 // finals watch what was written from one revision to another, in pieces, last first.
 func finals(as string, from, until int64, everyNode bool, most int) (all []workloads.Final) {
 	for ; until >= from && len(all) < most; until -= piece {
-		r := check.WatchRequest{As: as, From: max(until-piece+1, from), Most: 2 * piece, WaitMs: finalWaitMs, Until: until}
+		r := objects.WatchRequest{As: as, From: max(until-piece+1, from), Most: 2 * piece, WaitMs: finalWaitMs, Until: until}
 		if len(all) > 0 {
 			r.As = as + "-" + strconv.Itoa(len(all))
 		}
@@ -140,12 +140,12 @@ func (l *load) Recovery(node string, attempt int) []workloads.Intent {
 	key := "recovery-" + node
 	return []workloads.Intent{
 		{Func: history.Write, Key: key, In: history.Text(node + "-" + strconv.Itoa(attempt+1))},
-		watch(key, check.WatchRequest{As: key, From: 1, Most: 1, WaitMs: finalWaitMs / 2}),
+		watch(key, objects.WatchRequest{As: key, From: 1, Most: 1, WaitMs: finalWaitMs / 2}),
 	}
 }
 
-func watch(key string, r check.WatchRequest) workloads.Intent {
-	return workloads.Intent{Func: check.Watch, Key: key, In: r.Data()}
+func watch(key string, r objects.WatchRequest) workloads.Intent {
+	return workloads.Intent{Func: objects.Watch, Key: key, In: r.Data()}
 }
 
 // Client is the stream of client i.
@@ -181,7 +181,7 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 		return workloads.Intent{Func: history.Write, Key: key(first), In: s.value()}
 	}
 	second := (first + 1 + s.rng.IntN(s.keys-1)) % s.keys
-	return workloads.Intent{Func: check.Txn, In: history.List(history.List(history.Text(key(first)), s.value()), history.List(history.Text(key(second)), s.value()))}
+	return workloads.Intent{Func: objects.Txn, In: history.List(history.List(history.Text(key(first)), s.value()), history.List(history.Text(key(second)), s.value()))}
 }
 
 func key(i int) string { return prefix + strconv.Itoa(i) }

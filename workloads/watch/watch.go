@@ -24,6 +24,8 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/check/watches"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/workloads"
 	"squall/workloads/systems"
@@ -49,10 +51,10 @@ func Workload() workloads.Workload {
 				Doc: "how many watches go back some revisions instead of going on"},
 		},
 		Check:     checkArgs,
-		Functions: check.WatchFunctions(),
+		Functions: objects.WatchFunctions(),
 		New:       newLoad,
 		Do:        workloads.On(do),
-		Checkers:  func() []check.Checker { return []check.Checker{check.Watches()} },
+		Checkers:  func() []check.Checker { return []check.Checker{watches.Checker()} },
 	}
 }
 
@@ -75,9 +77,9 @@ type Client interface {
 	Write(ctx context.Context, key, value string) (revision int64, err error)
 	// WriteAll stores pairs of keys and values, all at one revision.
 	WriteAll(ctx context.Context, pairs [][2]string) (revision int64, err error)
-	// Watch tells what is written below a prefix, as check.WatchRequest and
-	// check.WatchAnswer have it.
-	Watch(ctx context.Context, prefix string, r check.WatchRequest) (check.WatchAnswer, error)
+	// Watch tells what is written below a prefix, as objects.WatchRequest and
+	// objects.WatchAnswer have it.
+	Watch(ctx context.Context, prefix string, r objects.WatchRequest) (objects.WatchAnswer, error)
 }
 
 func do(ctx context.Context, client Client, op *history.Op) error {
@@ -90,15 +92,15 @@ func do(ctx context.Context, client Client, op *history.Op) error {
 		}
 		revision, err := client.Write(ctx, op.Key, value)
 		return answered(op, revision, err)
-	case check.Txn:
-		pairs, err := check.ParsePairs(op.In)
+	case objects.Txn:
+		pairs, err := objects.ParsePairs(op.In)
 		if err != nil {
 			return certain(err)
 		}
 		revision, err := client.WriteAll(ctx, pairs)
 		return answered(op, revision, err)
-	case check.Watch:
-		request, err := check.ParseWatchRequest(op.In)
+	case objects.Watch:
+		request, err := objects.ParseWatchRequest(op.In)
 		if err != nil {
 			return certain(err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/internal/machinetest"
 	"squall/workloads"
@@ -33,8 +34,8 @@ func newWatch(seed uint64, clients int, given declare.Args) workloads.Generator 
 // changes what a watch answers.
 type memory struct {
 	revision int64
-	log      []check.Event
-	spoil    func(r check.WatchRequest, a check.WatchAnswer) check.WatchAnswer
+	log      []objects.Event
+	spoil    func(r objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer
 	shift    int64 // of the revisions of answers to writes
 	err      error
 }
@@ -53,17 +54,17 @@ func (m *memory) WriteAll(_ context.Context, pairs [][2]string) (int64, error) {
 	}
 	m.revision++
 	for _, p := range pairs {
-		m.log = append(m.log, check.Event{Revision: m.revision, Key: p[0], Value: history.Text(p[1])})
+		m.log = append(m.log, objects.Event{Revision: m.revision, Key: p[0], Value: history.Text(p[1])})
 	}
 	return m.revision + m.shift, nil
 }
 
-func (m *memory) Watch(_ context.Context, prefix string, r check.WatchRequest) (check.WatchAnswer, error) {
-	a := check.WatchAnswer{Next: max(m.revision+1, r.From)}
+func (m *memory) Watch(_ context.Context, prefix string, r objects.WatchRequest) (objects.WatchAnswer, error) {
+	a := objects.WatchAnswer{Next: max(m.revision+1, r.From)}
 	if r.Until > 0 {
 		a.Next = min(a.Next, r.Until+1)
 	}
-	from, _ := slices.BinarySearchFunc(m.log, r.From, func(e check.Event, at int64) int { return int(e.Revision - at) })
+	from, _ := slices.BinarySearchFunc(m.log, r.From, func(e objects.Event, at int64) int { return int(e.Revision - at) })
 	for _, e := range m.log[from:] {
 		if e.Revision >= a.Next {
 			break
@@ -134,8 +135,8 @@ func TestSameSeedSameLoad(t *testing.T) {
 func TestChecks(t *testing.T) {
 	answers := 0
 	// Every fiftieth answer that has a few events is changed.
-	every := func(change func(check.WatchRequest, check.WatchAnswer) check.WatchAnswer) func(check.WatchRequest, check.WatchAnswer) check.WatchAnswer {
-		return func(r check.WatchRequest, a check.WatchAnswer) check.WatchAnswer {
+	every := func(change func(objects.WatchRequest, objects.WatchAnswer) objects.WatchAnswer) func(objects.WatchRequest, objects.WatchAnswer) objects.WatchAnswer {
+		return func(r objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
 			if len(a.Events) < 3 {
 				return a
 			}
@@ -147,29 +148,38 @@ func TestChecks(t *testing.T) {
 		}
 	}
 	for name, tt := range map[string]struct {
-		change func(check.WatchRequest, check.WatchAnswer) check.WatchAnswer
+		change func(objects.WatchRequest, objects.WatchAnswer) objects.WatchAnswer
 		kind   check.Kind
 	}{
-		"perfect": {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer { return a }, ""},
-		"compacted": {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer {
-			return check.WatchAnswer{Next: a.Next, Compacted: true}
+		"perfect": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer { return a }, ""},
+		"compacted": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
+			return objects.WatchAnswer{Next: a.Next, Compacted: true}
 		}, ""},
-		"loses": {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer {
+		"loses": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
 			last := a.Events[1].Revision // of a txn, both
-			a.Events = slices.DeleteFunc(a.Events, func(e check.Event) bool { return e.Revision == last })
+			a.Events = slices.DeleteFunc(a.Events, func(e objects.Event) bool { return e.Revision == last })
 			return a
 		}, check.KindEventLost},
-		"tells twice": {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer {
+		"tells twice": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
 			a.Events = slices.Insert(a.Events, 1, a.Events[0])
 			return a
 		}, check.KindEventTwice},
-		"reorders":      {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer { slices.Reverse(a.Events); return a }, check.KindEventOrder},
-		"makes up":      {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer { a.Events[0].Value = `"x"`; return a }, check.KindEventNowhere},
-		"moves":         {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer { a.Events[0].Key += "0"; return a }, check.KindEventNowhere},
-		"says too much": {func(_ check.WatchRequest, a check.WatchAnswer) check.WatchAnswer { a.Next += 100; return a }, check.KindEventLost},
-		"begins too early": {func(r check.WatchRequest, a check.WatchAnswer) check.WatchAnswer {
+		"reorders": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
+			slices.Reverse(a.Events)
+			return a
+		}, check.KindEventOrder},
+		"makes up": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
+			a.Events[0].Value = `"x"`
+			return a
+		}, check.KindEventNowhere},
+		"moves": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
+			a.Events[0].Key += "0"
+			return a
+		}, check.KindEventNowhere},
+		"says too much": {func(_ objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer { a.Next += 100; return a }, check.KindEventLost},
+		"begins too early": {func(r objects.WatchRequest, a objects.WatchAnswer) objects.WatchAnswer {
 			if before := r.From - 1; before > 1 {
-				a.Events = slices.Insert(a.Events, 0, check.Event{Revision: before, Key: "w/1", Value: `"?"`})
+				a.Events = slices.Insert(a.Events, 0, objects.Event{Revision: before, Key: "w/1", Value: `"?"`})
 			}
 			return a
 		}, check.KindEventNowhere},
@@ -200,15 +210,15 @@ func TestWatchersGoOn(t *testing.T) {
 	ops := play(t, g, m, 10, 5000, false)
 	next, back, on := map[string]int64{}, 0, 0
 	for _, op := range ops {
-		if op.Func != check.Watch {
+		if op.Func != objects.Watch {
 			continue
 		}
-		r, err := check.ParseWatchRequest(op.In)
+		r, err := objects.ParseWatchRequest(op.In)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var a check.WatchAnswer
-		if err := check.ParseWatchAnswer(op.Out, &a); err != nil {
+		var a objects.WatchAnswer
+		if err := objects.ParseWatchAnswer(op.Out, &a); err != nil {
 			t.Fatal(err)
 		}
 		switch last := next[r.As]; {
@@ -243,7 +253,7 @@ func TestFinals(t *testing.T) {
 	g.(*load).next[0] = latest - 2500 // it was cut off
 	covered := map[string]int64{}
 	for _, f := range g.Finals() {
-		r, err := check.ParseWatchRequest(f.In)
+		r, err := objects.ParseWatchRequest(f.In)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,8 +295,8 @@ func TestReadOnly(t *testing.T) {
 	play(t, g, m, 8, 2000, false)
 	for i := range 8 {
 		in := g.Client(i).Next(true)
-		r, err := check.ParseWatchRequest(in.In)
-		if in.Func != check.Watch || err != nil || i >= 2 && r.From < m.revision-readBack-1 {
+		r, err := objects.ParseWatchRequest(in.In)
+		if in.Func != objects.Watch || err != nil || i >= 2 && r.From < m.revision-readBack-1 {
 			t.Errorf("client %d: %s %s, and the revision is %d", i, in.Func, in.In, m.revision)
 		}
 	}
@@ -297,12 +307,12 @@ func TestObserveBelievesNobody(t *testing.T) {
 	g := newWatch(1, 2, nil).(*load)
 	g.next[1] = 5
 	for _, op := range []history.Op{
-		{Func: check.Watch, In: `{"as":"c1","from":5}`, Out: `{"next":9}`, Outcome: history.Fail},
-		{Func: check.Watch, In: `{"as":"c2","from":5}`, Out: `{"next":9}`, Outcome: history.OK},
-		{Func: check.Watch, In: `{"as":"c-1","from":5}`, Out: `{"next":9}`, Outcome: history.OK},
-		{Func: check.Watch, In: `{"as":"c1","from":4}`, Out: `{"next":9}`, Outcome: history.OK}, // of before it went back
-		{Func: check.Watch, In: `{"as":"c1","from":5}`, Out: `{"next":"x"}`, Outcome: history.OK},
-		{Func: check.Watch, In: `{"as":"c1","from":5}`, Out: `{"next":4}`, Outcome: history.OK},
+		{Func: objects.Watch, In: `{"as":"c1","from":5}`, Out: `{"next":9}`, Outcome: history.Fail},
+		{Func: objects.Watch, In: `{"as":"c2","from":5}`, Out: `{"next":9}`, Outcome: history.OK},
+		{Func: objects.Watch, In: `{"as":"c-1","from":5}`, Out: `{"next":9}`, Outcome: history.OK},
+		{Func: objects.Watch, In: `{"as":"c1","from":4}`, Out: `{"next":9}`, Outcome: history.OK}, // of before it went back
+		{Func: objects.Watch, In: `{"as":"c1","from":5}`, Out: `{"next":"x"}`, Outcome: history.OK},
+		{Func: objects.Watch, In: `{"as":"c1","from":5}`, Out: `{"next":4}`, Outcome: history.OK},
 		{Func: history.Write, In: `"1"`, Out: "true", Outcome: history.OK},
 	} {
 		if g.Observe(&op); g.next[1] != 5 || g.latest != 0 {
@@ -318,8 +328,8 @@ func TestPerform(t *testing.T) {
 		return op.Out, err
 	}
 	write := history.Op{Func: history.Write, Key: "w/1", In: `"5"`}
-	txn := history.Op{Func: check.Txn, In: `[["w/1","6"],["w/2","7"]]`}
-	observe := history.Op{Func: check.Watch, Key: "w/", In: check.WatchRequest{As: "c0", From: 1, Most: 9}.Data()}
+	txn := history.Op{Func: objects.Txn, In: `[["w/1","6"],["w/2","7"]]`}
+	observe := history.Op{Func: objects.Watch, Key: "w/", In: objects.WatchRequest{As: "c0", From: 1, Most: 9}.Data()}
 	for _, tt := range []struct {
 		op   history.Op
 		want history.Data
@@ -335,7 +345,7 @@ func TestPerform(t *testing.T) {
 		}
 	}
 	m.err = nil
-	for _, op := range []history.Op{{Func: history.Read}, {Func: history.Write, In: "1"}, {Func: check.Txn, In: "1"}, {Func: check.Watch, In: "1"}} {
+	for _, op := range []history.Op{{Func: history.Read}, {Func: history.Write, In: "1"}, {Func: objects.Txn, In: "1"}, {Func: objects.Watch, In: "1"}} {
 		if _, err := do(op); !systems.Certain(err) {
 			t.Errorf("%s of %s: %v, want a certain error", op.Func, op.In, err)
 		}

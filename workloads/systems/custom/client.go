@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"squall/history"
-	"squall/history/check"
+	"squall/history/objects"
 	"squall/workloads/listappend"
 	"squall/workloads/lock"
 	"squall/workloads/register"
@@ -96,7 +96,7 @@ func (c client) Lacks(workload string) []history.Func {
 	case workload == "register" && !c.can(fnCAS):
 		return []history.Func{history.CAS}
 	case workload == "append" && !c.can(fnTransact):
-		return []history.Func{check.Txn}
+		return []history.Func{objects.Txn}
 	}
 	return nil
 }

@@ -1,0 +1,7 @@
+package checktest
+
+import (
+	"testing"
+)
+
+func TestMain(m *testing.M) { Main(m) }

@@ -1,0 +1,142 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/check/validity"
+)
+
+// Availability returns the checker "availability": while no fault is in force, operations
+// succeed, through any node and through each. within is the longest time for which none
+// may, counted from settle after the last heal, or the beginning of the load, on.
+//
+// Only what was tried counts: a stretch with fewer than triedWithin operations that failed,
+// or were not answered, says nothing. What is not the cluster's doing makes it Unknown: an
+// overloaded host, infrastructure that failed, a history that was cut. A server that ended
+// by itself is told of by "no-crash" alone.
+func Availability(within, settle time.Duration) check.Checker { return availability{within, settle} }
+
+type availability struct{ within, settle time.Duration }
+
+var _ check.Checker = availability{}
+
+// triedWithin is how many operations must have come to nothing in a stretch.
+const triedWithin = 3
+
+// Name is "availability".
+func (availability) Name() string { return "availability" }
+
+// Check implements Checker.
+func (c availability) Check(ctx context.Context, in *check.Input) check.Result {
+	b := check.NewBudget(ctx, in.Limits)
+	defer b.Cancel()
+	var calm []check.Span
+	for _, p := range validity.Phases(in, validity.LoadSpan(in)) {
+		if s := (check.Span{From: p.From + int64(c.settle), To: p.To}); p.Calm && s.Length() > 0 {
+			calm = append(calm, s)
+		}
+	}
+	gone := validity.CrashedNodes(in)
+	for node := range validity.EndedByOthers(in) {
+		gone[node] = true
+	}
+	var worst, longest outage
+	var whole int64
+	for _, s := range calm {
+		whole += s.Length()
+		for _, node := range append([]string{""}, in.Header.Nodes...) {
+			if gone[node] || node == "" && len(gone) > (len(in.Header.Nodes)-1)/2 {
+				continue
+			}
+			o, stop := longestOutage(in, node, s, b)
+			if stop != "" {
+				return check.Result{Verdict: check.Unknown, Summary: stop}
+			}
+			if o.Length() > longest.Length() {
+				longest = o
+			}
+			if o.Length() > int64(c.within) && o.tried >= triedWithin && (worst.tried == 0 || o.From < worst.From) {
+				worst = o
+			}
+		}
+	}
+	res := check.Result{Verdict: check.Pass, Stats: map[string]float64{"calmSeconds": float64(whole) / 1e9, "longestSeconds": float64(longest.Length()) / 1e9}}
+	switch {
+	case worst.tried > 0:
+		c.show(in, worst, &res)
+	case whole <= int64(c.within):
+		res.Summary = fmt.Sprintf("no more than %s of the load were without faults, too little to hold the system to anything", check.Took(whole))
+	default:
+		res.Summary = fmt.Sprintf("in %s of the load without faults, operations succeeded through every node at least every %s; %s is promised", check.Took(whole), check.Took(longest.Length()), check.Took(int64(c.within)))
+	}
+	return res
+}
+
+// outage is a stretch in which no operation succeeded, through a node or any.
+type outage struct {
+	check.Span
+	node  string // "": through any
+	tried int    // operations called in it that did not succeed in it
+}
+
+// show gives the verdict on an outage that is too long.
+func (c availability) show(in *check.Input, o outage, res *check.Result) {
+	through := ""
+	if o.node != "" {
+		through = " through " + history.Show(o.node)
+	}
+	text := fmt.Sprintf("from %s to %s no fault was in force, and none of %s%s succeeded for %s; %s is promised",
+		in.Clock(o.From), in.Clock(o.To), check.Counted(o.tried, "operation", "operations"), through, check.Took(o.Length()), check.Took(int64(c.within)))
+	why := ""
+	if wrong := validity.Infrastructure(in); len(wrong) > 0 {
+		why = "the infrastructure failed: " + wrong[0]
+	} else if busy := validity.Overload(in, nil); len(busy) > 0 {
+		why = busy[0]
+	} else if in.Info.Truncated != "" {
+		why = "the history is cut short"
+	}
+	if why != "" {
+		res.Verdict, res.Summary = check.Unknown, fmt.Sprintf("the cluster may not be at fault, because %s: %s", why, text)
+		return
+	}
+	res.Verdict, res.Kind, res.Summary = check.Violation, check.KindUnavailable, text
+	res.FirstAt = in.FirstAt(o.From + int64(c.within))
+}
+
+// longestOutage is the longest stretch within s in which no operation of the load
+// succeeded through a node; "" for any.
+func longestOutage(in *check.Input, node string, s check.Span, b *check.Budget) (longest outage, stop string) {
+	ok := []int64{s.From}
+	for i := range in.Ops {
+		if stop = b.Spent(); stop != "" {
+			return longest, stop
+		}
+		if op := &in.Ops[i]; !op.Final && op.Outcome == history.OK && op.Return > s.From && op.Return < s.To && (node == "" || op.Node == node) {
+			ok = append(ok, op.Return)
+		}
+	}
+	longest = outage{Span: longestGap(append(ok, s.To)), node: node}
+	for i := range in.Ops {
+		op := &in.Ops[i]
+		if !op.Final && op.Call >= longest.From && op.Call < longest.To && (op.Outcome != history.OK || op.Return >= longest.To) && (node == "" || op.Node == node) {
+			longest.tried++
+		}
+	}
+	return longest, ""
+}
+
+// longestGap is the longest stretch between two moments that follow each other.
+func longestGap(moments []int64) (longest check.Span) {
+	slices.Sort(moments)
+	for i := 1; i < len(moments); i++ {
+		if s := (check.Span{From: moments[i-1], To: moments[i]}); s.Length() > longest.Length() {
+			longest = s
+		}
+	}
+	return longest
+}

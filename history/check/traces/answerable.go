@@ -1,0 +1,105 @@
+package traces
+
+import (
+	"fmt"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/trace"
+)
+
+// answerable is when the traces tell of steps that an answer to a client has to follow:
+// a bit for each millisecond from the first step on. It holds a day.
+type answerable struct {
+	from, to int64 // ns
+	commits  []uint64
+	served   []uint64
+	lacks    trace.Lacks
+}
+
+const (
+	answerGrain = 1e6                // ns
+	answerMost  = 24 * 60 * 60 * 1e3 // grains
+	// answerSlack is how far the times of clients and nodes may differ, ns. They are of
+	// one clock, or of two that are compared to some milliseconds.
+	answerSlack = 25e6
+)
+
+// step takes a step of a node.
+func (a *answerable) step(e *trace.Event) {
+	if a.from == 0 {
+		a.from = e.Time
+	}
+	a.to = max(a.to, e.Time)
+	switch e.Kind {
+	case trace.Start:
+		a.lacks |= e.Lacks
+	case trace.Commit:
+		a.mark(&a.commits, e.Time)
+	case trace.ReadServed:
+		a.mark(&a.served, e.Time)
+	}
+}
+
+func (a *answerable) mark(bits *[]uint64, t int64) {
+	i := (t - a.from) / answerGrain
+	if i < 0 || i >= answerMost {
+		return
+	}
+	for int64(len(*bits)) <= i/64 {
+		*bits = append(*bits, 0)
+	}
+	(*bits)[i/64] |= 1 << (i % 64)
+}
+
+// between says whether there was such a step in a time, give or take the slack.
+func (a *answerable) between(bits []uint64, from, to int64) bool {
+	first := max(0, (from-answerSlack-a.from)/answerGrain)
+	last := (to + answerSlack - a.from) / answerGrain
+	for i := first; i <= last && i/64 < int64(len(bits)); i++ {
+		if bits[i/64] == 0 {
+			i |= 63 // on to the next word
+			continue
+		}
+		if bits[i/64]&(1<<(i%64)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether the traces tell of that time.
+func (a *answerable) covers(from, to int64) bool {
+	return a.from > 0 && from >= a.from && to <= a.to && (to-a.from)/answerGrain < answerMost
+}
+
+// unexplained finds the first answer to a client that no step of any node explains: a
+// change although nothing was committed between its call and its return, or a read
+// although no reads were served and nothing was committed. The traces are not true then.
+func unexplained(in *check.Input, a *answerable) []string {
+	if a.lacks.Kind(trace.Commit) || a.lacks.Kind(trace.ReadServed) {
+		return nil
+	}
+	for i := range in.Ops {
+		op := &in.Ops[i]
+		if op.Outcome != history.OK || !a.covers(op.Call, op.Return) {
+			continue
+		}
+		switch {
+		case in.Functions.Changed(op):
+			if !a.between(a.commits, op.Call, op.Return) {
+				return []string{unexplainedText(in, op, "commits anything")}
+			}
+		case in.Functions.Reads(op.Func):
+			if !a.between(a.served, op.Call, op.Return) && !a.between(a.commits, op.Call, op.Return) {
+				return []string{unexplainedText(in, op, "serves reads or commits anything")}
+			}
+		}
+	}
+	return nil
+}
+
+func unexplainedText(in *check.Input, op *history.Op, what string) string {
+	return fmt.Sprintf("%s answered %s at %s, and by the traces no node %s between its call and its answer: they are not true",
+		op.Node, in.Functions.Tell(op), in.Clock(op.Return), what)
+}

@@ -18,9 +18,7 @@ import (
 // A campaign with one cell whose node has a planted bug ends with its code, and
 // names the cell. The other one passes.
 func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
-	if raceDetector {
-		machinetest.Skip(t, "a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
-	}
+	machinetest.NotUnderRace(t, "a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
 	s, long := hunt(t, testplan.RuntimeLocal, func(s *storm, long string) int {
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		text := "name: bug\njobs: 1\ntest: {rate: 200, hold: 1500ms, gap: 700ms}\ninclude:\n- {nemesis: none, time: 1s}\n" +

@@ -20,6 +20,7 @@ import (
 	"squall/history/elections"
 	"squall/history/historytest"
 	"squall/history/ledger"
+	"squall/internal/machinetest"
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/campaign"
@@ -210,6 +211,7 @@ func hostileRun(t *testing.T, change func(*history.History)) (out, dir string) {
 }
 
 func TestCommandsOnAHostileRun(t *testing.T) {
+	machinetest.NotUnderRace(t, "commands one after the other, whose parts are run under the detector where they are")
 	for name, change := range map[string]func(*history.History){
 		"a violation": func(*history.History) {},
 		"invalid and stopped": func(h *history.History) {
@@ -314,6 +316,7 @@ func TestFieldTextsArePrintedPlain(t *testing.T) {
 
 // TestHostilePlans are refused with a plain line, or shown plainly.
 func TestHostilePlans(t *testing.T) {
+	machinetest.NotUnderRace(t, "commands one after the other, whose parts are run under the detector where they are")
 	_, dir := recorded(t, func(*history.History) {})
 	var whole map[string]any
 	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, testplan.PlanFile))), &whole); err != nil {

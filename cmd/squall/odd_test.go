@@ -9,11 +9,13 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/internal/machinetest"
 )
 
 // TestOddResultsInCommands: results that no squall has written are read back
 // without a panic, in few words, and a refusal names the file.
 func TestOddResultsInCommands(t *testing.T) {
+	machinetest.NotUnderRace(t, "commands one after the other, whose parts are run under the detector where they are")
 	out, dir := recorded(t, func(*history.History) {})
 	head := `{"schemaVersion":2,"verdict":"pass",`
 	for _, text := range []string{"", "null", "[]", "7", `{"verdict":7}`, `{"schemaVersion":-1}`, head + `"ops":{"throughput":1e999}}`,

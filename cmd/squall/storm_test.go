@@ -333,9 +333,7 @@ func TestStormOverTheCorrectNodePassesWithEveryWorkload(t *testing.T) {
 // Each is looked for in one runtime: that storms are the same in both, the tests
 // of the correct node show.
 func TestMutantsAreCaught(t *testing.T) {
-	if raceDetector {
-		machinetest.Skip(t, "whether a bug is found has nothing to do with races: the tests without the detector look")
-	}
+	machinetest.NotUnderRace(t, "whether a bug is found has nothing to do with races")
 	machinetest.NeedWhole(t, "the campaign with a mutant's cell looks for one, and tests of the server for others")
 	for mutant, how := range map[string]struct {
 		runtime  string

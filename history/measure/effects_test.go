@@ -158,9 +158,7 @@ func noisy(seed uint64, rate, drop float64) *script {
 // About 95 intervals of a hundred hold the truth, whether there is a drop or none,
 // and no drop that matters goes unseen.
 func TestIntervalsHoldTheTruth(t *testing.T) {
-	if raceDetector {
-		machinetest.Skip(t, "sums in one goroutine, of which the tests without the detector make as many as it takes")
-	}
+	machinetest.NotUnderRace(t, "sums in one goroutine")
 	const seeds, least = 60, 51 // at 95 % fewer would be held once in a thousand such sets; the seeds never change
 	for _, drop := range []float64{0, 60} {
 		held := map[string]int{}

@@ -63,6 +63,15 @@ func NotShort(t testing.TB, why string) {
 	}
 }
 
+// NotUnderRace skips the test under the race detector, which makes it many times slower.
+// The reason says why there is nothing for the detector to find.
+func NotUnderRace(t testing.TB, why string) {
+	t.Helper()
+	if underRace {
+		Skip(t, "not tried with -race: "+why)
+	}
+}
+
 // Missing skips a test for which this computer lacks something; with CI=true it
 // fails it.
 func Missing(t testing.TB, lacking any) {

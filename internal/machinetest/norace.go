@@ -1,0 +1,6 @@
+//go:build !race
+
+package machinetest
+
+// underRace is true where tests run under the race detector.
+const underRace = false

@@ -49,7 +49,7 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 	}
 	checkers := workload.Checks(system)
 	if within := availableWithin(plan.Test, system); within > 0 {
-		checkers = append(checkers, service.Availability(within, within))
+		checkers = append(checkers, service.Availability(within, within/2))
 	}
 	checked, err := check.Judge(ctx, dir, checkers, check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),

@@ -125,3 +125,40 @@ func TestStepsWithAims(t *testing.T) {
 		}
 	}
 }
+
+// TestRests: after each spell of faults there is a rest in which none may be in force, nor
+// wait for its moment; and storms before and after it.
+func TestRests(t *testing.T) {
+	spec := parse(t, Text{Nemesis: "guided"})
+	if spec.Rest == 0 {
+		t.Fatal("the mix guided has no rests")
+	}
+	for seed := range uint64(20) {
+		drawn, err := Draw(spec, seed, five, 2*time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last, longest time.Duration
+		rests, after := 0, 0
+		for _, p := range drawn.Planned {
+			longest = max(longest, p.Ends())
+		}
+		for at := spec.Lead; at+spec.Rest <= 2*time.Minute-spec.Tail; at += 100 * time.Millisecond {
+			quiet := true
+			for _, p := range drawn.Planned {
+				quiet = quiet && (p.Ends() <= at || p.At() >= at+spec.Rest)
+			}
+			if quiet && at > last {
+				rests, last = rests+1, at+spec.Rest
+			}
+		}
+		for _, p := range drawn.Planned {
+			if p.At() > last {
+				after++
+			}
+		}
+		if rests < 3 || after == 0 || longest < time.Minute {
+			t.Errorf("seed %d: %d rests of %v in two minutes, %d faults after the last, which ends at %v", seed, rests, spec.Rest, after, longest)
+		}
+	}
+}

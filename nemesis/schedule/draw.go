@@ -163,20 +163,40 @@ func (d *drawer) lanes() error {
 		if at+d.spec.Tail > d.length {
 			return nil
 		}
+		until, next := d.spell(at)
 		if len(d.planned) == MostFaults {
 			return fmt.Errorf("%w in %v: choose a longer hold or gap, or a shorter time", ErrTooMany, d.length)
 		}
-		if at+hold+d.spec.Tail > d.length {
-			free[lane] = d.length // this lane is through
+		if at+hold > until {
+			free[lane] = next
 			continue
 		}
 		ends, ok := d.deal(at, hold)
-		if !ok {
+		switch {
+		case !ok && ends >= until:
+			free[lane] = next
+			continue
+		case !ok:
 			free[lane] = ends + settle
 			continue
 		}
 		free[lane] = ends + d.paced(d.spec.Gap)
 	}
+}
+
+// spell is until when a fault that begins at a time may be in force, and when the next one
+// may begin where that is too short: after the rest, or, at the end of the load, never.
+func (d *drawer) spell(at time.Duration) (until, next time.Duration) {
+	until, next = d.length-d.spec.Tail, d.length
+	if d.spec.Rest == 0 {
+		return until, next
+	}
+	cycle := d.spec.Spell + d.spec.Rest
+	begins := d.spec.Lead + (at-d.spec.Lead)/cycle*cycle
+	if rest := begins + d.spec.Spell; rest < until {
+		return rest, min(begins+cycle, next)
+	}
+	return until, next
 }
 
 // paced draws from a distribution at the pace of this attempt.
@@ -217,9 +237,10 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 	return ends, false
 }
 
-// fitsBefore reports whether a card that is dealt now is over before the load is.
+// fitsBefore reports whether a card that is dealt now is over before the rest, or the load.
 func (d *drawer) fitsBefore(i int, at, hold time.Duration) bool {
-	return at+d.cards[i].MostWait()+hold+d.spec.Tail <= d.length
+	until, _ := d.spell(at)
+	return at+d.cards[i].MostWait()+hold <= until
 }
 
 // busy are the planned faults that are in force at a time, or not yet settled.

@@ -19,6 +19,8 @@ type Mix struct {
 	hold, gap Dist
 	overlap   int
 	limit     string
+	// rest is how long no fault is in force after each spell of them; 0: no such rest.
+	spell, rest time.Duration
 }
 
 // Mixes are all named mixes. The first has the pace of lists without any.
@@ -33,7 +35,7 @@ func Mixes() []Mix {
 		{Name: "ci", Doc: "every fault once in two minutes, two at a time, then again",
 			kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.6), Hi: s(1.2)}, overlap: 2, limit: Anything},
 		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them, in quick succession",
-			list: guidedList, kinds: []history.FaultKind{history.KindSequence}, hold: Dist{Lo: s(3), Hi: s(4.5)}, gap: Dist{Lo: s(0.2), Hi: s(0.6)}, overlap: 2, limit: Anything},
+			list: guidedList, kinds: []history.FaultKind{history.KindSequence}, hold: Dist{Lo: s(3), Hi: s(4.5)}, gap: Dist{Lo: s(0.2), Hi: s(0.6)}, overlap: 2, limit: Anything, spell: s(25), rest: s(9)},
 		{Name: "elections", Doc: "leaders are lost, and voters and candidates at the moments of the election, again and again",
 			list: electionsList, hold: Dist{Lo: s(1), Hi: s(2)}, gap: Dist{Lo: s(0.2), Hi: s(0.5)}, overlap: 2, limit: Anything},
 		{Name: "partitions", Doc: "links are cut, in every way",
@@ -87,7 +89,7 @@ func mixNames() []string {
 // pace is a Spec of the mix without its faults. It leaves the cluster time to
 // notice a fault, elect, be healed and recover.
 func (m Mix) pace() Spec {
-	return Spec{Hold: m.hold, Gap: m.gap, Lead: 1500 * time.Millisecond, Tail: 2 * time.Second, Overlap: m.overlap, Limit: m.limit}
+	return Spec{Hold: m.hold, Gap: m.gap, Lead: 1500 * time.Millisecond, Tail: 2 * time.Second, Overlap: m.overlap, Limit: m.limit, Spell: m.spell, Rest: m.rest}
 }
 
 // cards are the faults of a mix.

@@ -27,15 +27,18 @@ type Text struct {
 
 // Spec is what a test asks for, understood.
 type Spec struct {
-	Cards   []Card // what to draw from
-	Steps   []Step // or what happens exactly
-	Hold    Dist
-	Gap     Dist
-	Lead    time.Duration // quiet before the first fault
-	Tail    time.Duration // quiet after the last heal, before the load ends
-	Overlap int
-	Limit   string
-	Swarm   bool
+	Cards []Card // what to draw from
+	Steps []Step // or what happens exactly
+	Hold  Dist
+	Gap   Dist
+	Lead  time.Duration // quiet before the first fault
+	Tail  time.Duration // quiet after the last heal, before the load ends
+	// Rest is how long no fault is in force after each Spell of them, so that the system
+	// can be held to what it promises without faults; 0: there is no such rest.
+	Spell, Rest time.Duration
+	Overlap     int
+	Limit       string
+	Swarm       bool
 	// Given is true when the test itself says how long faults hold, or how long it is
 	// quiet between them: then that is not shortened to make room for all cards.
 	Given bool

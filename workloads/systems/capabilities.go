@@ -103,7 +103,7 @@ type ElectionTimer interface {
 // Available is a System that promises to serve while no fault is in force.
 type Available interface {
 	// AvailableWithin is the longest time in which no operation may succeed through a
-	// node, with values of all parameters. It holds from as long after a heal on.
+	// node, with values of all parameters. It holds from half as long after a heal on.
 	AvailableWithin(a declare.Args) time.Duration
 }
 

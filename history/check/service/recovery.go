@@ -31,7 +31,8 @@ const DefaultRecovery = time.Minute
 //
 // What is not the cluster's doing is no violation: an overloaded host, machines or
 // faults that failed, a server that somebody else ended. A server that crashed is
-// told of by "no-crash" alone. Each of these makes it Unknown, and so does a key
+// told of by "no-crash" alone, unless it was started again when everything was healed, and
+// ended by itself again. Each of these makes it Unknown, and so does a key
 // that could not be read through a node which otherwise served.
 func Recovery() check.Checker { return recovery{} }
 
@@ -163,6 +164,7 @@ func (f *finals) untried(in *check.Input) check.Result {
 func (f *finals) judge(in *check.Input, conv converged) check.Result {
 	res := check.Result{Stats: map[string]float64{"tried": float64(f.tried), "boundSeconds": f.bound.Seconds()}}
 	crashed, ended := validity.CrashedNodes(in), validity.EndedByOthers(in)
+	dead := f.endsAgain(in)
 	var bad, excused, open []string
 	var slowest int64
 	for _, n := range f.names() {
@@ -175,6 +177,8 @@ func (f *finals) judge(in *check.Input, conv converged) check.Result {
 		switch {
 		case what == "":
 			continue
+		case dead[n] != "":
+			bad = append(bad, n+": its server was started when the faults were healed, and ended by itself again ("+dead[n]+")")
 		case crashed[n]:
 			excused = append(excused, n+" (its server crashed: see no-crash)")
 		case ended[n] != "":
@@ -190,7 +194,7 @@ func (f *finals) judge(in *check.Input, conv converged) check.Result {
 		res.Stats["convergedSeconds"] = time.Duration(conv.at - f.healed).Seconds()
 	}
 	res.Stats["slowestSeconds"] = max(time.Duration(slowest).Seconds(), 0)
-	switch why := f.excuse(in, len(excused)); {
+	switch why := f.excuse(in, len(excused), len(dead) > 0); {
 	case len(bad) > 0 && why != "":
 		res.Verdict, res.Witness = check.Unknown, nil
 		res.Summary = fmt.Sprintf("the cluster did not serve again, but it may not be at fault, because %s: %s", why, firstNodes(bad))
@@ -260,12 +264,31 @@ func (f *finals) wrong(in *check.Input, s *serving) (what string, broken bool) {
 	return "", false
 }
 
-// excuse says what else than the cluster may be to blame; "" for nothing.
-func (f *finals) excuse(in *check.Input, excused int) string {
+// endsAgain are the nodes whose server was started after the load, when everything was
+// healed, and ended by itself, and why: nothing that is left of the storm hinders them.
+func (f *finals) endsAgain(in *check.Input) map[string]string {
+	over, ok := in.MarkOf(history.MarkLoadEnd)
+	ends, started := map[string]string{}, map[string]bool{}
+	for i := range in.Nodes {
+		switch e := &in.Nodes[i]; {
+		case !ok || e.Time < over.Time:
+		case e.Kind == history.EventStart:
+			started[e.Node] = true
+			delete(ends, e.Node)
+		case started[e.Node] && validity.EndsByItself(e):
+			ends[e.Node] = e.Reason
+		}
+	}
+	return ends
+}
+
+// excuse says what else than the cluster may be to blame; "" for nothing. A busy computer
+// ends no servers (dead).
+func (f *finals) excuse(in *check.Input, excused int, dead bool) string {
 	if wrong := validity.Infrastructure(in); len(wrong) > 0 {
 		return "the infrastructure failed: " + wrong[0]
 	}
-	if text := validity.Overload(in, nil); len(text) > 0 {
+	if text := validity.Overload(in, nil); len(text) > 0 && !dead {
 		return text[0]
 	}
 	if in.Info.Truncated != "" {

@@ -121,6 +121,15 @@ func TestRecovery(t *testing.T) {
 			h.Nodes = append(h.Nodes, exit("exit status 2"))
 			fails(h, func(op *history.Op) bool { return op.Node != "n1" })
 		}, check.Violation, "n2: none"},
+		{"a server cannot start again", 10, func(h *history.History) {
+			crashesAgain(h, "n3")
+			h.Marks = append(h.Marks, text(history.MarkOverloaded, "load 80 on 2 cores"))
+			fails(h, through("n3"))
+		}, check.Violation, "n3: its server was started when the faults were healed, and ended by itself again (exit status 1: no snapshot)"},
+		{"a server starts again at the second time", 10, func(h *history.History) {
+			crashesAgain(h, "n3")
+			h.Nodes = append(h.Nodes, history.NodeEvent{Node: "n3", Boot: 4, Kind: history.EventStart, Time: 59 * checktest.Second})
+		}, check.Pass, ""},
 		{"somebody killed a server", 10, func(h *history.History) {
 			h.Nodes = append(h.Nodes, exit(history.ReasonOutside))
 			fails(h, through("n3"))
@@ -150,4 +159,15 @@ func TestRecovery(t *testing.T) {
 			}
 		})
 	}
+}
+
+// crashesAgain lets a node's server end by itself in the storm, and again when it is
+// started after the load.
+func crashesAgain(h *history.History, node string) {
+	h.Marks = append(h.Marks, history.Mark{Name: history.MarkLoadEnd, Time: 50 * checktest.Second})
+	ends := func(boot int, at int64) history.NodeEvent {
+		return history.NodeEvent{Node: node, Boot: boot, Kind: history.EventExit, Reason: "exit status 1: no snapshot", Time: at}
+	}
+	h.Nodes = append(h.Nodes, ends(2, 30*checktest.Second),
+		history.NodeEvent{Node: node, Boot: 3, Kind: history.EventStart, Time: 55 * checktest.Second}, ends(3, 56*checktest.Second))
 }

@@ -5,7 +5,6 @@ package traces
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"squall/history"
 	"squall/history/check"
@@ -52,7 +51,7 @@ type audit struct {
 	summary   string              // of the first conflict
 	witness   []history.NodeEvent // its events
 
-	bent bool // a clock was bent at some time
+	bent map[string]bool // nodes whose clocks were bent at some time
 
 	budget *check.Budget
 	stop   string // why it was not gone through to the end
@@ -77,8 +76,7 @@ func (c invariant) Name() string { return c.name }
 
 // Check implements Checker.
 func (c invariant) Check(ctx context.Context, in *check.Input) check.Result {
-	a := &audit{budget: check.NewBudget(ctx, in.Limits)}
-	a.bent = slices.ContainsFunc(in.Faults, func(f history.Fault) bool { return f.Kind == history.KindClock })
+	a := &audit{budget: check.NewBudget(ctx, in.Limits), bent: bentNodes(in.Faults)}
 	defer a.budget.Cancel()
 	c.check(a, in.Nodes)
 	res := check.Result{Stats: map[string]float64{
@@ -112,6 +110,17 @@ func (c invariant) Check(ctx context.Context, in *check.Input) check.Result {
 		res.Summary = check.Counted(a.looked, c.one, c.many) + ", no conflict"
 	}
 	return res
+}
+
+// bentNodes are those whose clocks some fault bent, or may have bent.
+func bentNodes(faults []history.Fault) map[string]bool {
+	bent := map[string]bool{}
+	for i := range faults {
+		for _, node := range faults[i].Targets {
+			bent[node] = bent[node] || faults[i].Kind == history.KindClock
+		}
+	}
+	return bent
 }
 
 // electionSafety: at most one leader a term. A node that was restarted can not

@@ -13,8 +13,8 @@ const electionTimersName = "election-timers"
 // that nodes tell when one has expired:
 //   - two that one node used in a row, or that two nodes used, are not the same: that
 //     would be by chance alone, which is weighed by how finely they are drawn;
-//   - none began before the node granted its vote to somebody else. Where clocks are bent
-//     this is not looked at, for timers go by them.
+//   - none began before the node granted its vote to somebody else. This is not looked at
+//     on nodes whose clocks are bent at some time, for timers go by them.
 func electionTimers(a *audit, events []history.NodeEvent) {
 	var expired []*history.NodeEvent
 	granted := map[string]*history.NodeEvent{} // by node: its last vote for another
@@ -33,7 +33,7 @@ func electionTimers(a *audit, events []history.NodeEvent) {
 			granted[e.Node] = e
 		case e.Kind == history.EventRole && e.Timeout > 0:
 			a.events++
-			if g := granted[e.Node]; g != nil && !a.bent && g.Time > began(e)+timerGrain {
+			if g := granted[e.Node]; g != nil && !a.bent[e.Node] && g.Time > began(e)+timerGrain {
 				a.conflict(g, e, "%s granted its vote to %s, and %d ms later its election timeout of %d ms was over: it had begun before the vote",
 					e.Node, g.Vote, (e.Time-g.Time)/1e6, e.Timeout/1e6)
 			}

@@ -55,8 +55,10 @@ func TestElectionTimers(t *testing.T) {
 		{"not set by a vote", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)), nil, check.Violation, "n1 granted its vote to n2, and 300 ms later"},
 		{"not set by its own vote", append(some, grantsAt("n1", 20_000, "n1"), expires("n1", 1, 20_300, 499*msNanos+1)), nil, check.Pass, ""},
 		{"a vote before a restart", append(some, grantsAt("n1", 20_000, "n2"), start, expires("n1", 2, 20_300, 499*msNanos+1)), nil, check.Pass, ""},
-		{"bent clocks", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)),
-			[]history.Fault{{ID: 1, Kind: history.KindClock, Phase: history.Inject}}, check.Pass, ""},
+		{"another node's bent clock", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)),
+			[]history.Fault{{ID: 1, Kind: history.KindClock, Phase: history.Inject, Targets: []string{"n2"}}}, check.Violation, "n1 granted"},
+		{"a bent clock", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)),
+			[]history.Fault{{ID: 1, Kind: history.KindClock, Phase: history.Inject, Targets: []string{"n1"}}}, check.Pass, ""},
 		{"no timeouts told", []history.NodeEvent{checktest.Leads("n1", 1, 1)}, nil, check.Pass, "holds no election timeouts"},
 		{"no trace", nil, nil, check.Unknown, "holds no trace"},
 	} {

@@ -92,13 +92,19 @@ func fromOutside(reason string) bool {
 	return history.Outside(reason)
 }
 
+// EndsByItself reports whether an event is a server's end that was neither squall's doing
+// nor somebody else's.
+func EndsByItself(e *history.NodeEvent) bool {
+	return e.Kind == history.EventExit && !history.OwnDoing(e.Reason) && !fromOutside(e.Reason)
+}
+
 // CrashedNodes are those whose server ended by itself once the system had served.
 func CrashedNodes(in *check.Input) map[string]bool {
 	nodes := map[string]bool{}
 	serving, ok := servingSince(in.Marks)
 	for i := range in.Nodes {
 		e := &in.Nodes[i]
-		if ok && e.Kind == history.EventExit && e.Time >= serving && !history.OwnDoing(e.Reason) && !fromOutside(e.Reason) {
+		if ok && e.Time >= serving && EndsByItself(e) {
 			nodes[e.Node] = true
 		}
 	}

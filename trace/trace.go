@@ -27,6 +27,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"squall/trace/internal/pipe"
 )
 
 // FDVar is the environment variable by which squall names the file descriptor of the
@@ -60,7 +62,7 @@ func Open() (*Tracer, error) {
 	if err != nil || fd < 3 {
 		return nil, fmt.Errorf("%s is %q, want the number of a file descriptor from 3 on", FDVar, value)
 	}
-	if err := claim(int(fd)); err != nil {
+	if err := pipe.Claim(int(fd)); err != nil {
 		return nil, fmt.Errorf("%s=%d: %w", FDVar, fd, err)
 	}
 	return New(os.NewFile(uintptr(fd), "trace"))
@@ -72,7 +74,7 @@ func New(w io.Writer) (*Tracer, error) {
 		return nil, errors.New("trace: no writer")
 	}
 	start := time.Now()
-	base, err := monotonic()
+	base, err := pipe.Monotonic()
 	if err != nil {
 		return nil, fmt.Errorf("reading CLOCK_MONOTONIC: %w", err)
 	}

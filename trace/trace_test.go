@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"squall/trace/internal/pipe"
 )
 
 func TestLines(t *testing.T) {
@@ -164,7 +166,7 @@ func TestOpenWritesToThePipeItIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	before, err := monotonic()
+	before, err := pipe.Monotonic()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +178,7 @@ func TestOpenWritesToThePipeItIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	after, err := monotonic()
+	after, err := pipe.Monotonic()
 	if err != nil {
 		t.Fatal(err)
 	}

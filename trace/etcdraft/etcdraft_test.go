@@ -1,6 +1,7 @@
 package etcdraft
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"squall/trace"
 	"squall/trace/internal/tracetest"
+	"squall/trace/steps"
 )
 
 // sim is a cluster in one goroutine: time is ticks.
@@ -28,6 +30,8 @@ type node struct {
 	raw     *raft.RawNode
 	storage *raft.MemoryStorage
 	tracer  *Tracer
+	steps   *Steps
+	boots   []*bytes.Buffer // its full trace
 	state   uint64
 	applied uint64
 	conf    *raftpb.ConfState
@@ -72,6 +76,11 @@ func (s *sim) boot(id uint64) {
 	}
 	n.tracer, err = New(s.traces.Tracer(s.t, fmt.Sprint("n", id)), n.storage, nil)
 	s.must(err)
+	n.boots = append(n.boots, &bytes.Buffer{})
+	out, err := steps.New(n.boots[len(n.boots)-1])
+	s.must(err)
+	n.steps, err = NewSteps(out, n.storage, id, 0)
+	s.must(err)
 	n.raw, err = raft.NewRawNode(&raft.Config{ID: id, ElectionTick: 10, HeartbeatTick: 1, Storage: n.storage, Applied: n.applied,
 		MaxSizePerMsg: 1 << 20, MaxInflightMsgs: 64, PreVote: true, CheckQuorum: true, Logger: quiet{},
 		TraceLogger: s.tla})
@@ -100,6 +109,7 @@ func (s *sim) settle() {
 
 func (s *sim) handle(n *node) {
 	rd := n.raw.Ready()
+	n.steps.Ready(rd)
 	if rd.HardState != nil {
 		s.must(n.storage.SetHardState(rd.HardState))
 	}
@@ -110,8 +120,11 @@ func (s *sim) handle(n *node) {
 	s.must(n.storage.Append(rd.Entries))
 	n.tracer.Role(rd) // does no harm where Ready follows at once
 	n.tracer.Ready(rd)
+	n.steps.Saved(rd)
+	n.steps.Sending(rd.Messages)
 	for _, m := range rd.Messages {
 		if to := s.nodes[m.GetTo()]; to != nil && !s.cut[n.id] && !s.cut[to.id] {
+			to.steps.Receive(m)
 			_ = to.raw.Step(m) // a node may refuse it
 		}
 		if m.GetType() == raftpb.MsgSnap {
@@ -126,10 +139,12 @@ func (s *sim) handle(n *node) {
 			s.must(unmarshal(e.GetData(), &cc))
 			n.conf = n.raw.ApplyConfChange(&cc)
 			n.tracer.Members(n.conf)
+			n.steps.Configured(e, n.conf)
 		default:
 			n.state ^= trace.Sum(e.GetData())
 		}
 		n.tracer.Applied(e.GetIndex(), func() uint64 { return n.state })
+		n.steps.Applied(e.GetIndex(), func() uint64 { return n.state })
 	}
 	n.raw.Advance(rd)
 }
@@ -202,6 +217,7 @@ func TestTraceOfACluster(t *testing.T) {
 	term, err := leader.storage.Term(leader.applied)
 	s.must(err)
 	leader.tracer.SnapshotTaken(leader.applied, term)
+	leader.steps.SnapshotTaken(leader.applied, term, leader.conf)
 	s.cut[late.id] = false
 	s.tick(100)
 	s.propose(s.leader(), 400, 600)
@@ -219,6 +235,7 @@ func TestTraceOfACluster(t *testing.T) {
 	events := s.traces.Events(t)
 	tracetest.Check(t, events)
 	s.traces.Save(t)
+	s.checkSteps()
 	has := func(what string, atLeast int, match func(tracetest.Event) bool) {
 		t.Helper()
 		if n := tracetest.Count(events, match); n < atLeast {

@@ -30,11 +30,13 @@ type node struct {
 	store     *store
 	transport *transport
 	tracer    *etcdraft.Tracer
+	steps     *etcdraft.Steps
 
 	boot string // makes the IDs of this start's requests unlike any other's
 	next atomic.Uint64
 
-	forwarded chan struct{} // commands of other nodes that wait for a leader
+	incoming  chan *raftpb.Message // of other nodes
+	forwarded chan struct{}        // commands of other nodes that wait for a leader
 
 	mu      sync.Mutex
 	waiting map[string]chan outcome // for commands to be applied
@@ -47,7 +49,7 @@ type node struct {
 
 // startNode makes a node of what is on its disk.
 func startNode(c config) (*node, error) {
-	n := &node{config: c, store: &store{}, boot: rand.Text(), transport: newTransport(c), forwarded: make(chan struct{}, maxForwarded),
+	n := &node{config: c, store: &store{}, boot: rand.Text(), transport: newTransport(c), incoming: make(chan *raftpb.Message), forwarded: make(chan struct{}, maxForwarded),
 		waiting: map[string]chan outcome{}, reading: map[string]chan uint64{}}
 	var err error
 	if n.wal, err = openWAL(c.data, slices.Sorted(maps.Keys(c.peers))); err != nil {
@@ -61,6 +63,9 @@ func startNode(c config) (*node, error) {
 		return nil, err
 	}
 	if n.tracer, err = newTracer(n.wal); err != nil {
+		return nil, err
+	}
+	if n.steps, err = newSteps(n.wal, c.id); err != nil {
 		return nil, err
 	}
 	n.raft = raft.RestartNode(&raft.Config{ID: c.id, ElectionTick: electionTicks, HeartbeatTick: 1, Storage: n.wal, Applied: n.applied,
@@ -77,6 +82,11 @@ func (n *node) run() error {
 		select {
 		case <-ticks.C:
 			n.raft.Tick()
+		case m := <-n.incoming:
+			n.steps.Receive(m)
+			if err := n.raft.Step(context.Background(), m); err != nil {
+				log.Printf("%s of node %d was not taken: %v", m.GetType(), m.GetFrom(), err)
+			}
 		case rd := <-n.raft.Ready():
 			if err := n.handle(rd); err != nil {
 				return err
@@ -87,10 +97,13 @@ func (n *node) run() error {
 }
 
 func (n *node) handle(rd raft.Ready) error {
+	n.steps.Ready(rd)
 	if err := n.wal.save(rd); err != nil {
 		return fmt.Errorf("saving to the log: %w", err)
 	}
 	n.tracer.Ready(rd)
+	n.steps.Saved(rd)
+	n.steps.Sending(rd.Messages)
 	n.transport.send(rd.Messages)
 	if !raft.IsEmptySnap(rd.Snapshot) {
 		if err := n.restore(rd.Snapshot); err != nil {
@@ -105,6 +118,7 @@ func (n *node) handle(rd raft.Ready) error {
 			return fmt.Errorf("applying entry %d: %w", e.GetIndex(), err)
 		}
 		n.tracer.Applied(e.GetIndex(), n.store.state)
+		n.steps.Applied(e.GetIndex(), n.store.state)
 	}
 	if n.applied-n.snapshotted >= n.snapshotEvery {
 		return n.snapshot()
@@ -133,6 +147,7 @@ func (n *node) snapshot() error {
 	}
 	n.snapshotted = n.applied
 	n.tracer.SnapshotTaken(s.GetMetadata().GetIndex(), s.GetMetadata().GetTerm())
+	n.steps.SnapshotTaken(s.GetMetadata().GetIndex(), s.GetMetadata().GetTerm(), s.GetMetadata().GetConfState())
 	log.Printf("snapshot at entry %d", n.applied)
 	return nil
 }
@@ -173,7 +188,8 @@ const maxForwarded = 1000
 // node knows of no leader, so it must not hold up what comes after it: the votes for one.
 func (n *node) receive(m *raftpb.Message) error {
 	if m.GetType() != raftpb.MsgProp {
-		return n.raft.Step(context.Background(), m)
+		n.incoming <- m
+		return nil
 	}
 	select {
 	case n.forwarded <- struct{}{}:

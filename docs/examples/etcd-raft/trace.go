@@ -5,6 +5,7 @@ import (
 
 	"squall/trace"
 	"squall/trace/etcdraft"
+	"squall/trace/steps"
 )
 
 // newTracer makes the tracer of this node. It is nil where squall did not start the
@@ -16,4 +17,14 @@ func newTracer(storage raft.Storage) (*etcdraft.Tracer, error) {
 		return nil, err
 	}
 	return etcdraft.New(out, storage, nil)
+}
+
+// newSteps makes the writer of the full trace. It is nil where squall does not ask for
+// one. The members never change, so nothing else tells of them.
+func newSteps(storage raft.Storage, id uint64) (*etcdraft.Steps, error) {
+	out, err := steps.Open()
+	if err != nil {
+		return nil, err
+	}
+	return etcdraft.NewSteps(out, storage, id, steps.LacksKind(steps.Config))
 }

@@ -1,4 +1,5 @@
-package trace
+// Package pipe is what writing a trace needs of the operating system.
+package pipe
 
 import (
 	"errors"
@@ -7,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// claim looks whether a descriptor is a pipe, as a trace is, and keeps it from the
+// Claim looks whether a descriptor is a pipe, as a trace is, and keeps it from the
 // children of the process.
-func claim(fd int) error {
+func Claim(fd int) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		return err
@@ -21,9 +22,9 @@ func claim(fd int) error {
 	return nil
 }
 
-// monotonic is CLOCK_MONOTONIC, which Go's own monotonic clock follows, too, without
+// Monotonic is CLOCK_MONOTONIC, which Go's own monotonic clock follows, too, without
 // telling its value.
-func monotonic() (time.Duration, error) {
+func Monotonic() (time.Duration, error) {
 	const clockMonotonic = 1
 	var ts syscall.Timespec
 	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {

@@ -62,7 +62,7 @@ func traced() []string {
 }
 
 func TestTheExampleOnEtcdRaft(t *testing.T) {
-	e := followExample(t, "etcd-raft", 7)
+	e := followExample(t, "etcd-raft", 10)
 	e.must(0, e.sh[0])
 	e.must(0, e.sh[1], "verdict  ✓ PASS", "✓ linearizable", "no trace: who led is not known")
 	e.must(exitUsage, e.sh[2], "kill(leader) is not available here")
@@ -70,6 +70,9 @@ func TestTheExampleOnEtcdRaft(t *testing.T) {
 	e.must(0, e.sh[4], append(traced(), "leaders:")...)
 	e.must(0, e.sh[5])
 	e.must(exitViolation, e.sh[6], "VIOLATION", "✗ log-agreement")
+	e.must(0, e.sh[7], append(traced(), "✓ conformance", "off, as the trace lacks hashes: commit-hash")...)
+	e.must(0, e.sh[8])
+	e.must(exitViolation, e.sh[9], "✓ linearizable", "✗ conformance", "-durable (Fig. 2")
 }
 
 func TestTheExampleOnHashicorpRaft(t *testing.T) {

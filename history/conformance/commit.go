@@ -8,6 +8,7 @@ import (
 type leading struct {
 	match []uint64 // the highest index acknowledged in this term
 	round []uint64 // the newest round of reads answered in this term
+	told  []uint64 // the commit index in the last heartbeat
 }
 
 func raise(list *[]uint64, slot int, to uint64) {

@@ -14,12 +14,6 @@ type campaign struct {
 	granted []trace.NodeID // whose vote it counted
 }
 
-// request is what a candidate asked for.
-type request struct {
-	term uint64
-	mark trace.Mark
-}
-
 // grant takes a vote.
 func (n *node) grant(e *trace.Event) {
 	if n.decide(voteOnce, n.vote != 0 && n.vote != e.Peer) {
@@ -50,7 +44,7 @@ func (n *node) judgeRequested(e *trace.Event) {
 	if other := n.c.node(e.Peer); other != nil && other.slot < len(n.asked) {
 		r = n.asked[other.slot]
 	}
-	if !n.decide(voteRequested, r != request{n.term, e.Mark}) {
+	if !n.decide(voteRequested, r.term != n.term || r.mark != e.Mark) {
 		return
 	}
 	asked := n.lastReceived(e.Peer, trace.Vote)

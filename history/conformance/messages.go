@@ -33,6 +33,8 @@ func (n *node) send(e *trace.Event) {
 		n.askVote(e)
 	case trace.VoteReply:
 		n.replyVote(e)
+	case trace.PreVoteReply:
+		n.replyPreVote(e)
 	case trace.AppendEntries:
 		n.sendEntries(e)
 	case trace.AppendReply:
@@ -120,7 +122,11 @@ func (n *node) askVote(e *trace.Event) {
 // replyVote judges an answer to a request for a vote.
 func (n *node) replyVote(e *trace.Event) {
 	m := e.Message
-	if m.Reject || m.Term != n.term {
+	if m.Term != n.term {
+		return
+	}
+	if m.Reject {
+		n.judgeRefusal(e)
 		return
 	}
 	if n.decide(voteReplyGranted, n.vote != m.To) {
@@ -147,6 +153,22 @@ func (n *node) sendEntries(e *trace.Event) {
 			n.c.name(m.To), m.Mark.Index, m.Mark.Term, n.log.last)
 	}
 	n.judgeTold(e)
+	n.judgeBeyond(e)
+}
+
+// judgeBeyond: what a node has acknowledged is not sent to it.
+func (n *node) judgeBeyond(e *trace.Event) {
+	m, match := e.Message, n.matchOf(e.Message.To)
+	isSnapshot := m.Type == trace.InstallSnapshot
+	if !n.decide(sendBeyondMatch, m.Mark.Index < match || isSnapshot && match > 0 && m.Mark.Index == match) {
+		return
+	}
+	what := sprintf("what follows entry %d", m.Mark.Index)
+	if isSnapshot {
+		what = snapshotUpTo(m.Mark.Index)
+	}
+	n.violation(sendBeyondMatch, []*trace.Event{n.lastReceived(m.To, trace.AppendReply), e},
+		"sends %s %s, and that has acknowledged entry %d", n.c.name(m.To), what, match)
 }
 
 // judgeTold: a leader tells no commit index beyond its own.
@@ -185,6 +207,8 @@ func (n *node) receive(e *trace.Event) {
 	n.c.match(n, e)
 	n.obey(m)
 	switch m.Type {
+	case trace.PreVote:
+		n.receivePreVote(m)
 	case trace.Vote:
 		n.receiveVote(m)
 	case trace.AppendEntries:
@@ -219,15 +243,4 @@ func (n *node) obey(m *trace.Message) {
 		// A request for a vote may be ignored while there is a leader (T 4.2.3).
 		n.mustReach = max(n.mustReach, m.Term)
 	}
-}
-
-func (n *node) receiveVote(m *trace.Message) {
-	other := n.c.node(m.From)
-	if other == nil {
-		return
-	}
-	for len(n.asked) <= other.slot {
-		n.asked = append(n.asked, request{})
-	}
-	n.asked[other.slot] = request{m.Term, m.Mark}
 }

@@ -167,6 +167,22 @@ func (n *node) sendHeartbeat(e *trace.Event) {
 		n.violation(heartbeatCommit, []*trace.Event{n.lastReceived(m.To, trace.AppendReply), e},
 			"tells %s in a heartbeat that entry %d is committed, and that has acknowledged only up to %d", n.c.name(m.To), m.Commit, match)
 	}
+	n.judgeForward(e)
+}
+
+// judgeForward: heartbeats tell one node of more and more.
+func (n *node) judgeForward(e *trace.Event) {
+	m := e.Message
+	to := n.c.node(m.To)
+	if to == nil {
+		return
+	}
+	told := at(n.lead.told, to.slot)
+	if n.decide(heartbeatForward, m.Commit < told) {
+		n.violation(heartbeatForward, []*trace.Event{lastOf(&n.sent, to.slot, trace.Heartbeat), n.lastReceived(m.To, trace.AppendReply), e},
+			"tells %s in a heartbeat that entry %d is committed, and had told it before that %d is", n.c.name(m.To), m.Commit, told)
+	}
+	raise(&n.lead.told, to.slot, m.Commit)
 }
 
 // replyHeartbeat judges an answer to a heartbeat.

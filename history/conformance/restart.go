@@ -109,6 +109,7 @@ func (n *node) load(e *trace.Event) {
 	n.heard, n.mustReach = e.Term, 0
 	n.in.restart(sameTerm, keptTo)
 	n.campaign, n.asked, n.reads = campaign{}, n.asked[:0], reads{}
+	n.preAsked = n.preAsked[:0]
 	n.roundsHeard = rounds{}
 	n.outbox.begin(e.Boot)
 	n.configs = append(n.configs[:0], config{members: cloneIDs(e.Members)})

@@ -33,6 +33,8 @@ const (
 	candidateLog
 	voteReplyGranted
 	voteDurable
+	voteRefused
+	preVoteReply
 
 	termMonotonic
 	termRaised
@@ -66,6 +68,8 @@ const (
 	appendOwnLog
 	commitToldOwn
 	heartbeatCommit
+	heartbeatForward
+	sendBeyondMatch
 
 	commitQuorum
 	commitDurable
@@ -151,6 +155,12 @@ var rules = [ruleCount]Rule{
 	voteDurable: {"vote-durable", "Fig. 2; T 3.8",
 		"A vote is durable before the reply that grants it is sent.",
 		needs(trace.Persist, trace.Send)},
+	voteRefused: {"vote-refused", "§5.2, §5.4.1, Fig. 2; T 3.4, 3.6.1",
+		"A vote is refused only where the candidate's log is behind, the term's leader is known, or the vote is another's.",
+		needs(trace.Grant, trace.Send, trace.Receive) | logKinds},
+	preVoteReply: {"pre-vote-reply", "T 9.6",
+		"A pre-vote is granted for the term that was asked about, and only to a node whose log is up to date.",
+		needs(trace.Send, trace.Receive) | trace.LacksTypes | logKinds},
 
 	termMonotonic: {"term-monotonic", "§5.1; T 3.3",
 		"A node's term never goes back, neither the current nor the stored one.", 0},
@@ -239,6 +249,12 @@ var rules = [ruleCount]Rule{
 	heartbeatCommit: {"heartbeat-commit", "§5.3; T 3.5",
 		"A heartbeat, which has no previous entry to compare, tells no commit index beyond what its receiver acknowledged.",
 		needs(trace.Send, trace.Receive)},
+	heartbeatForward: {"heartbeat-forward", "§5.3, Fig. 2; T 3.5",
+		"The commit index that a leader's heartbeats tell one node never goes back: neither does what is committed, nor what that node is known to have stored.",
+		needs(trace.Send, trace.RoleChange)},
+	sendBeyondMatch: {"send-beyond-match", "§5.3, Fig. 2; T 3.5",
+		"A leader sends a node nothing that it has acknowledged in this term: the next index is above the match index.",
+		needs(trace.Send, trace.Receive, trace.RoleChange)},
 
 	commitQuorum: {"commit-quorum", "§5.3, Fig. 2; T 3.5",
 		"A leader commits only what a quorum of its configuration holds: acknowledged to it in this term, or in its own log.",

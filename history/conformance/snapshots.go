@@ -101,6 +101,9 @@ func (n *node) sendSnapshot(e *trace.Event) {
 		n.violation(snapshotSent, []*trace.Event{&n.last[trace.Snapshot], e}, "sends %s a snapshot that ends with entry %d; it has %s",
 			n.c.name(m.To), m.Mark.Index, snapshotUpTo(n.disk.snap.Index))
 	}
+	if n.role == trace.Leader && m.Term == n.term {
+		n.judgeBeyond(e)
+	}
 }
 
 // snapshotUpTo tells how far the newest stored snapshot reaches.

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"squall/internal/declare"
@@ -16,13 +17,17 @@ func deposedLeader() nemesis.Fault {
 		name: "deposed-leader",
 		doc:  "the leader is cut off from its peers, not from clients, until another one leads, and reunited; over and over with each leader",
 		params: []declare.Param{
-			{Name: "alone", Kind: declare.Duration, Default: "300ms", Draw: []string{"0s", "300ms", "1s"}, Min: "0s", Max: "1m",
+			{Name: "alone", Kind: declare.Duration, Default: "300ms", Draw: []string{"0s", "0s", "300ms", "1s"}, Min: "0s", Max: "1m",
 				Doc: "how long it stays cut off when another one leads"},
+			{Name: "with", Kind: declare.Word, Words: []string{"nobody", "minority"}, Default: "nobody", Draw: []string{"nobody", "minority"},
+				Doc: "minority: others are cut off together with it, and go on to store what it sends"},
+			{Name: "hears", Kind: declare.Word, Words: []string{"nothing", "all"}, Default: "nothing", Draw: []string{"nothing", "nothing", "all"},
+				Doc: "all: it is not heard, and still hears the others: the next leader deposes it"},
 		},
 		nodes: 3,
 		begin: func(ctx context.Context, s *steps) error {
 			s.touch(s.leader+" is cut off until another leads", s.others...)
-			return s.cut(ctx, groups([]string{s.leader}, s.others))
+			return s.cut(ctx, s.deposing(s.leader))
 		},
 		goOn: func(ctx context.Context, s *steps) error {
 			old := s.leader
@@ -34,7 +39,7 @@ func deposedLeader() nemesis.Fault {
 				if !sleep(ctx, 500*time.Millisecond) {
 					return nil
 				}
-				if err := s.cut(ctx, groups([]string{next}, without(s.Names(), next))); err != nil {
+				if err := s.cut(ctx, s.deposing(next)); err != nil {
 					return err
 				}
 				s.did("%s is cut off", next)
@@ -42,6 +47,23 @@ func deposedLeader() nemesis.Fault {
 			}
 		},
 	}.fault()
+}
+
+// deposing are the links that are cut for a leader to lose its leadership.
+func (s *steps) deposing(leader string) cutLinks {
+	group := []string{leader}
+	if s.Args["with"] == "minority" {
+		group = append(group, without(s.Plan.Order, leader)[:minority(len(s.Plan.Order))-1]...)
+	}
+	links := groups(group, minus(s.Names(), group...))
+	if s.Args["hears"] == "all" {
+		for link := range links {
+			if !slices.Contains(group, link.From) {
+				delete(links, link)
+			}
+		}
+	}
+	return links
 }
 
 // depose waits until another node than the one that is cut off leads, and reunites them.

@@ -233,6 +233,26 @@ func TestDeposedLeader(t *testing.T) {
 	says(t, proof, "n3 leads, and n1 is still cut off", "n1 is reunited", "n3 is cut off", "n1 leads, and n3 is still cut off", "n3 is reunited")
 }
 
+// TestDeposedLeaderWithOthers: a follower is cut off with each leader, and stays a
+// minority with it.
+func TestDeposedLeaderWithOthers(t *testing.T) {
+	play(t, deposedLeader(), map[string]string{"alone": "0s", "with": "minority"}, []beat{
+		{1000, nil, "n1 n2 | n3 n4 n5"},
+		{1500, leads("n3", 3), "n1 n2 n3 n4 n5"},
+		{2100, nil, "n1 n3 | n2 n4 n5"},
+	})
+}
+
+// TestDeposedLeaderThatHears: its packets are dropped, and others' are not.
+func TestDeposedLeaderThatHears(t *testing.T) {
+	p := planned(deposedLeader(), "")
+	p.Params = deposedLeader().Params.Fill(map[string]string{"hears": "all"}, nil)
+	recorded, err := runFake(t, newFake(5), p)
+	if cut := fmt.Sprint(recorded[0].Cut); err != nil || cut != "[{n1 n2} {n1 n3} {n1 n4} {n1 n5}]" {
+		t.Errorf("cut %v, %v", cut, err)
+	}
+}
+
 // TestSnapshotInterrupted: the leader dies when the other is back, and not before.
 func TestSnapshotInterrupted(t *testing.T) {
 	taken := func(node, reason string) []history.NodeEvent {

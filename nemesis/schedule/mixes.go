@@ -35,7 +35,7 @@ func Mixes() []Mix {
 		{Name: "ci", Doc: "every fault once in two minutes, two at a time, then again",
 			kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.6), Hi: s(1.2)}, overlap: 2, limit: Anything},
 		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them, in quick succession",
-			list: guidedList, kinds: []history.FaultKind{history.KindSequence}, hold: Dist{Lo: s(3), Hi: s(4.5)}, gap: Dist{Lo: s(0.2), Hi: s(0.6)}, overlap: 2, limit: Anything, spell: s(25), rest: s(9)},
+			list: guidedList, kinds: []history.FaultKind{history.KindSequence}, hold: Dist{Lo: s(1.8), Hi: s(2.8)}, gap: Dist{Lo: s(0.1), Hi: s(0.3)}, overlap: 2, limit: Anything, spell: s(25), rest: s(9)},
 		{Name: "elections", Doc: "leaders are lost, and voters and candidates at the moments of the election, again and again",
 			list: electionsList, hold: Dist{Lo: s(1), Hi: s(2)}, gap: Dist{Lo: s(0.2), Hi: s(0.5)}, overlap: 2, limit: Anything},
 		{Name: "partitions", Doc: "links are cut, in every way",
@@ -52,12 +52,17 @@ func Mixes() []Mix {
 }
 
 // guidedList are the faults of the mix guided beside the sequences. Each waits shortly, so
-// that one that misses its moment costs little.
-const guidedList = "interrupted-election*3,partition(leader-minority)," +
+// that one that misses its moment costs little. Those of messages go with any of the
+// others, since nothing else holds what they hold: nearly always one of each is in force.
+const guidedList = "deposed-leader*2,interrupted-election*3,partition(leader-minority)," +
 	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
 	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +
-	"partition(leader) when=commit-advanced after=0s-100ms within=1s"
+	"partition(leader) when=commit-advanced after=0s-100ms within=1s," +
+	"message-duplicate(type=votes, share=100%, delay=0s, all)*2,message-duplicate(type=any, all)," +
+	"message-delay(type=votes, share=50%, all),message-delay(type=appends, share=10%, all)," +
+	"message-loss(type=vote-reply, share=50%, all),message-loss(type=append, share=100%, follower)*2," +
+	"message-reorder(type=appends, all)*2,message-replay(type=any, all)*2"
 
 // electionsList are the faults of the mix elections.
 const electionsList = "partition(leader),kill(leader),interrupted-election*4,voter-restart,delay(20ms±10ms, all)"

@@ -45,6 +45,9 @@ type Config struct {
 	// Sessions is how many clients' sessions are kept, the same on every node. 0, and at
 	// most: [MaxSessions].
 	Sessions int
+	// MaxBatchBytes and MaxInflight bound what is on its way to one follower; see
+	// [raft.Config].
+	MaxBatchBytes, MaxInflight int
 
 	Experiment *Experiment // on elections; nil: none
 

@@ -159,6 +159,8 @@ func (s *Server) startNode() error {
 		Heartbeat:     s.cfg.Heartbeat,
 		SnapshotEvery: s.cfg.SnapshotEvery,
 		SnapshotKeep:  s.cfg.SnapshotKeep,
+		MaxBatchBytes: s.cfg.MaxBatchBytes,
+		MaxInflight:   s.cfg.MaxInflight,
 		Experiment:    s.cfg.Experiment.raft(),
 		Clock:         s.cfg.Clock,
 		Rand:          rand.New(rand.NewPCG(seed, uint64(s.cfg.ID))),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/internal/declare"
 	"squall/internal/regular"
 	"squall/nemesis"
 	"squall/nemesis/faults"
@@ -160,11 +162,13 @@ func (p *Plan) checkSchedule(length time.Duration) error {
 		byName[fault.Name] = fault
 	}
 	seen := make(map[int]bool, len(p.Schedule))
-	for _, planned := range p.Schedule {
+	for i, planned := range p.Schedule {
 		fault, ok := byName[planned.Fault]
 		if !ok {
 			return fmt.Errorf("fault %d is %q, which this squall does not have", planned.ID, planned.Fault)
 		}
+		planned.Params = withNewer(fault, planned.Params)
+		p.Schedule[i].Params = planned.Params
 		if planned.ID < 1 || seen[planned.ID] {
 			return fmt.Errorf("fault number %d is below 1, or used twice", planned.ID)
 		}
@@ -174,6 +178,24 @@ func (p *Plan) checkSchedule(length time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// withNewer adds the parameters that a fault did not have when it was planned, by their
+// defaults, which are what it did then.
+func withNewer(fault nemesis.Fault, old declare.Args) declare.Args {
+	if len(fault.Params) == 0 {
+		return old
+	}
+	all := maps.Clone(old)
+	if all == nil {
+		all = declare.Args{}
+	}
+	for _, param := range fault.Params {
+		if _, has := all[param.Name]; !has {
+			all[param.Name] = param.Default
+		}
+	}
+	return all
 }
 
 // Repeat is the command that repeats the plan, which is at path: by its settings

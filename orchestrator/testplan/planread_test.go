@@ -192,3 +192,20 @@ func TestALongPlanIsRead(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// TestAPlanOfBeforeAFaultHadAParameter: the fault is what it was then.
+func TestAPlanOfBeforeAFaultHadAParameter(t *testing.T) {
+	plan, err := parsePlan(planText(t, func(plan, _ map[string]any) {
+		for _, f := range plan["schedule"].([]any) {
+			delete(f.(map[string]any), "params")
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range plan.Schedule {
+		if p.Fault == "partition" && p.Params["how"] != "drop" {
+			t.Errorf("fault %d has the parameters %v", p.ID, p.Params)
+		}
+	}
+}

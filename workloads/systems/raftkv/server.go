@@ -2,6 +2,7 @@ package raftkv
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,12 @@ func (System) Params() declare.Params {
 			Doc: "on: half of the clients send again, in a session and through other nodes, what is not answered in time"},
 		{Name: "sessions", Kind: declare.Count, Default: "1024", Min: "1", Max: "1024", Unit: "sessions",
 			Doc: "clients' sessions that the servers keep; beyond it they forget the one that was used the longest ago"},
+		{Name: "long-logs", Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "nodes",
+			Doc: "so many nodes, the last ones, take a snapshot a hundred times less often: they start with long logs, and send others entries and no snapshot"},
+		{Name: "batch", Kind: declare.Bytes, Default: "1MiB", Min: "1B", Max: "16MiB",
+			Doc: "how much the entries of one message hold at most; one entry is always sent"},
+		{Name: "in-flight", Kind: declare.Count, Default: "64", Min: "1", Max: "10000", Unit: "messages",
+			Doc: "messages with entries that a leader sends a follower before the first is answered"},
 		{Name: "pre-vote", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
 			Doc: "off: a node stands for election without asking first whether it could win"},
 		{Name: "stickiness", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
@@ -118,7 +125,7 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 	if !member {
 		return systems.Start{}, fmt.Errorf("start %s: id %d is not one of the cluster's", node.Name, node.ID)
 	}
-	every := a.Int("snapshot-every")
+	every := snapshotEvery(node, cluster, a)
 	argv := []string{
 		"/squall-node", "kv",
 		"-id", strconv.Itoa(node.ID),
@@ -132,10 +139,26 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 		// a while must have one installed.
 		"-snapshot-every", strconv.Itoa(every), "-snapshot-keep", strconv.Itoa(every / 4),
 		"-sessions", a["sessions"],
+		"-max-batch", strconv.FormatInt(int64(a.Float("batch")), 10), "-max-inflight", a["in-flight"],
 	}
 	if cluster.Seed != 0 {
 		// Nodes of one seed would stand for election all at the same moments.
 		argv = append(argv, "-seed", strconv.FormatUint(max(1, cluster.Seed+uint64(node.ID)), 10))
 	}
 	return systems.Start{Argv: argv}, nil
+}
+
+// snapshotEvery is after how many entries a node takes a snapshot.
+func snapshotEvery(node systems.Node, cluster systems.Cluster, a declare.Args) int {
+	every := a.Int("snapshot-every")
+	after := 0 // nodes that come after this one
+	for _, n := range cluster.Nodes {
+		if n.ID > node.ID {
+			after++
+		}
+	}
+	if after < a.Int("long-logs") {
+		return min(100*every, math.MaxInt32)
+	}
+	return every
 }

@@ -1,0 +1,116 @@
+package conformance
+
+import (
+	"slices"
+
+	"squall/history/trace"
+)
+
+// request is what a candidate asked for.
+type request struct {
+	term uint64
+	mark trace.Mark
+	due  bool // there is no reason to refuse it
+	// refuse is the term in which the node was asked for a vote of an older one, which it
+	// refuses in a message of its own term.
+	refuse uint64
+}
+
+// preRequest is a question for a pre-vote.
+type preRequest struct {
+	term uint64
+	due  bool // the log of who asks is up to date
+}
+
+// mostPreRequests bounds the questions of one node that are kept: an answer may wait
+// for the disk.
+const mostPreRequests = 64
+
+// receiveVote takes a request for a vote.
+func (n *node) receiveVote(m *trace.Message) {
+	other := n.c.node(m.From)
+	if other == nil {
+		return
+	}
+	for len(n.asked) <= other.slot {
+		n.asked = append(n.asked, request{})
+	}
+	was := &n.asked[other.slot]
+	if m.Term < n.term {
+		was.refuse = n.term
+	}
+	*was = request{term: m.Term, mark: m.Mark, due: n.owesVote(m), refuse: was.refuse}
+}
+
+// owesVote says whether there is nothing for which a node may refuse its vote. It may
+// always keep silent.
+func (n *node) owesVote(m *trace.Message) bool {
+	if !n.config().votes(m.From) || !upToDate(m.Mark, n.log.end()) {
+		return false
+	}
+	free := n.role != trace.Leader && n.in.term != n.term && (n.vote == 0 || n.vote == m.From)
+	return m.Term > n.term || m.Term == n.term && free
+}
+
+// judgeRefusal judges an answer that refuses a vote of the node's term.
+func (n *node) judgeRefusal(e *trace.Event) {
+	m := e.Message
+	other := n.c.node(m.To)
+	if other == nil || other.slot >= len(n.asked) {
+		return
+	}
+	r := n.asked[other.slot]
+	if r.term != n.term || r.refuse == n.term {
+		return
+	}
+	if n.decide(voteRefused, r.due) {
+		own := n.log.end()
+		n.violation(voteRefused, []*trace.Event{n.lastReceived(m.To, trace.Vote), n.logEvent(), e},
+			"refuses %s its vote in term %d, which is %s, although no leader is known and its log, that ends with entry %d of term %d, is not ahead of %d of term %d",
+			n.c.name(m.To), m.Term, n.given(n.vote), own.Index, own.Term, r.mark.Index, r.mark.Term)
+	}
+}
+
+// receivePreVote takes a question for a pre-vote.
+func (n *node) receivePreVote(m *trace.Message) {
+	other := n.c.node(m.From)
+	if other == nil {
+		return
+	}
+	for len(n.preAsked) <= other.slot {
+		n.preAsked = append(n.preAsked, nil)
+	}
+	list := &n.preAsked[other.slot]
+	if len(*list) == mostPreRequests {
+		*list = slices.Delete(*list, 0, 1)
+	}
+	*list = append(*list, preRequest{m.Term, upToDate(m.Mark, n.log.end())})
+}
+
+// replyPreVote judges an answer to a question for a pre-vote.
+func (n *node) replyPreVote(e *trace.Event) {
+	m := e.Message
+	other := n.c.node(m.To)
+	if m.Reject || other == nil {
+		return
+	}
+	var list []preRequest
+	if other.slot < len(n.preAsked) {
+		list = n.preAsked[other.slot]
+	}
+	if len(list) == mostPreRequests {
+		return // it may answer one that is forgotten
+	}
+	of := func(r preRequest) bool { return r.term == m.Term }
+	asked := slices.ContainsFunc(list, of)
+	if !n.decide(preVoteReply, !slices.ContainsFunc(list, func(r preRequest) bool { return of(r) && r.due })) {
+		return
+	}
+	shows := []*trace.Event{n.lastReceived(m.To, trace.PreVote), n.logEvent(), e}
+	if !asked {
+		n.violation(preVoteReply, shows, "grants %s a pre-vote for term %d, about which that did not ask", n.c.name(m.To), m.Term)
+		return
+	}
+	n.violation(preVoteReply, shows, "grants %s a pre-vote for term %d, although its own log, that ends with entry %d, is ahead of that one's",
+		n.c.name(m.To), m.Term, n.log.last)
+}

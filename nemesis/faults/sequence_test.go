@@ -268,6 +268,22 @@ func TestSnapshotInterrupted(t *testing.T) {
 	says(t, proof, "n1 has taken snapshot 1", "n1 has taken snapshot 2", "n2 is back", "n1 killed", "n2 has installed a snapshot")
 }
 
+// TestSnapshotInterruptedAtTheReceiver: it dies when it has told of the snapshot, and not
+// before, and comes back.
+func TestSnapshotInterruptedAtTheReceiver(t *testing.T) {
+	told := func(node, reason string) []history.NodeEvent {
+		return []history.NodeEvent{{Node: node, Boot: 1, Kind: history.EventSnapshot, Reason: reason}}
+	}
+	proof := play(t, snapshotInterrupted(), map[string]string{"kill": "follower"}, []beat{
+		{1000, nil, "n1 n3 n4 n5; down n2"},
+		{1500, told("n1", "taken"), "n1 n3 n4 n5; down n2"},
+		{1900, told("n1", "taken"), "n1 n2 n3 n4 n5"},
+		{2100, told("n3", "installed"), "n1 n2 n3 n4 n5"}, // that of another
+		{2300, told("n2", "installed"), "n1 n2 n3 n4 n5"},
+	})
+	says(t, proof, "n2 is back", "n2 killed as it installed the snapshot", "n2 is started again")
+}
+
 // TestLeaderMinority: the leader and one more of five, and the leader alone of three.
 func TestLeaderMinority(t *testing.T) {
 	for n, want := range map[int]int{3: 1, 4: 1, 5: 2, 7: 3} {

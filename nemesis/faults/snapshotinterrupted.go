@@ -4,15 +4,22 @@ import (
 	"context"
 	"time"
 
+	"squall/internal/declare"
 	"squall/nemesis"
 )
 
 // snapshotInterrupted keeps a follower away until the others' logs begin with a snapshot,
-// lets it come back, and kills the leader while it sends that: another one goes on.
+// and lets it come back. Then it kills the leader while that sends one: another one goes
+// on. Or it kills the follower while that puts it in place of its log, and starts it again:
+// it must go on from whatever it has stored by then.
 func snapshotInterrupted() nemesis.Fault {
 	return sequence{
-		name:  "snapshot-interrupted",
-		doc:   "a follower is away until it needs a snapshot; then it comes back, and the leader is killed as it sends one",
+		name: "snapshot-interrupted",
+		doc:  "a follower is away until it needs a snapshot; then it comes back, and the leader is killed as it sends one, or the follower as it installs it",
+		params: []declare.Param{
+			{Name: "kill", Kind: declare.Word, Words: []string{"leader", "follower"}, Default: "leader", Draw: []string{"leader", "follower"},
+				Doc: "leader: who sends the snapshot is killed; follower: who gets it is, when it tells that it was installed, and is started again"},
+		},
 		nodes: 3,
 		begin: func(ctx context.Context, s *steps) error {
 			s.touch(s.others[0]+" is away until it needs a snapshot", s.others...)
@@ -37,6 +44,10 @@ func snapshotInterrupted() nemesis.Fault {
 				return err
 			}
 			s.did("%s is back", away)
+			if s.Args["kill"] == "follower" {
+				sending.Drop()
+				return s.killReceiver(ctx, away, installed)
+			}
 			// Without a full trace nobody tells of the sending; it begins with the first
 			// heartbeat after the node's start.
 			at, seen := s.await(ctx, sending, time.Duration(20+s.Rand().IntN(100))*time.Millisecond)
@@ -89,5 +100,23 @@ func (s *steps) killSender(ctx context.Context, leader string, installed *nemesi
 	} else {
 		s.skipped("a snapshot installed afterwards")
 	}
+	return nil
+}
+
+// killReceiver kills the node that gets a snapshot as it tells that it has installed it,
+// which it does before its log is cut on the disk, and starts it again.
+func (s *steps) killReceiver(ctx context.Context, node string, installed *nemesis.Expected) error {
+	if _, ok := s.await(ctx, installed, s.Hold()); !ok {
+		s.skipped("a snapshot installed by %s", node)
+		return nil
+	}
+	if err := s.kill(ctx, node); err != nil {
+		return err
+	}
+	s.did("%s killed as it installed the snapshot", node)
+	if err := s.start(ctx, node); err != nil {
+		return err
+	}
+	s.did("%s is started again", node)
 	return nil
 }

@@ -50,13 +50,20 @@ func (a *app) examineSystem(ctx context.Context, text, runtimeName string) ([]ne
 		return nil, fmt.Errorf("make a folder for what is tried: %w", err)
 	}
 	defer os.RemoveAll(t.Out)
+	if systems.Traced(system) {
+		t.Trace = testplan.TraceFull
+	}
 	cfg := orchestrator.Config{Version: version, Runtime: runtime.Runtime, Build: a.build, CanBuild: canBuild, Progress: &doctorProgress{app: a}, LeaderTimeout: a.leaderTimeout}
+	told := false // of the trace
 	for _, w := range catalogue.Workloads() {
 		if !w.Fits(systems.Prototype(system)) {
 			continue
 		}
-		more, goOn := a.tryWorkload(ctx, t, w, system, cfg)
+		more, outcome, goOn := a.tryWorkload(ctx, t, w, system, cfg)
 		found = append(found, more...)
+		if goOn && outcome != nil && !told {
+			found, told = append(found, traceNeeds(system, outcome.Dir, outcome.History)...), true
+		}
 		if !goOn {
 			break
 		}
@@ -65,36 +72,36 @@ func (a *app) examineSystem(ctx context.Context, text, runtimeName string) ([]ne
 }
 
 // tryWorkload runs one workload; goOn is whether another is worth it.
-func (a *app) tryWorkload(ctx context.Context, t testplan.Test, w workloads.Workload, system systems.System, cfg orchestrator.Config) (found []need, goOn bool) {
+func (a *app) tryWorkload(ctx context.Context, t testplan.Test, w workloads.Workload, system systems.System, cfg orchestrator.Config) (found []need, outcome *orchestrator.Outcome, goOn bool) {
 	option, _ := testplan.FindOption("workload")
 	err := option.Set(&t, w.Name)
 	if err == nil {
 		err = t.Validate()
 	}
 	if err != nil {
-		return []need{{Name: "workload " + w.Name, Found: err.Error()}}, true
+		return []need{{Name: "workload " + w.Name, Found: err.Error()}}, nil, true
 	}
 	plan, err := testplan.NewPlan(t, version, a.program)
 	if err != nil {
-		return []need{{Name: "workload " + w.Name, Found: err.Error()}}, false
+		return []need{{Name: "workload " + w.Name, Found: err.Error()}}, nil, false
 	}
-	outcome, err := orchestrator.Run(ctx, plan, cfg)
+	outcome, err = orchestrator.Run(ctx, plan, cfg)
 	if err != nil {
-		return []need{{Name: "start", Found: err.Error()}}, false
+		return []need{{Name: "start", Found: err.Error()}}, nil, false
 	}
 	h := outcome.History
 	if h == nil {
-		return []need{notStarted(outcome.Results, system, t)}, false
+		return []need{notStarted(outcome.Results, system, t)}, nil, false
 	}
 	if serving := slices.IndexFunc(h.Marks, func(m history.Mark) bool { return m.Name == history.MarkServing }); serving < 0 {
-		return []need{notStarted(outcome.Results, system, t)}, false
+		return []need{notStarted(outcome.Results, system, t)}, nil, false
 	}
 	found = append(found, functionNeeds(w, h)...)
 	found = append(found, answersNeed(w, outcome.Results))
 	if leader, ok := leaderNeed(system, h); ok {
 		found = append(found, leader)
 	}
-	return found, true
+	return found, outcome, true
 }
 
 // removedLog is where a log was that is gone when it is told about.

@@ -1,0 +1,169 @@
+package traces
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"squall/history"
+	"squall/history/check"
+	"squall/history/trace"
+)
+
+// tracesOfARun are the full traces of three nodes on go.etcd.io/raft, as the module for
+// users wrote them: unpacked, a file a node.
+func tracesOfARun(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for id := 1; id <= 3; id++ {
+		file, err := os.Open(fmt.Sprintf("../../../trace/etcdraft/testdata/steps/n%d.trace.gz", id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := gzip.NewReader(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[fmt.Sprintf("n%d", id)], err = io.ReadAll(plain); err != nil {
+			t.Fatal(err)
+		}
+		file.Close()
+	}
+	return files
+}
+
+// edited is a trace with its events changed; change keeps an event by returning true.
+func edited(t *testing.T, data []byte, change func(e *trace.Event) bool) []byte {
+	t.Helper()
+	out, boot := []byte(trace.Magic), 0
+	var enc trace.Encoder
+	for r := trace.NewFileReader(bytes.NewReader(data)); ; {
+		e, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Boot != boot {
+			boot = e.Boot
+			out = enc.AppendBoot(out, boot)
+		}
+		if change(e) {
+			if out, err = enc.Append(out, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// checkFiles is the result of the check on a run directory with these traces.
+func checkFiles(t *testing.T, files map[string][]byte, packed func(name string, zipped []byte) []byte) check.Result {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, trace.Dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pack, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range files {
+		zipped := pack.EncodeAll(data, nil)
+		if packed != nil {
+			zipped = packed(name, zipped)
+		}
+		if err := os.WriteFile(filepath.Join(dir, trace.Dir, trace.FileName(name)), zipped, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := &check.Input{Dir: dir, History: &history.History{
+		Header: history.Header{Nodes: []string{"n1", "n2", "n3"}, Functions: history.Functions{{Name: "read", Reads: true}, {Name: "write"}}},
+	}}
+	return Conformance().Check(t.Context(), in)
+}
+
+// TestBadFilesOfTraces: whatever is wrong with a trace is said, with the node's name, and
+// is never a pass.
+func TestBadFilesOfTraces(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(files map[string][]byte)
+		packed  func(name string, zipped []byte) []byte
+		verdict check.Verdict
+		says    []string
+	}{
+		{name: "whole", verdict: check.Pass, says: []string{"of 3 nodes break none of", "off, as the trace lacks hashes: commit-hash"}},
+		{name: "a file is cut in the middle", packed: func(name string, zipped []byte) []byte {
+			if name == "n2" {
+				return zipped[:len(zipped)/2]
+			}
+			return zipped
+		}, verdict: check.Unknown, says: []string{"n2", "the file was cut"}},
+		{name: "a trace is cut in the middle of a frame", change: func(files map[string][]byte) {
+			files["n3"] = files["n3"][:len(files["n3"])/2+1]
+		}, verdict: check.Unknown, says: []string{"n3", "it ends within a frame"}},
+		{name: "a byte is flipped", change: func(files map[string][]byte) {
+			files["n1"] = bytes.Clone(files["n1"])
+			files["n1"][len(trace.Magic)+4] ^= 0x40
+		}, verdict: check.Unknown, says: []string{"n1", "the trace is damaged at byte"}},
+		{name: "a node has no trace", change: func(files map[string][]byte) { delete(files, "n3") }, verdict: check.Unknown, says: []string{"n3: there is no trace of it"}},
+		{name: "a trace is empty", change: func(files map[string][]byte) { files["n2"] = nil }, verdict: check.Unknown, says: []string{"n2"}},
+		{name: "clocks differ by what they may", change: func(files map[string][]byte) {
+			for name, ahead := range map[string]int64{"n1": 20e6, "n3": -20e6} {
+				files[name] = edited(t, files[name], func(e *trace.Event) bool { e.Time += ahead; return true })
+			}
+		}, verdict: check.Pass, says: []string{"break none of"}},
+		{name: "a node tells less than the others", change: func(files map[string][]byte) {
+			files["n2"] = edited(t, files["n2"], func(e *trace.Event) bool {
+				if e.Kind == trace.Start {
+					e.Lacks |= trace.LacksKind(trace.Persist)
+				}
+				return e.Kind != trace.Persist
+			})
+		}, verdict: check.Pass, says: []string{"off, as the trace lacks persist", "vote-durable", "ack-durable"}},
+		{name: "a node lies about its log", change: func(files map[string][]byte) { // it says that it committed what the others did not
+			files["n2"] = edited(t, files["n2"], func(e *trace.Event) bool {
+				if e.Kind == trace.Commit && e.Mark.Index > 60 {
+					e.Mark.Term++
+				}
+				return true
+			})
+		}, verdict: check.Unknown, says: []string{"n2", "which its log, up to entry", "does not hold"}},
+		{name: "a node lies about its state", change: func(files map[string][]byte) {
+			files["n2"] = edited(t, files["n2"], func(e *trace.Event) bool {
+				if e.Kind == trace.State {
+					e.Hash++
+				}
+				return true
+			})
+		}, verdict: check.Violation, says: []string{"state-equal", "n2"}},
+		{name: "a node lies about its vote", change: func(files map[string][]byte) {
+			files["n3"] = edited(t, files["n3"], func(e *trace.Event) bool { return e.Kind != trace.Grant })
+		}, verdict: check.Violation, says: []string{"n3"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			files := tracesOfARun(t)
+			if test.change != nil {
+				test.change(files)
+			}
+			res := checkFiles(t, files, test.packed)
+			if res.Verdict != test.verdict {
+				t.Errorf("%s: %s, want %s", res.Verdict, res.Summary, test.verdict)
+			}
+			for _, want := range test.says {
+				if !strings.Contains(res.Summary, want) {
+					t.Errorf("it does not say %q: %s", want, res.Summary)
+				}
+			}
+		})
+	}
+}

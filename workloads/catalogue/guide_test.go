@@ -68,7 +68,9 @@ func permitted(t *testing.T, arrow string, files ...string) {
 	t.Helper()
 	// gofmt moves the second column of the table with every longer name in the first.
 	packed := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	// The register's room needs the same, but for the data of an add.
 	known := strings.Replace(packed(arrow), `"workloads/counter":`, `"workloads/register":`, 1)
+	known, _, _ = strings.Cut(known, ` "history/objects"`)
 	if known == packed(arrow) || !strings.Contains(packed(guidetest.Read(t, "../../arrows_test.go")), known) {
 		t.Errorf("the table of arrows has no line like the guide's:\n%s", arrow)
 	}

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"testing"
@@ -13,7 +13,7 @@ import (
 // line that the agent hands it.
 func TestBentClock(t *testing.T) { onEach(t, bentClock) }
 
-func bentClock(t *testing.T, h host) {
+func bentClock(t *testing.T, h testHost) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	c, _ := command(t, m)
 	ctx := t.Context()

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -12,12 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"squall/history"
 	"squall/internal/machinetest"
 	"squall/nodeimage"
 	"squall/nodeimage/agent/protocol"
 	"squall/nodeimage/files"
-	"squall/orchestrator"
 	"squall/orchestrator/testplan"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
@@ -63,7 +61,7 @@ func BenchmarkEtcdBeside(b *testing.B) {
 }
 
 // drivenBySquall is how many writes a second squall gets answered.
-func drivenBySquall(b *testing.B, h host, system string, clients int) float64 {
+func drivenBySquall(b *testing.B, h testHost, system string, clients int) float64 {
 	b.Helper()
 	test := testplan.DefaultTest()
 	test.Out, test.Seed, test.Nodes, test.Clients, test.Time, test.Nemesis = b.TempDir(), 1, 3, clients, testplan.Duration(besideFor), "none"
@@ -77,7 +75,7 @@ func drivenBySquall(b *testing.B, h host, system string, clients int) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	outcome, err := orchestrator.Run(b.Context(), plan, orchestrator.Config{Version: "bench", Runtime: h, Progress: quiet{},
+	outcome, err := Run(b.Context(), plan, Config{Version: "bench", Runtime: h, Progress: quiet{},
 		Build: func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
 			return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch})
 		}})
@@ -91,17 +89,8 @@ func drivenBySquall(b *testing.B, h host, system string, clients int) float64 {
 	return ops.Throughput
 }
 
-// quiet is a run of which nobody is told.
-type quiet struct{}
-
-func (quiet) Planned(*testplan.Plan, string) {}
-func (quiet) Phase(string)                   {}
-func (quiet) Leader(string, uint64)          {}
-func (quiet) Fault(history.Fault)            {}
-func (quiet) Load(orchestrator.LoadStats)    {}
-
 // drivenByItsOwn is how many writes a second etcd's own benchmark counts.
-func drivenByItsOwn(b *testing.B, h host, clients, total int) float64 {
+func drivenByItsOwn(b *testing.B, h testHost, clients, total int) float64 {
 	b.Helper()
 	const tool = "/opt/benchmark"
 	system, err := catalogue.FindSystem("etcd")
@@ -165,7 +154,7 @@ type benchmark struct {
 	b     *testing.B
 	argv  []string
 	agent *protocol.Client
-	out   *sink
+	out   *machineSink
 }
 
 // put puts so many values by so many clients, over a connection to each node, and
@@ -192,7 +181,7 @@ func (t *benchmark) exits() (n int) {
 }
 
 // made is a set of one file that is built, for machines of h.
-func made(b *testing.B, h host, f files.File) *files.Set {
+func made(b *testing.B, h testHost, f files.File) *files.Set {
 	b.Helper()
 	builder, err := nodeimage.Programs()
 	if err != nil {

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -12,12 +12,11 @@ import (
 	"squall/history/check"
 	"squall/internal/machinetest"
 	"squall/nodeimage"
-	"squall/orchestrator"
 	"squall/orchestrator/testplan"
 )
 
 // ofEtcd is a test of three nodes of etcd with these settings, whose verdict comes.
-func ofEtcd(t *testing.T, h host, lasting time.Duration, settings map[string]string) *check.Results {
+func ofEtcd(t *testing.T, h testHost, lasting time.Duration, settings map[string]string) *check.Results {
 	t.Helper()
 	test := testplan.DefaultTest()
 	test.Out, test.Seed, test.Nodes, test.Time = t.TempDir(), 1, 3, testplan.Duration(lasting)
@@ -38,7 +37,7 @@ func ofEtcd(t *testing.T, h host, lasting time.Duration, settings map[string]str
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcome, err := orchestrator.Run(t.Context(), plan, orchestrator.Config{Version: "test", Runtime: h, Progress: &watcher{t: t},
+	outcome, err := Run(t.Context(), plan, Config{Version: "test", Runtime: h, Progress: &watcher{t: t},
 		Build: func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
 			return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch})
 		}})
@@ -122,7 +121,7 @@ func TestAnEtcdThatCannotBeHad(t *testing.T) {
 		if err := option.Set(&test, system); err != nil {
 			t.Fatal(err)
 		}
-		err := orchestrator.Preflight(t.Context(), test, nil, orchestrator.Config{Runtime: h})
+		err := Preflight(t.Context(), test, nil, Config{Runtime: h})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", system, err, want)
 		}

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 
 	"squall/internal/machinetest"
 	"squall/nodeimage"
-	"squall/orchestrator"
 	"squall/orchestrator/testplan"
 )
 
@@ -90,7 +89,7 @@ func middleOf(all []traceCost, of func(traceCost) float64) float64 {
 	return middle(values)
 }
 
-func costOfTrace(b *testing.B, h host, level string, clients int) traceCost {
+func costOfTrace(b *testing.B, h testHost, level string, clients int) traceCost {
 	b.Helper()
 	test := testplan.DefaultTest()
 	test.Out, test.Seed, test.Nodes, test.Clients, test.Time, test.Nemesis = b.TempDir(), 1, 3, clients, testplan.Duration(besideFor), "none"
@@ -100,7 +99,7 @@ func costOfTrace(b *testing.B, h host, level string, clients int) traceCost {
 		b.Fatal(err)
 	}
 	meter := &loadMeter{}
-	outcome, err := orchestrator.Run(b.Context(), plan, orchestrator.Config{Version: "bench", Runtime: h, Progress: meter,
+	outcome, err := Run(b.Context(), plan, Config{Version: "bench", Runtime: h, Progress: meter,
 		Build: func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
 			return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch})
 		}})

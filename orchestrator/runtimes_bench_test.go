@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -9,12 +9,11 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/agent/protocol"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
 )
 
 // benchEach measures every runtime, one after the other.
-func benchEach(b *testing.B, bench func(b *testing.B, h host)) {
+func benchEach(b *testing.B, bench func(b *testing.B, h testHost)) {
 	for name, open := range hosts() {
 		b.Run(name, func(b *testing.B) { bench(b, opened(b, open)) })
 	}
@@ -24,7 +23,7 @@ func benchEach(b *testing.B, bench func(b *testing.B, h host)) {
 // already: up until every agent has answered, and down.
 func BenchmarkUpDown(b *testing.B) { benchEach(b, upDown) }
 
-func upDown(b *testing.B, h host) {
+func upDown(b *testing.B, h testHost) {
 	var upTime, downTime time.Duration
 	for b.Loop() {
 		s := spec(b, h, "n1", "n2", "n3", "n4", "n5", "driver")
@@ -59,7 +58,7 @@ func greet(b *testing.B, c machines.Cluster, s machines.ClusterSpec) {
 // its agent answers.
 func BenchmarkPowerCycle(b *testing.B) { benchEach(b, powerCycle) }
 
-func powerCycle(b *testing.B, h host) {
+func powerCycle(b *testing.B, h testHost) {
 	m := up(b, h, spec(b, h, "n1")).Machine("n1")
 	var killed, started, greeted []time.Duration
 	for b.Loop() {
@@ -87,7 +86,7 @@ func powerCycle(b *testing.B, h host) {
 // BenchmarkCall is a call to an agent and its answer.
 func BenchmarkCall(b *testing.B) { benchEach(b, call) }
 
-func call(b *testing.B, h host) {
+func call(b *testing.B, h testHost) {
 	c, _ := command(b, up(b, h, spec(b, h, "n1")).Machine("n1"))
 	for b.Loop() {
 		if _, err := c.Clock(b.Context()); err != nil {
@@ -99,7 +98,7 @@ func call(b *testing.B, h host) {
 // BenchmarkTrace is how fast a server's trace comes out of its container.
 func BenchmarkTrace(b *testing.B) { benchEach(b, wholeTrace) }
 
-func wholeTrace(b *testing.B, h host) {
+func wholeTrace(b *testing.B, h testHost) {
 	c, out := command(b, up(b, h, spec(b, h, "n1")).Machine("n1"))
 	const mib = 128
 	b.SetBytes(mib << 20)
@@ -117,22 +116,22 @@ func wholeTrace(b *testing.B, h host) {
 	}
 }
 
-var _ protocol.Handler = (*sink)(nil)
+var _ protocol.Handler = (*machineSink)(nil)
 
 // BenchmarkPartition cuts five nodes in two and heals them: from the command to
 // the proof, by probes on all links from inside the machines.
 func BenchmarkPartition(b *testing.B) {
-	benchEach(b, func(b *testing.B, h host) { strike(b, h, "partition(halves, drop)") })
+	benchEach(b, func(b *testing.B, h testHost) { strike(b, h, "partition(halves, drop)") })
 }
 
 // BenchmarkDelay makes every link of five nodes 10 ms slow, and heals them.
 func BenchmarkDelay(b *testing.B) {
-	benchEach(b, func(b *testing.B, h host) { strike(b, h, "delay(10ms, jitter=0s, all)") })
+	benchEach(b, func(b *testing.B, h testHost) { strike(b, h, "delay(10ms, jitter=0s, all)") })
 }
 
-func strike(b *testing.B, h host, fault string) {
+func strike(b *testing.B, h testHost, fault string) {
 	names := []string{"n1", "n2", "n3", "n4", "n5"}
-	c := orchestrator.NewTestCluster(up(b, h, spec(b, h, names...)), names)
+	c := newTestCluster(up(b, h, spec(b, h, names...)), names)
 	var injected, healed []time.Duration
 	for b.Loop() {
 		recorded, err := c.Strike(b.Context(), fault, time.Millisecond)

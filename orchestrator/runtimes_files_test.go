@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -31,7 +31,7 @@ const (
 )
 
 // readerFile is testdata/reader, linked statically for the machines of h.
-func readerFile(t *testing.T, h host) files.File {
+func readerFile(t *testing.T, h testHost) files.File {
 	t.Helper()
 	arch, err := h.Arch(t.Context())
 	if err != nil {
@@ -57,7 +57,7 @@ func textFile(t *testing.T, path, text string) files.File {
 }
 
 // take takes files for machines of h, into a store of the test's own.
-func take(t *testing.T, h host, store files.Store, list ...files.File) *files.Set {
+func take(t *testing.T, h testHost, store files.Store, list ...files.File) *files.Set {
 	t.Helper()
 	arch, err := h.Arch(t.Context())
 	if err != nil {
@@ -71,7 +71,7 @@ func take(t *testing.T, h host, store files.Store, list ...files.File) *files.Se
 }
 
 // forget removes the image of a set when the test is over: no other has such files.
-func forget(t *testing.T, h host, s machines.ClusterSpec, set *files.Set) {
+func forget(t *testing.T, h testHost, s machines.ClusterSpec, set *files.Set) {
 	t.Helper()
 	r, ok := h.Runtime.(*docker.Runtime)
 	if !ok {
@@ -94,7 +94,7 @@ func forget(t *testing.T, h host, s machines.ClusterSpec, set *files.Set) {
 }
 
 // reads starts the reader on a machine and returns, by path, what it found.
-func reads(t *testing.T, c *protocol.Client, out *sink, paths ...string) map[string]string {
+func reads(t *testing.T, c *protocol.Client, out *machineSink, paths ...string) map[string]string {
 	t.Helper()
 	before := len(out.text())
 	if _, err := c.Start(t.Context(), protocol.StartSpec{Argv: append([]string{readerPath}, paths...), Dir: "/data"}); err != nil {
@@ -116,9 +116,9 @@ func looks(mode, text string) string {
 
 // TestFiles: a machine holds files of its own, which its server can read and run,
 // and nobody can change: neither the server nor who changes their sources.
-func TestFiles(t *testing.T) { onEach(t, machineFiles) }
+func TestFiles(t *testing.T) { onEach(t, filesInMachines) }
 
-func machineFiles(t *testing.T, h host) {
+func filesInMachines(t *testing.T, h testHost) {
 	store := files.Store{Dir: filepath.Join(t.TempDir(), "files")}
 	// Beside others of these tests, and of other runs, it makes images that no other has.
 	text := "hello from " + t.Name() + fmt.Sprint(os.Getpid(), time.Now().UnixNano())
@@ -190,7 +190,7 @@ func machineFilesAfterPowerCut(t *testing.T, m machines.Machine, text string) {
 // where they are packed.
 func TestLargeFiles(t *testing.T) { onEach(t, largeFiles) }
 
-func largeFiles(t *testing.T, h host) {
+func largeFiles(t *testing.T, h testHost) {
 	size := machinetest.Rounds(20, 100) << 20
 	large := files.File{Path: "/opt/large", Source: filepath.Join(t.TempDir(), "large")}
 	f, err := os.Create(large.Source)
@@ -229,7 +229,7 @@ func largeFiles(t *testing.T, h host) {
 // TestFilesOfAnotherProcessor: nothing is made of them.
 func TestFilesOfAnotherProcessor(t *testing.T) { onEach(t, filesOfAnotherProcessor) }
 
-func filesOfAnotherProcessor(t *testing.T, h host) {
+func filesOfAnotherProcessor(t *testing.T, h testHost) {
 	arch, err := h.Arch(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +255,7 @@ func filesOfAnotherProcessor(t *testing.T, h host) {
 // TestFilesThatAreGone: machines are not made with less than they were to hold.
 func TestFilesThatAreGone(t *testing.T) { onEach(t, filesThatAreGone) }
 
-func filesThatAreGone(t *testing.T, h host) {
+func filesThatAreGone(t *testing.T, h testHost) {
 	set := take(t, h, files.Store{Dir: filepath.Join(t.TempDir(), "files")}, textFile(t, "/etc/x", fmt.Sprint(time.Now().UnixNano())))
 	kept := set.Files()[0]
 	if sum, err := hex.DecodeString(kept.Hash); err != nil || len(sum) != sha256.Size {

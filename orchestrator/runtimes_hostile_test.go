@@ -1,6 +1,6 @@
 //go:build !windows
 
-package orchestrator_test
+package orchestrator
 
 import (
 	"crypto/sha256"
@@ -27,7 +27,7 @@ import (
 // here.
 
 // hostileSpec is a cluster of machines whose server is testdata/hostile.
-func hostileSpec(t *testing.T, h host, machines ...string) machines.ClusterSpec {
+func hostileSpec(t *testing.T, h testHost, machines ...string) machines.ClusterSpec {
 	t.Helper()
 	s := spec(t, h, machines...)
 	arch, err := h.Arch(t.Context())
@@ -69,7 +69,7 @@ func leak(t *testing.T) string {
 // TestHostileServer lets a server try everything that it must not be able to do.
 func TestHostileServer(t *testing.T) { onEach(t, hostileServer) }
 
-func hostileServer(t *testing.T, h host) {
+func hostileServer(t *testing.T, h testHost) {
 	s := hostileSpec(t, h, "n1", "n2")
 	secret := leak(t)
 	m := up(t, h, s).Machine("n1")
@@ -170,7 +170,7 @@ func wantNoMoreFiles(t *testing.T, text, secret string) {
 // TestServerFillsMemory: what is written to temporary directories is bounded.
 func TestServerFillsTemporaryDirectories(t *testing.T) { onEach(t, fillsTemporary) }
 
-func fillsTemporary(t *testing.T, h host) {
+func fillsTemporary(t *testing.T, h testHost) {
 	c, out := command(t, up(t, h, hostileSpec(t, h, "n1")).Machine("n1"))
 	if _, err := c.Start(t.Context(), hostile("fill", "/tmp", "/dev/shm")); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func fillsTemporary(t *testing.T, h host) {
 // its agent and the other machines continue.
 func TestServerForks(t *testing.T) { onEach(t, forks) }
 
-func forks(t *testing.T, h host) {
+func forks(t *testing.T, h testHost) {
 	cl := up(t, h, hostileSpec(t, h, "n1", "n2"))
 	c, out := command(t, cl.Machine("n1"))
 	other, _ := command(t, cl.Machine("n2"))

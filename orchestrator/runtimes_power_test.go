@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"squall/nodeimage/agent/protocol"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
 )
 
@@ -22,7 +21,7 @@ import (
 // address, what was on its disk, and its way to the others.
 func TestRestart(t *testing.T) { onEach(t, restart) }
 
-func restart(t *testing.T, h host) {
+func restart(t *testing.T, h testHost) {
 	cl := up(t, h, spec(t, h, "n1", "n2"))
 	ctx := t.Context()
 	m, addr := cl.Machine("n1"), cl.Machine("n1").Addr()
@@ -92,7 +91,7 @@ func reaches(t *testing.T, stayed, restarted *protocol.Client, stayedAt, restart
 // TestPowerInAnyOrder kills the dead, starts the living, and does both at once.
 func TestPowerInAnyOrder(t *testing.T) { onEach(t, powerInAnyOrder) }
 
-func powerInAnyOrder(t *testing.T, h host) {
+func powerInAnyOrder(t *testing.T, h testHost) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
 	if err := m.Start(ctx); !errors.Is(err, machines.ErrMachineRuns) {
@@ -160,7 +159,7 @@ func greetAgain(t *testing.T, m machines.Machine) *protocol.Client {
 // are being started. spec's clean-up finds what is left.
 func TestDownInAnyState(t *testing.T) { onEach(t, downInAnyState) }
 
-func downInAnyState(t *testing.T, h host) {
+func downInAnyState(t *testing.T, h testHost) {
 	cl := up(t, h, spec(t, h, "n1", "n2", "n3", "n4"))
 	ctx := t.Context()
 	for _, name := range []string{"n2", "n3", "n4"} {
@@ -185,7 +184,7 @@ func downInAnyState(t *testing.T, h host) {
 // TestKeepInAnyState keeps the disks of the living and the dead.
 func TestKeepInAnyState(t *testing.T) { onEach(t, keepInAnyState) }
 
-func keepInAnyState(t *testing.T, h host) {
+func keepInAnyState(t *testing.T, h testHost) {
 	s := spec(t, h, "n1", "n2", "n3")
 	cl := up(t, h, s)
 	for _, name := range []string{"n2", "n3"} {
@@ -210,7 +209,7 @@ func keepInAnyState(t *testing.T, h host) {
 // TestCan asks before what can be done, and then does it.
 func TestCan(t *testing.T) { onEach(t, can) }
 
-func can(t *testing.T, h host) {
+func can(t *testing.T, h testHost) {
 	can := h.Can(t.Context())
 	if why := can[machines.CanRestart]; why != "" {
 		t.Errorf("machines cannot be restarted: %s", why)
@@ -239,10 +238,10 @@ func can(t *testing.T, h host) {
 // squall's doing, boots count on, and a loss is still a loss.
 func TestNodePower(t *testing.T) { onEach(t, nodePower) }
 
-func nodePower(t *testing.T, h host) {
+func nodePower(t *testing.T, h testHost) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
-	n := orchestrator.NewTestNode(m, "/squall-node", "idle")
+	n := newTestNode(m, "/squall-node", "idle")
 	defer n.Close()
 	var want []string
 	for life := range 3 {

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 
 	"squall/internal/machinetest"
 	"squall/nodeimage/agent/protocol"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
 )
 
@@ -18,7 +17,7 @@ import (
 // cannot limit them, there is nothing to try; that it then refuses is tried by
 // TestCan.
 
-func mustLimit(t *testing.T, h host, key string) {
+func mustLimit(t *testing.T, h testHost, key string) {
 	t.Helper()
 	if why := h.Can(t.Context())[key]; why != "" {
 		machinetest.Skip(t, why)
@@ -28,7 +27,7 @@ func mustLimit(t *testing.T, h host, key string) {
 // TestCPULimit measures from inside what processor time a machine gets.
 func TestCPULimit(t *testing.T) { onEach(t, cpuLimit) }
 
-func cpuLimit(t *testing.T, h host) {
+func cpuLimit(t *testing.T, h testHost) {
 	mustLimit(t, h, machines.CanLimitCPUs)
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
@@ -114,7 +113,7 @@ func cpuLimit(t *testing.T, h host) {
 // who is killed, however little it uses; the machine lives on.
 func TestOutOfMemory(t *testing.T) { onEach(t, outOfMemory) }
 
-func outOfMemory(t *testing.T, h host) {
+func outOfMemory(t *testing.T, h testHost) {
 	mustLimit(t, h, machines.CanLimitMemory)
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
@@ -173,7 +172,7 @@ func outOfMemory(t *testing.T, h host) {
 // kill, or not, as the kernel likes.
 func TestMemoryInUse(t *testing.T) { onEach(t, memoryInUse) }
 
-func memoryInUse(t *testing.T, h host) {
+func memoryInUse(t *testing.T, h testHost) {
 	mustLimit(t, h, machines.CanLimitMemory)
 	s := spec(t, h, "n1")
 	const own, mib = 512 << 20, 1 << 20
@@ -219,11 +218,11 @@ func memoryInUse(t *testing.T, h host) {
 // is recorded as squall's doing.
 func TestNodeOutOfMemory(t *testing.T) { onEach(t, nodeOutOfMemory) }
 
-func nodeOutOfMemory(t *testing.T, h host) {
+func nodeOutOfMemory(t *testing.T, h testHost) {
 	mustLimit(t, h, machines.CanLimitMemory)
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	ctx := t.Context()
-	n := orchestrator.NewTestNode(m, "/squall-node", "idle")
+	n := newTestNode(m, "/squall-node", "idle")
 	defer n.Close()
 	if err := n.Start(ctx); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 
 func TestServer(t *testing.T) { onEach(t, server) }
 
-func server(t *testing.T, h host) {
+func server(t *testing.T, h testHost) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	c, out := command(t, m)
 	ctx := t.Context()
@@ -88,7 +88,7 @@ func endedWell(death string) bool {
 // TestDropOneWay cuts n2 → n1 and finds that only this direction is cut.
 func TestDropOneWay(t *testing.T) { onEach(t, dropOneWay) }
 
-func dropOneWay(t *testing.T, h host) {
+func dropOneWay(t *testing.T, h testHost) {
 	cl := up(t, h, spec(t, h, "n1", "n2", "n3"))
 	ctx := t.Context()
 	names := []string{"n1", "n2", "n3"}
@@ -162,7 +162,7 @@ func dropOneWay(t *testing.T, h host) {
 // TestBadLink: a machine of every runtime may do what bad links need.
 func TestBadLink(t *testing.T) { onEach(t, badLink) }
 
-func badLink(t *testing.T, h host) {
+func badLink(t *testing.T, h testHost) {
 	cl := up(t, h, spec(t, h, "n1", "n2"))
 	ctx := t.Context()
 	n1, _ := command(t, cl.Machine("n1"))
@@ -201,7 +201,7 @@ func badLink(t *testing.T, h host) {
 
 func TestLostMachine(t *testing.T) { onEach(t, lostMachine) }
 
-func lostMachine(t *testing.T, h host) {
+func lostMachine(t *testing.T, h testHost) {
 	names := []string{"n1", "n2", "n3", "n4"}
 	cl := up(t, h, spec(t, h, names...))
 	for _, name := range names { // the end of each is noticed while the others live
@@ -230,7 +230,7 @@ func lostMachine(t *testing.T, h host) {
 // TestAgentLeavesWithStdin is what stops the machines of a killed squall.
 func TestAgentLeavesWithStdin(t *testing.T) { onEach(t, agentLeavesWithStdin) }
 
-func agentLeavesWithStdin(t *testing.T, h host) {
+func agentLeavesWithStdin(t *testing.T, h testHost) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	c, _ := command(t, m)
 	if _, err := c.Start(t.Context(), idle()); err != nil {
@@ -251,7 +251,7 @@ func agentLeavesWithStdin(t *testing.T, h host) {
 // way holds, kills nothing, and counts.
 func TestTraceIsWhole(t *testing.T) { onEach(t, traceIsWhole) }
 
-func traceIsWhole(t *testing.T, h host) {
+func traceIsWhole(t *testing.T, h testHost) {
 	m := up(t, h, spec(t, h, "n1")).Machine("n1")
 	c, out := command(t, m)
 	const mib = 64
@@ -279,7 +279,7 @@ func traceIsWhole(t *testing.T, h host) {
 // they have.
 func TestTwoRunsAtOnce(t *testing.T) { onEach(t, twoRunsAtOnce) }
 
-func twoRunsAtOnce(t *testing.T, h host) {
+func twoRunsAtOnce(t *testing.T, h testHost) {
 	specs := []machines.ClusterSpec{spec(t, h, "n1", "n2"), spec(t, h, "n1", "n2")}
 	clusters := make([]machines.Cluster, len(specs))
 	var wg sync.WaitGroup
@@ -341,7 +341,7 @@ func twoRunsAtOnce(t *testing.T, h host) {
 // the host is in reach.
 func TestOwnRoot(t *testing.T) { onEach(t, ownRoot) }
 
-func ownRoot(t *testing.T, h host) {
+func ownRoot(t *testing.T, h testHost) {
 	c, out := command(t, up(t, h, spec(t, h, "n1")).Machine("n1"))
 	if _, err := c.Start(t.Context(), idle("-ls", "/,/data,/proc,/dev", "-open", "/proc/sys/kernel/hostname")); err != nil {
 		t.Fatal(err)
@@ -381,7 +381,7 @@ func ownRoot(t *testing.T, h host) {
 // under a server that runs.
 func TestWipe(t *testing.T) { onEach(t, wiped) }
 
-func wiped(t *testing.T, h host) {
+func wiped(t *testing.T, h testHost) {
 	c, out := command(t, up(t, h, spec(t, h, "n1")).Machine("n1"))
 	ctx := t.Context()
 	start := func(args ...string) {
@@ -412,7 +412,7 @@ func wiped(t *testing.T, h host) {
 
 func TestKeep(t *testing.T) { onEach(t, keep) }
 
-func keep(t *testing.T, h host) {
+func keep(t *testing.T, h testHost) {
 	s := spec(t, h, "n1")
 	cl := up(t, h, s)
 	c, _ := command(t, cl.Machine("n1"))
@@ -434,7 +434,7 @@ func keep(t *testing.T, h host) {
 
 func TestUpThatFailsLeavesNothing(t *testing.T) { onEach(t, upThatFails) }
 
-func upThatFails(t *testing.T, h host) {
+func upThatFails(t *testing.T, h testHost) {
 	t.Run("called off", func(t *testing.T) {
 		s := spec(t, h, "n1", "n2", "n3")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -463,7 +463,7 @@ func upThatFails(t *testing.T, h host) {
 // that cannot limit refuses by name, which is right too.
 func TestLimits(t *testing.T) { onEach(t, limited) }
 
-func limited(t *testing.T, h host) {
+func limited(t *testing.T, h testHost) {
 	const cpus, mib = 0.25, 64
 	s := spec(t, h, "n1", "n2", "n3")
 	s.Machines[0].CPUs = cpus
@@ -476,7 +476,7 @@ func limited(t *testing.T, h host) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cl.Down(context.Background()) })
-	start := func(machine string, args ...string) *sink {
+	start := func(machine string, args ...string) *machineSink {
 		c, out := command(t, cl.Machine(machine))
 		if _, err := c.Start(t.Context(), idle(args...)); err != nil {
 			t.Fatal(err)

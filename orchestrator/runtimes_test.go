@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -24,8 +24,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
 
-// host is a Runtime and what it takes to look for what a run left.
-type host struct {
+// testHost is a Runtime and what it takes to look for what a run left.
+type testHost struct {
 	machines.Runtime
 	// leftovers removes what a run left behind and says what that was, "" if
 	// nothing.
@@ -33,36 +33,36 @@ type host struct {
 }
 
 // hosts are the runtimes, by name.
-func hosts() map[string]func(ctx context.Context) (host, func(), error) {
-	return map[string]func(context.Context) (host, func(), error){
-		"docker": func(ctx context.Context) (host, func(), error) {
+func hosts() map[string]func(ctx context.Context) (testHost, func(), error) {
+	return map[string]func(context.Context) (testHost, func(), error){
+		"docker": func(ctx context.Context) (testHost, func(), error) {
 			r, err := docker.New(ctx, docker.Options{})
 			if err != nil {
-				return host{}, nil, err
+				return testHost{}, nil, err
 			}
 			leftovers := func(run string) (string, error) {
 				left, err := r.Clean(context.Background(), docker.CleanOptions{Run: run, Force: true})
 				return unless(left == docker.Report{}, left), err
 			}
-			return host{r, leftovers}, func() { r.Close() }, nil
+			return testHost{r, leftovers}, func() { r.Close() }, nil
 		},
-		"local": func(context.Context) (host, func(), error) { return localHost(local.Options{}) },
-		"local-user": func(context.Context) (host, func(), error) {
+		"local": func(context.Context) (testHost, func(), error) { return localHost(local.Options{}) },
+		"local-user": func(context.Context) (testHost, func(), error) {
 			return localHost(local.Options{Unprivileged: true})
 		},
 	}
 }
 
-func localHost(opts local.Options) (host, func(), error) {
+func localHost(opts local.Options) (testHost, func(), error) {
 	r, err := local.New(opts)
 	if err != nil {
-		return host{}, nil, err
+		return testHost{}, nil, err
 	}
 	leftovers := func(run string) (string, error) {
 		left, err := local.Clean(opts, run)
 		return unless(left == local.Report{}, left), err
 	}
-	return host{r, leftovers}, func() {}, nil
+	return testHost{r, leftovers}, func() {}, nil
 }
 
 func unless(nothing bool, left any) string {
@@ -74,7 +74,7 @@ func unless(nothing bool, left any) string {
 
 // onEach runs a test on every runtime, beside others of these tests: each has a
 // few machines, and waits for them most of the time.
-func onEach(t *testing.T, test func(t *testing.T, h host)) {
+func onEach(t *testing.T, test func(t *testing.T, h testHost)) {
 	t.Helper()
 	t.Parallel()
 	machinetest.Share(t)
@@ -86,7 +86,7 @@ func onEach(t *testing.T, test func(t *testing.T, h host)) {
 	}
 }
 
-func opened(t testing.TB, open func(context.Context) (host, func(), error)) host {
+func opened(t testing.TB, open func(context.Context) (testHost, func(), error)) testHost {
 	t.Helper()
 	h, closeIt, err := open(t.Context())
 	if err != nil {
@@ -98,7 +98,7 @@ func opened(t testing.TB, open func(context.Context) (host, func(), error)) host
 
 // spec is a cluster of machines with these names, under an id of its own. When
 // the test is over, nothing of it may be left.
-func spec(t testing.TB, h host, names ...string) machines.ClusterSpec {
+func spec(t testing.TB, h testHost, names ...string) machines.ClusterSpec {
 	t.Helper()
 	arch, err := h.Arch(t.Context())
 	if err != nil {
@@ -118,14 +118,14 @@ func spec(t testing.TB, h host, names ...string) machines.ClusterSpec {
 }
 
 // wantNothing fails the test when anything of a run is left.
-func wantNothing(t testing.TB, h host, run string) {
+func wantNothing(t testing.TB, h testHost, run string) {
 	t.Helper()
 	if left, err := h.leftovers(run); left != "" || err != nil {
 		t.Errorf("run %s left %s (%v)", run, left, err)
 	}
 }
 
-func up(t testing.TB, h host, s machines.ClusterSpec) machines.Cluster {
+func up(t testing.TB, h testHost, s machines.ClusterSpec) machines.Cluster {
 	t.Helper()
 	begin := time.Now()
 	c, err := h.Up(t.Context(), s)
@@ -143,15 +143,15 @@ func up(t testing.TB, h host, s machines.ClusterSpec) machines.Cluster {
 	return c
 }
 
-// sink keeps what a machine sends.
-type sink struct {
+// machineSink keeps what a machine sends.
+type machineSink struct {
 	mu     sync.Mutex
 	log    strings.Builder
 	trace  int
 	events []protocol.Event
 }
 
-func (s *sink) Stream(id protocol.StreamID, _ int, data []byte) {
+func (s *machineSink) Stream(id protocol.StreamID, _ int, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id == protocol.StreamTrace {
@@ -161,19 +161,19 @@ func (s *sink) Stream(id protocol.StreamID, _ int, data []byte) {
 	s.log.Write(data)
 }
 
-func (s *sink) Event(e protocol.Event) {
+func (s *machineSink) Event(e protocol.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, e)
 }
 
-func (s *sink) text() string {
+func (s *machineSink) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.String()
 }
 
-func (s *sink) kinds() []string {
+func (s *machineSink) kinds() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kinds []string
@@ -183,16 +183,16 @@ func (s *sink) kinds() []string {
 	return kinds
 }
 
-func (s *sink) traced() int {
+func (s *machineSink) traced() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.trace
 }
 
 // command is a client to a machine's agent.
-func command(t testing.TB, m machines.Machine) (*protocol.Client, *sink) {
+func command(t testing.TB, m machines.Machine) (*protocol.Client, *machineSink) {
 	t.Helper()
-	s := new(sink)
+	s := new(machineSink)
 	c := protocol.NewClient(m.Control(), s)
 	t.Cleanup(func() { c.Close() })
 	return c, s

@@ -18,10 +18,13 @@ import (
 )
 
 // quiet shows nobody how a run goes.
-type quiet struct{ Progress }
+type quiet struct{}
 
-func (quiet) Phase(string)          {}
-func (quiet) Leader(string, uint64) {}
+func (quiet) Planned(*testplan.Plan, string) {}
+func (quiet) Phase(string)                   {}
+func (quiet) Leader(string, uint64)          {}
+func (quiet) Fault(history.Fault)            {}
+func (quiet) Load(LoadStats)                 {}
 
 // recordedRun is a run that only records, and what it recorded.
 func recordedRun(t *testing.T) (r *run, marks func() []history.Mark) {

@@ -1,4 +1,4 @@
-package orchestrator_test
+package orchestrator
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 	"squall/internal/machinetest"
 	"squall/nemesis/faults"
 	"squall/nodeimage"
-	"squall/orchestrator"
 	"squall/orchestrator/machines"
 	"squall/orchestrator/testplan"
 )
@@ -24,7 +23,7 @@ import (
 
 // storms runs a test on local machines and on Docker's; unless everything is to
 // be tried, only on the first of them that can be had.
-func storms(t *testing.T, test func(t *testing.T, h host)) {
+func storms(t *testing.T, test func(t *testing.T, h testHost)) {
 	t.Helper()
 	machinetest.Turn(t)
 	tried := false
@@ -43,7 +42,7 @@ func storms(t *testing.T, test func(t *testing.T, h host)) {
 // storm runs a schedule on five nodes, until stop is closed: how long a fault
 // takes is up to the computer, and a test that waited for a time instead would
 // find out how busy it is. When the storm is over, nothing of it may be left.
-func storm(t *testing.T, h host, steps string, stop <-chan struct{}, notice func(history.Fault)) (*orchestrator.Outcome, error) {
+func storm(t *testing.T, h testHost, steps string, stop <-chan struct{}, notice func(history.Fault)) (*Outcome, error) {
 	t.Helper()
 	test := testplan.DefaultTest()
 	// A run's name is its second and its seed: no other test has this one, and so
@@ -57,7 +56,7 @@ func storm(t *testing.T, h host, steps string, stop <-chan struct{}, notice func
 		t.Fatal(err)
 	}
 	watch := &watcher{t: t, notice: notice}
-	outcome, err := orchestrator.Run(t.Context(), plan, orchestrator.Config{Version: "test", Runtime: h, Progress: watch, Stop: stop,
+	outcome, err := Run(t.Context(), plan, Config{Version: "test", Runtime: h, Progress: watch, Stop: stop,
 		Build: func(ctx context.Context, arch, mutant string) (nodeimage.Binary, error) {
 			return nodeimage.Build(ctx, nodeimage.BuildOptions{Arch: arch})
 		}})
@@ -92,7 +91,7 @@ type watcher struct {
 
 func (w *watcher) Planned(*testplan.Plan, string)  {}
 func (w *watcher) Phase(text string)               { w.t.Log(text) }
-func (w *watcher) Load(orchestrator.LoadStats)     {}
+func (w *watcher) Load(LoadStats)                  {}
 func (w *watcher) Leader(node string, term uint64) { w.t.Logf("leader %s, term %d", node, term) }
 
 func (w *watcher) Fault(f history.Fault) {
@@ -104,7 +103,7 @@ func (w *watcher) Fault(f history.Fault) {
 	}
 }
 
-func wantVerdict(t *testing.T, o *orchestrator.Outcome, err error, want check.Verdict) *check.Results {
+func wantVerdict(t *testing.T, o *Outcome, err error, want check.Verdict) *check.Results {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +175,7 @@ func realFaults() (all []string) {
 	return append(all, otherWays...)
 }
 
-func everyFault(t *testing.T, h host, all []string) {
+func everyFault(t *testing.T, h testHost, all []string) {
 	const pause, long = "200ms", "600ms"
 	var steps []string
 	for i, name := range all {
@@ -226,7 +225,7 @@ func seesEffects(t *testing.T, results *check.Results) {
 // the middle of a partition is cut off again.
 func TestAMachineRestartsInAPartition(t *testing.T) { storms(t, restartInPartition) }
 
-func restartInPartition(t *testing.T, h host) {
+func restartInPartition(t *testing.T, h testHost) {
 	stop, notice := whenHealed(1) // the partition is for as long as the storm
 	outcome, err := storm(t, h, "at 1s for 200s: partition(n1+n2); at 3s for 2s: power-cut(n1+n4)", stop, notice)
 	for _, f := range wantVerdict(t, outcome, err, check.Pass).Faults {
@@ -244,7 +243,7 @@ func restartInPartition(t *testing.T, h host) {
 // it, makes the test invalid; and yet it is healed, and shown to be.
 func TestAMachineLostInAFaultIsHealed(t *testing.T) { storms(t, lostInFault) }
 
-func lostInFault(t *testing.T, h host) {
+func lostInFault(t *testing.T, h testHost) {
 	seen := &observer{Runtime: h.Runtime}
 	h.Runtime = seen
 	outcome, err := storm(t, h, "at 1s for 200s: partition(n2)", nil, func(f history.Fault) {
@@ -291,7 +290,7 @@ func (o *observer) Up(ctx context.Context, spec machines.ClusterSpec) (machines.
 // A test that is stopped in the middle of a swizzle-clog heals every link.
 func TestAStoppedSwizzleIsHealed(t *testing.T) { storms(t, stoppedSwizzle) }
 
-func stoppedSwizzle(t *testing.T, h host) {
+func stoppedSwizzle(t *testing.T, h testHost) {
 	stop := make(chan struct{})
 	outcome, err := storm(t, h, "at 1s for 30s: swizzle-clog(all)", stop, func(f history.Fault) {
 		if f.Phase == history.Inject {

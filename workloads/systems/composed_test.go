@@ -1,10 +1,9 @@
-package systems_test
+package systems
 
 import (
 	"testing"
 
 	"squall/internal/declare"
-	"squall/workloads/systems"
 )
 
 // made is a system whose capabilities are parts of it.
@@ -13,8 +12,8 @@ type made struct{ parts []any }
 func (made) Name() string           { return "made" }
 func (made) Describe() string       { return "a system of parts" }
 func (made) Params() declare.Params { return nil }
-func (made) Server(systems.Node, systems.Cluster, declare.Args) (systems.Start, error) {
-	return systems.Start{}, nil
+func (made) Server(Node, Cluster, declare.Args) (Start, error) {
+	return Start{}, nil
 }
 func (m made) Parts() []any { return m.parts }
 
@@ -23,16 +22,16 @@ type tracer struct{}
 func (tracer) WritesTrace() {}
 
 func TestAsFindsWhatAPartCanDo(t *testing.T) {
-	if systems.Traced(made{}) {
+	if Traced(made{}) {
 		t.Error("a system without parts has a trace")
 	}
-	if !systems.Traced(made{[]any{0, tracer{}}}) {
+	if !Traced(made{[]any{0, tracer{}}}) {
 		t.Error("a system with a part that has a trace has none")
 	}
-	if _, ok := systems.As[systems.ClockBender](made{[]any{tracer{}}}); ok {
+	if _, ok := As[ClockBender](made{[]any{tracer{}}}); ok {
 		t.Error("a part can do what it has no method for")
 	}
-	if _, ok := systems.As[systems.Composed](made{}); !ok {
+	if _, ok := As[Composed](made{}); !ok {
 		t.Error("what a system can do itself is not found")
 	}
 }

@@ -14,34 +14,33 @@ import (
 	"squall/workloads/systems"
 )
 
-// TestNode is a node for the tests of real machines, which are outside this
-// package.
-type TestNode struct {
+// testNode is a node for the tests of real machines.
+type testNode struct {
 	n      *node
 	events guarded
 	Lost   chan string // why a machine was lost
 }
 
-// NewTestNode is a node on that machine, whose server is that command.
-func NewTestNode(m machines.Machine, argv ...string) *TestNode {
-	t := &TestNode{Lost: make(chan string, 10)}
+// newTestNode is a node on that machine, whose server is that command.
+func newTestNode(m machines.Machine, argv ...string) *testNode {
+	t := &testNode{Lost: make(chan string, 10)}
 	t.n = &node{machine: m, start: systems.Start{Argv: argv}, sink: &t.events, log: io.Discard,
 		lost: func(m machines.Machine, agent *protocol.Client) { t.Lost <- death(m, agent) }}
 	t.n.connect()
 	return t
 }
 
-func (t *TestNode) Start(ctx context.Context) error    { return t.n.Start(ctx) }
-func (t *TestNode) Kill(ctx context.Context) error     { return t.n.Kill(ctx) }
-func (t *TestNode) PowerOff(ctx context.Context) error { return t.n.PowerOff(ctx) }
-func (t *TestNode) PowerOn(ctx context.Context) error  { return t.n.PowerOn(ctx) }
-func (t *TestNode) Agent() *protocol.Client            { return t.n.agent() }
+func (t *testNode) Start(ctx context.Context) error    { return t.n.Start(ctx) }
+func (t *testNode) Kill(ctx context.Context) error     { return t.n.Kill(ctx) }
+func (t *testNode) PowerOff(ctx context.Context) error { return t.n.PowerOff(ctx) }
+func (t *testNode) PowerOn(ctx context.Context) error  { return t.n.PowerOn(ctx) }
+func (t *testNode) Agent() *protocol.Client            { return t.n.agent() }
 
 // ExpectOOM says that the server's end will be for want of memory.
-func (t *TestNode) ExpectOOM() { t.n.expectEnd(history.ReasonOOM) }
+func (t *testNode) ExpectOOM() { t.n.expectEnd(history.ReasonOOM) }
 
 // Events are what was recorded, as "kind boot: reason".
-func (t *TestNode) Events() []string {
+func (t *testNode) Events() []string {
 	var list []string
 	for _, e := range t.events.seen() {
 		text := fmt.Sprintf("%s %d", e.Kind, e.Boot)
@@ -54,22 +53,22 @@ func (t *TestNode) Events() []string {
 }
 
 // Close ends the talk with the machine, which is then no loss.
-func (t *TestNode) Close() {
+func (t *testNode) Close() {
 	t.n.life.Load().off.Store(true)
 	_ = t.n.agent().Close()
 }
 
-// TestCluster is the nodes of a cluster without servers, as faults see them.
-type TestCluster struct{ n *nodes }
+// testCluster is the nodes of a cluster without servers, as faults see them.
+type testCluster struct{ n *nodes }
 
-// NewTestCluster is for the machines of these names.
-func NewTestCluster(c machines.Cluster, names []string) TestCluster {
-	return TestCluster{connectPair(c, names)}
+// newTestCluster is for the machines of these names.
+func newTestCluster(c machines.Cluster, names []string) testCluster {
+	return testCluster{connectPair(c, names)}
 }
 
 // Strike carries out one fault as a test would, and returns what was recorded of
 // it: the injection and the heal.
-func (c TestCluster) Strike(ctx context.Context, choice string, hold time.Duration) ([]history.Fault, error) {
+func (c testCluster) Strike(ctx context.Context, choice string, hold time.Duration) ([]history.Fault, error) {
 	parsed, err := nemesis.ParseChoice(faults.All(), choice)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ type answerable struct {
 	commits  []uint64
 	served   []uint64
 	lacks    trace.Lacks
+	alive    map[trace.NodeID]map[int64]bool // the seconds in which a node took a step
 }
 
 const (
@@ -23,6 +24,9 @@ const (
 	// answerSlack is how far the times of clients and nodes may differ, ns. They are of
 	// one clock, or of two that are compared to some milliseconds.
 	answerSlack = 25e6
+	// aliveWithin is how long a node that answers clients may take no step, s: it is sent
+	// heartbeats, sends them, or asks for votes, many times a second.
+	aliveWithin = 5
 )
 
 // step takes a step of a node.
@@ -31,6 +35,7 @@ func (a *answerable) step(e *trace.Event) {
 		a.from = e.Time
 	}
 	a.to = max(a.to, e.Time)
+	a.took(e)
 	switch e.Kind {
 	case trace.Start:
 		a.lacks |= e.Lacks
@@ -39,6 +44,38 @@ func (a *answerable) step(e *trace.Event) {
 	case trace.ReadServed:
 		a.mark(&a.served, e.Time)
 	}
+}
+
+// took notes that a node took a step.
+func (a *answerable) took(e *trace.Event) {
+	if e.Kind == trace.Silent {
+		return
+	}
+	seconds := a.alive[e.Node]
+	if seconds == nil {
+		seconds = map[int64]bool{}
+		if a.alive == nil {
+			a.alive = map[trace.NodeID]map[int64]bool{}
+		}
+		a.alive[e.Node] = seconds
+	}
+	if s := (e.Time - a.from) / 1e9; s < answerMost/1e3 {
+		seconds[s] = true
+	}
+}
+
+// dead says whether a node took no step in the seconds before to, or since from.
+func (a *answerable) dead(id trace.NodeID, from, to int64) bool {
+	first, last := min(from, to-aliveWithin*1e9)-answerSlack-a.from, to+answerSlack-a.from
+	if first < 0 {
+		return false
+	}
+	for s := first / 1e9; s <= last/1e9; s++ {
+		if a.alive[id][s] {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *answerable) mark(bits *[]uint64, t int64) {
@@ -75,28 +112,41 @@ func (a *answerable) covers(from, to int64) bool {
 
 // unexplained finds the first answer to a client that no step of any node explains: a
 // change although nothing was committed between its call and its return, or a read
-// although no reads were served and nothing was committed. The traces are not true then.
+// although no reads were served and nothing was committed; or one of a node that by its
+// own trace took no step at all for seconds. The traces are not true then.
 func unexplained(in *check.Input, a *answerable) []string {
-	if a.lacks.Kind(trace.Commit) || a.lacks.Kind(trace.ReadServed) {
-		return nil
-	}
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Outcome != history.OK || !a.covers(op.Call, op.Return) {
 			continue
 		}
+		if a.silentBeside(in, op) {
+			return []string{fmt.Sprintf("%s answered %s at %s, and its own trace tells of no step in the %d s before: it is not true",
+				op.Node, in.Functions.Tell(op), in.Clock(op.Return), aliveWithin)}
+		}
 		switch {
+		case a.lacks.Kind(trace.Commit):
 		case in.Functions.Changed(op):
 			if !a.between(a.commits, op.Call, op.Return) {
 				return []string{unexplainedText(in, op, "commits anything")}
 			}
-		case in.Functions.Reads(op.Func):
+		case in.Functions.Reads(op.Func) && !a.lacks.Kind(trace.ReadServed):
 			if !a.between(a.served, op.Call, op.Return) && !a.between(a.commits, op.Call, op.Return) {
 				return []string{unexplainedText(in, op, "serves reads or commits anything")}
 			}
 		}
 	}
 	return nil
+}
+
+// silentBeside says whether the node that answered was dead by its own trace. A node
+// alone, and one that does not tell of messages, may take no step for long.
+func (a *answerable) silentBeside(in *check.Input, op *history.Op) bool {
+	id := nodeID(0, op.Node)
+	if len(in.Header.Nodes) < 2 || a.lacks.Kind(trace.Send) || a.lacks.Kind(trace.Receive) || a.alive[id] == nil {
+		return false
+	}
+	return a.dead(id, op.Call, op.Return)
 }
 
 func unexplainedText(in *check.Input, op *history.Op, what string) string {

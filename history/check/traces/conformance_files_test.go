@@ -2,12 +2,14 @@ package traces
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +91,51 @@ func checkFiles(t *testing.T, files map[string][]byte, packed func(name string, 
 		Header: history.Header{Nodes: []string{"n1", "n2", "n3"}, Functions: history.Functions{{Name: "read", Reads: true}, {Name: "write"}}},
 	}}
 	return Conformance().Check(t.Context(), in)
+}
+
+// TestANodeThatLies: where clients were answered by a node that by its own trace did
+// nothing, the verdict is unknown and names it; where the others tell what they did, that
+// is no excuse.
+func TestANodeThatLies(t *testing.T) {
+	const second = int64(1e9)
+	beats := func(node string, from, to int64) (text string) {
+		for at := from; at < to; at += second / 4 {
+			text += fmt.Sprintf("@%d.%09d %s receive heartbeat from=n1 term=0\n", at/second, at%second, node)
+		}
+		return text
+	}
+	start := func(node string) string { return "@1.0 " + node + " start members=n1,n2,n3\n" }
+	answered := []history.Op{{Node: "n2", Func: "read", Key: "k", Outcome: history.OK, Call: 20 * second, Return: 20*second + 1e6}}
+	served := "@20.0005 n3 read-served reason=\"lease\"\n"
+	for _, test := range []struct {
+		name    string
+		steps   string
+		verdict check.Verdict
+		says    string
+	}{
+		{"all take steps", beats("n2", 2*second, 30*second), check.Pass, ""},
+		{"n2 stops", beats("n2", 2*second, 10*second), check.Unknown, "n2 answered"},
+		{"n2 pauses", beats("n2", 2*second, 10*second) + beats("n2", 25*second, 30*second), check.Unknown, "its own trace tells of no step in the 5 s before"},
+		{"n2 was quiet for a moment", beats("n2", 2*second, 17*second) + beats("n2", 25*second, 30*second), check.Pass, ""},
+	} {
+		events := stepsOf(t, start("n1")+start("n2")+start("n3")+beats("n3", 2*second, 30*second)+served+test.steps).events
+		slices.SortStableFunc(events, func(a, b trace.Event) int { return cmp.Compare(a.Time, b.Time) })
+		for i := range events {
+			if events[i].Message != nil {
+				events[i].Message.From = 1
+			}
+		}
+		res := conformed(t, &scripted{events, io.EOF}, answered...)
+		if res.Verdict != test.verdict || !strings.Contains(res.Summary, test.says) {
+			t.Errorf("%s: %s: %s", test.name, res.Verdict, res.Summary)
+		}
+	}
+	// A trace that does not tell how reads are served still has to tell of commits.
+	write := history.Op{Node: "n2", Func: "write", Key: "k", Outcome: history.OK, Call: 20 * second, Return: 20*second + 1e6}
+	text := strings.ReplaceAll(start("n1")+start("n2")+start("n3"), "members", "lacks=read-served members") + beats("n2", 2*second, 30*second)
+	if res := conformed(t, stepsOf(t, text), write); res.Verdict != check.Unknown || !strings.Contains(res.Summary, "no node commits anything") {
+		t.Errorf("a write that nobody committed: %s: %s", res.Verdict, res.Summary)
+	}
 }
 
 // TestBadFilesOfTraces: whatever is wrong with a trace is said, with the node's name, and

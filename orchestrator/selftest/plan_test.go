@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"squall/history/check"
 	"squall/nodeimage/mutants"
 	"squall/orchestrator/campaign"
 )
@@ -76,5 +77,18 @@ func TestABugIsStormedWithItsSettings(t *testing.T) {
 	}
 	if got.Test.Profile != "ci" || got.Test.Nemesis != "" || got.Test.Time != "" {
 		t.Errorf("the profile does not say it all: %+v", got.Test)
+	}
+}
+
+// What must find a bug is a check that there is.
+func TestBugsNameChecksThatThereAre(t *testing.T) {
+	all, err := mutants.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if _, known := check.EvidenceOf(m.CaughtBy); m.CaughtBy != "" && !known {
+			t.Errorf("%s is caught by %q, and there is no such check", m.Name, m.CaughtBy)
+		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Availability returns the checker "availability": while no fault is in force, operations
-// succeed, through any node and through each. within is the longest time for which none
+// succeed, through any node and through each, and so do those that change something. within is the longest time for which none
 // may, counted from settle after the last heal, or the beginning of the load, on.
 //
 // Only what was tried counts: a stretch with fewer than triedWithin operations that failed,
@@ -53,15 +53,17 @@ func (c availability) Check(ctx context.Context, in *check.Input) check.Result {
 			if gone[node] || node == "" && len(gone) > (len(in.Header.Nodes)-1)/2 {
 				continue
 			}
-			o, stop := longestOutage(in, node, s, b)
-			if stop != "" {
-				return check.Result{Verdict: check.Unknown, Summary: stop}
-			}
-			if o.Length() > longest.Length() {
-				longest = o
-			}
-			if o.Length() > int64(c.within) && o.tried >= triedWithin && (worst.tried == 0 || o.From < worst.From) {
-				worst = o
+			for _, what := range []outage{{node: node}, {node: node, changes: true}} {
+				o, stop := what.longest(in, s, b)
+				if stop != "" {
+					return check.Result{Verdict: check.Unknown, Summary: stop}
+				}
+				if o.Length() > longest.Length() && !o.changes {
+					longest = o
+				}
+				if o.Length() > int64(c.within) && o.tried >= triedWithin && (worst.tried == 0 || o.From < worst.From) {
+					worst = o
+				}
 			}
 		}
 	}
@@ -80,8 +82,14 @@ func (c availability) Check(ctx context.Context, in *check.Input) check.Result {
 // outage is a stretch in which no operation succeeded, through a node or any.
 type outage struct {
 	check.Span
-	node  string // "": through any
-	tried int    // operations called in it that did not succeed in it
+	node    string // "": through any
+	changes bool   // of those operations that do more than read
+	tried   int    // operations called in it that did not succeed in it
+}
+
+// holds reports whether an operation is one of those that the outage is about.
+func (o *outage) holds(in *check.Input, op *history.Op) bool {
+	return !op.Final && (o.node == "" || op.Node == o.node) && !(o.changes && in.Functions.Reads(op.Func))
 }
 
 // show gives the verdict on an outage that is too long.
@@ -90,8 +98,12 @@ func (c availability) show(in *check.Input, o outage, res *check.Result) {
 	if o.node != "" {
 		through = " through " + history.Show(o.node)
 	}
+	what := check.Counted(o.tried, "operation", "operations")
+	if o.changes {
+		what += " that change something"
+	}
 	text := fmt.Sprintf("from %s to %s no fault was in force, and none of %s%s succeeded for %s; %s is promised",
-		in.Clock(o.From), in.Clock(o.To), check.Counted(o.tried, "operation", "operations"), through, check.Took(o.Length()), check.Took(int64(c.within)))
+		in.Clock(o.From), in.Clock(o.To), what, through, check.Took(o.Length()), check.Took(int64(c.within)))
 	why := ""
 	if wrong := validity.Infrastructure(in); len(wrong) > 0 {
 		why = "the infrastructure failed: " + wrong[0]
@@ -108,26 +120,26 @@ func (c availability) show(in *check.Input, o outage, res *check.Result) {
 	res.FirstAt = in.FirstAt(o.From + int64(c.within))
 }
 
-// longestOutage is the longest stretch within s in which no operation of the load
-// succeeded through a node; "" for any.
-func longestOutage(in *check.Input, node string, s check.Span, b *check.Budget) (longest outage, stop string) {
+// longest is the longest stretch within s in which none of its operations of the load
+// succeeded.
+func (o outage) longest(in *check.Input, s check.Span, b *check.Budget) (longest outage, stop string) {
 	ok := []int64{s.From}
 	for i := range in.Ops {
 		if stop = b.Spent(); stop != "" {
-			return longest, stop
+			return o, stop
 		}
-		if op := &in.Ops[i]; !op.Final && op.Outcome == history.OK && op.Return > s.From && op.Return < s.To && (node == "" || op.Node == node) {
+		if op := &in.Ops[i]; op.Outcome == history.OK && op.Return > s.From && op.Return < s.To && o.holds(in, op) {
 			ok = append(ok, op.Return)
 		}
 	}
-	longest = outage{Span: longestGap(append(ok, s.To)), node: node}
+	o.Span = longestGap(append(ok, s.To))
 	for i := range in.Ops {
 		op := &in.Ops[i]
-		if !op.Final && op.Call >= longest.From && op.Call < longest.To && (op.Outcome != history.OK || op.Return >= longest.To) && (node == "" || op.Node == node) {
-			longest.tried++
+		if op.Call >= o.From && op.Call < o.To && (op.Outcome != history.OK || op.Return >= o.To) && o.holds(in, op) {
+			o.tried++
 		}
 	}
-	return longest, ""
+	return o, ""
 }
 
 // longestGap is the longest stretch between two moments that follow each other.

@@ -55,6 +55,14 @@ func TestAvailability(t *testing.T) {
 		{"without any reason", func(h *history.History) { failing(h, "", 40, 48) }, check.Violation, "operations succeeded for 8."},
 		{"one node alone", func(h *history.History) { failing(h, "n2", 40, 48) }, check.Violation, "through n2 succeeded for 8."},
 		{"to the end", func(h *history.History) { failing(h, "n2", 54, 60) }, check.Violation, "to 60.0 s no fault was in force"},
+		{"only reads", func(h *history.History) {
+			for i := range h.Ops {
+				if i/3%2 == 0 { // of each node, every other
+					h.Ops[i].Func = history.Write
+				}
+			}
+			failingWrites(h, 40, 48)
+		}, check.Violation, "operations that change something through n1 succeeded for 8."},
 		{"nothing was tried", func(h *history.History) { h.Ops = append(h.Ops[:0], h.Ops[:1200]...) }, check.Pass, ""},
 		{"its server had crashed", func(h *history.History) {
 			failing(h, "n2", 40, 60)
@@ -79,5 +87,14 @@ func TestAvailability(t *testing.T) {
 				t.Errorf("kind %q, first at %v", res.Kind, res.FirstAt)
 			}
 		})
+	}
+}
+
+// failingWrites is failing, of writes through n1.
+func failingWrites(h *history.History, from, to int64) {
+	for i := range h.Ops {
+		if op := &h.Ops[i]; op.Node == "n1" && op.Func == history.Write && op.Call >= from*checktest.Second && op.Call < to*checktest.Second {
+			op.Outcome, op.Error = history.Fail, "busy"
+		}
 	}
 }

@@ -23,6 +23,8 @@ func deposedLeader() nemesis.Fault {
 				Doc: "minority: others are cut off together with it, and go on to store what it sends"},
 			{Name: "hears", Kind: declare.Word, Words: []string{"nothing", "all"}, Default: "nothing", Draw: []string{"nothing", "nothing", "all"},
 				Doc: "all: it is not heard, and still hears the others: the next leader deposes it"},
+			{Name: "but", Kind: declare.Word, Words: []string{"nobody", "leader"}, Default: "nobody", Draw: []string{"nobody", "leader"},
+				Doc: "leader: it is reunited with all but the next leader at first, and learns from the others alone that its term is over"},
 		},
 		nodes: 3,
 		begin: func(ctx context.Context, s *steps) error {
@@ -76,6 +78,15 @@ func (s *steps) depose(ctx context.Context, old string) (next string, err error)
 	s.did("%s leads, and %s is still cut off", next, old)
 	if !sleep(ctx, s.Args.Duration("alone")) {
 		return "", nil
+	}
+	if s.Args["but"] == "leader" {
+		if err := s.cut(ctx, groups([]string{old}, []string{next})); err != nil {
+			return "", err
+		}
+		s.did("%s is reunited with all but %s", old, next)
+		if !sleep(ctx, 500*time.Millisecond) {
+			return "", nil
+		}
 	}
 	if err := s.cut(ctx, cutLinks{}); err != nil {
 		return "", err

@@ -253,6 +253,16 @@ func TestDeposedLeaderThatHears(t *testing.T) {
 	}
 }
 
+// TestDeposedLeaderApart: for a while it hears all but the leader that follows it.
+func TestDeposedLeaderApart(t *testing.T) {
+	proof := play(t, deposedLeader(), map[string]string{"alone": "0s", "but": "leader"}, []beat{
+		{1000, nil, "n1 | n2 n3 n4 n5"},
+		{1500, leads("n3", 3), "n1 n2 n4 n5 | n2 n3 n4 n5"},
+		{2100, nil, "n1 n2 n3 n4 n5"},
+	})
+	says(t, proof, "n1 is reunited with all but n3", "n1 is reunited")
+}
+
 // TestSnapshotInterrupted: the leader dies when the other is back, and not before.
 func TestSnapshotInterrupted(t *testing.T) {
 	taken := func(node, reason string) []history.NodeEvent {

@@ -95,8 +95,9 @@ var arrows = map[string][]string{
 	"nodeimage/agent/protocol":   {},
 	"nodeimage/hub":              {"nodeimage/hub/protocol"},
 	"nodeimage/hub/protocol":     {},
-	"nodeimage/kv":               {"nodeimage/raft", "nodeimage/raft/wal", "history/trace"},
+	"nodeimage/kv":               {"nodeimage/raft", "nodeimage/raft/steptrace", "nodeimage/raft/wal"},
 	"nodeimage/raft":             {},
+	"nodeimage/raft/steptrace":   {"nodeimage/raft", "history/trace"},
 	"nodeimage/raft/wal":         {"nodeimage/raft"},
 
 	// It is compiled in modules that have no other package of squall.
@@ -138,12 +139,12 @@ var testArrows = map[string][]string{
 	"reports":                    {"reports/browsertest", "history/historytest", "history/check/linearizable", "history/check/validity"},          // runs to show
 	"reports/serve":              {"reports/browsertest", "history/historytest", "history/check/linearizable"},
 	"workloads/driver":           {"history/check", "history/check/linearizable", "nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
-	"nemesis/schedule":           {"nemesis/faults"},   // real faults to draw from
-	"nemesis/faults":             {"nemesis/schedule"}, // drawn plans to carry out
-	"nodeimage/agent":            {"nodeimage/kv"},     // a server whose clock it bends
-	"nodeimage/kv":               {"nodeimage/mutants/scenario"},
+	"nemesis/schedule":           {"nemesis/faults"},                              // real faults to draw from
+	"nemesis/faults":             {"nemesis/schedule"},                            // drawn plans to carry out
+	"nodeimage/agent":            {"nodeimage/kv"},                                // a server whose clock it bends
+	"nodeimage/kv":               {"nodeimage/mutants/scenario", "history/trace"}, // what a server wrote
 	"history/etcdtla":            {"history/conformance"},
-	"nodeimage/raft":             {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/kv", "history/trace", "history/conformance", "history/situations"}, // steps as events, and what follows them
+	"nodeimage/raft":             {"nodeimage/raft/wal", "nodeimage/mutants/scenario", "nodeimage/raft/steptrace", "history/trace", "history/conformance", "history/situations"}, // steps as events, and what follows them
 	"nodeimage/raft/wal":         {"nodeimage/mutants/scenario"},
 }
 

@@ -66,7 +66,7 @@ type Config struct {
 	Seed uint64
 	// Trace receives the trace (see [Tracer]); nil: none.
 	Trace io.Writer
-	// FullTrace receives version 2 of the trace (see [StepTracer]); nil: none.
+	// FullTrace receives version 2 of the trace (see [steptrace.Tracer]); nil: none.
 	FullTrace io.Writer
 	// Log receives the server's log; nil: none.
 	Log *slog.Logger

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"squall/nodeimage/raft"
+	"squall/nodeimage/raft/steptrace"
 	"squall/nodeimage/raft/wal"
 )
 
@@ -149,7 +150,7 @@ func (s *Server) startNode() error {
 	}
 	var steps raft.Steps
 	if s.cfg.FullTrace != nil {
-		steps = NewStepTracer(s.cfg.ID, s.cfg.FullTrace, s.cfg.Clock.True, s.log)
+		steps = steptrace.New(s.cfg.ID, s.cfg.FullTrace, s.cfg.Clock.True, s.log)
 	}
 	s.node, err = raft.Start(raft.Config{
 		ID:            s.cfg.ID,

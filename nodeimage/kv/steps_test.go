@@ -13,6 +13,7 @@ import (
 
 	"squall/history/trace"
 	"squall/nodeimage/raft"
+	"squall/nodeimage/raft/steptrace"
 )
 
 // stepBuffer is where a running server writes a trace that the test reads.
@@ -112,23 +113,6 @@ func TestAClusterWritesItsSteps(t *testing.T) {
 	}
 }
 
-// TestAFullTraceThatCannotBeWritten: the node goes on without, and says so once.
-func TestAFullTraceThatCannotBeWritten(t *testing.T) {
-	log := &logBuffer{}
-	w := &brokenWriter{}
-	tr := NewStepTracer(1, w, func() time.Duration { return 1 }, slog.New(slog.NewTextHandler(log, nil)))
-	tr.Step(&raft.Step{Kind: raft.StepStart})
-	tr.Sync()
-	if !log.contains("cannot be written") {
-		t.Error("the error is not in the log")
-	}
-	tr.Step(&raft.Step{Kind: raft.StepConfig})
-	tr.Sync()
-	if w.writes != 1 {
-		t.Errorf("%d writes after the first failed", w.writes-1)
-	}
-}
-
 // BenchmarkClusterTraced is BenchmarkCluster's load on the leader with every step written.
 func BenchmarkClusterTraced(b *testing.B) {
 	c := startCluster(b, 3, func(cfg *Config) { cfg.FullTrace = io.Discard })
@@ -153,7 +137,7 @@ func BenchmarkStep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tr := NewStepTracer(1, io.Discard, clock.True, slog.Default())
+	tr := steptrace.New(1, io.Discard, clock.True, slog.Default())
 	b.ReportAllocs()
 	for b.Loop() {
 		tr.Step(step)

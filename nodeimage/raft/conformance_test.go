@@ -10,8 +10,8 @@ import (
 	"squall/history/conformance"
 	"squall/history/trace"
 	"squall/internal/machinetest"
-	"squall/nodeimage/kv"
 	"squall/nodeimage/raft"
+	"squall/nodeimage/raft/steptrace"
 )
 
 // TestConformance feeds the steps of storms in the simulation to the rules of Raft: none
@@ -73,7 +73,7 @@ func eachEvent(t *testing.T, seed uint64, size int, see func(*trace.Event)) {
 		m trace.Message
 	)
 	failure := raft.SimulateSteps(seed, size, func(id raft.NodeID, boot int, now time.Duration, s *raft.Step) {
-		kv.StepEvent(&e, &m, s)
+		steptrace.Event(&e, &m, s)
 		e.Node, e.Boot, e.Time = trace.NodeID(id), boot, int64(now)+1
 		see(&e)
 	})

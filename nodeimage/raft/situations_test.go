@@ -6,8 +6,8 @@ import (
 
 	"squall/history/situations"
 	"squall/history/trace"
-	"squall/nodeimage/kv"
 	"squall/nodeimage/raft"
+	"squall/nodeimage/raft/steptrace"
 )
 
 // TestTheSimulationReachesSituations: the storms of the simulation, which are what the
@@ -41,7 +41,7 @@ func situationsOf(t *testing.T, seed uint64, nodes int) map[string]int {
 		tracker = situations.New()
 	)
 	failure := raft.SimulateSteps(seed, nodes, func(id raft.NodeID, boot int, at time.Duration, s *raft.Step) {
-		kv.StepEvent(&event, &message, s)
+		steptrace.Event(&event, &message, s)
 		event.Node, event.Boot, event.Time = trace.NodeID(id), boot, int64(at)
 		tracker.Observe(&event)
 	})

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"squall/history/trace"
-	"squall/nodeimage/kv"
 	"squall/nodeimage/raft"
+	"squall/nodeimage/raft/steptrace"
 )
 
 // TestStepsAsATrace: what a storm's steps become as events survives the binary form: each
@@ -24,17 +24,17 @@ func TestStepsAsATrace(t *testing.T) {
 		msg    trace.Message
 		texts  = map[boot][]string{}
 		files  = map[boot]*bytes.Buffer{}
-		writer = map[boot]*kv.StepTracer{}
+		writer = map[boot]*steptrace.Tracer{}
 	)
 	failure := raft.SimulateSteps(4, 3, func(id raft.NodeID, n int, at time.Duration, s *raft.Step) {
 		key := boot{id, n}
 		if writer[key] == nil {
 			files[key] = &bytes.Buffer{}
-			writer[key] = kv.NewStepTracer(id, files[key], func() time.Duration { return now }, nil)
+			writer[key] = steptrace.New(id, files[key], func() time.Duration { return now }, nil)
 		}
 		now = at
 		writer[key].Step(s)
-		kv.StepEvent(&event, &msg, s)
+		steptrace.Event(&event, &msg, s)
 		event.Node, event.Time = trace.NodeID(id), int64(at)
 		texts[key] = append(texts[key], event.String())
 	})

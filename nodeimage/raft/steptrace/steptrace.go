@@ -1,4 +1,6 @@
-package kv
+// Package steptrace writes version 2 of a node's trace from the steps of package raft, which
+// knows nothing of traces.
+package steptrace
 
 import (
 	"io"
@@ -10,10 +12,10 @@ import (
 	"squall/nodeimage/raft"
 )
 
-// StepTracer writes version 2 of a node's trace: every step, as a binary frame. Steps are
+// Tracer writes version 2 of a node's trace: every step, as a binary frame. Steps are
 // collected, and written by one write before anything that depends on them leaves the
 // node.
-type StepTracer struct {
+type Tracer struct {
 	id  trace.NodeID
 	w   io.Writer
 	now func() time.Duration
@@ -32,32 +34,32 @@ type StepTracer struct {
 	broken  bool
 }
 
-var _ raft.Steps = (*StepTracer)(nil)
+var _ raft.Steps = (*Tracer)(nil)
 
 // maxUnwritten is how many bytes of steps wait for a Sync at most.
 const maxUnwritten = 48 << 10
 
-// NewStepTracer returns a tracer of the node id that writes to w. now is CLOCK_MONOTONIC.
-func NewStepTracer(id NodeID, w io.Writer, now func() time.Duration, log *slog.Logger) *StepTracer {
-	return &StepTracer{id: trace.NodeID(id), w: w, now: now, log: log, buf: []byte(trace.Magic)}
+// New returns a tracer of the node id that writes to w. now is CLOCK_MONOTONIC.
+func New(id raft.NodeID, w io.Writer, now func() time.Duration, log *slog.Logger) *Tracer {
+	return &Tracer{id: trace.NodeID(id), w: w, now: now, log: log, buf: []byte(trace.Magic)}
 }
 
 // Step takes a step down. When that or writing fails, which is logged, there is no trace
 // from there on: the node goes on without.
-func (t *StepTracer) Step(s *raft.Step) {
+func (t *Tracer) Step(s *raft.Step) {
 	if t.takeDown(s) > maxUnwritten {
 		t.Sync()
 	}
 }
 
 // takeDown returns how many bytes wait to be written.
-func (t *StepTracer) takeDown(s *raft.Step) int {
+func (t *Tracer) takeDown(s *raft.Step) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.broken {
 		return 0
 	}
-	StepEvent(&t.event, &t.message, s)
+	Event(&t.event, &t.message, s)
 	t.event.Node, t.event.Time = t.id, int64(t.now())
 	buf, err := t.enc.Append(t.buf, &t.event)
 	if t.buf = buf; err != nil {
@@ -68,7 +70,7 @@ func (t *StepTracer) takeDown(s *raft.Step) int {
 
 // Sync writes what was taken down. Those who come while another writes share the next
 // write.
-func (t *StepTracer) Sync() {
+func (t *Tracer) Sync() {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	t.mu.Lock()
@@ -87,7 +89,7 @@ func (t *StepTracer) Sync() {
 }
 
 // give up, with mu held.
-func (t *StepTracer) give(err error) {
+func (t *Tracer) give(err error) {
 	if t.broken {
 		return
 	}
@@ -109,9 +111,9 @@ var stepRoles = [...]trace.Role{
 	raft.Follower: trace.Follower, raft.Candidate: trace.Candidate, raft.Leader: trace.Leader, raft.Stopped: trace.Stopped,
 }
 
-// StepEvent makes e the event that s is; a message goes to m. Node, Boot and Time are left
+// Event makes e the event that s is; a message goes to m. Node, Boot and Time are left
 // to the caller. The memory of both is used again: nothing else may hold their slices.
-func StepEvent(e *trace.Event, m *trace.Message, s *raft.Step) {
+func Event(e *trace.Event, m *trace.Message, s *raft.Step) {
 	*e = trace.Event{
 		Kind: stepKinds[s.Kind], Term: s.Term, Peer: trace.NodeID(s.Peer), Vote: trace.NodeID(s.Vote),
 		Mark: trace.Mark(s.Mark), Base: trace.Mark(s.Base), Hash: s.Hash, Pre: s.Pre, Reject: s.Reject,

@@ -9,6 +9,8 @@ type leading struct {
 	match []uint64 // the highest index acknowledged in this term
 	round []uint64 // the newest round of reads answered in this term
 	told  []uint64 // the commit index in the last heartbeat
+	snap  []uint64 // the end of the newest snapshot that was answered in this term
+	knows []uint64 // the match index that the leader told last
 }
 
 func raise(list *[]uint64, slot int, to uint64) {

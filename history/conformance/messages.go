@@ -225,6 +225,8 @@ func (n *node) receive(e *trace.Event) {
 		}
 	case trace.AppendReply:
 		n.lead.acknowledged(n, m)
+	case trace.SnapshotReply:
+		n.lead.received(n, m)
 	case trace.HeartbeatReply:
 		n.lead.answered(n, m)
 	}

@@ -44,8 +44,8 @@ type node struct {
 	reads       reads
 	roundsHeard rounds
 
-	last     [trace.Silent + 1]trace.Event // the last event of each kind
-	sent     [][]*trace.Event              // by slot of the other and type of message: the last one
+	last     [trace.Progress + 1]trace.Event // the last event of each kind
+	sent     [][]*trace.Event                // by slot of the other and type of message: the last one
 	received [][]*trace.Event
 	outbox   outbox
 }
@@ -116,7 +116,7 @@ func (n *node) takeUnsure(e *trace.Event) {
 func inLoop(k trace.Kind) bool {
 	switch k {
 	case trace.RoleChange, trace.Grant, trace.Tally, trace.Append, trace.Truncate, trace.Send, trace.Receive,
-		trace.Commit, trace.RoundBegun, trace.RoundDone, trace.Config, trace.Transfer:
+		trace.Commit, trace.RoundBegun, trace.RoundDone, trace.Config, trace.Transfer, trace.Progress:
 		return true
 	}
 	return false
@@ -161,6 +161,8 @@ func (n *node) step(e *trace.Event) {
 		n.snapshot(e)
 	case trace.Config:
 		n.configure(e)
+	case trace.Progress:
+		n.progress(e)
 	}
 }
 

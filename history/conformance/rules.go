@@ -71,6 +71,10 @@ const (
 	heartbeatForward
 	sendBeyondMatch
 
+	matchMonotonic
+	matchAcknowledged
+	nextAboveMatch
+
 	commitQuorum
 	commitDurable
 	commitOwnTerm
@@ -255,6 +259,16 @@ var rules = [ruleCount]Rule{
 	sendBeyondMatch: {"send-beyond-match", "§5.3, Fig. 2; T 3.5",
 		"A leader sends a node nothing that it has acknowledged in this term: the next index is above the match index.",
 		needs(trace.Send, trace.Receive, trace.RoleChange)},
+
+	matchMonotonic: {"match-monotonic", "Fig. 2; T 3.5",
+		"While a node leads a term, the index up to which it knows a follower's log to equal its own never goes back.",
+		needs(trace.Progress, trace.RoleChange)},
+	matchAcknowledged: {"match-acknowledged", "§5.3, Fig. 2; T 3.5",
+		"A leader takes a follower's log to equal its own no further than the follower acknowledged to it in this term.",
+		needs(trace.Progress, trace.RoleChange, trace.Receive)},
+	nextAboveMatch: {"next-above-match", "§5.3, Fig. 2; T 3.5",
+		"The entry that a leader sends a follower next is none that it knows the follower to hold.",
+		needs(trace.Progress, trace.RoleChange)},
 
 	commitQuorum: {"commit-quorum", "§5.3, Fig. 2; T 3.5",
 		"A leader commits only what a quorum of its configuration holds: acknowledged to it in this term, or in its own log.",

@@ -94,8 +94,13 @@ const (
 	// Reason. No server writes it: whoever collects the traces does, when one is
 	// damaged, too large, or ends while its server runs on.
 	Silent
+	// Progress: the answer of Peer has changed what the leader knows of it: Match, up to
+	// which the log of Peer is known to equal its own, and Next, the entry that it sends
+	// next. When a node becomes leader Match is 0, and Next is after its own last entry;
+	// what it sends moves Next on, which is not told.
+	Progress
 
-	lastKind = Silent
+	lastKind = Progress
 )
 
 // Event is one step of a node. A reader may use it again for the next one: what is to
@@ -121,6 +126,8 @@ type Event struct {
 	First   uint64
 	Last    uint64
 	Round   uint64
+	Match   uint64
+	Next    uint64
 	Members []NodeID
 	Old     []NodeID
 	Reason  string

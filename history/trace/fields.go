@@ -25,6 +25,8 @@ var (
 	first   = field{"first", func(e *Event) any { return &e.First }}
 	last    = field{"last", func(e *Event) any { return &e.Last }}
 	round   = field{"round", func(e *Event) any { return &e.Round }}
+	match   = field{"match", func(e *Event) any { return &e.Match }}
+	next    = field{"next", func(e *Event) any { return &e.Next }}
 	members = field{"members", func(e *Event) any { return &e.Members }}
 	old     = field{"old", func(e *Event) any { return &e.Old }}
 	reason  = field{"reason", func(e *Event) any { return &e.Reason }}
@@ -72,6 +74,7 @@ var layouts = [lastKind + 1][]field{
 	Config:     {mark, members, old},
 	Failed:     {reason},
 	Silent:     {reason},
+	Progress:   {peer, match, next},
 }
 
 var messageLayouts = [lastMessageType + 1][]field{

@@ -47,6 +47,7 @@ func everything() []Event {
 		{Kind: ReadServed, First: 1, Last: 5, Mark: mark, Reason: "lease"},
 		{Kind: Snapshot, Reason: "sending", Peer: 3, Mark: mark, Members: nodes},
 		{Kind: Transfer, Peer: 3},
+		{Kind: Progress, Peer: 3, Match: 300, Next: 301},
 		{Kind: Config, Mark: mark, Members: nodes, Old: nodes[:1]},
 		{Kind: Failed, Reason: "safety broken: \"\x1b[31m\" \xff ü"},
 	}

@@ -106,7 +106,7 @@ func TestAClusterWritesItsSteps(t *testing.T) {
 		}
 	}
 	for _, k := range []trace.Kind{trace.Start, trace.Grant, trace.Tally, trace.Append, trace.Persist, trace.Commit, trace.State,
-		trace.ReadCame, trace.RoundBegun, trace.RoundDone, trace.Snapshot, trace.Compact, trace.Config} {
+		trace.ReadCame, trace.RoundBegun, trace.RoundDone, trace.Snapshot, trace.Compact, trace.Config, trace.Progress} {
 		if kinds[k] == 0 {
 			t.Errorf("no event %v", k)
 		}

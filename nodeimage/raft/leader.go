@@ -90,7 +90,7 @@ func (l *leader) message(m *Message) {
 	p.heard = c.cfg.Clock.Now()
 	switch m.Type {
 	case MsgAppendReply:
-		l.appendReply(p, m)
+		l.learn(p, m)
 	case MsgHeartbeatReply:
 		l.heartbeatReply(p, m)
 	case MsgSnapshotReply:
@@ -234,4 +234,11 @@ func (l *leader) resendAfter(p *progress) time.Duration {
 		return 4 * l.c.cfg.Heartbeat // a chunk takes a while to be stored
 	}
 	return l.c.cfg.Heartbeat
+}
+
+// learn takes the answer to an append, and tells what it has changed.
+func (l *leader) learn(p *progress, m *Message) {
+	match, next := p.match, p.next
+	l.appendReply(p, m)
+	l.c.steps.progressed(p, match, next)
 }

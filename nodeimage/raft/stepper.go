@@ -257,6 +257,13 @@ func (s *stepper) tellArrival(reason string) {
 	s.snapshot(&in.meta, reason, in.from)
 }
 
+// progressed tells what the leader knows of a follower, if its answer has changed that.
+func (s *stepper) progressed(p *progress, match, next uint64) {
+	if s != nil && (p.match != match || p.next != next) {
+		s.emit(Step{Kind: StepProgress, Peer: p.id, Match: p.match, Next: p.next})
+	}
+}
+
 func (s *stepper) failed(err error) {
 	if s != nil {
 		s.emit(Step{Kind: StepFailed, Reason: err.Error()})

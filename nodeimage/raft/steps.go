@@ -48,8 +48,11 @@ const (
 	StepConfig
 	// StepFailed: the node refuses to go on; Reason.
 	StepFailed
+	// StepProgress: the answer of Peer has changed what the leader knows of it: Match and
+	// Next.
+	StepProgress
 
-	lastStepKind = StepFailed
+	lastStepKind = StepProgress
 )
 
 // What happens to a snapshot.
@@ -77,6 +80,7 @@ type Step struct {
 	Pre, Reject bool
 	First, Last uint64
 	Round       uint64
+	Match, Next uint64
 	Members     []NodeID
 	Reason      string
 	Message     *Message

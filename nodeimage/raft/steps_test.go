@@ -142,6 +142,14 @@ func (f *followSteps) take(n *simNode, w *follow, s *Step) string {
 			return fmt.Sprintf("a round for reads up to %d had begun, %d came, and %v is committed", w.begun, w.reads, w.commit)
 		}
 		w.begun = s.Last
+	case StepProgress:
+		l, leads := n.core.role.(*leader)
+		if !leads {
+			return "it does not lead"
+		}
+		if p := l.follower(s.Peer); p.match != s.Match || p.next != s.Next {
+			return fmt.Sprintf("its leader has match %d and next %d", p.match, p.next)
+		}
 	case StepReadServed:
 		if s.Last > w.begun || s.Mark.Index > w.applied {
 			return fmt.Sprintf("no round began, or applied is %d", w.applied)

@@ -60,6 +60,8 @@ func appendFields(b []byte, e *Event) []byte {
 		b = nodes(nodes(mark(b, e.Mark), e.Members), e.Old)
 	case Failed:
 		b = text(b, e.Reason)
+	case Progress:
+		b = number(number(number(b, uint64(e.Peer)), e.Match), e.Next)
 	}
 	return b
 }

@@ -46,6 +46,8 @@ const (
 	Transfer                   // Peer
 	Config                     // Mark, Members, Old
 	Failed                     // Reason
+	_                          // squall's own
+	Progress                   // Peer, Match, Next
 )
 
 // Lacks is what a server never tells: a bit for each kind of event, and some for fields.
@@ -82,6 +84,8 @@ type Event struct {
 	First   uint64
 	Last    uint64
 	Round   uint64
+	Match   uint64
+	Next    uint64
 	Members []Node
 	Old     []Node
 	Reason  string

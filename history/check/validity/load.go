@@ -45,8 +45,8 @@ type keyTally struct {
 	read, written bool
 }
 
-// phase is a stretch of the load in which faults were in force, or none was.
-type phase struct {
+// Phase is a stretch of the load in which faults were in force, or none was.
+type Phase struct {
 	check.Span
 	Calm  bool
 	serve bool // enough nodes are left alone that the cluster should serve
@@ -62,7 +62,7 @@ type load struct {
 	funcs             map[history.Func]*tally
 	does              history.Functions
 	keys              map[string]*keyTally
-	phases            []phase
+	phases            []Phase
 }
 
 // countLoad counts the load. stop is the limit that was reached before the end.
@@ -101,9 +101,9 @@ func LoadSpan(in *check.Input) check.Span {
 }
 
 // Phases cuts the load into stretches with and without faults.
-func Phases(in *check.Input, whole check.Span) (list []phase) {
+func Phases(in *check.Input, whole check.Span) (list []Phase) {
 	at := whole.From
-	add := func(p phase) {
+	add := func(p Phase) {
 		if p.From, p.To = max(p.From, at), min(p.To, whole.To); p.To <= p.From {
 			return
 		}
@@ -113,23 +113,23 @@ func Phases(in *check.Input, whole check.Span) (list []phase) {
 		list, at = append(list, p), p.To
 	}
 	for _, f := range check.FaultTimes(in.Faults) {
-		add(phase{Span: check.Span{From: at, To: f.From}, Calm: true, serve: true})
-		add(phase{Span: f})
+		add(Phase{Span: check.Span{From: at, To: f.From}, Calm: true, serve: true})
+		add(Phase{Span: f})
 	}
-	add(phase{Span: check.Span{From: at, To: whole.To}, Calm: true, serve: true})
+	add(Phase{Span: check.Span{From: at, To: whole.To}, Calm: true, serve: true})
 	markServing(in, list)
 	return list
 }
 
 // markServing finds the phases with faults in which a quorum is left alone.
-func markServing(in *check.Input, list []phase) {
+func markServing(in *check.Input, list []Phase) {
 	hurt := make([]map[string]bool, len(list))
 	for i := range in.Faults {
 		f := &in.Faults[i]
 		if f.Phase != history.Inject {
 			continue
 		}
-		k, _ := slices.BinarySearchFunc(list, f.Begin, func(p phase, t int64) int { return cmp.Compare(p.To, t+1) })
+		k, _ := slices.BinarySearchFunc(list, f.Begin, func(p Phase, t int64) int { return cmp.Compare(p.To, t+1) })
 		if k == len(list) {
 			continue
 		}
@@ -197,8 +197,8 @@ func addTo(m map[history.Func]*tally, f history.Func, ok bool) {
 	t.add(ok)
 }
 
-func (l *load) phaseAt(t int64) *phase {
-	i, _ := slices.BinarySearchFunc(l.phases, t, func(p phase, t int64) int { return cmp.Compare(p.To, t) })
+func (l *load) phaseAt(t int64) *Phase {
+	i, _ := slices.BinarySearchFunc(l.phases, t, func(p Phase, t int64) int { return cmp.Compare(p.To, t) })
 	if i == len(l.phases) || t < l.phases[i].From {
 		return nil
 	}
@@ -283,7 +283,7 @@ func (l *load) quietKeys(*check.Input) string {
 // quietPhase finds a stretch of the load in which the cluster should have served,
 // and too little shows that it did.
 func (l *load) quietPhase(in *check.Input) string {
-	under := phase{}
+	under := Phase{}
 	for i := range l.phases {
 		p := &l.phases[i]
 		if !p.Calm {
@@ -311,7 +311,7 @@ func (l *load) quietPhase(in *check.Input) string {
 }
 
 // quiet says what is missing in a stretch without faults.
-func (p *phase) quiet() string {
+func (p *Phase) quiet() string {
 	switch {
 	case p.Length() < int64(calmShort):
 		return ""

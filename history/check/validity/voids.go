@@ -9,8 +9,8 @@ import (
 	"squall/history/check"
 )
 
-// faultTale is what became of the faults of a test.
-type faultTale struct {
+// FaultTale is what became of the faults of a test.
+type FaultTale struct {
 	proven   int
 	void     int // they did not take effect, or not the whole time: the test says nothing of them
 	missed   int // they never began
@@ -28,8 +28,8 @@ const mostFaults = 3
 // the test goes on, and says nothing of that fault. One that could not be healed breaks the test, for nobody knows what held from then on; unless a server
 // that it hit had crashed, which is a finding of its own ("no-crash") and not the
 // nemesis's.
-func TellFaults(in *check.Input) *faultTale {
-	t := &faultTale{missed: countMarks(in, history.MarkMissed)}
+func TellFaults(in *check.Input) *FaultTale {
+	t := &FaultTale{missed: countMarks(in, history.MarkMissed)}
 	crashed := CrashedNodes(in)
 	lapses := lapsedFaults(in)
 	var voids []string
@@ -99,7 +99,7 @@ func firstFew(list []string) []string {
 }
 
 // wrong is what makes the test invalid and was not said before.
-func (t *faultTale) wrong(before []string) []string {
+func (t *FaultTale) wrong(before []string) []string {
 	var wrong []string
 	for _, text := range t.broken {
 		known := slices.ContainsFunc(t.errs, func(err string) bool {
@@ -116,7 +116,7 @@ func (t *faultTale) wrong(before []string) []string {
 }
 
 // fine says what became of the faults of a test that is valid.
-func (t *faultTale) fine() string {
+func (t *FaultTale) fine() string {
 	switch {
 	case t.proven+t.void == 0:
 		return "there were no faults"

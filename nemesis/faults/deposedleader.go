@@ -21,6 +21,8 @@ func deposedLeader() nemesis.Fault {
 				Doc: "how long it stays cut off when another one leads"},
 			{Name: "with", Kind: declare.Word, Words: []string{"nobody", "minority"}, Default: "nobody", Draw: []string{"nobody", "minority"},
 				Doc: "minority: others are cut off together with it, and go on to store what it sends"},
+			{Name: "next", Kind: declare.Word, Words: []string{"lives", "dies"}, Default: "lives", Draw: []string{"lives", "lives", "dies"},
+				Doc: "dies: the next leader is killed as the other is reunited, and started again with the leader after it"},
 			{Name: "hears", Kind: declare.Word, Words: []string{"nothing", "all"}, Default: "nothing", Draw: []string{"nothing", "nothing", "all"},
 				Doc: "all: it is not heard, and still hears the others: the next leader deposes it"},
 			{Name: "but", Kind: declare.Word, Words: []string{"nobody", "leader"}, Default: "nobody", Draw: []string{"nobody", "leader"},
@@ -79,6 +81,9 @@ func (s *steps) depose(ctx context.Context, old string) (next string, err error)
 	if !sleep(ctx, s.Args.Duration("alone")) {
 		return "", nil
 	}
+	if s.Args["next"] == "dies" {
+		return s.succeed(ctx, old, next)
+	}
 	if s.Args["but"] == "leader" {
 		if err := s.cut(ctx, groups([]string{old}, []string{next})); err != nil {
 			return "", err
@@ -93,6 +98,34 @@ func (s *steps) depose(ctx context.Context, old string) (next string, err error)
 	}
 	s.did("%s is reunited", old)
 	return next, nil
+}
+
+// succeed kills the next leader and reunites the old one, which has entries that nobody
+// else has, with nodes that may have some of a later term.
+func (s *steps) succeed(ctx context.Context, old, next string) (third string, err error) {
+	e, err := s.expect("leader-elected", func(x nemesis.Sighting) bool { return x.Node != next })
+	if err != nil {
+		return "", err
+	}
+	if err := s.kill(ctx, next); err != nil {
+		e.Drop()
+		return "", err
+	}
+	if err := s.cut(ctx, cutLinks{}); err != nil {
+		e.Drop()
+		return "", err
+	}
+	s.did("%s is killed, and %s reunited", next, old)
+	seen, ok := s.await(ctx, e, s.Hold())
+	if err := s.start(ctx, next); err != nil {
+		return "", err
+	}
+	if !ok {
+		s.skipped("a leader after %s", next)
+		return "", nil
+	}
+	s.did("%s leads, and %s is started", seen.Node, next)
+	return seen.Node, nil
 }
 
 // otherLeader waits until another node than old is seen to lead; it may do so already.

@@ -243,6 +243,17 @@ func TestDeposedLeaderWithOthers(t *testing.T) {
 	})
 }
 
+// TestDeposedLeaderWhoseSuccessorDies: the old leader is reunited with those that are left.
+func TestDeposedLeaderWhoseSuccessorDies(t *testing.T) {
+	proof := play(t, deposedLeader(), map[string]string{"alone": "0s", "next": "dies"}, []beat{
+		{1000, nil, "n1 | n2 n3 n4 n5"},
+		{1500, leads("n3", 3), "n1 n2 n4 n5; down n3"},
+		{1900, leads("n4", 4), "n1 n2 n3 n4 n5"},
+		{2500, nil, "n1 n2 n3 n5 | n4"},
+	})
+	says(t, proof, "n3 is killed, and n1 reunited", "n4 leads, and n3 is started", "n4 is cut off")
+}
+
 // TestDeposedLeaderThatHears: its packets are dropped, and others' are not.
 func TestDeposedLeaderThatHears(t *testing.T) {
 	p := planned(deposedLeader(), "")

@@ -60,7 +60,8 @@ const guidedList = "deposed-leader*2,interrupted-election*3,partition(leader-min
 	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +
 	"partition(leader) when=commit-advanced after=0s-100ms within=1s," +
 	"message-duplicate(type=votes, share=100%, delay=0s, all)*2,message-duplicate(type=any, all)," +
-	"message-delay(type=votes, share=50%, all),message-delay(type=appends, share=10%, all)," +
+	"message-delay(type=vote-reply, share=100%, delay=300ms, all),message-delay(type=requests, share=50%, delay=200ms, all)," +
+	"message-delay(type=appends, share=10%, all)," +
 	"message-loss(type=vote-reply, share=50%, all),message-loss(type=append, share=100%, follower)*2," +
 	"message-reorder(type=appends, all)*2,message-replay(type=any, all)*2"
 

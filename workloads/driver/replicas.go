@@ -111,7 +111,9 @@ func (c *comparison) digests(ctx context.Context, found []history.Replica, at ui
 		nodes.Go(func() {
 			found[i].Err = c.ask(ctx, conns[0], func(ctx context.Context, t systems.ReplicaTeller) error {
 				d, err := t.Digest(ctx, at)
-				found[i].Digest, found[i].Basis = d.Sum, d.Basis
+				if err == nil { // what comes with an error means nothing
+					found[i].Digest, found[i].Basis = d.Sum, d.Basis
+				}
 				return err
 			})
 		})

@@ -108,6 +108,7 @@ const (
 const (
 	TraceBasic = "basic" // version 1, in the history
 	TraceFull  = "full"  // version 2 as well, in files of its own
+	TraceAuto  = "auto"  // full of squall's own node, basic of others; a valid test has one of these
 )
 
 // DefaultTest is the test that `squall run` runs when it is told nothing.
@@ -175,7 +176,7 @@ func Options() []Option {
 			Get: func(t *Test) string { return t.Limit }},
 		{Name: "swarm", Type: "true|false", Usage: "use a random subset of the faults, with random weights, for each seed", Choices: []string{"true", "false"}, Set: setSwarm,
 			Get: func(t *Test) string { return strconv.FormatBool(t.Swarm) }},
-		nameOption("trace", []string{TraceBasic, TraceFull}, "how much servers tell of what they do: basic, or every step (full; see docs/trace.md)",
+		nameOption("trace", []string{TraceBasic, TraceFull, TraceAuto}, "how much servers tell of what they do: basic, or every step (full; see docs/trace.md); auto: full of raftkv",
 			func(t *Test) *string { return &t.Trace }),
 		textOption("name", "name of the test and of its folder in --out (default: system and workload)",
 			func(t *Test) *string { return &t.Name }),
@@ -230,7 +231,7 @@ func (t *Test) Validate() error {
 	if err := t.checkMemory(); err != nil {
 		return err
 	}
-	if err := t.checkTrace(); err != nil {
+	if err := t.settleTrace(); err != nil {
 		return err
 	}
 	if _, err := t.drawFaults(1); err != nil {

@@ -80,7 +80,12 @@ func (s said) safe(t *testing.T, what string) {
 		quiet(t, what+", "+name, text)
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(s.annotations, "\n"), "\n") {
-		message := strings.NewReplacer("%0A", "\n", "%25", "%").Replace(strings.TrimPrefix(line, "::error title=squall"))
+		command, ours := strings.CutPrefix(line, "::error title=squall")
+		_, message, begun := strings.Cut(command, "::")
+		if line != "" && !(ours && begun) {
+			t.Errorf("%s: an annotation that is none of ours: %.300q", what, line)
+		}
+		message = strings.NewReplacer("%0A", "\n", "%25", "%").Replace(message)
 		quiet(t, what+", an annotation", message)
 		if len(line) > 20<<10 {
 			t.Errorf("%s: an annotation has %d bytes", what, len(line))

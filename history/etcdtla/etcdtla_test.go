@@ -20,21 +20,29 @@ import (
 // leaves; trace/etcdraft/recordtla_test.go made it.
 func recorded(t *testing.T) []string {
 	t.Helper()
-	file, err := os.Open("testdata/storm.ndjson.gz")
+	lines, err := recordedFile()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return lines
+}
+
+func recordedFile() ([]string, error) {
+	file, err := os.Open("testdata/storm.ndjson.gz")
+	if err != nil {
+		return nil, err
 	}
 	defer file.Close()
 	plain, err := gzip.NewReader(file)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	text, err := io.ReadAll(plain)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	lines := strings.SplitAfter(string(text), "\n")
-	return lines[:len(lines)-1]
+	return lines[:len(lines)-1], nil
 }
 
 // judged is what the rules find in these lines.
@@ -293,6 +301,24 @@ func TestClocksThatDiffer(t *testing.T) {
 		}
 	}
 	kept(t, files...)
+}
+
+// TestCutByTheEndOfAServer: half a line, on which its server's next start follows, hides
+// nothing.
+func TestCutByTheEndOfAServer(t *testing.T) {
+	for _, end := range []string{"\n", "", "\nsome text\n"} {
+		lines := recorded(t)
+		again := 0
+		for i, l := range lines {
+			if has(l, `"InitState"`) && !has(l, `"log":0`) {
+				again = i
+			}
+		}
+		if again == 0 {
+			t.Fatal("no node starts again")
+		}
+		kept(t, slices.Insert(lines, again, lines[again-1][:77]+end))
+	}
 }
 
 // TestLogAround: lines of a server's log around the trace are passed over, and counted.

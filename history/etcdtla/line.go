@@ -65,6 +65,12 @@ type line struct {
 	source   *source
 }
 
+// isCut says whether a line is no JSON, as half a line is not.
+func isCut(err error) bool {
+	var syntax *json.SyntaxError
+	return errors.As(err, &syntax)
+}
+
 // errForeign is the error of a line that is no line of a trace, but of a log around it.
 var errForeign = errors.New("no line of a trace")
 

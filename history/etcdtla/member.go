@@ -59,6 +59,13 @@ type sent struct {
 // mostSent bounds the messages of a node that are remembered: twice as many.
 const mostSent = 1 << 16
 
+// Bounds of what untrusted lines may have kept: a leader's entries from one line to the
+// next, and all that are ever appended.
+const (
+	mostAppended = 1 << 16
+	mostEntries  = 1 << 26
+)
+
 // startNames are the steps of which a start consists.
 var startNames = []string{"InitState", "BecomeFollower", "ApplyConfChange"}
 
@@ -122,7 +129,7 @@ func (m *member) load(l *line) {
 		m.lacks |= unknownLog
 	case m.first.last == 0 && l.last == 0:
 		m.log, m.snap = termLog{}, trace.Mark{}
-	case m.first.last == 0 && l.term == 1:
+	case m.first.last == 0 && l.term == 1 && l.last <= trace.MaxMembers:
 		// A new cluster: its members are the first entries, which are committed at once.
 		m.log, m.snap = termLog{}, trace.Mark{Index: l.last, Term: 1}
 		m.log.append(l.last, 1)
@@ -224,7 +231,7 @@ func (m *member) changedLog(l *line) {
 		m.silence(l, fmt.Sprintf("its log ends with entry %d, before the snapshot that it had", l.last))
 	case l.last < last:
 		m.truncate(l, l.last)
-	case m.role == trace.Leader && l.role == trace.Leader && l.term == m.was.term:
+	case m.role == trace.Leader && l.role == trace.Leader && l.term == m.was.term && l.last-last <= mostAppended && m.r.entries < mostEntries:
 		m.append(l, []trace.Run{{First: last + 1, Count: l.last - last, Term: l.term}})
 	default:
 		m.silence(l, fmt.Sprintf("its log goes on from entry %d to %d, and no line tells how", last, l.last))
@@ -235,6 +242,7 @@ func (m *member) append(l *line, runs []trace.Run) {
 	m.emit(l, trace.Event{Kind: trace.Append, Runs: runs})
 	for _, r := range runs {
 		m.log.append(r.Count, r.Term)
+		m.r.entries += r.Count
 	}
 }
 

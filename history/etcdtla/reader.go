@@ -23,6 +23,8 @@ const (
 	mostHeld = 1 << 17
 	// apart are two lines that tell no time, ns.
 	apart = 1000
+	// mostMembers bounds the nodes that are followed: one more than the rules follow.
+	mostMembers = 129
 )
 
 // File is a trace of one node, or of several together.
@@ -45,6 +47,7 @@ type Reader struct {
 	next    int
 	damaged []string
 	lines   int64
+	entries uint64 // that were appended, by all
 	foreign int64
 	ended   bool
 }
@@ -56,7 +59,8 @@ type source struct {
 	number int
 	head   *line
 	nodes  map[trace.NodeID]bool
-	held   int // of its lines
+	held   int    // of its lines
+	cut    string // the line before is not whole: why that is damage
 }
 
 // NewReader reads these files.
@@ -144,6 +148,9 @@ func (r *Reader) early(l *line) bool {
 func (r *Reader) handOver(l *line) {
 	m := r.members[l.node]
 	if m == nil {
+		if len(r.members) == mostMembers {
+			return // conformance follows no more of them either, and says so
+		}
 		m = &member{r: r, id: l.node, asked: map[trace.NodeID]request{}}
 		r.members[l.node] = m
 	}
@@ -187,6 +194,13 @@ func (r *Reader) advance(s *source) {
 	for s.in.Scan() {
 		s.number++
 		l, err := parse(s.in.Bytes())
+		if isCut(err) {
+			if l = startWithin(s.in.Bytes()); l == nil {
+				r.cutLine(s, fmt.Sprintf("line %d: %v", s.number, err))
+				continue
+			}
+			err = nil
+		}
 		if errors.Is(err, errForeign) {
 			r.foreign++
 			continue
@@ -196,6 +210,10 @@ func (r *Reader) advance(s *source) {
 			continue
 		}
 		r.lines++
+		if l.name != "InitState" {
+			r.cutLine(s, "")
+		}
+		s.cut = "" // a line that the end of a server has cut: what depended on it had not left
 		if l.time == 0 {
 			l.time = r.lines * apart
 		}
@@ -203,9 +221,33 @@ func (r *Reader) advance(s *source) {
 		s.nodes[l.node] = true
 		return
 	}
+	r.cutLine(s, "")
 	if err := s.in.Err(); err != nil {
 		r.damage(s, fmt.Sprintf("after line %d: %v", s.number, err))
 	}
+}
+
+// cutLine notes that a line is not whole. That is damage, unless the server starts anew
+// with the next one.
+func (r *Reader) cutLine(s *source, why string) {
+	if s.cut != "" {
+		r.damage(s, s.cut)
+	}
+	s.cut = why
+}
+
+// startWithin is the start of a server whose line follows, without a line break, on what
+// the end of the server before has left of its last one.
+func startWithin(text []byte) *line {
+	for i := 1; i < len(text); i++ {
+		if text[i] != '{' {
+			continue
+		}
+		if l, err := parse(text[i:]); err == nil && l.name == "InitState" {
+			return l
+		}
+	}
+	return nil
 }
 
 // damage makes all nodes silent that a file tells of: whose line it was is not known.

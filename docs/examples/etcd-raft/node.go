@@ -69,7 +69,7 @@ func startNode(c config) (*node, error) {
 		return nil, err
 	}
 	n.raft = raft.RestartNode(&raft.Config{ID: c.id, ElectionTick: electionTicks, HeartbeatTick: 1, Storage: n.wal, Applied: n.applied,
-		MaxSizePerMsg: 1 << 20, MaxCommittedSizePerReady: 4 << 20, MaxInflightMsgs: 256, CheckQuorum: true, PreVote: true})
+		MaxSizePerMsg: 1 << 20, MaxCommittedSizePerReady: 4 << 20, MaxInflightMsgs: 256, CheckQuorum: true, PreVote: true, TraceLogger: newTLATrace()})
 	return n, nil
 }
 

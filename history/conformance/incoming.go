@@ -32,6 +32,15 @@ func (in *incoming) restart(sameTerm bool, durable uint64) {
 	in.held, in.snap = false, trace.Mark{}
 }
 
+// assume is for a node of whose last boot not all is known: all that it has stored may be
+// what the leader of its term sent, and knows to be here.
+func (in *incoming) assume(term, stored uint64) {
+	in.enter(0)
+	in.enter(term)
+	in.matched = stored
+	in.view.reset(trace.Mark{Index: stored})
+}
+
 // take takes entries. held: the node's log holds the one before them.
 func (in *incoming) take(m *trace.Message, held bool) {
 	in.held, in.prev, in.end = held, m.Mark, endOf(m)

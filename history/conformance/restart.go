@@ -90,7 +90,7 @@ func termIn(e *trace.Event, index uint64) (term uint64, ok bool) {
 // load takes over what the node has loaded.
 func (n *node) load(e *trace.Event) {
 	sameTerm := n.in.term == e.Term
-	keptTo := n.disk.end
+	keptTo, hole := n.disk.end, n.unsure || n.cut
 	n.boot, n.started, n.unsure, n.cut = e.Boot, true, false, false
 	n.term, n.vote, n.role, n.led = e.Term, e.Vote, trace.Follower, 0
 	n.log.reset(e.Base)
@@ -107,7 +107,11 @@ func (n *node) load(e *trace.Event) {
 	n.mayCommit = max(n.mayCommit, e.Mark.Index)
 	n.halfCommit = nil
 	n.heard, n.mustReach = e.Term, 0
-	n.in.restart(sameTerm, keptTo)
+	if hole {
+		n.in.assume(e.Term, n.log.last)
+	} else {
+		n.in.restart(sameTerm, keptTo)
+	}
 	n.campaign, n.asked, n.reads = campaign{}, n.asked[:0], reads{}
 	n.preAsked = n.preAsked[:0]
 	n.roundsHeard = rounds{}

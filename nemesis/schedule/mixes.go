@@ -63,7 +63,8 @@ const guidedList = "deposed-leader*2,interrupted-election*3,partition(leader-min
 	"message-delay(type=vote-reply, share=100%, delay=300ms, all),message-delay(type=requests, share=50%, delay=200ms, all)," +
 	"message-delay(type=appends, share=10%, all)," +
 	"message-loss(type=vote-reply, share=50%, all),message-loss(type=append, share=100%, follower)*2," +
-	"message-reorder(type=appends, all)*2,message-replay(type=any, all)*2"
+	"message-reorder(type=appends, all)*2,message-replay(type=any, all)*2," +
+	"message-replay(type=snapshots, all),message-delay(type=snapshots, share=100%, all)"
 
 // electionsList are the faults of the mix elections.
 const electionsList = "partition(leader),kill(leader),interrupted-election*4,voter-restart,delay(20ms±10ms, all)"

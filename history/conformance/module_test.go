@@ -1,4 +1,4 @@
-package conformance_test
+package conformance
 
 import (
 	"compress/gzip"
@@ -8,7 +8,6 @@ import (
 	"os"
 	"testing"
 
-	"squall/history/conformance"
 	"squall/history/trace"
 )
 
@@ -57,8 +56,8 @@ func recordedSteps(t *testing.T) []*trace.Event {
 	}
 }
 
-func judge(events []*trace.Event) *conformance.Report {
-	c := conformance.New(1, 2, 3)
+func judge(events []*trace.Event) *Report {
+	c := New(1, 2, 3)
 	for _, e := range events {
 		c.Event(e)
 	}

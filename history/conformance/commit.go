@@ -90,8 +90,15 @@ func (n *node) commitTo(e *trace.Event) {
 	n.agree(e, from)
 }
 
+// fresh says whether the node has neither sent nor received anything since it started.
+func (n *node) fresh() bool {
+	return n.last[trace.Send].Boot != n.boot && n.last[trace.Receive].Boot != n.boot
+}
+
 func (n *node) judgeCommit(e *trace.Event) {
 	switch {
+	case n.fresh():
+		return // it had stored its commit index, maybe a later one than its trace came to tell
 	case e.Mark.Index <= n.mayCommit:
 		n.decide(commitLeaderTold, false)
 		n.decide(commitMatched, false)

@@ -93,6 +93,27 @@ func checkFiles(t *testing.T, files map[string][]byte, packed func(name string, 
 	return Conformance().Check(t.Context(), in)
 }
 
+// TestAStoredCommitIndex: a machine that loses its power takes the end of its trace along,
+// so a commit index that it has stored may be one that it never told of. One that it comes
+// to later is not excused by that, nor one of another entry than the others committed.
+func TestAStoredCommitIndex(t *testing.T) {
+	const others = "n1 start term=1 runs=1-3/1 members=n1,n2,n3\nn3 start members=n1,n2,n3\n"
+	const again = "n2 start term=1 members=n1,n2,n3\nn2#2 start term=1 runs=1-3/1 members=n1,n2,n3\n"
+	for _, test := range []struct {
+		steps   string
+		verdict check.Verdict
+		says    string
+	}{
+		{"n2#2 commit term=1 mark=3/1\n", check.Pass, ""},
+		{"n2#2 receive heartbeat from=n1 term=1\nn2#2 commit term=1 mark=3/1\n", check.Violation, "commit-leader-told"},
+		{"n2#2 commit term=1 mark=3/1\nn1 commit term=1 mark=2/1\nn3 snapshot term=1 reason=taken mark=3/2\n", check.Violation, "snapshot-"},
+	} {
+		if res := conformed(t, stepsOf(t, others+again+test.steps)); res.Verdict != test.verdict || !strings.Contains(res.Summary, test.says) {
+			t.Errorf("%s%s: %s", test.steps, res.Verdict, res.Summary)
+		}
+	}
+}
+
 // TestANodeThatLies: where clients were answered by a node that by its own trace did
 // nothing, the verdict is unknown and names it; where the others tell what they did, that
 // is no excuse.

@@ -54,7 +54,8 @@ func Mixes() []Mix {
 // guidedList are the faults of the mix guided beside the sequences. Each waits shortly, so
 // that one that misses its moment costs little. Those of messages go with any of the
 // others, since nothing else holds what they hold: nearly always one of each is in force.
-const guidedList = "deposed-leader*2,interrupted-election*3,partition(leader-minority)," +
+const guidedList = "deposed-leader(alone=0s, with=minority, next=lives, but=nobody),deposed-leader(alone=0s, next=dies),deposed-leader(alone=0s, hears=all, next=lives, but=nobody)," +
+	"interrupted-election*3,partition(leader-minority)," +
 	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
 	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +

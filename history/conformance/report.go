@@ -106,7 +106,7 @@ func lackNames(l trace.Lacks) string {
 		{trace.LacksNumbers, "message numbers"}, {trace.LacksHash, "hashes"},
 		{trace.LacksRounds, "rounds of heartbeats"}, {trace.LacksStored, "what a start has loaded"},
 		{trace.LacksTypes, "messages of some types"}, {trace.LacksBegunConfigs, "when a change of the configuration begins"},
-		{trace.LacksMembers, "who votes"},
+		{trace.LacksMembers, "who votes"}, {trace.LacksMade, "when a message was made"},
 	} {
 		if l&f.bit != 0 {
 			names = append(names, f.name)

@@ -160,6 +160,7 @@ const (
 	LacksTypes                                 // messages of some types are neither sent nor received
 	LacksBegunConfigs                          // a Config is told when its entry is applied, not when it is appended
 	LacksMembers                               // who votes, in Start and ever after
+	LacksMade                                  // a message is told when it leaves, after steps that came since it was made
 
 	fieldLacks = iota // how many
 

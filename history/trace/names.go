@@ -16,7 +16,7 @@ var (
 		InstallSnapshot: "snapshot", SnapshotReply: "snapshot-reply", TimeoutNow: "timeout-now", Other: "other",
 	}
 	// lackNames are those of the fields, by their bit.
-	lackNames = [fieldLacks]string{"numbers", "hash", "rounds", "stored", "types", "begun-configs", "members"}
+	lackNames = [fieldLacks]string{"numbers", "hash", "rounds", "stored", "types", "begun-configs", "members", "made"}
 )
 
 func (k Kind) String() string        { return nameOf(kindNames[:], uint8(k)) }

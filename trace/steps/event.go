@@ -62,6 +62,7 @@ const (
 	LacksTypes                                 // messages of some types
 	LacksBegunConfigs                          // a Config is told when its entry is applied, not when it is appended
 	LacksMembers                               // who votes
+	LacksMade                                  // a message is told when it leaves, after steps that came since it was made
 )
 
 // LacksKind is the bit of a kind of event.

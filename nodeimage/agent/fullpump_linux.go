@@ -17,7 +17,8 @@ import (
 // machine more than the trace costs the server.
 const (
 	fullPace = 20 * time.Millisecond
-	// promptPace is for as long as somebody waits for a moment that this trace tells.
+	// promptPace is for as long as somebody waits for a moment that this trace tells: the
+	// agent rests that long after each look, and is woken by the next write.
 	promptPace = time.Millisecond
 	// fullPlenty is after how many bytes at one look the next comes soonPace later, so
 	// that the server need not wait for room.
@@ -76,9 +77,19 @@ func pumpQuiet(r *os.File, dead <-chan struct{}, pace func(had int) (time.Durati
 			ending = true
 		case <-changed:
 		case <-timer.C:
+			if wait == promptPace {
+				awaitWrite(r)
+			}
 		}
 		timer.Stop()
 	}
+}
+
+// awaitWrite returns when there is something in the pipe, or not for fullPace. Only as long
+// as it waits a write wakes the agent.
+func awaitWrite(r *os.File) {
+	fds := []unix.PollFd{{Fd: int32(r.Fd()), Events: unix.POLLIN}}
+	unix.Poll(fds, int(fullPace.Milliseconds())) // after an error drain finds out what is wrong
 }
 
 // drain hands on what is in the pipe, and no more than it holds: who writes may never

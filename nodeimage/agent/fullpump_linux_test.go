@@ -96,6 +96,39 @@ func TestAQuietPipeIsLookedInto(t *testing.T) {
 	}
 }
 
+// TestAPromptPipeIsReadAsItIsWritten, and to its end.
+func TestAPromptPipeIsReadAsItIsWritten(t *testing.T) {
+	ours, theirs, err := newQuietPipe()
+	must(t, err)
+	frames := make(chan string, 100)
+	go func() {
+		defer close(frames)
+		pumpQuiet(ours, nil, func(int) (time.Duration, <-chan struct{}) { return promptPace, nil },
+			func(frame []byte) { frames <- string(frame[protocol.StreamOverhead:]) })
+	}()
+	for _, word := range []string{"one", "two"} {
+		_, err := theirs.WriteString(word)
+		must(t, err)
+		select {
+		case got := <-frames:
+			if got != word {
+				t.Errorf("forwarded %q, want %q", got, word)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("it was not forwarded")
+		}
+	}
+	must(t, theirs.Close())
+	select {
+	case got, more := <-frames:
+		if more {
+			t.Errorf("forwarded %q", got)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the pump does not end")
+	}
+}
+
 // TestThePaceOfTheFullTrace: slow, sooner where much came, and prompt while somebody waits
 // for a moment, of which who rests is told at once.
 func TestThePaceOfTheFullTrace(t *testing.T) {

@@ -60,9 +60,9 @@ budget. squall list mutants describes the bugs.`,
 	f.IntVar(&flags.options.Seeds, "seeds", flags.options.Seeds, "storms of each bug, with the seeds from 1 on")
 	f.StringSliceVar(&flags.mutants, "mutant", nil, "only these bugs (default: all)")
 	f.StringSliceVar(&flags.groups, "group", nil, "only the bugs of these groups: "+strings.Join(mutants.Groups(), ", "))
-	f.StringVar(&flags.options.Nemesis, "nemesis", flags.options.Nemesis, "the faults, as for squall run")
+	f.StringVar(&flags.options.Profile, "profile", flags.options.Profile, "a profile of squall run, with the time that it names: "+strings.Join(testplan.ProfileNames(), ", "))
+	f.StringVar(&flags.options.Nemesis, "nemesis", "", "the faults, as for squall run, without a profile unless one is named (default: the profile's)")
 	f.DurationVar(&flags.options.Time, "time", flags.options.Time, "length of a storm")
-	f.StringVar(&flags.options.Profile, "profile", "", "a profile of squall run in place of --nemesis and --time: "+strings.Join(testplan.ProfileNames(), ", "))
 	f.StringVar(&flags.options.Runtime, "runtime", flags.options.Runtime, "where nodes run: auto, docker or local")
 	f.IntVarP(&flags.options.Jobs, "jobs", "j", 0, "storms at once; 0: from cores and memory")
 	f.StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of runs; the self-test goes to campaigns/selftest/ below it")
@@ -121,8 +121,8 @@ func (a *app) runSelftest(cmd *cobra.Command, flags *selftestFlags) error {
 	return nil
 }
 
-// check refuses flags whose values cannot be, and lets a profile stand for the
-// settings that it names.
+// check refuses flags whose values cannot be, and lets a profile that was asked for stand
+// for the time that it names, and faults that were asked for stand without a profile.
 func (f *selftestFlags) check(cmd *cobra.Command) error {
 	switch {
 	case f.options.Seeds < 1 || f.options.Seeds > 1000:
@@ -134,14 +134,12 @@ func (f *selftestFlags) check(cmd *cobra.Command) error {
 	case f.options.Time < time.Second:
 		return fmt.Errorf("--time: expected a second or more, found %v", f.options.Time)
 	}
-	if f.options.Profile == "" {
-		return nil
-	}
-	if !cmd.Flags().Changed("nemesis") {
-		f.options.Nemesis = ""
-	}
-	if !cmd.Flags().Changed("time") {
+	asked := cmd.Flags().Changed
+	switch {
+	case asked("profile") && !asked("time"):
 		f.options.Time = 0
+	case asked("nemesis") && !asked("profile"):
+		f.options.Profile = ""
 	}
 	return nil
 }

@@ -25,9 +25,10 @@ type Options struct {
 	Jobs    int // 0: from cores and memory
 }
 
-// Default is what a self-test does when nothing else is said.
+// Default is what a self-test does when nothing else is said: each bug is put to the
+// profile that finds most.
 func Default() Options {
-	return Options{Seeds: 3, Nemesis: "storm", Time: 30 * time.Second, Runtime: "local"}
+	return Options{Seeds: 3, Profile: "guided", Time: 40 * time.Second, Runtime: "local"}
 }
 
 // settings are those of a cell of the campaign, by option.

@@ -29,8 +29,11 @@ func at(list []uint64, slot int) uint64 {
 
 // acknowledged takes an AppendReply that n received.
 func (l *leading) acknowledged(n *node, m *trace.Message) {
-	if n.role != trace.Leader || m.Term != n.term || m.Reject || m.From == n.id || m.Mark.Index > n.log.last {
+	if n.role != trace.Leader || m.Term != n.term || m.Reject || m.From == n.id {
 		return
+	}
+	if m.Mark.Index > n.log.last && !n.off[logConsecutive] {
+		return // of more than there is nothing is known
 	}
 	if from := n.c.node(m.From); from != nil {
 		raise(&l.match, from.slot, m.Mark.Index)
@@ -90,9 +93,10 @@ func (n *node) commitTo(e *trace.Event) {
 	n.agree(e, from)
 }
 
-// fresh says whether the node has neither sent nor received anything since it started.
+// fresh says whether the node, which leads nobody, has neither sent nor received anything
+// since it started.
 func (n *node) fresh() bool {
-	return n.last[trace.Send].Boot != n.boot && n.last[trace.Receive].Boot != n.boot
+	return n.role != trace.Leader && n.last[trace.Send].Boot != n.boot && n.last[trace.Receive].Boot != n.boot
 }
 
 func (n *node) judgeCommit(e *trace.Event) {

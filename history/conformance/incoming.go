@@ -21,17 +21,6 @@ func (in *incoming) enter(term uint64) {
 	}
 }
 
-// restart keeps what the leader of the same term knows to be durable here.
-func (in *incoming) restart(sameTerm bool, durable uint64) {
-	if !sameTerm {
-		in.enter(0)
-		return
-	}
-	in.matched = min(in.matched, durable)
-	in.view.reset(trace.Mark{Index: in.matched})
-	in.held, in.snap = false, trace.Mark{}
-}
-
 // assume is for a node of whose last boot not all is known: all that it has stored may be
 // what the leader of its term sent, and knows to be here.
 func (in *incoming) assume(term, stored uint64) {

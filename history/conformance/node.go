@@ -38,8 +38,8 @@ type node struct {
 	mustReach   uint64 // the term that it has to obey
 	in          incoming
 	campaign    campaign
-	asked       []request      // by slot: the last request for a vote
-	preAsked    [][]preRequest // by slot: the last questions for a pre-vote
+	asked       []request     // by slot: the last request for a vote
+	preAsked    []preRequests // by slot: the last questions for a pre-vote
 	lead        leading
 	reads       reads
 	roundsHeard rounds

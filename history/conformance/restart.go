@@ -60,8 +60,8 @@ func (n *node) judgeLog(e *trace.Event) {
 		return // in a snapshot
 	}
 	got, have := termIn(e, at)
-	if have && got > want {
-		// A later leader's entry is there: the end of the trace is missing.
+	if have && got > want || lastTerm(e) > want {
+		// A later leader's entries are there: the end of the trace is missing.
 		n.c.note(Unsure{Node: n.id, Boot: n.boot, Time: e.Time,
 			Why: "the end of its trace is missing: its log was changed after the last event"})
 		return
@@ -77,6 +77,14 @@ func (n *node) judgeLog(e *trace.Event) {
 		"had entry %d of term %d durably in its log, and %s after its restart", at, want, how)
 }
 
+// lastTerm is the term of the last entry in the log of a Start; 0 for none.
+func lastTerm(e *trace.Event) uint64 {
+	if len(e.Runs) == 0 {
+		return 0
+	}
+	return e.Runs[len(e.Runs)-1].Term
+}
+
 // termIn is the term of an entry in the log of a Start.
 func termIn(e *trace.Event, index uint64) (term uint64, ok bool) {
 	for _, r := range e.Runs {
@@ -89,8 +97,6 @@ func termIn(e *trace.Event, index uint64) (term uint64, ok bool) {
 
 // load takes over what the node has loaded.
 func (n *node) load(e *trace.Event) {
-	sameTerm := n.in.term == e.Term
-	keptTo, hole := n.disk.end, n.unsure || n.cut
 	n.boot, n.started, n.unsure, n.cut = e.Boot, true, false, false
 	n.term, n.vote, n.role, n.led = e.Term, e.Vote, trace.Follower, 0
 	n.log.reset(e.Base)
@@ -107,11 +113,9 @@ func (n *node) load(e *trace.Event) {
 	n.mayCommit = max(n.mayCommit, e.Mark.Index)
 	n.halfCommit = nil
 	n.heard, n.mustReach = e.Term, 0
-	if hole {
-		n.in.assume(e.Term, n.log.last)
-	} else {
-		n.in.restart(sameTerm, keptTo)
-	}
+	// A power cut takes the end of the trace along, and nobody can tell: what its leader
+	// told the node of what it has now, it may have told it then.
+	n.in.assume(e.Term, n.log.last)
 	n.campaign, n.asked, n.reads = campaign{}, n.asked[:0], reads{}
 	n.preAsked = n.preAsked[:0]
 	n.roundsHeard = rounds{}

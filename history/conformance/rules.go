@@ -161,10 +161,10 @@ var rules = [ruleCount]Rule{
 		needs(trace.Persist, trace.Send)},
 	voteRefused: {"vote-refused", "§5.2, §5.4.1, Fig. 2; T 3.4, 3.6.1",
 		"A vote is refused only where the candidate's log is behind, the term's leader is known, or the vote is another's.",
-		needs(trace.Grant, trace.Send, trace.Receive) | logKinds},
+		needs(trace.Grant, trace.Send, trace.Receive) | trace.LacksTypes | trace.LacksMembers | trace.LacksMade | logKinds},
 	preVoteReply: {"pre-vote-reply", "T 9.6",
 		"A pre-vote is granted for the term that was asked about, and only to a node whose log is up to date.",
-		needs(trace.Send, trace.Receive) | trace.LacksTypes | logKinds},
+		needs(trace.Send, trace.Receive) | trace.LacksTypes | trace.LacksMade | logKinds},
 
 	termMonotonic: {"term-monotonic", "§5.1; T 3.3",
 		"A node's term never goes back, neither the current nor the stored one.", 0},

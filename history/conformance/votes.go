@@ -16,15 +16,38 @@ type request struct {
 	refuse uint64
 }
 
-// preRequest is a question for a pre-vote.
+// preRequest is what a node asked about a pre-vote in one term.
 type preRequest struct {
 	term uint64
-	due  bool // the log of who asks is up to date
+	due  bool // once at least its log was up to date
+}
+
+// preRequests are the questions of one node for pre-votes.
+type preRequests struct {
+	list      []preRequest // a term each
+	forgotten uint64       // the highest term that is no longer among them
 }
 
 // mostPreRequests bounds the questions of one node that are kept: an answer may wait
 // for the disk.
 const mostPreRequests = 64
+
+func (q *preRequests) add(term uint64, due bool) {
+	if i := q.of(term); i >= 0 {
+		q.list[i].due = q.list[i].due || due
+		return
+	}
+	if len(q.list) == mostPreRequests {
+		q.forgotten = max(q.forgotten, q.list[0].term)
+		q.list = slices.Delete(q.list, 0, 1)
+	}
+	q.list = append(q.list, preRequest{term, due})
+}
+
+// of is the place in the list of the question about a term, -1 if there is none.
+func (q *preRequests) of(term uint64) int {
+	return slices.IndexFunc(q.list, func(r preRequest) bool { return r.term == term })
+}
 
 // receiveVote takes a request for a vote.
 func (n *node) receiveVote(m *trace.Message) {
@@ -63,7 +86,8 @@ func (n *node) judgeRefusal(e *trace.Event) {
 	if r.term != n.term || r.refuse == n.term {
 		return
 	}
-	if n.decide(voteRefused, r.due) {
+	free := n.in.term != n.term && (n.vote == 0 || n.vote == m.To) // still, as it answers
+	if n.decide(voteRefused, r.due && free) {
 		own := n.log.end()
 		n.violation(voteRefused, []*trace.Event{n.lastReceived(m.To, trace.Vote), n.logEvent(), e},
 			"refuses %s its vote in term %d, which is %s, although no leader is known and its log, that ends with entry %d of term %d, is not ahead of %d of term %d",
@@ -78,13 +102,9 @@ func (n *node) receivePreVote(m *trace.Message) {
 		return
 	}
 	for len(n.preAsked) <= other.slot {
-		n.preAsked = append(n.preAsked, nil)
+		n.preAsked = append(n.preAsked, preRequests{})
 	}
-	list := &n.preAsked[other.slot]
-	if len(*list) == mostPreRequests {
-		*list = slices.Delete(*list, 0, 1)
-	}
-	*list = append(*list, preRequest{m.Term, upToDate(m.Mark, n.log.end())})
+	n.preAsked[other.slot].add(m.Term, upToDate(m.Mark, n.log.end()))
 }
 
 // replyPreVote judges an answer to a question for a pre-vote.
@@ -94,20 +114,19 @@ func (n *node) replyPreVote(e *trace.Event) {
 	if m.Reject || other == nil {
 		return
 	}
-	var list []preRequest
+	var asked preRequests
 	if other.slot < len(n.preAsked) {
-		list = n.preAsked[other.slot]
+		asked = n.preAsked[other.slot]
 	}
-	if len(list) == mostPreRequests {
-		return // it may answer one that is forgotten
+	if m.Term <= asked.forgotten {
+		return
 	}
-	of := func(r preRequest) bool { return r.term == m.Term }
-	asked := slices.ContainsFunc(list, of)
-	if !n.decide(preVoteReply, !slices.ContainsFunc(list, func(r preRequest) bool { return of(r) && r.due })) {
+	i := asked.of(m.Term)
+	if !n.decide(preVoteReply, i < 0 || !asked.list[i].due) {
 		return
 	}
 	shows := []*trace.Event{n.lastReceived(m.To, trace.PreVote), n.logEvent(), e}
-	if !asked {
+	if i < 0 {
 		n.violation(preVoteReply, shows, "grants %s a pre-vote for term %d, about which that did not ask", n.c.name(m.To), m.Term)
 		return
 	}

@@ -45,24 +45,29 @@ func (c availability) Check(ctx context.Context, in *check.Input) check.Result {
 	for node := range validity.EndedByOthers(in) {
 		gone[node] = true
 	}
-	var worst, longest outage
+	var worst outage
+	var longest check.Span
 	var whole int64
 	for _, s := range calm {
+		if s.Length() <= int64(c.within) {
+			continue // too short for an outage
+		}
 		whole += s.Length()
 		for _, node := range append([]string{""}, in.Header.Nodes...) {
 			if gone[node] || node == "" && len(gone) > (len(in.Header.Nodes)-1)/2 {
 				continue
 			}
 			for _, what := range []outage{{node: node}, {node: node, changes: true}} {
-				o, stop := what.longest(in, s, b)
+				most, outages, stop := what.outages(in, s, int64(c.within), b)
 				if stop != "" {
 					return check.Result{Verdict: check.Unknown, Summary: stop}
 				}
-				if o.Length() > longest.Length() && !o.changes {
-					longest = o
+				if most.Length() > longest.Length() && !what.changes {
+					longest = most
 				}
-				if o.Length() > int64(c.within) && o.tried >= triedWithin && (worst.tried == 0 || o.From < worst.From) {
-					worst = o
+				if i := slices.IndexFunc(outages, func(o outage) bool { return o.tried >= triedWithin }); i >= 0 &&
+					(worst.tried == 0 || outages[i].From < worst.From) {
+					worst = outages[i]
 				}
 			}
 		}
@@ -71,8 +76,8 @@ func (c availability) Check(ctx context.Context, in *check.Input) check.Result {
 	switch {
 	case worst.tried > 0:
 		c.show(in, worst, &res)
-	case whole <= int64(c.within):
-		res.Summary = fmt.Sprintf("no more than %s of the load were without faults, too little to hold the system to anything", check.Took(whole))
+	case whole == 0:
+		res.Summary = fmt.Sprintf("no stretch of the load was without faults for longer than %s, too little to hold the system to anything", check.Took(int64(c.within)))
 	default:
 		res.Summary = fmt.Sprintf("in %s of the load without faults, operations succeeded through every node at least every %s; %s is promised", check.Took(whole), check.Took(longest.Length()), check.Took(int64(c.within)))
 	}
@@ -120,35 +125,42 @@ func (c availability) show(in *check.Input, o outage, res *check.Result) {
 	res.FirstAt = in.FirstAt(o.From + int64(c.within))
 }
 
-// longest is the longest stretch within s in which none of its operations of the load
-// succeeded.
-func (o outage) longest(in *check.Input, s check.Span, b *check.Budget) (longest outage, stop string) {
+// outages are the stretches within s, longer than within, in which none of its operations
+// of the load succeeded, in order, and the longest stretch of all.
+func (o outage) outages(in *check.Input, s check.Span, within int64, b *check.Budget) (longest check.Span, all []outage, stop string) {
 	ok := []int64{s.From}
 	for i := range in.Ops {
 		if stop = b.Spent(); stop != "" {
-			return o, stop
+			return longest, nil, stop
 		}
 		if op := &in.Ops[i]; op.Outcome == history.OK && op.Return > s.From && op.Return < s.To && o.holds(in, op) {
 			ok = append(ok, op.Return)
 		}
 	}
-	o.Span = longestGap(append(ok, s.To))
+	slices.Sort(ok)
+	for i, from := range ok {
+		o.Span = check.Span{From: from, To: s.To}
+		if i+1 < len(ok) {
+			o.To = ok[i+1]
+		}
+		if o.Length() > longest.Length() {
+			longest = o.Span
+		}
+		if o.Length() > within {
+			o.tried = o.triedIn(in)
+			all = append(all, o)
+		}
+	}
+	return longest, all, ""
+}
+
+// triedIn is how many of its operations were called in it and did not succeed in it.
+func (o *outage) triedIn(in *check.Input) (tried int) {
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Call >= o.From && op.Call < o.To && (op.Outcome != history.OK || op.Return >= o.To) && o.holds(in, op) {
-			o.tried++
+			tried++
 		}
 	}
-	return o, ""
-}
-
-// longestGap is the longest stretch between two moments that follow each other.
-func longestGap(moments []int64) (longest check.Span) {
-	slices.Sort(moments)
-	for i := 1; i < len(moments); i++ {
-		if s := (check.Span{From: moments[i-1], To: moments[i]}); s.Length() > longest.Length() {
-			longest = s
-		}
-	}
-	return longest
+	return tried
 }

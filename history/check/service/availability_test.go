@@ -1,6 +1,7 @@
 package service
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,10 @@ func TestAvailability(t *testing.T) {
 			failingWrites(h, 40, 48)
 		}, check.Violation, "operations that change something through n1 succeeded for 8."},
 		{"nothing was tried", func(h *history.History) { h.Ops = append(h.Ops[:0], h.Ops[:1200]...) }, check.Pass, ""},
+		{"before a longer time in which nothing was tried", func(h *history.History) {
+			failing(h, "", 36, 44)
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Call >= 46*checktest.Second })
+		}, check.Violation, "operations succeeded for 8."},
 		{"its server had crashed", func(h *history.History) {
 			failing(h, "n2", 40, 60)
 			h.Nodes = append(h.Nodes, history.NodeEvent{Node: "n2", Boot: 1, Kind: history.EventExit, Time: 40 * checktest.Second, Reason: "exit status 2"})

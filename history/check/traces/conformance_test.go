@@ -3,7 +3,6 @@ package traces
 import (
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 
@@ -100,24 +99,22 @@ func answeredAt(f history.Func, call, ret int64) history.Op {
 	return history.Op{Node: "n1", Func: f, Key: "k", Outcome: history.OK, Call: call, Return: ret}
 }
 
-// TestConformanceAfterAHole: what a node learnt from its leader in a hole of its trace, it
-// may know after its restart, and so may the leader.
+// TestConformanceAfterAHole: what a node learnt from its leader in a hole of its trace, or
+// after the end that a power cut took along, it may know after its restart, and so may the
+// leader.
 func TestConformanceAfterAHole(t *testing.T) {
 	const before = "n2 start term=1 runs=1-3/1 members=n1,n2,n3\nn2 receive heartbeat from=n1 term=1 message-term=1\n"
 	const after = "n2#2 start term=2 runs=1-5/2 members=n1,n2,n3\nn2#2 receive heartbeat from=n1 term=2 message-term=2 commit=5\nn2#2 commit term=2 mark=5/2\n"
 	const stored = "n2 receive vote from=n1 term=1 message-term=2 mark=3/1\nn2 persist term=2 mark=3/1\n"
-	for hole, want := range map[string][]string{
-		"n2 silent reason=\"its trace was cut\"\n": nil,
-		stored: {"commit-matched"},
-	} {
+	for _, hole := range []string{"n2 silent reason=\"its trace was cut\"\n", stored} {
 		text := before + hole + strings.ReplaceAll(after, "runs=1-5/2", "runs=1-3/1,4-5/2")
 		events, err := trace.ReadText(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := conform(events)
-		if got := brokenRules(r); !slices.Equal(got, want) {
-			t.Errorf("after %q %v are broken, want %v", hole, got, want)
+		if got := brokenRules(r); got != nil {
+			t.Errorf("after %q %v are broken", hole, got)
 		}
 	}
 }

@@ -258,7 +258,7 @@ var rules = [ruleCount]Rule{
 		needs(trace.Send, trace.RoleChange)},
 	sendBeyondMatch: {"send-beyond-match", "§5.3, Fig. 2; T 3.5",
 		"A leader sends a node nothing that it has acknowledged in this term: the next index is above the match index.",
-		needs(trace.Send, trace.Receive, trace.RoleChange) | trace.LacksMade},
+		needs(trace.Send, trace.Receive, trace.RoleChange) | trace.LacksMade | logKinds},
 
 	matchMonotonic: {"match-monotonic", "Fig. 2; T 3.5",
 		"While a node leads a term, the index up to which it knows a follower's log to equal its own never goes back.",

@@ -148,8 +148,8 @@ func TestRequestsLiveByTheClock(t *testing.T) {
 		return ended
 	}
 	ended := []chan error{put(nodes[0]), put(nodes[1]), put(nodes[2])}
-	<-held
-	<-held
+	await(t, held, "a request at the leader")
+	await(t, held, "the other request at the leader")
 	eventually(t, "request parked", func() bool {
 		nodes[2].frontend.router.mu.Lock()
 		defer nodes[2].frontend.router.mu.Unlock()
@@ -208,7 +208,7 @@ func TestRequestsDoNotOutliveTheBend(t *testing.T) {
 		clocks[NodeID(c.node+1)].bendBy(24*time.Hour, 0) // so that it has time to come
 		go func() { ended <- client.Put(context.Background(), "k", "v") }()
 		if c.node == 1 {
-			<-held
+			await(t, held, "a request at the leader")
 		} else {
 			eventually(t, "request parked", func() bool {
 				nodes[2].frontend.router.mu.Lock()

@@ -178,6 +178,18 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
+// await waits for what comes over a channel, at most for two minutes.
+func await[T any](t testing.TB, from <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("never: %s", what)
+		panic("not reached")
+	}
+}
+
 // wantError checks what an operation failed with.
 func wantError(t testing.TB, err error, code Code, certain bool) {
 	t.Helper()

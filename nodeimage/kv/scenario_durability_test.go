@@ -40,10 +40,10 @@ var _ = scenarios.Add(scenario.Set{
 		c := dialServer(t, nodes[2].ClientAddr(), time.Minute)
 		done := make(chan error, 1)
 		go func() { done <- c.Append(context.Background(), "l", "a") }()
-		<-held
+		await(t, held, "the request at the leader")
 		next.setLeader(2)
 		follower.setLeader(2)
-		wantError(t, <-done, CodeLeaderMoved, false)
+		wantError(t, await(t, done, "the answer"), CodeLeaderMoved, false)
 		if keys := state.Stats().Keys; keys != 0 {
 			t.Errorf("the next leader has carried it out, too: %d keys", keys)
 		}

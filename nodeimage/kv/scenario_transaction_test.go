@@ -58,7 +58,7 @@ func transactionReadsAtItsPlace(t *testing.T) {
 		}
 		result <- err
 	}()
-	proceed := <-held
+	proceed := await(t, held, "the transaction")
 	write("2")
 	proceed()
 	if err := <-result; err != nil {

@@ -141,7 +141,7 @@ func TestRequestWaitsForALeader(t *testing.T) {
 		return len(nodes[0].frontend.router.waiting) > 0
 	})
 	node.setLeader(1)
-	if err := <-done; err != nil {
+	if err := await(t, done, "the answer"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -175,22 +175,24 @@ func TestLeaderLostAfterForwarding(t *testing.T) {
 	leader, held := silent(1)
 	follower, _ := answering(1)
 	nodes := startFakes(t, []consensus{leader, follower}, []*Machine{nil, nil}, nil)
-	eventually(t, "connection to the leader", func() bool { return nodes[1].forwards.links[1].Load() != nil })
+	link := nodes[1].forwards.links[1]
+	eventually(t, "connection to the leader", func() bool { return link.Load() != nil })
 	c := dialServer(t, nodes[1].ClientAddr(), 10*time.Second)
 	results := make(chan error, 2)
 	go func() { results <- c.Put(context.Background(), "k", "v") }()
-	<-held
-	nodes[1].forwards.links[1].Load().conn.Close()
-	wantError(t, <-results, CodeForwardLost, false)
+	await(t, held, "the write at the leader")
+	lost := link.Load()
+	lost.conn.Close()
+	wantError(t, await(t, results, "the write's answer"), CodeForwardLost, false)
 
-	eventually(t, "a new connection", func() bool { return nodes[1].forwards.links[1].Load() != nil })
+	eventually(t, "a new connection", func() bool { now := link.Load(); return now != nil && now != lost })
 	go func() {
 		_, _, err := c.Get(context.Background(), "k")
 		results <- err
 	}()
-	<-held
-	nodes[1].forwards.links[1].Load().conn.Close()
-	wantError(t, <-results, CodeForwardLost, true)
+	await(t, held, "the read at the leader")
+	link.Load().conn.Close()
+	wantError(t, await(t, results, "the read's answer"), CodeForwardLost, true)
 }
 
 // A leader that was cut off holds what was forwarded to it. When another node
@@ -207,14 +209,14 @@ func TestForwardedRequestsDoNotOutlastTheirLeader(t *testing.T) {
 	go func() { _, _, err := c.Get(context.Background(), "k"); read <- err }()
 	go func() { write <- c.Put(context.Background(), "k", "v") }()
 	for range 2 {
-		<-held // both have reached the old leader
+		await(t, held, "a request at the old leader") // both have reached the old leader
 	}
 	next.setLeader(2)
 	follower.setLeader(2)
-	if err := <-read; err != nil {
+	if err := await(t, read, "the read's answer"); err != nil {
 		t.Errorf("the read was not answered by the next leader: %v", err)
 	}
-	wantError(t, <-write, CodeLeaderMoved, false)
+	wantError(t, await(t, write, "the write's answer"), CodeLeaderMoved, false)
 }
 
 func TestRequestTimeout(t *testing.T) {
@@ -240,7 +242,7 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 	c := dialServer(t, nodes[0].ClientAddr(), 10*time.Second)
 	result := make(chan error)
 	go func() { result <- c.Put(context.Background(), "k", "v") }()
-	done := <-held
+	done := await(t, held, "the request at the leader")
 	nodes[0].frontend.refuse()
 	done(nil, raft.ErrUnknown) // as Node.Stop does
 	nodes[0].frontend.close()
@@ -284,7 +286,7 @@ func TestAnswersInAnyOrder(t *testing.T) {
 	default:
 	}
 	(*first.Load())()
-	if err := <-held; err != nil {
+	if err := await(t, held, "the answer"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -433,7 +435,7 @@ func TestFloodWithoutReading(t *testing.T) {
 	}
 	calls := make([]func(any, error), requests)
 	for i := range calls {
-		calls[i] = <-held
+		calls[i] = await(t, held, "a request at the leader")
 	}
 	for _, done := range calls { // all are under way; now all are answered at once
 		done(nil, nil)

@@ -87,6 +87,31 @@ func TestAGivenPaceIsKept(t *testing.T) {
 	}
 }
 
+// TestARestMakesRoomForAGivenHold: a mix with rests has none where a fault may take longer
+// than the spell between two, and is drawn as it was asked for.
+func TestARestMakesRoomForAGivenHold(t *testing.T) {
+	for hold, least := range map[string]time.Duration{"30s": 30 * time.Second, "10s-40s": 30 * time.Second, "exp(20s)": 26 * time.Second} {
+		drawn, err := Draw(parse(t, Text{Nemesis: "guided", Hold: hold}), 1, five, 20*time.Minute)
+		if err != nil {
+			t.Errorf("%s: %v", hold, err)
+		}
+		var most int64
+		for _, p := range drawn.Planned {
+			most = max(most, p.ForMs)
+		}
+		if most < least.Milliseconds() {
+			t.Errorf("%s: the longest fault holds for %d ms", hold, most)
+		}
+	}
+	drawn, err := Draw(parse(t, Text{Nemesis: "guided,kill(moment) when=vote-granted within=30s"}), 1, five, 10*time.Minute)
+	if err != nil || len(drawn.LeftOut) > 0 {
+		t.Errorf("left out are %v, %v", drawn.LeftOut, err)
+	}
+	if spec := parse(t, Text{Nemesis: "guided", Hold: "10s", Gap: "1m"}); spec.Rest == 0 {
+		t.Error("there is no rest, although each fault fits between two")
+	}
+}
+
 // TestAimsAreDrawn: each in its range, and with room to wait.
 func TestAimsAreDrawn(t *testing.T) {
 	after := map[int64]bool{}

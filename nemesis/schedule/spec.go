@@ -34,7 +34,8 @@ type Spec struct {
 	Lead  time.Duration // quiet before the first fault
 	Tail  time.Duration // quiet after the last heal, before the load ends
 	// Rest is how long no fault is in force after each Spell of them, so that the system
-	// can be held to what it promises without faults; 0: there is no such rest.
+	// can be held to what it promises without faults; 0: there is no such rest, as where
+	// a fault may take longer than the Spell.
 	Spell, Rest time.Duration
 	Overlap     int
 	Limit       string
@@ -98,11 +99,23 @@ func Parse(catalogue []nemesis.Fault, t Text) (Spec, error) {
 	}
 	spec.Swarm = t.Swarm
 	spec.Given = t.Hold != "" || t.Gap != ""
+	if spec.longest() > spec.Spell {
+		spec.Spell, spec.Rest = 0, 0 // it would leave faults out, or cut them
+	}
 	if t.Schedule != "" {
 		spec.Cards = nil
 		spec.Steps, err = ParseSteps(catalogue, t.Schedule)
 	}
 	return spec, err
+}
+
+// longest is how long a fault may take, its wait for its moment included.
+func (s *Spec) longest() time.Duration {
+	var wait time.Duration
+	for _, card := range s.Cards {
+		wait = max(wait, card.MostWait())
+	}
+	return wait + max(s.Hold.most(), shortestHold)
 }
 
 // ParseFaults reads a list of faults and mixes. The pace is that of the last mix

@@ -194,10 +194,10 @@ func TestAPlanOfVersion2IsReadAndReplayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (declare.Args{"heartbeat": "20ms", "election": "100ms-300ms", "snapshot-every": "500", "pre-vote": "on", "resend": "on", "sessions": "1024", "stickiness": "on", "long-logs": "0", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(plan.Test.SystemParams, want) {
+	if want := (declare.Args{"heartbeat": "20ms", "election": "100ms-300ms", "snapshot-every": "500", "pre-vote": "on", "resend": "off", "sessions": "1024", "stickiness": "on", "long-logs": "0", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(plan.Test.SystemParams, want) {
 		t.Errorf("%v, want %v", plan.Test.SystemParams, want)
 	}
-	if want := (declare.Args{"keys": "3", "ops-per-key": "100", "spread": "200", "mix": "50/30/20", "look-back": "3%"}); !maps.Equal(plan.Test.WorkloadParams, want) {
+	if want := (declare.Args{"keys": "3", "ops-per-key": "100", "spread": "0", "mix": "50/30/20", "look-back": "3%"}); !maps.Equal(plan.Test.WorkloadParams, want) {
 		t.Errorf("%v, want %v", plan.Test.WorkloadParams, want)
 	}
 	again, err := ReplayPlan(plan, plan.Test, "v", "squall", path)
@@ -212,8 +212,8 @@ func TestAPlanOfVersion2IsReadAndReplayed(t *testing.T) {
 	if err != nil || !maps.Equal(back.Test.SystemParams, plan.Test.SystemParams) || strings.Contains(string(text), "opsPerKey") {
 		t.Errorf("%v in %s", err, text)
 	}
-	want := "squall run --time 20s --workload 'register(keys=3, ops-per-key=100)' --nemesis 'kill(leader),delay' --seed 7 " +
-		"--system 'raftkv(heartbeat=20ms, election=100ms-300ms, snapshot-every=500)' --runtime local"
+	want := "squall run --time 20s --workload 'register(keys=3, ops-per-key=100, spread=0)' --nemesis 'kill(leader),delay' --seed 7 " +
+		"--system 'raftkv(heartbeat=20ms, election=100ms-300ms, snapshot-every=500, resend=off)' --runtime local"
 	if plan.Command != want {
 		t.Errorf("%s\nwant %s", plan.Command, want)
 	}

@@ -89,6 +89,7 @@ func parsePlan(text []byte) (*Plan, error) {
 	if err := p.lift(text); err != nil {
 		return nil, fmt.Errorf("the plan cannot be used, because %s: %w", planIsStrange, err)
 	}
+	p.Test.withoutNewer()
 	if err := p.validate(); err != nil {
 		return nil, fmt.Errorf("the plan cannot be used, because %s: %w", planIsStrange, err)
 	}
@@ -106,8 +107,6 @@ func (p *Plan) lift(text []byte) error {
 	if err := json.Unmarshal(text, &plan); err != nil {
 		return fmt.Errorf("test: %w", err)
 	}
-	defaults := DefaultTest()
-	p.Test.SystemParams, p.Test.WorkloadParams = defaults.SystemParams, defaults.WorkloadParams
 	for _, o := range olds() {
 		value, ok := plan.Test[o.plan]
 		if !ok {
@@ -122,6 +121,29 @@ func (p *Plan) lift(text []byte) error {
 	}
 	p.Test.old = nil
 	return nil
+}
+
+// withoutNewer sets the parameters that system and workload did not have when the test was
+// planned to what they did then, where that is not what they do by default now.
+func (t *Test) withoutNewer() {
+	if t.System == "raftkv" && t.Definition == nil {
+		t.SystemParams = withThen(t.SystemParams, "resend", "off")
+	}
+	if t.Workload == "register" {
+		t.WorkloadParams = withThen(t.WorkloadParams, "spread", "0")
+	}
+}
+
+func withThen(args declare.Args, name, then string) declare.Args {
+	if _, has := args[name]; has {
+		return args
+	}
+	all := maps.Clone(args)
+	if all == nil {
+		all = declare.Args{}
+	}
+	all[name] = then
+	return all
 }
 
 // validate refuses a plan that no squall makes.
@@ -183,19 +205,10 @@ func (p *Plan) checkSchedule(length time.Duration) error {
 // withNewer adds the parameters that a fault did not have when it was planned, by their
 // defaults, which are what it did then.
 func withNewer(fault nemesis.Fault, old declare.Args) declare.Args {
-	if len(fault.Params) == 0 {
-		return old
-	}
-	all := maps.Clone(old)
-	if all == nil {
-		all = declare.Args{}
-	}
 	for _, param := range fault.Params {
-		if _, has := all[param.Name]; !has {
-			all[param.Name] = param.Default
-		}
+		old = withThen(old, param.Name, param.Default)
 	}
-	return all
+	return old
 }
 
 // Repeat is the command that repeats the plan, which is at path: by its settings

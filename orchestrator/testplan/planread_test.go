@@ -209,3 +209,40 @@ func TestAPlanOfBeforeAFaultHadAParameter(t *testing.T) {
 		}
 	}
 }
+
+// TestAPlanOfBeforeSystemAndWorkloadHadAParameter: they do what they did then, and a plan
+// that has the parameter is left alone.
+func TestAPlanOfBeforeSystemAndWorkloadHadAParameter(t *testing.T) {
+	params := func(change func(plan, test map[string]any)) (resend, sessions, spread string) {
+		t.Helper()
+		plan, err := parsePlan(planText(t, change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan.Test.SystemParams["resend"], plan.Test.SystemParams["sessions"], plan.Test.WorkloadParams["spread"]
+	}
+	for _, version := range []int{2, 3} {
+		resend, sessions, spread := params(func(plan, test map[string]any) {
+			plan["schemaVersion"] = version
+			if version == 2 {
+				delete(test, "systemParams")
+				delete(test, "workloadParams")
+				return
+			}
+			for _, name := range []string{"resend", "sessions"} {
+				delete(test["systemParams"].(map[string]any), name)
+			}
+			delete(test["workloadParams"].(map[string]any), "spread")
+		})
+		if resend != "off" || sessions != "1024" || spread != "0" {
+			t.Errorf("version %d: resend=%s, sessions=%s, spread=%s; want off, 1024 and 0", version, resend, sessions, spread)
+		}
+	}
+	resend, _, spread := params(func(_, test map[string]any) {
+		test["systemParams"].(map[string]any)["resend"] = "on"
+		test["workloadParams"].(map[string]any)["spread"] = "7"
+	})
+	if resend != "on" || spread != "7" {
+		t.Errorf("a plan that says resend=on and spread=7 is read as %s and %s", resend, spread)
+	}
+}

@@ -176,7 +176,7 @@ func Options() []Option {
 			Get: func(t *Test) string { return t.Limit }},
 		{Name: "swarm", Type: "true|false", Usage: "use a random subset of the faults, with random weights, for each seed", Choices: []string{"true", "false"}, Set: setSwarm,
 			Get: func(t *Test) string { return strconv.FormatBool(t.Swarm) }},
-		nameOption("trace", []string{TraceBasic, TraceFull, TraceAuto}, "how much servers tell of what they do: basic, or every step (full; see docs/trace.md); auto: full of raftkv",
+		nameOption("trace", []string{TraceBasic, TraceFull, TraceAuto}, "how much servers tell of what they do: basic, or every step (full; see docs/trace.md); auto: full for raftkv, basic for other systems",
 			func(t *Test) *string { return &t.Trace }),
 		textOption("name", "name of the test and of its folder in --out (default: system and workload)",
 			func(t *Test) *string { return &t.Name }),
@@ -282,6 +282,8 @@ func durationOrNoneOption(name string, lo, hi time.Duration, usage string, field
 		if d, err := time.ParseDuration(text); err == nil && d == 0 {
 			*field(t) = 0
 			return nil
+		} else if err == nil && (d < lo || d > hi) {
+			return fmt.Errorf("expected 0s, or a duration from %v to %v, found %v", lo, hi, d)
 		}
 		return some(t, text)
 	}

@@ -30,6 +30,7 @@ func TestTestFileMistakesHaveAPlace(t *testing.T) {
 		{"no value", "time:\n", "t.yaml:1:6: time: expected a duration, found nothing"},
 		{"impossible", "nodes: 0\n", "t.yaml:1:8: nodes: expected a whole number from 1 to 9"},
 		{"negative duration", "time: -3s\n", "t.yaml:1:7: time: expected a duration from 1s"},
+		{"too short, where 0s is allowed", "available-within: 500ms\n", "t.yaml:1:19: available-within: expected 0s, or a duration from 1s to 1h0m0s, found 500ms"},
 		{"unknown fault", "nemesis: earthquake\n", `t.yaml:1:10: nemesis: unknown fault "earthquake"; there are: partition, flapping`},
 		{"unknown workload", "workload: bank\n", "workload: expected one of " + workloads + `, found "bank"`},
 		{"twice", "nodes: 3\nnodes: 5\n", "nodes"},

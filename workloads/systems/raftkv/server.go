@@ -25,7 +25,7 @@ func (System) Params() declare.Params {
 		{Name: "sessions", Kind: declare.Count, Default: "1024", Min: "1", Max: "1024", Unit: "sessions",
 			Doc: "clients' sessions that the servers keep; beyond it they forget the one that was used the longest ago"},
 		{Name: "long-logs", Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "nodes",
-			Doc: "so many nodes, the last ones, take a snapshot a hundred times less often: they start with long logs, and send others entries and no snapshot"},
+			Doc: "so many nodes, the last ones, take a snapshot a hundred times less often: they restart from a long log, and send others entries and no snapshot"},
 		{Name: "batch", Kind: declare.Bytes, Default: "1MiB", Min: "1B", Max: "16MiB",
 			Doc: "how much the entries of one message hold at most; one entry is always sent"},
 		{Name: "in-flight", Kind: declare.Count, Default: "64", Min: "1", Max: "10000", Unit: "messages",

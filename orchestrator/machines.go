@@ -47,7 +47,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	}
 	if r.plan.Test.Trace == testplan.TraceFull {
 		r.nodes.watch.OnSteps(r.nodes.prompts.want)
-		go r.nodes.keepPrompt(reach)
+		r.prompting.Go(func() { r.nodes.keepPrompt(reach) })
 	}
 	r.markClock(r.clock)
 	r.mark(history.MarkUp, fmt.Sprintf("%d machines", len(r.plan.Nodes)+1))

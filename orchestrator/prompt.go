@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// promptTimeout is how long an agent may take to be told.
-const promptTimeout = 2 * time.Second
+const (
+	promptTimeout = 2 * time.Second        // how long an agent may take to be told
+	promptPause   = 500 * time.Millisecond // before one that could not be told is told again
+)
 
 // prompts is whether full traces are wanted promptly: for as long as a fault waits for a
 // moment that they tell. The zero value is not.
@@ -25,23 +27,39 @@ func (p *prompts) want(wanted bool) {
 	}
 }
 
-// keepPrompt tells the agents of all nodes what is wanted, until ctx ends. One that cannot
-// be told is switched off, or about to fail: the next server of a machine is started with
-// what is wanted then.
+// keepPrompt tells the agents of all nodes what is wanted, until ctx ends, and after a
+// pause those again that could not be told.
 func (c *nodes) keepPrompt(ctx context.Context) {
+	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.prompts.changed:
+		case <-again:
 		}
-		wanted := c.prompts.wanted.Load()
-		telling, cancel := context.WithTimeout(ctx, promptTimeout)
-		var told sync.WaitGroup
-		for _, n := range c.all {
-			told.Go(func() { n.agent().PromptTrace(telling, wanted) })
+		again = nil
+		if !c.tellPrompt(ctx) {
+			again = time.After(promptPause)
 		}
-		told.Wait()
-		cancel()
 	}
+}
+
+// tellPrompt tells the agents of all nodes what is wanted, and reports whether all know. A
+// machine that is off does: its next server is started with what is wanted then.
+func (c *nodes) tellPrompt(ctx context.Context) bool {
+	wanted := c.prompts.wanted.Load()
+	ctx, cancel := context.WithTimeout(ctx, promptTimeout)
+	defer cancel()
+	var telling sync.WaitGroup
+	var missed atomic.Bool
+	for _, n := range c.all {
+		telling.Go(func() {
+			if err := n.agent().PromptTrace(ctx, wanted); err != nil && n.Up() {
+				missed.Store(true)
+			}
+		})
+	}
+	telling.Wait()
+	return !missed.Load()
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // askedAgent is an agent that does as asked and tells of it, on a channel.
-func askedAgent(t *testing.T, asked chan<- bool) *protocol.Client {
+// The first requests, as many as refusals, it refuses.
+func askedAgent(t *testing.T, asked chan<- bool, refusals int) *protocol.Client {
 	t.Helper()
 	here, there := net.Pipe()
 	var serving sync.WaitGroup
@@ -32,7 +33,12 @@ func askedAgent(t *testing.T, asked chan<- bool) *protocol.Client {
 				t.Error(err)
 			}
 			asked <- params.Prompt
-			reply, err := json.Marshal(protocol.Reply{ID: req.ID, Result: []byte(`{"boot":1,"pid":7}`)})
+			answer := protocol.Reply{ID: req.ID, Result: []byte(`{"boot":1,"pid":7}`)}
+			if refusals > 0 {
+				refusals--
+				answer = protocol.Reply{ID: req.ID, Error: &protocol.Error{Code: protocol.CodeFailed, Message: "busy"}}
+			}
+			reply, err := json.Marshal(answer)
 			if err != nil {
 				t.Error(err)
 			}
@@ -51,7 +57,7 @@ func TestAgentsAreToldOfHaste(t *testing.T) {
 	asked := make(chan bool, 10)
 	c := newNodes()
 	n := &node{prompt: c.prompts.wanted.Load}
-	n.life.Store(&life{agent: askedAgent(t, asked)})
+	n.life.Store(&life{agent: askedAgent(t, asked, 0)})
 	c.all = append(c.all, n)
 	c.watch.OnSteps(c.prompts.want)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -86,12 +92,46 @@ func TestAgentsAreToldOfHaste(t *testing.T) {
 	x.Drop()
 	told(false)
 	started(false)
+	cancel()
+	keeping.Wait()                                                 // or it could take what is queued
 	if _, err := c.watch.Expect("vote-granted", nil); err != nil { // the other trace is always prompt
 		t.Fatal(err)
 	}
+	if len(c.prompts.changed) > 0 || len(asked) > 0 {
+		t.Error("an agent was told for nothing")
+	}
+}
+
+// TestAnAgentThatCouldNotBeToldIsToldAgain, unless its machine is off, and with what is
+// wanted by then.
+func TestAnAgentThatCouldNotBeToldIsToldAgain(t *testing.T) {
+	asked := make(chan bool, 10)
+	c := newNodes()
+	n := &node{}
+	n.life.Store(&life{agent: askedAgent(t, asked, 2)})
+	off := &node{}
+	off.life.Store(&life{agent: askedAgent(t, make(chan bool, 10), 10)})
+	off.life.Load().off.Store(true)
+	c.all = append(c.all, n, off)
+	ctx, cancel := context.WithCancel(t.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() { c.keepPrompt(ctx) })
+	defer keeping.Wait()
+	defer cancel()
+	c.prompts.want(true)
+	for i := range 3 {
+		select {
+		case got := <-asked:
+			if !got {
+				t.Errorf("request %d: told that there is no haste", i+1)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("the agent was told %d times, and refused", i)
+		}
+	}
 	cancel()
 	keeping.Wait()
-	if len(asked) > 0 {
-		t.Error("an agent was told for nothing")
+	if !c.tellPrompt(t.Context()) {
+		t.Error("the agent was told, and is to be told again")
 	}
 }

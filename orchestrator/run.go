@@ -142,6 +142,8 @@ type run struct {
 	mono      int64        // clock.now() when the history began: its times count from here
 	loadBegan atomic.Int64 // clock.now(); 0: not yet
 
+	prompting sync.WaitGroup // nodes.keepPrompt, until the storm's context ends
+
 	gone     chan struct{} // closed when the machines can no longer be reached
 	goneOnce sync.Once
 	stopOnce sync.Once     // of the mark that the test was stopped
@@ -340,6 +342,7 @@ func (r *run) finish(ctx context.Context, stormErr error) {
 	failure := r.failure
 	r.closing = true
 	r.mu.Unlock()
+	r.prompting.Wait()
 	if failure == nil {
 		failure = stormErr
 	}

@@ -35,7 +35,9 @@ func (b *batch) follow() {
 // receive tells of a message that came, and of what is known to follow from it.
 func (b *batch) receive(m *raftpb.Message) {
 	if m.GetTerm() <= b.final && b.raises(m) {
-		b.campaigns(m.GetTerm())
+		// Its own term too: a node that campaigned in a term entered it so, and handled
+		// all that came in that term afterwards.
+		b.campaigns(m.GetTerm() + 1)
 	}
 	b.add(steps.Event{Kind: steps.Receive, Message: message(m, m.GetFrom())})
 	if m.GetTerm() <= b.final && b.raises(m) {

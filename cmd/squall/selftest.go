@@ -60,7 +60,7 @@ budget. squall list mutants describes the bugs.`,
 	f.IntVar(&flags.options.Seeds, "seeds", flags.options.Seeds, "storms of each bug, with the seeds from 1 on")
 	f.StringSliceVar(&flags.mutants, "mutant", nil, "only these bugs (default: all)")
 	f.StringSliceVar(&flags.groups, "group", nil, "only the bugs of these groups: "+strings.Join(mutants.Groups(), ", "))
-	f.StringVar(&flags.options.Profile, "profile", flags.options.Profile, "a profile of squall run, with the time that it names: "+strings.Join(testplan.ProfileNames(), ", "))
+	f.StringVar(&flags.options.Profile, "profile", flags.options.Profile, fmt.Sprintf("a profile of squall run (the default runs for %v, one that is named for its own time): ", flags.options.Time)+strings.Join(testplan.ProfileNames(), ", "))
 	f.StringVar(&flags.options.Nemesis, "nemesis", "", "the faults, as for squall run, without a profile unless one is named (default: the profile's)")
 	f.DurationVar(&flags.options.Time, "time", flags.options.Time, "length of a storm")
 	f.StringVar(&flags.options.Runtime, "runtime", flags.options.Runtime, "where nodes run: auto, docker or local")

@@ -26,10 +26,11 @@ func (a *app) traceCheckCommand() *cobra.Command {
 		Long: `Read what go.etcd.io/raft/v3 writes where it is built with the tag with_tla (its
 TraceLogger, as lines of JSON), follow all nodes together, and tell which rule of
 Raft a step breaks. No run is needed.
-A FILE holds the lines of one node or of several; - is the standard input. Bring
-those of all nodes: what a node received is compared with what was sent. Rules
-that need what such a trace does not tell are listed as off. docs/trace.md tells
-how to write one, docs/verdicts.md what each rule demands.
+A FILE holds the lines of one node or of several, and is a regular file, not a
+pipe such as <(zcat n1.gz). One of them may be -, the standard input. Bring those
+of all nodes: what a node received is compared with what was sent. Rules that need
+what such a trace does not tell are listed as off. docs/trace.md tells how to write
+one, docs/verdicts.md what each rule demands.
 Exit codes: 0 no rule is broken, 1 one is, 2 the traces do not tell enough.`,
 		Example: "  squall trace check n1.ndjson n2.ndjson n3.ndjson",
 		Args:    cobra.MinimumNArgs(1),
@@ -39,7 +40,7 @@ Exit codes: 0 no rule is broken, 1 one is, 2 the traces do not tell enough.`,
 	return cmd
 }
 
-func (a *app) checkTraces(in io.Reader, paths []string, print bool) error {
+func (a *app) checkTraces(in io.Reader, paths []string, tell bool) error {
 	files, closeAll, err := openTraces(in, paths)
 	if err != nil {
 		return err
@@ -48,8 +49,8 @@ func (a *app) checkTraces(in io.Reader, paths []string, print bool) error {
 	r := etcdtla.NewReader(files...)
 	c := conformance.New()
 	out := bufio.NewWriterSize(a.out, 64<<10)
-	if err := judgeSteps(r, c, out, print); err != nil {
-		return err
+	if err := judgeSteps(r, c, out, tell); err != nil {
+		return errors.Join(err, out.Flush()) // the steps before it show where it is
 	}
 	c.Expect(r.Voters()...)
 	report := c.Report()
@@ -70,8 +71,12 @@ func openTraces(in io.Reader, paths []string) (files []etcdtla.File, closeAll fu
 			c.Close()
 		}
 	}
-	for _, path := range paths {
+	for i, path := range paths {
 		if path == "-" {
+			if slices.Contains(paths[:i], "-") {
+				closeAll()
+				return nil, nil, usageError(errors.New("- is named twice, and the standard input can be read once only"))
+			}
 			files = append(files, etcdtla.File{Name: "standard input", From: in})
 			continue
 		}
@@ -86,8 +91,8 @@ func openTraces(in io.Reader, paths []string) (files []etcdtla.File, closeAll fu
 	return files, closeAll, nil
 }
 
-// judgeSteps feeds all steps to the rules.
-func judgeSteps(r *etcdtla.Reader, c *conformance.Checker, out io.Writer, print bool) error {
+// judgeSteps feeds all steps to the rules, and prints them if it is to tell them.
+func judgeSteps(r *etcdtla.Reader, c *conformance.Checker, out io.Writer, tell bool) error {
 	var text []byte
 	for {
 		e, err := r.Next()
@@ -98,7 +103,7 @@ func judgeSteps(r *etcdtla.Reader, c *conformance.Checker, out io.Writer, print 
 			return err
 		}
 		c.Event(e)
-		if print {
+		if tell {
 			text = append(trace.AppendText(text[:0], e), '\n')
 			if _, err := out.Write(text); err != nil {
 				return err
@@ -126,12 +131,12 @@ func tellConformance(out io.Writer, r *etcdtla.Reader, report *conformance.Repor
 	}
 	steps, foreign := r.Lines()
 	if foreign > 0 {
-		plain.Fprintf(out, "%d lines are of no trace, and were passed over\n", foreign)
+		plain.Fprintf(out, "%s of no trace, and passed over\n", check.Counted(int(foreign), "line is", "lines are"))
 	}
 	decided := decidedRules(report)
 	switch {
 	case len(report.Violations) > 0:
-		plain.Fprintf(out, "violation: %d rules are broken\n", len(report.Violations))
+		plain.Fprintf(out, "violation: %s broken\n", check.Counted(len(report.Violations), "rule is", "rules are"))
 		return check.Violation
 	case steps == 0:
 		plain.Fprintf(out, "unknown: there is no line of a trace of go.etcd.io/raft\n")
@@ -143,7 +148,8 @@ func tellConformance(out io.Writer, r *etcdtla.Reader, report *conformance.Repor
 		plain.Fprintf(out, "unknown: no step came to any rule\n")
 		return check.Unknown
 	}
-	plain.Fprintf(out, "pass: %d steps of %d nodes break none of %d rules; %d are off\n", report.Events, len(report.Nodes), decided, len(report.Off))
+	plain.Fprintf(out, "pass: %s of %s break none of %s; off: %d\n", check.Counted(int(report.Events), "step", "steps"),
+		check.Counted(len(report.Nodes), "node", "nodes"), check.Counted(decided, "rule", "rules"), len(report.Off))
 	return check.Pass
 }
 

@@ -36,9 +36,9 @@ func TestTraceCheck(t *testing.T) {
 			"off, as the trace lacks persist: own-vote-durable, vote-durable, term-durable, restart-term, restart-vote, restart-log, ack-durable, commit-durable\n",
 		}},
 		{"a voter is lost", strings.ReplaceAll(legal, `"name":"ReceiveRequestVoteResponse","nid":"3","state":{"term":2`, `"name":"Ready","nid":"3","state":{"term":2`),
-			exitViolation, []string{"leader-quorum (§5.2, Fig. 2; T 3.4): n3 becomes leader of term 2 with no vote", "n3 role leader term=2", "violation: "}},
+			exitViolation, []string{"leader-quorum (§5.2, Fig. 2; T 3.4): n3 becomes leader of term 2 with no vote", "n3 role leader term=2", "violation: 1 rule is broken\n"}},
 		{"cut", legal[:len(legal)-100], exitUnknown, []string{"damaged: ", "line 2294", "unknown: n1 from @", "unknown: the steps that are known break no rule"}},
-		{"of something else", "a line\n{}\n", exitUnknown, []string{"2 lines are of no trace", "unknown: there is no line of a trace"}},
+		{"of something else", "a line\n{}\n", exitUnknown, []string{"2 lines are of no trace, and passed over", "unknown: there is no line of a trace"}},
 		{"empty", "", exitUnknown, []string{"unknown: there is no line of a trace"}},
 		{"a node is missing", onlyOf(legal, "1", "2", "3"), exitUnknown, []string{"n4: there is no trace of it"}},
 	} {
@@ -62,6 +62,10 @@ func TestTraceCheck(t *testing.T) {
 	var out, errOut strings.Builder
 	if code := run(context.Background(), []string{"squall", "trace", "check", filepath.Join(t.TempDir(), "none")}, nil, &out, &errOut); code != exitUsage {
 		t.Errorf("a file that is not there: exit %d: %s", code, &errOut)
+	}
+	errOut.Reset()
+	if code := run(context.Background(), []string{"squall", "trace", "check", "-", "-"}, nil, &out, &errOut); code != exitUsage || !strings.Contains(errOut.String(), "- is named twice") {
+		t.Errorf("the standard input twice: exit %d: %s", code, &errOut)
 	}
 }
 

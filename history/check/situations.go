@@ -63,14 +63,6 @@ const (
 	HitNoLeader  = "nobody led"
 )
 
-// Unseen is the share of what can be reached that was not, by the estimate: 0 to 1.
-func (s *Situations) Unseen() float64 {
-	if s.Estimate == 0 {
-		return 0
-	}
-	return 1 - float64(s.Reached)/s.Estimate
-}
-
 // observer counts the situations of a run.
 type observer struct {
 	tracker *situations.Tracker

@@ -63,8 +63,3 @@ func (l *termLog) runs(first, last uint64) (runs []trace.Run, ok bool) {
 	}
 	return runs, len(runs) <= trace.MaxRuns
 }
-
-// clone shares nothing with l.
-func (l *termLog) clone() termLog {
-	return termLog{l.base, append([]uint64(nil), l.terms...)}
-}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"squall/nodeimage/agent/protocol"
 )
 
@@ -29,6 +31,7 @@ func TestAQuietPipeWakesNobody(t *testing.T) {
 // pumped pumps a quiet pipe that is looked into when the test says so, and no sooner.
 type pumped struct {
 	theirs      *os.File
+	size        int           // of the pipe
 	looked      chan int      // has what each look brought
 	again, dead chan struct{} // look again; the process is dead
 	frames      chan string
@@ -38,7 +41,9 @@ func newPumped(t *testing.T) *pumped {
 	t.Helper()
 	ours, theirs, err := newQuietPipe()
 	must(t, err)
-	p := &pumped{theirs, make(chan int), make(chan struct{}), make(chan struct{}), make(chan string, 100)}
+	size, err := unix.FcntlInt(ours.Fd(), unix.F_GETPIPE_SZ, 0) // Linux need not grant what was asked for
+	must(t, err)
+	p := &pumped{theirs, size, make(chan int), make(chan struct{}), make(chan struct{}), make(chan string, 100)}
 	pace := func(had int) (time.Duration, <-chan struct{}) {
 		p.looked <- had
 		return time.Hour, p.again
@@ -63,8 +68,8 @@ func (p *pumped) rest() string {
 // TestAQuietPipeIsLookedInto when its pace says so, in whole; and to its end, by the
 // close of the pipe, or the death of a server whose child holds it open.
 func TestAQuietPipeIsLookedInto(t *testing.T) {
-	large := strings.Repeat("x", pipeSize/2)
 	p := newPumped(t)
+	large := strings.Repeat("x", p.size/2)
 	if had := <-p.looked; had != 0 {
 		t.Errorf("an empty pipe had %d bytes", had)
 	}

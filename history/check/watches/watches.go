@@ -11,7 +11,7 @@ import (
 )
 
 // Checker returns the checker "watch": clients write keys below a prefix, each write at a
-// revision of its own, while watches observe them (see WatchFunctions). Every answer of a
+// revision of its own, while watches observe them (see objects.WatchFunctions). Every answer of a
 // watch says that from the revision that was asked for to before the one at which the next
 // request goes on, its events are all that was written. So:
 //

@@ -45,8 +45,9 @@ type Config struct {
 	// Probe lets the load begin when the system was seen to serve, which EventServing
 	// tells.
 	Probe bool `json:"probe,omitempty"`
-	// Resend lets half of the clients send again what is not answered in time, where those
-	// of the system can: see systems.Resender.
+	// Resend lets every other client of a node, from the second one on, send again what is
+	// not answered in time, where those of the system can: see systems.Resender. With no
+	// more clients than nodes none does.
 	Resend bool `json:"resend,omitempty"`
 	// Duration is how long the load lasts; 0 means until "stop".
 	Duration time.Duration `json:"duration,omitempty"`

@@ -10,6 +10,8 @@ import (
 
 	"squall/history"
 	"squall/internal/declare"
+	"squall/workloads"
+	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 )
 
@@ -24,6 +26,7 @@ const (
 	refusing       // answers that it certainly did nothing
 	stale          // answers reads from what it knew when it became stale, or was paused before
 	forgetful      // acknowledges writes that it never carries out
+	mute           // answers reads, and nothing that changes something
 )
 
 // fake is a system in memory: one linearizable map, spoken to through nodes
@@ -34,12 +37,13 @@ type fake struct {
 	// repeats is a bug: what comes again in a session is carried out again.
 	repeats bool
 
-	mu       sync.Mutex
-	data     store
-	nodes    map[string]*fakeNode
-	sessions int
-	applied  map[fakeOnce]fakeAnswer
-	again    int // operations that came again
+	mu        sync.Mutex
+	data      store
+	nodes     map[string]*fakeNode
+	sessions  int
+	forgotten int // sessions up to this one are not known any more
+	applied   map[fakeOnce]fakeAnswer
+	again     int // operations that came again
 }
 
 type store map[string]history.Value
@@ -115,8 +119,21 @@ func (c *fakeClient) Close() error { c.breakUp(); return nil }
 
 var errBroken = &systems.Error{Lost: true, Err: errors.New("connection reset by peer")}
 
-// do waits as the node's mode has it, and carries out the operation.
+// do is serve, of what changes something.
 func (c *fakeClient) do(ctx context.Context, apply func(from, to store)) error {
+	if mode(c.n.mode.Load()) != mute {
+		return c.serve(ctx, apply)
+	}
+	select {
+	case <-c.broken:
+		return errBroken
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// serve waits as the node's mode has it, and carries out the operation.
+func (c *fakeClient) serve(ctx context.Context, apply func(from, to store)) error {
 	c.n.ops.Add(1)
 	if err := c.wait(ctx, c.f.latency/2); err != nil {
 		return err
@@ -171,7 +188,7 @@ func (c *fakeClient) wait(ctx context.Context, d time.Duration) error {
 }
 
 func (c *fakeClient) Read(ctx context.Context, key string) (v history.Value, err error) {
-	err = c.do(ctx, func(from, _ store) { v = from[key] })
+	err = c.serve(ctx, func(from, _ store) { v = from[key] })
 	return v, err
 }
 
@@ -195,4 +212,13 @@ func (c *fakeClient) Delete(ctx context.Context, key string) error {
 // name of the node at i, round and round.
 func (f *fake) name(i int) string {
 	return []string{"n1", "n2", "n3"}[i%3]
+}
+
+// registers is the workload register.
+func registers() workloads.Workload {
+	w, err := catalogue.FindWorkload("register")
+	if err != nil {
+		panic(err)
+	}
+	return w
 }

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"squall/history"
@@ -30,7 +31,7 @@ type fakeSession struct {
 
 func (c *fakeClient) Register(ctx context.Context) (systems.Session, error) {
 	s := &fakeSession{}
-	err := c.do(ctx, func(_, _ store) {
+	err := c.serve(ctx, func(_, _ store) {
 		c.f.sessions++
 		s.id = c.f.sessions
 	})
@@ -44,6 +45,16 @@ func (s *fakeSession) Begin() systems.Once {
 	return fakeOnce{s.id, s.n}
 }
 
+// errForgotten is the answer to what is sent in a session that is not known.
+var errForgotten = &systems.Error{Certain: true, Forgotten: true, Err: errors.New("no such session")}
+
+// forget makes it forget all sessions that there are.
+func (f *fake) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forgotten = f.sessions
+}
+
 func (o fakeOnce) On(c systems.Client) systems.Client { return onceClient{c.(*fakeClient), o} }
 func (fakeOnce) End()                                 {}
 
@@ -51,6 +62,20 @@ func (fakeOnce) End()                                 {}
 type onceClient struct {
 	*fakeClient
 	once fakeOnce
+}
+
+// do is do, unless the session is not known.
+func (c onceClient) do(ctx context.Context, apply func(from, to store)) error {
+	known := true
+	err := c.fakeClient.do(ctx, func(from, to store) {
+		if known = c.once.session > c.f.forgotten; known {
+			apply(from, to)
+		}
+	})
+	if err == nil && !known {
+		return errForgotten
+	}
+	return err
 }
 
 // first carries out what was not carried out yet. The fake's lock is held.

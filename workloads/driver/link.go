@@ -39,6 +39,7 @@ type link struct {
 
 	mu      sync.Mutex
 	dialing chan struct{} // closed when the attempt under way has ended; nil: none is
+	cancel  func()        // ends that attempt
 	err     error         // of the last attempt
 	tried   int64         // when it ended
 	closed  bool
@@ -71,9 +72,7 @@ func (l *link) get(ctx context.Context) (*connection, error) {
 			l.mu.Unlock()
 			return nil, err
 		case wait == nil:
-			l.dialing = make(chan struct{})
-			l.mu.Unlock()
-			return l.dial(ctx)
+			wait = l.dial(ctx)
 		}
 		l.mu.Unlock()
 		select {
@@ -93,30 +92,39 @@ func (l *link) lastError() error {
 	return l.err
 }
 
-// dial makes one attempt, on behalf of all who wait for it.
-func (l *link) dial(ctx context.Context) (*connection, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	client, err := l.dialer.Dial(ctx, l.node)
-	cancel()
+// dial begins one attempt, on behalf of all who wait for it, so it does not end with the
+// one who happened to need it first: it has its own time, and close ends it. The lock is
+// held.
+func (l *link) dial(ctx context.Context) (ended chan struct{}) {
+	done := make(chan struct{})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.timeout)
+	l.dialing, l.cancel = done, cancel
+	go func() {
+		defer close(done)
+		client, err := l.dialer.Dial(ctx, l.node)
+		cancel()
+		l.dialled(client, err)
+	}()
+	return done
+}
 
+// dialled takes what an attempt came to.
+func (l *link) dialled(client systems.Client, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.dialing)
 	l.dialing = nil
 	l.tried = l.clock.now()
 	l.err = nil
 	switch {
 	case err != nil:
 		l.err = fmt.Errorf("%w: %w", errConnect, err)
-		return nil, l.err
 	case l.closed:
 		_ = client.Close() // nobody has used it
-		return nil, fmt.Errorf("%w: the driver is stopping", errConnect)
+	default:
+		c := &connection{client: client, perform: l.work.Bind(client)}
+		c.heard.Store(l.tried)
+		l.current.Store(c)
 	}
-	c := &connection{client: client, perform: l.work.Bind(client)}
-	c.heard.Store(l.tried)
-	l.current.Store(c)
-	return c, nil
 }
 
 // answered notes that the connection is alive.
@@ -139,11 +147,16 @@ func (l *link) drop(c *connection) {
 	}
 }
 
-// close ends the connection for good.
+// close ends the connection for good, and an attempt to make one.
 func (l *link) close() {
 	l.mu.Lock()
 	l.closed = true
+	dialing, cancel := l.dialing, l.cancel
 	l.mu.Unlock()
+	if dialing != nil {
+		cancel()
+		<-dialing
+	}
 	if c := l.current.Load(); c != nil {
 		l.drop(c)
 	}

@@ -37,10 +37,12 @@ type resender struct {
 }
 
 // newResender is the resender of a client, or nil where the client sends all once. Of the
-// clients of a node every other one sends again, the first among them.
+// clients of a node the first one sends once, the second one again, and so on in turn: an
+// operation that was sent again is that of the node that answered, so that of a node whose
+// clients all do so nobody would see that it answers nothing that changes something.
 func newResender(cfg Config, i int, links [][]*link) *resender {
 	nodes := len(links)
-	if !cfg.Resend || i/nodes%2 == 1 {
+	if !cfg.Resend || i/nodes%2 == 0 {
 		return nil
 	}
 	s := &resender{patience: cfg.Patience, rng: rand.New(rand.NewPCG(cfg.Seed, 0x726573656e64^uint64(i)))}
@@ -107,6 +109,7 @@ type sending struct {
 	sent    int
 	pending int
 	doubt   bool // an attempt ended that may have had an effect
+	unknown bool // an attempt was told that the servers do not know the session
 }
 
 // perform is perform, of an operation that is sent again.
@@ -124,12 +127,12 @@ func (s *resender) perform(ctx context.Context, op *history.Op) {
 	last := o.run(ctx, wait)
 	cancel()
 	last = o.settle(last)
-	node := op.Node
-	*op = last.op
-	if op.Outcome != history.OK {
-		op.Node = node // its own: nobody's answer tells anything
+	// What came of it alone: others may look at what it is meanwhile.
+	op.Return, op.Outcome, op.Out, op.Error = last.op.Return, last.op.Outcome, last.op.Out, last.op.Error
+	if op.Outcome == history.OK { // or it stays its own node's: nobody's answer tells anything
+		op.Node = last.op.Node
 	}
-	if systems.Forgotten(last.err) {
+	if o.unknown {
 		s.session = nil
 	}
 }
@@ -156,7 +159,7 @@ func (o *sending) run(ctx context.Context, wait time.Duration) (last tried) {
 		case last = <-o.answers:
 			o.note(last)
 			hopeless := o.pending == 0 && (!o.doubt || o.sent == resendMost)
-			if last.op.Outcome == history.OK || hopeless || systems.Forgotten(last.err) || ctx.Err() != nil {
+			if last.op.Outcome == history.OK || hopeless || o.unknown || ctx.Err() != nil {
 				return last
 			}
 			again.Reset(resendPause)
@@ -175,17 +178,23 @@ func (o *sending) run(ctx context.Context, wait time.Duration) (last tried) {
 func (o *sending) note(t tried) {
 	o.pending--
 	o.doubt = o.doubt || t.op.Outcome == history.Info
+	o.unknown = o.unknown || systems.Forgotten(t.err)
 }
 
 // settle waits for the attempts still under way, which were told to end, and returns what
-// came of the operation. A success counts whenever it comes; without one, nothing is
-// certain unless all attempts are.
+// came of the operation. A success counts whenever it comes. Without one it is what the
+// last one came to that was not told to end, for the others say no more than that they
+// were; and nothing is certain unless all attempts are.
 func (o *sending) settle(last tried) tried {
 	for o.pending > 0 {
 		t := <-o.answers
 		o.note(t)
-		if last.op.Outcome != history.OK {
+		switch {
+		case last.op.Outcome == history.OK:
+		case t.op.Outcome == history.OK:
 			last = t
+		default:
+			last.op.Return = max(last.op.Return, t.op.Return)
 		}
 	}
 	if last.op.Outcome == history.Fail && o.doubt {

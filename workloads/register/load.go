@@ -8,6 +8,11 @@ import (
 	"squall/workloads"
 )
 
+// spreadEvery is one in how many operations of a client that writes a key once, while
+// there are some left: the others are as the mix says from the first one on, however
+// short or slow a run is.
+const spreadEvery = 4
+
 // load is the part of the load that all clients share: which keys are in use, and
 // what was last seen of them.
 type load struct {
@@ -25,7 +30,7 @@ var (
 )
 
 func newLoad(l workloads.Load) workloads.Generator {
-	return &load{
+	g := &load{
 		seed:     l.Seed,
 		clients:  l.Clients,
 		keys:     workloads.NewRotation("r", l.Args.Int("keys"), l.Args.Int("ops-per-key")),
@@ -33,6 +38,10 @@ func newLoad(l workloads.Load) workloads.Generator {
 		lookBack: l.Args.Float("look-back"),
 		spread:   l.Args.Int("spread"),
 	}
+	if g.mix[1] == 0 {
+		g.spread = 0 // nobody is to write, or the system cannot
+	}
+	return g
 }
 
 // Observe notes what the operation saw, so that the next CAS can expect it.
@@ -105,11 +114,13 @@ type stream struct {
 	rng    *rand.Rand
 	values workloads.Unique
 	spread int // the next key to be written once; of c clients, each writes every c-th
+	drawn  int // operations
 }
 
 // Next draws the next operation.
 func (s *stream) Next(readOnly bool) workloads.Intent {
-	if s.spread < s.load.spread && !readOnly {
+	s.drawn++
+	if s.drawn%spreadEvery == 0 && s.spread < s.load.spread && !readOnly {
 		key := spreadKey(s.spread)
 		s.spread += s.clients
 		return workloads.Intent{Func: history.Write, Key: key, In: number(s.values.Next())}

@@ -10,8 +10,9 @@
 //   - keys are retired after some hundred operations, which keeps checking
 //     cheap, but now and then a retired key is read again: a lost write stays
 //     lost, and shows long after the storm moved on;
-//   - some keys are written once at the beginning and never again: whoever loses a
-//     part of the state, as a snapshot that leaves keys out does, loses some of them.
+//   - some keys are written once, early, beside the others, and never again: whoever
+//     loses a part of the state, as a snapshot that leaves keys out does, loses some of
+//     them.
 package register
 
 import (
@@ -44,7 +45,7 @@ func Workload() workloads.Workload {
 			{Name: "look-back", Kind: declare.Share, Default: "3%", Min: "0%", Max: "50%",
 				Doc: "how many operations read a key that was replaced lately, to find writes that were lost"},
 			{Name: "spread", Kind: declare.Count, Default: "200", Min: "0", Max: "100000", Unit: "keys",
-				Doc: "keys that are written once, at the beginning: a part of the state that snapshots and logs must not lose"},
+				Doc: "keys that are written once, by one in four of a client's operations until all are, unless the mix has no writes: a part of the state that snapshots and logs must not lose"},
 		},
 		Check:     checkArgs,
 		Without:   without,

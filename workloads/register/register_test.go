@@ -258,6 +258,77 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// However short a run is, clients that have keys to write once do what the mix says as
+// well, from their first operations on, and meet on the keys in use.
+func TestSpreadLeavesRoomForTheMix(t *testing.T) {
+	const clients, each = 3, 12
+	g := newRegister(5, clients, declare.Args{"spread": "200"})
+	var order []int
+	for i := range clients * each {
+		order = append(order, i%clients)
+	}
+	once, counts, meet := 0, map[history.Func]int{}, map[string]map[int64]bool{}
+	for _, op := range play(g, order, never) {
+		if op.Key[0] == 's' && op.Func == history.Write {
+			once++
+			continue
+		}
+		counts[op.Func]++
+		if meet[op.Key] == nil {
+			meet[op.Key] = map[int64]bool{}
+		}
+		meet[op.Key][op.Process] = true
+	}
+	if once != clients*each/spreadEvery {
+		t.Errorf("%d of %d operations wrote a key once, want one in %d", once, clients*each, spreadEvery)
+	}
+	if counts[history.Read] < 5 || counts[history.Write] < 3 || counts[history.CAS] < 2 {
+		t.Errorf("beside them there were %v", counts)
+	}
+	shared := 0
+	for _, by := range meet {
+		if len(by) > 1 {
+			shared++
+		}
+	}
+	if shared < 3 {
+		t.Errorf("clients met on %d keys: %v", shared, meet)
+	}
+}
+
+// Where the mix has no writes nothing is written once, looked back at or read at the end.
+func TestNoSpreadWithoutWrites(t *testing.T) {
+	g := newRegister(5, 3, declare.Args{"spread": "40", "mix": "1/0/1", "look-back": "50%"})
+	for _, op := range play(g, randomOrder(3, 1000), never) {
+		if op.Func == history.Write || op.Key[0] == 's' {
+			t.Fatalf("%+v", op)
+		}
+	}
+	for _, in := range g.(workloads.Scanner).Scan() {
+		if in.Key[0] == 's' {
+			t.Fatalf("%s is read at the end, and nobody wrote it", in.Key)
+		}
+	}
+}
+
+// A client that is to read only writes its keys when it may again.
+func TestSpreadOfAClientThatOnlyReads(t *testing.T) {
+	g := newRegister(5, 1, declare.Args{"spread": "5"})
+	ops := play(g, make([]int, 100), func(i int) bool { return i < 50 })
+	written := map[string]bool{}
+	for i, op := range ops {
+		if i < 50 && op.Func != history.Read {
+			t.Fatalf("asked for reads, got a %s", op.Func)
+		}
+		if op.Key[0] == 's' && op.Func == history.Write {
+			written[op.Key] = true
+		}
+	}
+	if len(written) != 5 {
+		t.Errorf("%d keys were written once, want 5", len(written))
+	}
+}
+
 // TestOldNews: an answer that was long on its way does not hide a newer one.
 func TestOldNews(t *testing.T) {
 	g := newRegister(1, 10, declare.Args{"keys": "1", "mix": "1/0/1000"}).(*load)

@@ -173,7 +173,9 @@ func (l *load) count(op *history.Op) {
 	}
 	l.ok++
 	l.lastOK = max(l.lastOK, op.Return)
-	if l.does.Reads(op.Func) || op.Out != "" { // a compare-and-set observes, too
+	// A compare-and-set observes, too, and a write that tells what it replaced; not one
+	// that replaced nothing.
+	if l.does.Reads(op.Func) || op.Out != "" && op.Out != history.Null {
 		l.reads, k.read = l.reads+1, true
 	}
 	if l.does.Changed(op) {

@@ -42,6 +42,18 @@ func TestAVacuousLoadIsInvalid(t *testing.T) {
 			n := 0
 			fail(h, func(op *history.Op) bool { n++; return op.Func == history.Read && n%100 != 1 })
 		}, "of 600 reads succeeded, which is less than 5 %"},
+		{"writes that replaced nothing, and nothing that observes", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Func != history.Write })
+			for i := range h.Ops {
+				h.Ops[i].Out = history.Null
+			}
+		}, "only 0 operations of the load observed a value"},
+		{"writes that tell what they replaced, and nothing else that observes", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Func != history.Write })
+			for i := range h.Ops {
+				h.Ops[i].Out = history.Text("1")
+			}
+		}, ""},
 		{"one key", func(h *history.History) { fail(h, func(op *history.Op) bool { return op.Key != "k0" }) }, "succeeded on only 1 of 10 keys"},
 		{"writes and reads never meet", func(h *history.History) {
 			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Func == history.CAS })

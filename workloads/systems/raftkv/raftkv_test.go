@@ -345,3 +345,14 @@ func TestDialRefused(t *testing.T) {
 		t.Errorf("error %q", err)
 	}
 }
+
+// An operation of a session is never sent without it.
+func TestAnOperationOfASessionNeedsAConnectionOfItsOwn(t *testing.T) {
+	type foreign struct{ systems.Client }
+	defer func() {
+		if said, _ := recover().(string); !strings.Contains(said, "raftkv.foreign") {
+			t.Errorf("a foreign connection: %q", said)
+		}
+	}()
+	once{}.On(foreign{client{}})
+}

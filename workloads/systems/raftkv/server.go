@@ -21,7 +21,7 @@ func (System) Params() declare.Params {
 		{Name: "snapshot-every", Kind: declare.Count, Default: "2000", Min: "10", Max: "2147483647", Unit: "log entries",
 			Doc: "log entries between two snapshots"},
 		{Name: "resend", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
-			Doc: "on: half of the clients send again, in a session and through other nodes, what is not answered in time"},
+			Doc: "on: every other client of a node, from the second one on, sends again, in a session and through other nodes, what is not answered in time"},
 		{Name: "sessions", Kind: declare.Count, Default: "1024", Min: "1", Max: "1024", Unit: "sessions",
 			Doc: "clients' sessions that the servers keep; beyond it they forget the one that was used the longest ago"},
 		{Name: "long-logs", Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "nodes",

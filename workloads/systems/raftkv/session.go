@@ -2,6 +2,7 @@ package raftkv
 
 import (
 	"context"
+	"fmt"
 
 	"squall/nodeimage/kv"
 	"squall/workloads/systems"
@@ -22,11 +23,14 @@ func (s session) Begin() systems.Once { return once{s.kv.Begin()} }
 
 type once struct{ kv *kv.Once }
 
+// On panics where c is not of this system: sent through it, the operation would take
+// effect more than once, and the servers would be blamed.
 func (o once) On(c systems.Client) systems.Client {
-	if mine, ok := c.(client); ok {
-		return client{mine.kv.With(o.kv)}
+	mine, ok := c.(client)
+	if !ok {
+		panic(fmt.Sprintf("raftkv: an operation of a session cannot be sent through a %T: a connection of raftkv is needed", c))
 	}
-	return c
+	return client{mine.kv.With(o.kv)}
 }
 
 func (o once) End() { o.kv.End() }

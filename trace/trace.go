@@ -21,12 +21,8 @@ package trace
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"strconv"
 	"sync"
-	"time"
 
 	"squall/trace/internal/pipe"
 )
@@ -41,8 +37,7 @@ const atomicWrite = 4096
 
 // Tracer writes events. A nil Tracer writes none. It is safe for concurrent use.
 type Tracer struct {
-	start time.Time     // its monotonic reading is what counts
-	base  time.Duration // CLOCK_MONOTONIC at start
+	clock pipe.Clock
 
 	mu  sync.Mutex
 	w   io.Writer
@@ -54,18 +49,11 @@ type Tracer struct {
 // an error if the variable names something that is not the pipe of a trace. Children of
 // the process do not inherit the descriptor.
 func Open() (*Tracer, error) {
-	value := os.Getenv(FDVar)
-	if value == "" {
-		return nil, nil
+	f, err := pipe.Open(FDVar, "trace")
+	if f == nil {
+		return nil, err
 	}
-	fd, err := strconv.ParseUint(value, 10, 31)
-	if err != nil || fd < 3 {
-		return nil, fmt.Errorf("%s is %q, want the number of a file descriptor from 3 on", FDVar, value)
-	}
-	if err := pipe.Claim(int(fd)); err != nil {
-		return nil, fmt.Errorf("%s=%d: %w", FDVar, fd, err)
-	}
-	return New(os.NewFile(uintptr(fd), "trace"))
+	return New(f)
 }
 
 // New returns a tracer that writes to w. [Open] is for servers; this is for their tests.
@@ -73,12 +61,11 @@ func New(w io.Writer) (*Tracer, error) {
 	if w == nil {
 		return nil, errors.New("trace: no writer")
 	}
-	start := time.Now()
-	base, err := pipe.Monotonic()
+	clock, err := pipe.NewClock()
 	if err != nil {
-		return nil, fmt.Errorf("reading CLOCK_MONOTONIC: %w", err)
+		return nil, err
 	}
-	return &Tracer{start: start, base: base, w: w}, nil
+	return &Tracer{clock: clock, w: w}, nil
 }
 
 // Write writes events, all of this moment, in their order. They have been written when
@@ -89,7 +76,7 @@ func (t *Tracer) Write(events ...Event) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.base + time.Since(t.start)
+	now := t.clock.Now()
 	t.buf = t.buf[:0]
 	for i := range events {
 		before := len(t.buf)

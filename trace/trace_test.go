@@ -166,10 +166,11 @@ func TestOpenWritesToThePipeItIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	before, err := pipe.Monotonic()
+	clock, err := pipe.NewClock()
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := clock.Now()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childVar+"=1", FDVar+"=3")
 	cmd.ExtraFiles = []*os.File{w}
@@ -178,10 +179,7 @@ func TestOpenWritesToThePipeItIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	after, err := pipe.Monotonic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := clock.Now()
 	text, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)

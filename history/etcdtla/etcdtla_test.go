@@ -54,17 +54,23 @@ func judged(t *testing.T, files ...[]string) (*conformance.Report, *etcdtla.Read
 	}
 	r := etcdtla.NewReader(in...)
 	c := conformance.New()
+	follow(t, c, r)
+	return c.Report(), r
+}
+
+// follow has the checker follow all that the reader reads.
+func follow(t *testing.T, c *conformance.Checker, r *etcdtla.Reader) {
+	t.Helper()
 	for {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Event(e)
 	}
-	return c.Report(), r
 }
 
 // kept demands that these lines break no rule, and leave nothing unknown.

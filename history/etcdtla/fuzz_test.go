@@ -1,8 +1,6 @@
 package etcdtla_test
 
 import (
-	"errors"
-	"io"
 	"strings"
 	"testing"
 
@@ -23,16 +21,7 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		r := etcdtla.NewReader(etcdtla.File{Name: "one", From: strings.NewReader(text)}, etcdtla.File{Name: "two", From: strings.NewReader(text)})
 		c := conformance.New()
-		for {
-			e, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Event(e)
-		}
+		follow(t, c, r)
 		c.Expect(r.Voters()...)
 		c.Report()
 	})

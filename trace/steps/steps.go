@@ -12,10 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
 	"sync"
-	"time"
 
 	"squall/trace/internal/pipe"
 )
@@ -25,8 +22,7 @@ const FDVar = "SQUALL_TRACE2_FD"
 
 // Tracer writes events. A nil Tracer writes none. It is safe for concurrent use.
 type Tracer struct {
-	start time.Time     // its monotonic reading is what counts
-	base  time.Duration // CLOCK_MONOTONIC at start
+	clock pipe.Clock
 
 	mu   sync.Mutex
 	w    io.Writer
@@ -38,18 +34,11 @@ type Tracer struct {
 // Open returns the tracer of this process, or nil where squall does not ask for a full
 // trace. Children of the process do not inherit the descriptor.
 func Open() (*Tracer, error) {
-	value := os.Getenv(FDVar)
-	if value == "" {
-		return nil, nil
+	f, err := pipe.Open(FDVar, "steps")
+	if f == nil {
+		return nil, err
 	}
-	fd, err := strconv.ParseUint(value, 10, 31)
-	if err != nil || fd < 3 {
-		return nil, fmt.Errorf("%s is %q, want the number of a file descriptor from 3 on", FDVar, value)
-	}
-	if err := pipe.Claim(int(fd)); err != nil {
-		return nil, fmt.Errorf("%s=%d: %w", FDVar, fd, err)
-	}
-	return New(os.NewFile(uintptr(fd), "steps"))
+	return New(f)
 }
 
 // New returns a tracer that writes to w. [Open] is for servers; this is for their tests.
@@ -57,12 +46,11 @@ func New(w io.Writer) (*Tracer, error) {
 	if w == nil {
 		return nil, errors.New("steps: no writer")
 	}
-	start := time.Now()
-	base, err := pipe.Monotonic()
+	clock, err := pipe.NewClock()
 	if err != nil {
-		return nil, fmt.Errorf("reading CLOCK_MONOTONIC: %w", err)
+		return nil, err
 	}
-	return &Tracer{start: start, base: base, w: w, buf: []byte(magic)}, nil
+	return &Tracer{clock: clock, w: w, buf: []byte(magic)}, nil
 }
 
 // Write writes events, all of this moment, in their order. They have been written when it
@@ -74,7 +62,7 @@ func (t *Tracer) Write(events ...Event) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := int64(t.base + time.Since(t.start))
+	now := int64(t.clock.Now())
 	for i := range events {
 		if len(events[i].Runs) > maxRuns {
 			t.err = errors.Join(t.err, fmt.Errorf("steps: %d runs of entries, more than %d", len(events[i].Runs), maxRuns))

@@ -1,4 +1,3 @@
-// Package pipe is what writing a trace needs of the operating system.
 package pipe
 
 import (
@@ -8,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// Claim looks whether a descriptor is a pipe, as a trace is, and keeps it from the
+// claim looks whether a descriptor is a pipe, as a trace is, and keeps it from the
 // children of the process.
-func Claim(fd int) error {
+func claim(fd int) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
 		return err
@@ -22,9 +21,7 @@ func Claim(fd int) error {
 	return nil
 }
 
-// Monotonic is CLOCK_MONOTONIC, which Go's own monotonic clock follows, too, without
-// telling its value.
-func Monotonic() (time.Duration, error) {
+func monotonic() (time.Duration, error) {
 	const clockMonotonic = 1
 	var ts syscall.Timespec
 	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {

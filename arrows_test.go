@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/custom", "workloads/systems/systemfile",
 		"history", "history/check", "history/elections", "history/gate", "internal/declare", "internal/suggest"},
 	"orchestrator/campaign":      {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},
-	"orchestrator/selftest":      {"nodeimage/mutants", "history/check", "history/ledger"},
+	"orchestrator/selftest":      {"nodeimage/mutants", "history/check", "history/conformance", "history/ledger"},
 	"orchestrator/elections":     {"orchestrator", "orchestrator/testplan", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/check/traces", "history/check/validity", "history/elections", "internal/declare"},
 	"orchestrator/machines":      {"nodeimage/files"},
 	"orchestrator/docker":        {"orchestrator/machines", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files"},

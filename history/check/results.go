@@ -49,8 +49,11 @@ type Result struct {
 	// where it does not begin with the key: "whatever it held at 7.512 s".
 	Start string `json:"start,omitempty"`
 	// Picture is a file in the run directory that draws the violation.
-	Picture string  `json:"picture,omitempty"`
-	Seconds float64 `json:"seconds"` // what the check took
+	Picture string `json:"picture,omitempty"`
+	// Rules are the rules of conformance that were broken, the one first that was broken
+	// first.
+	Rules   []string `json:"rules,omitempty"`
+	Seconds float64  `json:"seconds"` // what the check took
 	// Stats are the checker's own figures, e.g. keys, operations, reduced.
 	Stats map[string]float64 `json:"stats,omitempty"`
 }

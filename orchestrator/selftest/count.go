@@ -3,10 +3,12 @@ package selftest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
 	"squall/history/check"
+	"squall/history/conformance"
 	"squall/history/ledger"
 	"squall/nodeimage/mutants"
 )
@@ -25,6 +27,8 @@ type Table struct {
 	Planned       int    `json:"planned"` // of so many
 	Correct       Bug    `json:"correct"` // the node without a bug: nothing may be found
 	Bugs          []Bug  `json:"bugs"`    // by group, then name
+	// Unbroken are the rules of conformance that none of the bugs broke.
+	Unbroken []string `json:"unbroken,omitempty"`
 }
 
 // Bug is what was found of one known bug.
@@ -56,6 +60,17 @@ type Detector struct {
 	Check    string         `json:"check"`
 	Evidence check.Evidence `json:"evidence,omitempty"`
 	Found
+	// Rules are those of the check that were broken, where it has rules, the most often
+	// broken first.
+	Rules []Rule `json:"rules,omitempty"`
+}
+
+// Rule is one that a bug broke.
+type Rule struct {
+	Name   string `json:"name"`
+	Storms int    `json:"storms"`
+	// First is in how many of them it was broken before any other.
+	First int `json:"first"`
 }
 
 // Count counts what a campaign's results in dir say, as far as it came.
@@ -63,11 +78,12 @@ func Count(c *ledger.Campaign, dir string, all []mutants.Mutant) (*Table, error)
 	t := &Table{SchemaVersion: SchemaVersion, Squall: c.Squall, Date: c.Began.UTC().Format("2006-01-02"), Command: c.Command,
 		Stopped: c.Stopped, Planned: len(c.Cells), Correct: Bug{Name: "correct node"}}
 	tallies := map[string]*tally{}
+	broken := map[string]bool{}
 	for i := range c.Cells {
 		cell := &c.Cells[i]
 		name := cell.Mutant
 		if tallies[name] == nil {
-			tallies[name] = &tally{seen: map[string][]float64{}}
+			tallies[name] = &tally{seen: map[string][]float64{}, rules: map[string]map[string]Rule{}}
 		}
 		if cell.State != ledger.Done || cell.Last() == nil {
 			continue
@@ -84,13 +100,30 @@ func Count(c *ledger.Campaign, dir string, all []mutants.Mutant) (*Table, error)
 		}
 		b := describe(name, all)
 		counted.tell(&b)
+		for rule := range counted.rules[conformanceCheck] {
+			broken[rule] = true
+		}
 		t.Bugs = append(t.Bugs, b)
 	}
 	slices.SortFunc(t.Bugs, func(a, b Bug) int {
 		groups := mutants.Groups()
 		return cmp.Or(cmp.Compare(slices.Index(groups, a.Group), slices.Index(groups, b.Group)), cmp.Compare(a.Name, b.Name))
 	})
+	t.Unbroken = unbroken(broken)
 	return t, nil
+}
+
+// conformanceCheck is the name of the check whose rules are counted.
+const conformanceCheck = "conformance"
+
+// unbroken are the rules of conformance, in their order, that are not among some.
+func unbroken(broken map[string]bool) (names []string) {
+	for _, rule := range conformance.Rules() {
+		if !broken[rule.Name] {
+			names = append(names, rule.Name)
+		}
+	}
+	return names
 }
 
 // describe is the bug of that name, of which nothing was counted yet.
@@ -106,8 +139,9 @@ func describe(name string, all []mutants.Mutant) Bug {
 // tally counts the storms of one bug.
 type tally struct {
 	storms, invalid int
-	white, black    []float64            // when it was first seen, s
-	seen            map[string][]float64 // by check
+	white, black    []float64                  // when it was first seen, s
+	seen            map[string][]float64       // by check
+	rules           map[string]map[string]Rule // by check and name
 }
 
 // add counts a storm. What a storm found is a violation, whatever else it says.
@@ -134,6 +168,7 @@ func (t *tally) add(a *ledger.Attempt, dir string) error {
 			at = *r.FirstAt
 		}
 		t.seen[r.Name] = append(t.seen[r.Name], at)
+		t.addRules(r.Name, r.Rules)
 		white = earlier(white, at)
 		if e, _ := check.EvidenceOf(r.Name); e == check.ByClients {
 			black = earlier(black, at)
@@ -146,6 +181,22 @@ func (t *tally) add(a *ledger.Attempt, dir string) error {
 		t.black = append(t.black, black)
 	}
 	return nil
+}
+
+// addRules counts the rules of a check that a storm broke, in their order.
+func (t *tally) addRules(check string, names []string) {
+	if t.rules[check] == nil {
+		t.rules[check] = map[string]Rule{}
+	}
+	for i, name := range names {
+		rule := t.rules[check][name]
+		rule.Name = name
+		rule.Storms++
+		if i == 0 {
+			rule.First++
+		}
+		t.rules[check][name] = rule
+	}
 }
 
 // earlier is the earlier of two moments; below zero is none yet.
@@ -161,7 +212,10 @@ func (t *tally) tell(b *Bug) {
 	b.Storms, b.Invalid, b.White, b.Black = t.storms, t.invalid, found(t.white), found(t.black)
 	for name, at := range t.seen {
 		e, _ := check.EvidenceOf(name)
-		b.Checks = append(b.Checks, Detector{Check: name, Evidence: e, Found: found(at)})
+		rules := slices.SortedFunc(maps.Values(t.rules[name]), func(x, y Rule) int {
+			return cmp.Or(cmp.Compare(y.Storms, x.Storms), cmp.Compare(y.First, x.First), cmp.Compare(x.Name, y.Name))
+		})
+		b.Checks = append(b.Checks, Detector{Check: name, Evidence: e, Found: found(at), Rules: rules})
 	}
 	slices.SortFunc(b.Checks, func(x, y Detector) int {
 		return cmp.Or(cmp.Compare(y.Storms, x.Storms), cmp.Compare(x.Median, y.Median), cmp.Compare(x.Check, y.Check))

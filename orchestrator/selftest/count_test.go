@@ -3,12 +3,14 @@ package selftest
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"squall/history/check"
+	"squall/history/conformance"
 	"squall/history/ledger"
 	"squall/nodeimage/mutants"
 )
@@ -129,6 +131,31 @@ func TestWhiteAndBlackBoxAreCountedApart(t *testing.T) {
 	}
 	if s := table.Summarize(Black); s != (Summary{Stormed: 2, Found: 1, Median: 5}) {
 		t.Errorf("black box: %+v", s)
+	}
+}
+
+func TestTheRulesThatABugBreaksAreCounted(t *testing.T) {
+	breaking := func(names ...string) []check.Result {
+		r := broken(conformanceCheck, 1)
+		r.Rules = names
+		return []check.Result{r}
+	}
+	table := counted(t, []storm{
+		{seed: 1},
+		{mutant: "lost-vote", seed: 1, checks: breaking("vote-durable", "vote-once")},
+		{mutant: "lost-vote", seed: 2, checks: breaking("vote-once")},
+		{mutant: "lost-vote", seed: 3, checks: breaking("vote-once", "leader-quorum")},
+	})
+	rules := table.Bugs[0].Checks[0].Rules
+	want := []Rule{{"vote-once", 3, 2}, {"vote-durable", 1, 1}, {"leader-quorum", 1, 0}}
+	if !slices.Equal(rules, want) {
+		t.Errorf("broken: %v, not %v", rules, want)
+	}
+	if page := table.Markdown(); !strings.Contains(page, "`conformance` 3 (vote-once, vote-durable) |") {
+		t.Errorf("the rules that were broken first are not in\n%s", page)
+	}
+	if n := len(table.Unbroken); n != len(conformance.Rules())-3 || slices.Contains(table.Unbroken, "vote-once") {
+		t.Errorf("%d rules unbroken: %v", n, table.Unbroken)
 	}
 }
 

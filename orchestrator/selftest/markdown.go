@@ -20,9 +20,27 @@ func (t *Table) Markdown() string {
 		}
 		var by []string
 		for _, d := range bug.Checks {
-			by = append(by, fmt.Sprintf("`%s` %d", d.Check, d.Storms))
+			by = append(by, d.told())
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", bug.Name, bug.Group, cell(bug, bug.White), cell(bug, bug.Black), strings.Join(by, ", "))
 	}
+	if len(t.Unbroken) > 0 {
+		fmt.Fprintf(&b, "\nNo bug broke these rules of `conformance`: %s.\n", strings.Join(t.Unbroken, ", "))
+	}
 	return b.String()
+}
+
+// told is how often a check found a bug, and which of its rules were broken first.
+func (d *Detector) told() string {
+	text := fmt.Sprintf("`%s` %d", d.Check, d.Storms)
+	var first []string
+	for _, r := range d.Rules {
+		if r.First > 0 {
+			first = append(first, r.Name)
+		}
+	}
+	if len(first) > 0 {
+		text += " (" + strings.Join(first, ", ") + ")"
+	}
+	return text
 }

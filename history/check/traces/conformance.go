@@ -128,11 +128,10 @@ func tellBroken(in *check.Input, res *check.Result, r *conformance.Report) {
 	res.Verdict, res.FirstAt = check.Violation, in.FirstAt(v.At())
 	res.Summary = fmt.Sprintf("%s (%s): %s", v.Rule.Name, v.Rule.Section, v.Text)
 	res.Explanation = v.Rule.Sentence
-	if len(r.Violations) > 1 {
-		var others []string
-		for _, o := range r.Violations[1:] {
-			others = append(others, o.Rule.Name)
-		}
+	for i := range r.Violations {
+		res.Rules = append(res.Rules, r.Violations[i].Rule.Name)
+	}
+	if others := res.Rules[1:]; len(others) > 0 {
 		res.Summary += "; then also " + strings.Join(others, ", ")
 	}
 	for i := range v.Events {

@@ -11,6 +11,9 @@ type leading struct {
 	told  []uint64 // the commit index in the last heartbeat
 	snap  []uint64 // the end of the newest snapshot that was answered in this term
 	knows []uint64 // the match index that the leader told last
+	sent  []uint64 // the end of what it was sent: entries, or a snapshot
+	idle  []uint64 // heartbeats in a row that it was sent while there were entries for it, and none on their way
+	begun uint64   // the highest number of a round of reads
 }
 
 func raise(list *[]uint64, slot int, to uint64) {

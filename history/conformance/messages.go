@@ -154,6 +154,7 @@ func (n *node) sendEntries(e *trace.Event) {
 	}
 	n.judgeTold(e)
 	n.judgeBeyond(e)
+	n.lead.sends(n, m.To, endOf(m).Index)
 }
 
 // judgeBeyond: what a node has acknowledged is not sent to it.

@@ -47,6 +47,11 @@ func (n *node) beginRound(e *trace.Event) {
 		n.violation(roundIndex, []*trace.Event{&n.last[trace.Commit], e}, "begins round %d of reads at entry %d, and its commit index is %d",
 			e.Round, e.Mark.Index, n.commit)
 	}
+	if n.decide(roundNumber, n.role == trace.Leader && e.Round <= n.lead.begun) {
+		n.violation(roundNumber, []*trace.Event{&n.last[trace.RoundBegun], e}, "begins round %d of reads in term %d, in which it had begun round %d",
+			e.Round, n.term, n.lead.begun)
+	}
+	n.lead.begun = max(n.lead.begun, e.Round)
 	r := &n.reads
 	if len(r.rounds) == mostRounds {
 		r.rounds = append(r.rounds[:0], r.rounds[mostRounds/2:]...)
@@ -160,6 +165,7 @@ func (n *node) sendHeartbeat(e *trace.Event) {
 		return
 	}
 	n.judgeTold(e)
+	n.judgeStarved(e)
 	if m.Commit > n.commit {
 		return
 	}

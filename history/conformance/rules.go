@@ -70,6 +70,7 @@ const (
 	heartbeatCommit
 	heartbeatForward
 	sendBeyondMatch
+	entriesSent
 
 	matchMonotonic
 	matchAcknowledged
@@ -90,6 +91,7 @@ const (
 	roundReadCame
 	roundTermCommitted
 	roundIndex
+	roundNumber
 	roundConfirmed
 	roundReply
 	readConfirmed
@@ -259,6 +261,9 @@ var rules = [ruleCount]Rule{
 	sendBeyondMatch: {"send-beyond-match", "§5.3, Fig. 2; T 3.5",
 		"A leader sends a node nothing that it has acknowledged in this term: the next index is above the match index.",
 		needs(trace.Send, trace.Receive, trace.RoleChange) | trace.LacksMade | logKinds},
+	entriesSent: {"entries-sent", "§5.3, Fig. 2; T 3.5",
+		"A leader that has entries for a node which has acknowledged all that it was sent sends them, and not heartbeats alone.",
+		needs(trace.Send, trace.Receive, trace.RoleChange, trace.Snapshot) | trace.LacksMade | logKinds},
 
 	matchMonotonic: {"match-monotonic", "Fig. 2; T 3.5",
 		"While a node leads a term, the index up to which it knows a follower's log to equal its own never goes back.",
@@ -313,6 +318,9 @@ var rules = [ruleCount]Rule{
 	roundIndex: {"round-index", "§8; T 6.4",
 		"A round notes a read index that is no older than the leader's commit index when it begins.",
 		needs(trace.RoundBegun, trace.Commit)},
+	roundNumber: {"round-number", "§8; T 6.4",
+		"A round has a higher number than those that its leader began before it in the term: a late reply to one of them does not confirm it.",
+		needs(trace.RoundBegun, trace.RoleChange)},
 	roundConfirmed: {"round-confirmed", "§8; T 6.4",
 		"A round is confirmed only by replies of a quorum, in the leader's term, to that round or a later one.",
 		needs(trace.RoundBegun, trace.RoundDone, trace.Receive) | trace.LacksRounds | trace.LacksMembers},

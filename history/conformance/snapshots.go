@@ -9,6 +9,8 @@ func (n *node) snapshot(e *trace.Event) {
 		n.takeSnapshot(e)
 	case "installed":
 		n.installSnapshot(e)
+	case "sending":
+		n.lead.sends(n, e.Peer, e.Mark.Index)
 	case "stored": // it came when it was not needed any more
 		n.agrees(e, e.Mark)
 		if e.Mark.Index > n.disk.snap.Index {
@@ -103,6 +105,7 @@ func (n *node) sendSnapshot(e *trace.Event) {
 	}
 	if n.role == trace.Leader && m.Term == n.term {
 		n.judgeBeyond(e)
+		n.lead.sends(n, m.To, m.Mark.Index)
 	}
 }
 

@@ -21,6 +21,24 @@ func TestPreVoteChangesNothing(t *testing.T) {
 	s.want("timer", s.c.election.deadline, deadline)
 }
 
+// TestEveryElectionTimeoutIsTold: also those of a node that has no leader to miss, with how
+// long they were.
+func TestEveryElectionTimeoutIsTold(t *testing.T) {
+	s := newScript(t, 3, HardState{Term: 4})
+	s.events = nil
+	var want, told []time.Duration
+	for range 4 {
+		want = append(want, s.c.election.timeout)
+		s.electionTimeout()
+	}
+	for _, ev := range s.events {
+		if ev.Kind == EventRole && ev.Role == Follower && ev.Leader == 0 {
+			told = append(told, ev.Timeout)
+		}
+	}
+	s.want("timeouts that are told", told, want)
+}
+
 func TestPreVoteOfALaggardIsAnsweredWithTheTerm(t *testing.T) {
 	s := newScript(t, 3, HardState{Term: 9}, 9)
 	sent := s.step(&Message{Type: MsgPreVote, From: 2, Term: 4, Index: 5, LogTerm: 3})

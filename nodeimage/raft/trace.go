@@ -53,16 +53,21 @@ func (c *core) trace(ev Event) {
 	c.cfg.Tracer.Trace(ev)
 }
 
-// traceRole reports the node's role, if it is not what was reported last.
+// traceRole reports the node's role, if it is not what was reported last. An election
+// timeout is reported each time: how long it was, and since when, is what a node that
+// misses no leader that it knows would not tell otherwise.
 func (c *core) traceRole(reason string) {
 	now := view{c.role.kind(), c.term, c.leader}
-	if now == c.reported {
+	changed := now != c.reported
+	if !changed && reason != reasonTimeout {
 		return
 	}
 	c.reported = now
-	c.cfg.Logger.Info("raft role", "role", now.role, "term", now.term, "leader", now.leader, "reason", reason)
 	last := c.log.lastMark()
-	c.steps.role(now, reason, last)
+	if changed {
+		c.cfg.Logger.Info("raft role", "role", now.role, "term", now.term, "leader", now.leader, "reason", reason)
+		c.steps.role(now, reason, last)
+	}
 	ev := Event{Kind: EventRole, Role: now.role, Leader: now.leader, Reason: reason, Index: last.Index, EntryTerm: last.Term}
 	if reason == reasonTimeout {
 		ev.Timeout, ev.Late = c.election.timeout, c.election.late

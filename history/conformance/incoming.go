@@ -70,6 +70,7 @@ func (n *node) receiveSnapshot(m *trace.Message) {
 	n.in.told = max(n.in.told, m.Mark.Index) // what it holds is committed
 	if m.Done {
 		n.in.snap = m.Mark
+		n.offer(m.Mark)
 	}
 	if n.log.holds(m.Mark) {
 		n.in.matched = max(n.in.matched, m.Mark.Index)

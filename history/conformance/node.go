@@ -37,6 +37,7 @@ type node struct {
 	heard       uint64 // the highest term of a message that it received
 	mustReach   uint64 // the term that it has to obey
 	in          incoming
+	offered     []trace.Mark // snapshots that were sent it to their end since it started, and that it may install
 	campaign    campaign
 	asked       []request     // by slot: the last request for a vote
 	preAsked    []preRequests // by slot: the last questions for a pre-vote

@@ -116,6 +116,7 @@ func (n *node) load(e *trace.Event) {
 	// A power cut takes the end of the trace along, and nobody can tell: what its leader
 	// told the node of what it has now, it may have told it then.
 	n.in.assume(e.Term, n.log.last)
+	n.offered = n.offered[:0]
 	n.campaign, n.asked, n.reads = campaign{}, n.asked[:0], reads{}
 	n.preAsked = n.preAsked[:0]
 	n.roundsHeard = rounds{}

@@ -1,6 +1,23 @@
 package conformance
 
-import "squall/history/trace"
+import (
+	"slices"
+
+	"squall/history/trace"
+)
+
+// mostOffered bounds the snapshots that are remembered as sent to a node.
+const mostOffered = 1 << 10
+
+// offer notes a snapshot that a leader has sent to its end. To store it takes a while, in
+// which another one, of an older message, and a later term may come.
+func (n *node) offer(m trace.Mark) {
+	n.offered = slices.DeleteFunc(n.offered, func(o trace.Mark) bool { return o.Index < n.commit || o == m })
+	if len(n.offered) == mostOffered {
+		n.offered = slices.Delete(n.offered, 0, 1)
+	}
+	n.offered = append(n.offered, m)
+}
 
 // snapshot takes a Snapshot.
 func (n *node) snapshot(e *trace.Event) {
@@ -38,7 +55,7 @@ func (n *node) installSnapshot(e *trace.Event) {
 			e.Mark.Index, n.commit)
 		return
 	}
-	if n.decide(installReceived, n.in.snap != e.Mark) {
+	if n.decide(installReceived, !slices.Contains(n.offered, e.Mark)) {
 		n.violation(installReceived, []*trace.Event{n.snapshotEvent(), e}, "installs a snapshot that ends with entry %d of term %d, which no leader sent it to its end",
 			e.Mark.Index, e.Mark.Term)
 	}

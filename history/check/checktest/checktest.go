@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"flag"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,10 +179,17 @@ func Told(t *testing.T, res check.Result) {
 	case res.Kind != "" && res.Explanation == "":
 		t.Errorf("%s is not explained", res.Kind)
 	}
-	if strings.Contains(res.Summary+res.Explanation, "%!") {
+	if Malformed(res.Summary + res.Explanation) {
 		t.Errorf("badly formatted: %s %s", res.Summary, res.Explanation)
 	}
 }
+
+// misused is what fmt writes where a format and its values do not fit, as in
+// "%!d(string=k)" and "%!(EXTRA int=1)".
+var misused = regexp.MustCompile(`%!.?\(`)
+
+// Malformed reports whether fmt has complained in a text. "%!" alone may be of a key.
+func Malformed(text string) bool { return misused.MatchString(text) }
 
 // FaultOn puts a partition from a second of the test to another into a history.
 func FaultOn(h *history.History, from, to int64) {

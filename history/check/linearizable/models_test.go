@@ -26,7 +26,7 @@ func checkModel(t testing.TB, m Model, ops []history.Op) check.Result {
 	if res.Verdict == check.Violation && res.Picture == "" {
 		t.Errorf("not drawn: %s", res.Told())
 	}
-	if res.Verdict == check.Violation && (len(res.Witness) == 0 || res.FirstAt == nil || res.Explanation == "" || res.Kind == "" || strings.Contains(res.Explanation, "%!")) {
+	if res.Verdict == check.Violation && (len(res.Witness) == 0 || res.FirstAt == nil || res.Explanation == "" || res.Kind == "" || checktest.Malformed(res.Explanation)) {
 		t.Errorf("a violation without all that it must come with: %+v", res)
 	}
 	return res

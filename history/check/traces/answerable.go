@@ -2,6 +2,7 @@ package traces
 
 import (
 	"fmt"
+	"slices"
 
 	"squall/history"
 	"squall/history/check"
@@ -16,6 +17,7 @@ type answerable struct {
 	served   []uint64
 	lacks    trace.Lacks
 	alive    map[trace.NodeID]map[int64]bool // the seconds in which a node took a step
+	starts   map[trace.NodeID][]int64        // ns, in their order
 }
 
 const (
@@ -39,6 +41,10 @@ func (a *answerable) step(e *trace.Event) {
 	switch e.Kind {
 	case trace.Start:
 		a.lacks |= e.Lacks
+		if a.starts == nil {
+			a.starts = map[trace.NodeID][]int64{}
+		}
+		a.starts[e.Node] = append(a.starts[e.Node], e.Time)
 	case trace.Commit:
 		a.mark(&a.commits, e.Time)
 	case trace.ReadServed:
@@ -121,8 +127,7 @@ func unexplained(in *check.Input, a *answerable) []string {
 			continue
 		}
 		if a.silentBeside(in, op) {
-			return []string{fmt.Sprintf("%s answered %s at %s, and its own trace tells of no step in the %d s before: it is not true",
-				op.Node, in.Functions.Tell(op), in.Clock(op.Return), aliveWithin)}
+			return []string{silentText(in, op, a.endLost(nodeID(0, op.Node), op.Return))}
 		}
 		switch {
 		case a.lacks.Kind(trace.Commit):
@@ -147,6 +152,30 @@ func (a *answerable) silentBeside(in *check.Input, op *history.Op) bool {
 		return false
 	}
 	return a.dead(id, op.Call, op.Return)
+}
+
+// endLost is when a node was started again that took no step from a moment until then: the
+// end of its trace went down with its machine. 0: it took one, or was not started again.
+func (a *answerable) endLost(id trace.NodeID, from int64) (started int64) {
+	i := slices.IndexFunc(a.starts[id], func(start int64) bool { return start > from })
+	if i < 0 {
+		return 0
+	}
+	started = a.starts[id][i]
+	for s := (from - a.from) / 1e9; s < (started-a.from)/1e9; s++ {
+		if a.alive[id][s] {
+			return 0
+		}
+	}
+	return started
+}
+
+func silentText(in *check.Input, op *history.Op, started int64) string {
+	text := fmt.Sprintf("%s answered %s at %s, and its own trace tells of no step in the %d s before: ", op.Node, in.Functions.Tell(op), in.Clock(op.Return), aliveWithin)
+	if started > 0 {
+		return text + "the end of it, up to its next start at " + in.Clock(started) + ", is lost"
+	}
+	return text + "it is not true"
 }
 
 func unexplainedText(in *check.Input, op *history.Op, what string) string {

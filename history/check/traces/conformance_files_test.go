@@ -136,7 +136,11 @@ func TestANodeThatLies(t *testing.T) {
 	}{
 		{"all take steps", beats("n2", 2*second, 30*second), check.Pass, ""},
 		{"n2 stops", beats("n2", 2*second, 10*second), check.Unknown, "n2 answered"},
-		{"n2 pauses", beats("n2", 2*second, 10*second) + beats("n2", 25*second, 30*second), check.Unknown, "its own trace tells of no step in the 5 s before"},
+		{"n2 pauses", beats("n2", 2*second, 10*second) + beats("n2", 25*second, 30*second), check.Unknown, "its own trace tells of no step in the 5 s before: it is not true"},
+		{"n2 loses the end of its trace with its machine", beats("n2", 2*second, 10*second) + "@25.0 n2#2 start members=n1,n2,n3\n",
+			check.Unknown, "its next start at 25.0 s, is lost"},
+		{"n2 pauses, and starts again later", beats("n2", 2*second, 10*second) + beats("n2", 25*second, 27*second) + "@29.0 n2#2 start members=n1,n2,n3\n",
+			check.Unknown, "it is not true"},
 		{"n2 was quiet for a moment", beats("n2", 2*second, 17*second) + beats("n2", 25*second, 30*second), check.Pass, ""},
 	} {
 		events := stepsOf(t, start("n1")+start("n2")+start("n3")+beats("n3", 2*second, 30*second)+served+test.steps).events

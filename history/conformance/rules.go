@@ -262,8 +262,8 @@ var rules = [ruleCount]Rule{
 		"A leader sends a node nothing that it has acknowledged in this term: the next index is above the match index.",
 		needs(trace.Send, trace.Receive, trace.RoleChange) | trace.LacksMade | logKinds},
 	entriesSent: {"entries-sent", "§5.3, Fig. 2; T 3.5",
-		"A leader that has entries for a node which has acknowledged all that it was sent sends them, and not heartbeats alone.",
-		needs(trace.Send, trace.Receive, trace.RoleChange, trace.Snapshot) | trace.LacksMade | logKinds},
+		"A leader that has entries for a node which has acknowledged all that it was sent sends them, once they are on its own disk, and not heartbeats alone.",
+		needs(trace.Send, trace.Receive, trace.RoleChange, trace.Snapshot, trace.Persist) | trace.LacksMade | logKinds},
 
 	matchMonotonic: {"match-monotonic", "Fig. 2; T 3.5",
 		"While a node leads a term, the index up to which it knows a follower's log to equal its own never goes back.",

@@ -18,7 +18,8 @@ func (l *leading) sends(n *node, to trace.NodeID, end uint64) {
 }
 
 // judgeStarved: what a node lacks is sent to it, where nothing that it has not acknowledged
-// is on its way: no full window, and no loss that nobody has noticed yet.
+// is on its way: no full window, and no loss that nobody has noticed yet. A leader may store
+// an entry itself before it sends it, which a slow disk delays.
 func (n *node) judgeStarved(e *trace.Event) {
 	to := n.c.node(e.Message.To)
 	if to == nil {
@@ -31,7 +32,8 @@ func (n *node) judgeStarved(e *trace.Event) {
 		l.idle[to.slot] = 0
 		return
 	}
-	if n.log.last > sent {
+	owed := min(n.log.last, n.disk.end)
+	if owed > sent {
 		l.idle[to.slot]++
 	} else {
 		l.idle[to.slot] = 0
@@ -40,6 +42,6 @@ func (n *node) judgeStarved(e *trace.Event) {
 	if n.decide(entriesSent, idle > mostIdle) {
 		n.violation(entriesSent, []*trace.Event{n.lastReceived(e.Message.To, trace.AppendReply), n.logEvent(), e},
 			"has %s for %s, which has acknowledged all that it was sent, and sends it the heartbeat number %d in a row without them",
-			entries(sent+1, n.log.last), n.c.name(e.Message.To), idle)
+			entries(sent+1, owed), n.c.name(e.Message.To), idle)
 	}
 }

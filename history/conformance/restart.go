@@ -60,8 +60,9 @@ func (n *node) judgeLog(e *trace.Event) {
 		return // in a snapshot
 	}
 	got, have := termIn(e, at)
-	if have && got > want || lastTerm(e) > want {
-		// A later leader's entries are there: the end of the trace is missing.
+	if have && got > want || lastTerm(e) > n.log.end().Term {
+		// A later leader's entries are there: the end of the trace is missing. Those that
+		// its log is known to have had may have come to the disk before it could tell so.
 		n.c.note(Unsure{Node: n.id, Boot: n.boot, Time: e.Time,
 			Why: "the end of its trace is missing: its log was changed after the last event"})
 		return

@@ -102,6 +102,20 @@ func (n *fakeNode) cuts(from string) bool {
 	return slices.ContainsFunc(n.net.Cut, func(c nemesis.Cut) bool { return c.From == from })
 }
 
+// loses is what cuts is, one layer up: packets come, and no message does.
+func (n *fakeNode) loses(from string) bool {
+	return n.cuts(from) || n.rule(from).Do == nemesis.LoseMessage && n.rule(from).Types == nil
+}
+
+// rule is what befalls the messages of another node.
+func (n *fakeNode) rule(from string) nemesis.MessageRule {
+	i := slices.IndexFunc(n.messages, func(r nemesis.MessageRule) bool { return r.From == from })
+	if i < 0 {
+		return nemesis.MessageRule{}
+	}
+	return n.messages[i]
+}
+
 func (c *fakeCluster) Reach(_ context.Context, flight time.Duration) (map[history.Link]bool, error) {
 	time.Sleep(flight) // virtual time passes for nobody who waits for a lock
 	c.mu.Lock()

@@ -21,6 +21,9 @@ type sequence struct {
 	nodes     int // that it takes at least
 	needs     []nemesis.Need
 	holds     []nemesis.Resource // beside links and servers
+	// messages is true where it acts on messages alone: other faults on links and servers
+	// may be in force meanwhile, and none on messages.
+	messages bool
 	// begin takes the first step, goOn the others; nil: there is no other.
 	begin func(ctx context.Context, s *steps) error
 	goOn  func(ctx context.Context, s *steps) error
@@ -36,6 +39,10 @@ func (q sequence) fault() nemesis.Fault {
 		MinNodes: q.nodes,
 		Inject:   func(ctx context.Context, h *nemesis.Hit) error { return q.begin(ctx, newSteps(h)) },
 		Undo:     wholeAgain,
+	}
+	if q.messages {
+		fault.Needs, fault.Holds = []nemesis.Need{nemesis.NeedTrace, nemesis.NeedMessages}, []nemesis.Resource{nemesis.HoldMessages}
+		fault.Undo = unmeddle
 	}
 	if q.goOn != nil {
 		fault.Sustain = func(ctx context.Context, h *nemesis.Hit) error {

@@ -34,7 +34,7 @@ func (c *fakeCluster) picture() string {
 		}
 		group := []string{}
 		for _, other := range c.nodes {
-			if other.proc.Running && (n == other || !n.cuts(other.name) && !other.cuts(n.name)) {
+			if other.proc.Running && (n == other || !n.loses(other.name) && !other.loses(n.name)) {
 				group, seen[other.name] = append(group, other.name), true
 			}
 		}
@@ -52,7 +52,23 @@ func (c *fakeCluster) picture() string {
 	if !clients {
 		text += "; no clients"
 	}
+	if rules := c.rules(); len(rules) > 0 {
+		text += "; " + strings.Join(rules, " ")
+	}
 	return text
+}
+
+// rules are what befalls messages that are not all lost, each once: "duplicate(votes)".
+func (c *fakeCluster) rules() (rules []string) {
+	for _, n := range c.nodes {
+		for _, r := range n.messages {
+			if r.Types != nil {
+				rules = append(rules, fmt.Sprintf("%s(%s)", r.Do, strings.Join(r.Types, " ")))
+			}
+		}
+	}
+	slices.Sort(rules)
+	return slices.Compact(rules)
 }
 
 // beat is a moment of a scripted cluster: what the nodes tell then, and what the cluster
@@ -272,6 +288,43 @@ func TestDeposedLeaderApart(t *testing.T) {
 		{2100, nil, "n1 n2 n3 n4 n5"},
 	})
 	says(t, proof, "n1 is reunited with all but n3", "n1 is reunited")
+}
+
+// TestContestedElection: each leader in its turn loses its messages, and gets those of all
+// but the next one for a while when that leads. Votes come otherwise in each election.
+func TestContestedElection(t *testing.T) {
+	const doubled, slow, late = "; duplicate(pre-vote pre-vote-reply vote vote-reply)", "; delay(vote append)", "; delay(vote-reply)"
+	proof := play(t, contestedElection(), nil, []beat{
+		{1000, nil, "n1 | n2 n3 n4 n5" + doubled},
+		{1500, leads("n3", 3), "n1 n2 n4 n5 | n3" + slow},
+		{2000, leads("n1", 4), "n1 | n2 n3 n4 n5" + late},
+		{2500, leads("n2", 5), "n1 n3 n4 n5 | n2" + late},
+	})
+	says(t, proof, "messages lost or doubled", "n3 leads, and n1 hears from all others", "n3 is lost; votes are slow", "n1 leads, and n3 hears", "n1 is lost; votes are late", "n2 leads")
+}
+
+// TestAContestedElectionLosesNoMoreThanItSays: while it is apart from the next leader, the
+// one that was lost gets what all others send.
+func TestAContestedElectionLosesNoMoreThanItSays(t *testing.T) {
+	c := newFake(5)
+	h := &nemesis.Hit{Cluster: c, Plan: nemesis.Planned{Order: nodeNames(5), Seed: 7}, Args: contestedElection().Params.Fill(nil, nil),
+		Links: nemesis.NewLinkLayers(c), Roles: nemesis.Roles{Leader: "n1"}}
+	if err := newSteps(h).contest(t.Context(), 1, groups([]string{"n1"}, []string{"n3"})); err != nil {
+		t.Fatal(err)
+	}
+	seeds := map[uint64]bool{}
+	for _, n := range c.nodes {
+		for _, r := range n.messages {
+			apart := n.name == "n1" && r.From == "n3" || n.name == "n3" && r.From == "n1"
+			if (r.Do == nemesis.LoseMessage) != apart || r.Share != 1 || !apart && r.Delay != 40*time.Millisecond {
+				t.Errorf("%s has the rule %+v", n.name, r)
+			}
+			seeds[r.Seed] = true
+		}
+	}
+	if len(seeds) != 20 {
+		t.Errorf("%d links draw from sequences of their own, want 20", len(seeds))
+	}
 }
 
 // TestSnapshotInterrupted: the leader dies when the other is back, and not before.

@@ -60,10 +60,10 @@ const guidedList = "deposed-leader(alone=0s, with=minority, next=lives, but=nobo
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
 	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +
 	"partition(leader) when=commit-advanced after=0s-100ms within=1s," +
-	"message-duplicate(type=votes, share=100%, delay=0s, all)*2,message-duplicate(type=any, all)," +
-	"message-delay(type=vote-reply, share=100%, delay=300ms, all),message-delay(type=requests, share=50%, delay=200ms, all)," +
+	"contested-election*3,message-duplicate(type=votes, share=100%, delay=0s, all),message-duplicate(type=any, all)," +
+	"message-delay(type=requests, share=50%, delay=200ms, all)," +
 	"message-delay(type=appends, share=10%, all)," +
-	"message-loss(type=vote-reply, share=50%, all),message-loss(type=append, share=100%, follower)*2," +
+	"message-loss(type=append, share=100%, follower)*2," +
 	"message-reorder(type=appends, all)*2,message-replay(type=any, all)*2," +
 	"message-replay(type=snapshots, all),message-delay(type=snapshots, share=100%, all)"
 

@@ -44,9 +44,10 @@ type node struct {
 	lead        leading
 	reads       reads
 	roundsHeard rounds
+	timer       timer
 
-	last     [trace.Progress + 1]trace.Event // the last event of each kind
-	sent     [][]*trace.Event                // by slot of the other and type of message: the last one
+	last     [trace.Timeout + 1]trace.Event // the last event of each kind
+	sent     [][]*trace.Event               // by slot of the other and type of message: the last one
 	received [][]*trace.Event
 	outbox   outbox
 }
@@ -77,6 +78,7 @@ func (n *node) take(e *trace.Event) {
 	}
 	n.step(e)
 	n.remember(e)
+	n.followTimer(e)
 }
 
 // beforeStart handles an event for which no Start came in its boot. The state machine
@@ -117,7 +119,7 @@ func (n *node) takeUnsure(e *trace.Event) {
 func inLoop(k trace.Kind) bool {
 	switch k {
 	case trace.RoleChange, trace.Grant, trace.Tally, trace.Append, trace.Truncate, trace.Send, trace.Receive,
-		trace.Commit, trace.RoundBegun, trace.RoundDone, trace.Config, trace.Transfer, trace.Progress:
+		trace.Commit, trace.RoundBegun, trace.RoundDone, trace.Config, trace.Transfer, trace.Progress, trace.Timeout:
 		return true
 	}
 	return false
@@ -164,6 +166,8 @@ func (n *node) step(e *trace.Event) {
 		n.configure(e)
 	case trace.Progress:
 		n.progress(e)
+	case trace.Timeout:
+		n.timeout(e)
 	}
 }
 

@@ -99,6 +99,7 @@ func termIn(e *trace.Event, index uint64) (term uint64, ok bool) {
 // load takes over what the node has loaded.
 func (n *node) load(e *trace.Event) {
 	n.boot, n.started, n.unsure, n.cut = e.Boot, true, false, false
+	n.timer = timer{known: true}
 	n.term, n.vote, n.role, n.led = e.Term, e.Vote, trace.Follower, 0
 	n.log.reset(e.Base)
 	for _, r := range e.Runs {

@@ -26,6 +26,7 @@ const (
 	oneLeader
 	knownLeader
 	roleChange
+	timerSet
 
 	voteOnce
 	voteUpToDate
@@ -142,6 +143,10 @@ var rules = [ruleCount]Rule{
 	roleChange: {"role-change", "Fig. 4; T 3.3",
 		"Only a follower or a candidate campaigns, and only a candidate becomes leader.",
 		needs(trace.RoleChange)},
+
+	timerSet: {"timer-set", "§5.2, Fig. 2; T 3.4",
+		"An election timeout runs from when a node last heard a leader, granted its vote, changed its role or stood for election: nothing else puts an election off.",
+		needs(trace.Timeout, trace.Receive, trace.Grant, trace.RoleChange)},
 
 	voteOnce: {"vote-once", "§5.2, Fig. 2; T 3.4",
 		"A node votes for at most one candidate a term.",

@@ -16,7 +16,7 @@ const unknownLog = trace.LacksStored | 1<<trace.Append | 1<<trace.Truncate | 1<<
 // as a pre-vote, though a node takes its term over; and a change of the configuration only
 // when it is applied.
 const lacking = 1<<trace.Persist | 1<<trace.Apply | 1<<trace.State | 1<<trace.ReadCame | 1<<trace.RoundBegun |
-	1<<trace.RoundDone | 1<<trace.ReadServed | 1<<trace.Snapshot | 1<<trace.Transfer | 1<<trace.Failed | 1<<trace.Progress |
+	1<<trace.RoundDone | 1<<trace.ReadServed | 1<<trace.Snapshot | 1<<trace.Transfer | 1<<trace.Failed | 1<<trace.Progress | 1<<trace.Timeout |
 	trace.LacksNumbers | trace.LacksHash | trace.LacksRounds | trace.LacksTypes | trace.LacksBegunConfigs
 
 // member is a node, by what it told so far.

@@ -99,8 +99,11 @@ const (
 	// next. When a node becomes leader Match is 0, and Next is after its own last entry;
 	// what it sends moves Next on, which is not told.
 	Progress
+	// Timeout: an election timeout of this node is over. Steps, how many steps its loop has
+	// told since it was set: all but Apply, State and ReadServed, and this one.
+	Timeout
 
-	lastKind = Progress
+	lastKind = Timeout
 )
 
 // Event is one step of a node. A reader may use it again for the next one: what is to
@@ -128,6 +131,7 @@ type Event struct {
 	Round   uint64
 	Match   uint64
 	Next    uint64
+	Steps   uint64
 	Members []NodeID
 	Old     []NodeID
 	Reason  string

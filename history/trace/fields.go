@@ -27,6 +27,7 @@ var (
 	round   = field{"round", func(e *Event) any { return &e.Round }}
 	match   = field{"match", func(e *Event) any { return &e.Match }}
 	next    = field{"next", func(e *Event) any { return &e.Next }}
+	steps   = field{"steps", func(e *Event) any { return &e.Steps }}
 	members = field{"members", func(e *Event) any { return &e.Members }}
 	old     = field{"old", func(e *Event) any { return &e.Old }}
 	reason  = field{"reason", func(e *Event) any { return &e.Reason }}
@@ -75,6 +76,7 @@ var layouts = [lastKind + 1][]field{
 	Failed:     {reason},
 	Silent:     {reason},
 	Progress:   {peer, match, next},
+	Timeout:    {steps},
 }
 
 var messageLayouts = [lastMessageType + 1][]field{

@@ -7,7 +7,7 @@ var (
 		Compact: "compact", Persist: "persist", Send: "send", Receive: "receive", Commit: "commit", Apply: "apply",
 		State: "state", ReadCame: "read-came", RoundBegun: "round-begun", RoundDone: "round-done",
 		ReadServed: "read-served", Snapshot: "snapshot", Transfer: "transfer", Config: "config", Failed: "failed",
-		Silent: "silent", Progress: "progress",
+		Silent: "silent", Progress: "progress", Timeout: "timeout",
 	}
 	roleNames = [...]string{Follower: "follower", Candidate: "candidate", Leader: "leader", Stopped: "stopped"}
 	typeNames = [...]string{

@@ -48,6 +48,7 @@ func everything() []Event {
 		{Kind: Snapshot, Reason: "sending", Peer: 3, Mark: mark, Members: nodes},
 		{Kind: Transfer, Peer: 3},
 		{Kind: Progress, Peer: 3, Match: 300, Next: 301},
+		{Kind: Timeout, Steps: 300},
 		{Kind: Config, Mark: mark, Members: nodes, Old: nodes[:1]},
 		{Kind: Failed, Reason: "safety broken: \"\x1b[31m\" \xff ü"},
 	}

@@ -61,7 +61,7 @@ func (cd *candidate) handle(t task) {
 	case receive:
 		c.deliver(t.m)
 	case electionTimeout:
-		if c.election.expired(t.gen) {
+		if c.electionDue(t.gen) {
 			c.toPreCandidate()
 		}
 	default:

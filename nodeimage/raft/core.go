@@ -257,7 +257,7 @@ func (c *core) start() {
 		c.resetElectionTimer()
 		return
 	}
-	c.election.reset(time.Duration(c.cfg.Rand.Int64N(int64(c.cfg.ElectionMin))))
+	c.setElectionTimer(time.Duration(c.cfg.Rand.Int64N(int64(c.cfg.ElectionMin))))
 }
 
 func (c *core) resetElectionTimer() {
@@ -265,7 +265,22 @@ func (c *core) resetElectionTimer() {
 	if spread := c.cfg.ElectionMax - c.cfg.ElectionMin; spread > 0 {
 		d += time.Duration(c.cfg.Rand.Int64N(int64(spread)))
 	}
+	c.setElectionTimer(d)
+}
+
+func (c *core) setElectionTimer(d time.Duration) {
 	c.election.reset(d)
+	c.steps.timerSet()
+}
+
+// electionDue says whether the expiry that the task of that generation tells of means that
+// the node is to stand for election.
+func (c *core) electionDue(gen uint64) bool {
+	if !c.election.expired(gen) {
+		return false
+	}
+	c.steps.timedOut()
+	return true
 }
 
 // setHard changes term and vote, in one record.

@@ -48,7 +48,7 @@ func handlerOf(c *core) handler {
 
 func (x *experiment) start() {
 	if w := x.StartWait; w > 0 {
-		x.core.election.reset(w + time.Duration(x.core.cfg.Rand.Int64N(int64(w))))
+		x.core.setElectionTimer(w + time.Duration(x.core.cfg.Rand.Int64N(int64(w))))
 		return
 	}
 	x.core.start()
@@ -87,7 +87,7 @@ func (x *experiment) onTimeout(t electionTimeout) {
 	c := x.core
 	if !x.NoPreVote {
 		c.handle(t)
-	} else if c.election.expired(t.gen) { // a leader's is stopped
+	} else if c.electionDue(t.gen) { // a leader's is stopped
 		c.toCandidate(reasonTimeout)
 	}
 }

@@ -18,7 +18,7 @@ func (f *follower) handle(t task) {
 	case receive:
 		f.c.deliver(t.m)
 	case electionTimeout:
-		if f.c.election.expired(t.gen) {
+		if f.c.electionDue(t.gen) {
 			f.c.toPreCandidate()
 		}
 	default:

@@ -21,6 +21,8 @@ type stepper struct {
 	reads   uint64   // reads that came
 	came    uint64   // of them told of
 	sent    uint64   // messages
+	steps   uint64   // told
+	set     uint64   // of them when the election timer was set last
 	arrived *install // a snapshot that is complete, and was not told of
 	saving  []saved
 	leaving []leaving
@@ -84,6 +86,7 @@ func (s *stepper) catchUp() {
 }
 
 func (s *stepper) tell(step Step) {
+	s.steps++
 	s.scratch = step
 	if step.Kind != StepPersist {
 		s.scratch.Term = s.core.term
@@ -261,6 +264,21 @@ func (s *stepper) tellArrival(reason string) {
 func (s *stepper) progressed(p *progress, match, next uint64) {
 	if s != nil && (p.match != match || p.next != next) {
 		s.emit(Step{Kind: StepProgress, Peer: p.id, Match: p.match, Next: p.next})
+	}
+}
+
+// timerSet notes that the election timer is set: of what was told last.
+func (s *stepper) timerSet() {
+	if s != nil {
+		s.catchUp()
+		s.set = s.steps
+	}
+}
+
+func (s *stepper) timedOut() {
+	if s != nil {
+		s.catchUp()
+		s.tell(Step{Kind: StepTimeout, Since: s.steps - s.set})
 	}
 }
 

@@ -51,8 +51,10 @@ const (
 	// StepProgress: the answer of Peer has changed what the leader knows of it: Match and
 	// Next.
 	StepProgress
+	// StepTimeout: an election timeout is over, which was set Since steps of the loop ago.
+	StepTimeout
 
-	lastStepKind = StepProgress
+	lastStepKind = StepTimeout
 )
 
 // What happens to a snapshot.
@@ -81,6 +83,7 @@ type Step struct {
 	First, Last uint64
 	Round       uint64
 	Match, Next uint64
+	Since       uint64
 	Members     []NodeID
 	Reason      string
 	Message     *Message

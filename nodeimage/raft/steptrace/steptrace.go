@@ -105,6 +105,7 @@ var stepKinds = [...]trace.Kind{
 	raft.StepState: trace.State, raft.StepReadCame: trace.ReadCame, raft.StepRoundBegun: trace.RoundBegun,
 	raft.StepRoundDone: trace.RoundDone, raft.StepReadServed: trace.ReadServed, raft.StepSnapshot: trace.Snapshot,
 	raft.StepConfig: trace.Config, raft.StepFailed: trace.Failed, raft.StepProgress: trace.Progress,
+	raft.StepTimeout: trace.Timeout,
 }
 
 var stepRoles = [...]trace.Role{
@@ -117,7 +118,7 @@ func Event(e *trace.Event, m *trace.Message, s *raft.Step) {
 	*e = trace.Event{
 		Kind: stepKinds[s.Kind], Term: s.Term, Peer: trace.NodeID(s.Peer), Vote: trace.NodeID(s.Vote),
 		Mark: trace.Mark(s.Mark), Base: trace.Mark(s.Base), Hash: s.Hash, Pre: s.Pre, Reject: s.Reject,
-		First: s.First, Last: s.Last, Round: s.Round, Match: s.Match, Next: s.Next, Reason: s.Reason[:min(len(s.Reason), trace.MaxReason)],
+		First: s.First, Last: s.Last, Round: s.Round, Match: s.Match, Next: s.Next, Steps: s.Since, Reason: s.Reason[:min(len(s.Reason), trace.MaxReason)],
 		Runs: runsOf(e.Runs[:0], s.Entries), Members: e.Members[:0],
 	}
 	for _, id := range s.Members {

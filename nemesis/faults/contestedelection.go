@@ -13,17 +13,17 @@ import (
 // contestedElection takes the leaders away one after the other, by their messages alone:
 // their connections stay, so that one whose term is over is back at once, with what it still
 // believes, and at first with all but the one that leads now. What nodes say of votes comes
-// twice in the first election; slowly in the second, so that several stand in one term; and
-// grants come only when the next election has begun from the third on.
+// twice in the first election; slowly in the next two, so that several stand in one term;
+// and grants come only when the next election has begun from the fourth on.
 func contestedElection() nemesis.Fault {
 	return sequence{
 		name: "contested-election",
 		doc:  "leaders are lost one after the other, to their messages alone, and each comes back to all but the next; votes are doubled, then slow, then granted too late",
 		params: []declare.Param{
-			{Name: "slow", Kind: declare.Duration, Default: "40ms", Min: "1ms", Max: "10s",
-				Doc: "how late requests for votes and entries are in the second election: less than election timeouts differ"},
+			{Name: "slow", Kind: declare.Duration, Default: "60ms", Min: "1ms", Max: "10s",
+				Doc: "how late requests for votes and entries are in the second election and the third: less than election timeouts differ"},
 			{Name: "late", Kind: declare.Duration, Default: "300ms", Min: "1ms", Max: "1m",
-				Doc: "how late votes are from the third election on: about an election timeout"},
+				Doc: "how late votes are from the fourth election on: about an election timeout"},
 		},
 		nodes:    3,
 		messages: true,
@@ -64,7 +64,9 @@ func contestedElection() nemesis.Fault {
 const apartFor = 100 * time.Millisecond
 
 // howVotes says what befalls votes in an election, of which the first is 0.
-func howVotes(election int) string { return []string{"doubled", "slow", "late"}[min(election, 2)] }
+func howVotes(election int) string {
+	return []string{"doubled", "slow", "slow", "late"}[min(election, 3)]
+}
 
 // contest has the messages on some links lost, and does to the votes on all others what is
 // the turn of this election.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"squall/history"
 	"squall/internal/declare"
@@ -24,6 +25,9 @@ type Fault struct {
 	Holds []Resource // what no other fault may hold at the same time
 	// MinNodes is the smallest cluster in which the fault means anything.
 	MinNodes int
+	// Least is the shortest time in which its steps can be taken: a schedule that is drawn
+	// gives it that, unless its pace was asked for.
+	Least time.Duration
 	// Outside is how many nodes must be left when the nodes to hit are named: a
 	// partition needs somebody to cut them off from.
 	Outside int

@@ -57,9 +57,14 @@ func (b bending) fault() nemesis.Fault {
 
 // bendTo bends the clocks of the targets and reads what they show then.
 func bendTo(ctx context.Context, h *nemesis.Hit, bend nemesis.Bend, want clockClaim) error {
-	lines := make([][]history.Measure, len(h.Targets))
+	return bendEach(ctx, h, h.Targets, bend, want)
+}
+
+// bendEach bends the clocks of the named nodes and reads what they show then.
+func bendEach(ctx context.Context, h *nemesis.Hit, names []string, bend nemesis.Bend, want clockClaim) error {
+	lines := make([][]history.Measure, len(names))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, name := range h.Targets {
+	for i, name := range names {
 		node := h.Node(name)
 		group.Go(func() (err error) {
 			if err := node.BendClock(ctx, bend); err != nil {

@@ -11,6 +11,9 @@ func clockFreeze() nemesis.Fault {
 		name:  "clock-freeze",
 		doc:   "servers' clocks stand still",
 		bend:  func(*nemesis.Hit) nemesis.Bend { return nemesis.Bend{Frozen: true} },
-		shown: func(declare.Args) clockClaim { return clockClaim{rate: 0, drifts: true} },
+		shown: func(declare.Args) clockClaim { return standing },
 	}.fault()
 }
+
+// standing is what a clock shows that stands still.
+var standing = clockClaim{rate: 0, drifts: true}

@@ -19,8 +19,8 @@ func deposedLeader() nemesis.Fault {
 		params: []declare.Param{
 			{Name: "alone", Kind: declare.Duration, Default: "300ms", Draw: []string{"0s", "0s", "300ms", "1s"}, Min: "0s", Max: "1m",
 				Doc: "how long it stays cut off when another one leads"},
-			{Name: "with", Kind: declare.Word, Words: []string{"nobody", "minority"}, Default: "nobody", Draw: []string{"nobody", "minority"},
-				Doc: "minority: others are cut off together with it, and go on to store what it sends"},
+			{Name: "with", Kind: declare.Word, Words: []string{"nobody", "minority", "half"}, Default: "nobody", Draw: []string{"nobody", "minority"},
+				Doc: "minority: others are cut off together with it, and go on to store what it sends; half: of an even number of nodes one more, so that neither side has a majority"},
 			{Name: "next", Kind: declare.Word, Words: []string{"lives", "dies"}, Default: "lives", Draw: []string{"lives", "lives", "dies"},
 				Doc: "dies: the next leader is killed as the other is reunited, and started again with the leader after it"},
 			{Name: "hears", Kind: declare.Word, Words: []string{"nothing", "all"}, Default: "nothing", Draw: []string{"nothing", "nothing", "all"},
@@ -56,8 +56,11 @@ func deposedLeader() nemesis.Fault {
 // deposing are the links that are cut for a leader to lose its leadership.
 func (s *steps) deposing(leader string) cutLinks {
 	group := []string{leader}
-	if s.Args["with"] == "minority" {
+	switch s.Args["with"] {
+	case "minority":
 		group = append(group, without(s.Plan.Order, leader)[:minority(len(s.Plan.Order))-1]...)
+	case "half":
+		group = s.half(leader)
 	}
 	links := groups(group, minus(s.Names(), group...))
 	if s.Args["hears"] == "all" {
@@ -68,6 +71,12 @@ func (s *steps) deposing(leader string) cutLinks {
 		}
 	}
 	return links
+}
+
+// half is a node and so many others that they are half of all, rounded down: who counts
+// fewer than a majority for one finds them enough.
+func (s *steps) half(node string) []string {
+	return append([]string{node}, without(s.Plan.Order, node)[:len(s.Plan.Order)/2-1]...)
 }
 
 // depose waits until another node than the one that is cut off leads, and reunites them.

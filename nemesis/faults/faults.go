@@ -15,7 +15,7 @@ func All() []nemesis.Fault {
 		kill(), pause(), stutter(), crashLoop(), rollingRestart(),
 		powerCut(), slowCPU(), lowMemory(), outOfMemory(),
 		clockOffset(), clockStrobe(), clockDrift(), clockBack(), clockFreeze(),
-		interruptedElection(), contestedElection(), figure8(), voterRestart(), laggingFollower(), deposedLeader(), snapshotInterrupted(), doubleRestart(),
+		interruptedElection(), contestedElection(), figure8(), voterRestart(), laggingFollower(), deposedLeader(), snapshotInterrupted(), doubleRestart(), frozenLeader(),
 		addMember(), removeMember(), replaceMember(), transferLeadership(), promoteLearner(),
 	}
 }

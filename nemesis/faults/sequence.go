@@ -18,7 +18,8 @@ import (
 type sequence struct {
 	name, doc string
 	params    []declare.Param
-	nodes     int // that it takes at least
+	nodes     int           // that it takes at least
+	least     time.Duration // that it takes for all its steps; 0: any time will do
 	needs     []nemesis.Need
 	holds     []nemesis.Resource // beside links and servers
 	// messages is true where it acts on messages alone: other faults on links and servers
@@ -27,6 +28,8 @@ type sequence struct {
 	// begin takes the first step, goOn the others; nil: there is no other.
 	begin func(ctx context.Context, s *steps) error
 	goOn  func(ctx context.Context, s *steps) error
+	// undo, beside wholeAgain and after it, undoes what else it has done; nil: there is nothing.
+	undo func(ctx context.Context, s *steps) error
 }
 
 func (q sequence) fault() nemesis.Fault {
@@ -36,9 +39,17 @@ func (q sequence) fault() nemesis.Fault {
 		Variants: []nemesis.Variant{{Name: "leader", Doc: "it begins with the current leader", Need: nemesis.NeedLeader, Leader: true, Majority: never}},
 		Needs:    append(append(cutNeeds(), nemesis.NeedTrace), q.needs...),
 		Holds:    append([]nemesis.Resource{nemesis.HoldLinks, nemesis.HoldServers}, q.holds...),
-		MinNodes: q.nodes,
-		Inject:   func(ctx context.Context, h *nemesis.Hit) error { return q.begin(ctx, newSteps(h)) },
-		Undo:     wholeAgain,
+		MinNodes: q.nodes, Least: q.least,
+		Inject: func(ctx context.Context, h *nemesis.Hit) error { return q.begin(ctx, newSteps(h)) },
+		Undo:   wholeAgain,
+	}
+	if q.undo != nil {
+		fault.Undo = func(ctx context.Context, h *nemesis.Hit) error {
+			if err := wholeAgain(ctx, h); err != nil {
+				return err
+			}
+			return q.undo(ctx, newSteps(h))
+		}
 	}
 	if q.messages {
 		fault.Needs, fault.Holds = []nemesis.Need{nemesis.NeedTrace, nemesis.NeedMessages}, []nemesis.Resource{nemesis.HoldMessages}

@@ -12,16 +12,17 @@ import (
 	"squall/nemesis"
 )
 
-// picture is who hears whom, who is down or stands still, and whether clients are heard:
+// picture is who hears whom, who is down or stands still, and who hears no clients:
 // "n1 n2 | n3 n4; down n5".
 func (c *fakeCluster) picture() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var parts, down, still []string
+	var parts, down, still, silent []string
 	seen := map[string]bool{}
-	clients := true
 	for _, n := range c.nodes {
-		clients = clients && !n.cuts(nemesis.Clients)
+		if n.cuts(nemesis.Clients) {
+			silent = append(silent, n.name)
+		}
 		switch {
 		case !n.proc.Running:
 			down = append(down, n.name)
@@ -44,13 +45,10 @@ func (c *fakeCluster) picture() string {
 	for _, more := range []struct {
 		what  string
 		nodes []string
-	}{{"down", down}, {"still", still}} {
+	}{{"down", down}, {"still", still}, {"no clients at", silent}} {
 		if len(more.nodes) > 0 {
 			text += "; " + more.what + " " + strings.Join(more.nodes, " ")
 		}
-	}
-	if !clients {
-		text += "; no clients"
 	}
 	if rules := c.rules(); len(rules) > 0 {
 		text += "; " + strings.Join(rules, " ")
@@ -165,26 +163,78 @@ func says(t *testing.T, proof string, lines ...string) {
 func TestFigure8(t *testing.T) {
 	proof := play(t, figure8(), nil, []beat{
 		{500, commits("n1", 7), "n1 n2 n3 n4 n5"},
-		{1000, nil, "n1 n2 | n3 n4 n5"},                            // (a)
-		{1600, leads("n5", 3), "n2 | n3 n4 | n5; down n1"},         // (b)
-		{1860, nil, "n1 n2 n3 n4; down n5; no clients"},            // (c)
-		{2400, leads("n5", 3), "n1 n2 n3 n4; down n5; no clients"}, // old news
-		{2700, endingAt(9, leads("n2", 4)), "n1 n2 n3 n4; down n5; no clients"},
-		{2900, commits("n2", 9), "n1 n3 n4 n5; down n2"}, // (d)
-		{3400, leads("n5", 5), "n1 n3 n4 n5; down n2"},
+		{1080, nil, "n1 n2 | n3 n4 n5; no clients at n2"},                           // (a)
+		{1600, leads("n5", 3), "n1 n2 | n3 n4 | n5"},                                // (b)
+		{1860, nil, "n1 n3 n4 | n2; down n5; no clients at n2 n3 n4 n5"},            // (c)
+		{2400, leads("n5", 3), "n1 n3 n4 | n2; down n5; no clients at n2 n3 n4 n5"}, // old news
+		{2700, endingAt(9, leads("n1", 4)), "n1 n3 n4 | n2; down n5; no clients at n2 n3 n4 n5"},
+		{2900, commits("n1", 9), "n2 | n3 n4 n5; down n1"}, // (d)
+		{3400, leads("n5", 5), "n2 | n3 n4 n5; down n1"},
 	})
-	says(t, proof, "(b) n5, which is S5, leads term 3", "(c) n2 leads term 4; its last 2 entries are not committed", "(c) n2 commits", "(d) n2 crashes", "(d) S5, n5, leads term 5 and overwrites")
+	says(t, proof, "(b) n5, which is S5, leads term 3", "(c) n1 leads term 4; its last 2 entries are not committed", "(c) n1 commits", "(d) n1 crashes", "(d) S5, n5, leads term 5 and overwrites")
+}
+
+// TestFigure8IsLate: in (c) what S1 sends is late, and nothing that it is answered, nor in
+// (d) what S5 sends.
+func TestFigure8IsLate(t *testing.T) {
+	s := &steps{Hit: &nemesis.Hit{Plan: nemesis.Planned{Order: nodeNames(5)}}, leader: "n1", others: nodeNames(5)[1:]}
+	f := eight(s)
+	shape := slowlyFrom([]string{s.leader}, f.rest)
+	if len(shape) != 3 || shape[history.Link{From: "n1", To: "n5"}].Delay != late {
+		t.Errorf("%v are late", shape)
+	}
 }
 
 // TestFigure8WithTheRule: where S1 commits an entry of its own term, S5 is not elected.
 func TestFigure8WithTheRule(t *testing.T) {
 	proof := play(t, figure8(), nil, []beat{
-		{1600, leads("n5", 3), "n2 | n3 n4 | n5; down n1"},
-		{2500, leads("n1", 4), "n1 n2 n3 n4; down n5; no clients"},
-		{3300, nil, "n2 n3 n4 n5; down n1"}, // nothing was committed in time
-		{3600, leads("n2", 5), "n2 n3 n4 n5; down n1"},
+		{1600, leads("n5", 3), "n1 n2 | n3 n4 | n5"},
+		{2500, leads("n1", 4), "n1 n3 n4 | n2; down n5; no clients at n2 n3 n4 n5"},
+		{3300, nil, "n2 | n3 n4 n5; down n1"}, // nothing was committed in time
+		{3600, leads("n3", 5), "n2 | n3 n4 n5; down n1"},
 	})
-	says(t, proof, "(d) n1 crashes", "(e) n2 leads term 5")
+	says(t, proof, "(d) n1 crashes", "(e) n3 leads term 5")
+}
+
+// TestFrozenLeader: half of the nodes are with the leader, whose clock stands until the end.
+func TestFrozenLeader(t *testing.T) {
+	proof := play(t, frozenLeader(), map[string]string{"beside": "500ms"}, []beat{
+		{1000, nil, "n1 n2 | n3 n4 n5"},
+		{1700, leads("n3", 3), "n1 n2 | n3 n4 n5"},
+		{2300, nil, "n1 n2 n3 n4 n5"},
+	})
+	says(t, proof, "clock rate 0", "n3 leads, and the clock of n1 stands still", "n1 is reunited", "clock rate 1")
+}
+
+// TestAFrozenLeaderThatEnds begins with the true time when it is started again, and is no
+// failure of the heal.
+func TestAFrozenLeaderThatEnds(t *testing.T) {
+	c := newFake(5)
+	p := planned(frozenLeader(), "leader")
+	synctest.Test(t, func(t *testing.T) {
+		h := &nemesis.Hit{Cluster: c, Plan: p, Args: p.Params, Roles: c.Roles(), Links: nemesis.NewLinkLayers(c)}
+		if err := frozenLeader().Inject(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+		c.crashing = true
+		c.node("n1").proc = nemesis.Process{Exit: "exit status 1", Crashed: true}
+		if err := frozenLeader().Undo(t.Context(), h); err != nil {
+			t.Error(err)
+		}
+		if bend := c.node("n1").bend; bend != (nemesis.Bend{}) {
+			t.Errorf("its clock is still bent: %+v", bend)
+		}
+	})
+}
+
+// TestDeposedLeaderWithHalf: of an even number of nodes neither side has a majority.
+func TestDeposedLeaderWithHalf(t *testing.T) {
+	for n, want := range map[int]string{3: "n3", 4: "n3 n1", 5: "n3 n1", 6: "n3 n1 n2"} {
+		s := &steps{Hit: &nemesis.Hit{Plan: nemesis.Planned{Order: nodeNames(n)}}}
+		if side := strings.Join(s.half("n3"), " "); side != want {
+			t.Errorf("of %d nodes %s, want %s", n, side, want)
+		}
+	}
 }
 
 // TestASequenceThatIsNotSeen says what was not, and is healed like any other.

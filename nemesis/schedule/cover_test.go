@@ -112,6 +112,29 @@ func TestARestMakesRoomForAGivenHold(t *testing.T) {
 	}
 }
 
+// TestAFaultGetsTheTimeThatItsStepsTake, however quick the pace is, unless that was asked for.
+func TestAFaultGetsTheTimeThatItsStepsTake(t *testing.T) {
+	for hold, kept := range map[string]bool{"": false, "1s": true} {
+		drawn, err := Draw(parse(t, Text{Nemesis: "guided", Hold: hold}), 1, five, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := false
+		for _, p := range drawn.Planned {
+			if p.Fault != "figure-8" {
+				continue
+			}
+			seen = true
+			if p.ForMs >= 3500 == kept {
+				t.Errorf("hold %q: figure-8 holds for %d ms", hold, p.ForMs)
+			}
+		}
+		if !seen {
+			t.Errorf("hold %q: there is no figure-8", hold)
+		}
+	}
+}
+
 // TestAimsAreDrawn: each in its range, and with room to wait.
 func TestAimsAreDrawn(t *testing.T) {
 	after := map[int64]bool{}

@@ -213,7 +213,7 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 		d.dealt = true
 		d.shuffle()
 		if i, v, ok := d.firstOnLeader(); ok {
-			return d.plan(d.cards[i].Choice, v, at, hold), true
+			return d.plan(d.cards[i].Choice, v, at, d.least(i, hold)), true
 		}
 	}
 	if len(d.deck) == 0 {
@@ -228,7 +228,7 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 		}
 		d.deck = slices.Delete(d.deck, k, k+1)
 		d.seen[i] = true
-		return d.plan(card.Choice, d.variantOf(i), at, hold), true
+		return d.plan(card.Choice, d.variantOf(i), at, d.least(i, hold)), true
 	}
 	ends = d.length
 	for _, a := range busy {
@@ -240,7 +240,15 @@ func (d *drawer) deal(at, hold time.Duration) (ends time.Duration, ok bool) {
 // fitsBefore reports whether a card that is dealt now is over before the rest, or the load.
 func (d *drawer) fitsBefore(i int, at, hold time.Duration) bool {
 	until, _ := d.spell(at)
-	return at+d.cards[i].MostWait()+hold <= until
+	return at+d.cards[i].MostWait()+d.least(i, hold) <= until
+}
+
+// least is how long a card holds that is to hold for that long.
+func (d *drawer) least(i int, hold time.Duration) time.Duration {
+	if d.spec.Given {
+		return hold
+	}
+	return max(hold, d.cards[i].Fault.Least)
 }
 
 // busy are the planned faults that are in force at a time, or not yet settled.

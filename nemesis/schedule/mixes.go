@@ -35,7 +35,7 @@ func Mixes() []Mix {
 		{Name: "ci", Doc: "every fault once in two minutes, two at a time, then again",
 			kinds: everyKind(), hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(0.6), Hi: s(1.2)}, overlap: 2, limit: Anything},
 		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them, in quick succession",
-			list: guidedList, kinds: []history.FaultKind{history.KindSequence}, hold: Dist{Lo: s(1.8), Hi: s(2.8)}, gap: Dist{Lo: s(0.1), Hi: s(0.3)}, overlap: 2, limit: Anything, spell: s(25), rest: s(9)},
+			list: guidedList, hold: Dist{Lo: s(1.8), Hi: s(2.8)}, gap: Dist{Lo: s(0.1), Hi: s(0.3)}, overlap: 2, limit: Anything, spell: s(25), rest: s(9)},
 		{Name: "elections", Doc: "leaders are lost, and voters and candidates at the moments of the election, again and again",
 			list: electionsList, hold: Dist{Lo: s(1), Hi: s(2)}, gap: Dist{Lo: s(0.2), Hi: s(0.5)}, overlap: 2, limit: Anything},
 		{Name: "partitions", Doc: "links are cut, in every way",
@@ -54,8 +54,8 @@ func Mixes() []Mix {
 // guidedList are the faults of the mix guided beside the sequences. Each waits shortly, so
 // that one that misses its moment costs little. Those of messages go with any of the
 // others, since nothing else holds what they hold: nearly always one of each is in force.
-const guidedList = "deposed-leader(alone=0s, with=minority, next=lives, but=nobody),deposed-leader(alone=0s, next=dies),deposed-leader(alone=0s, hears=all, next=lives, but=nobody)," +
-	"interrupted-election*3,partition(leader-minority)," +
+const guidedList = "deposed-leader(alone=0s, with=half, next=lives, but=nobody),deposed-leader(alone=0s, next=dies),deposed-leader(alone=0s, hears=all, next=lives, but=nobody)," +
+	"deposed-leader,frozen-leader,figure-8,lagging-follower,snapshot-interrupted,double-restart,interrupted-election*3," +
 	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
 	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +

@@ -51,14 +51,14 @@ func Mixes() []Mix {
 	}
 }
 
-// guidedList are the faults of the mix guided beside the sequences. Each waits shortly, so
+// guidedList are the faults of the mix guided. Each that waits for a moment waits shortly, so
 // that one that misses its moment costs little. Those of messages go with any of the
 // others, since nothing else holds what they hold: nearly always one of each is in force.
 const guidedList = "deposed-leader(alone=0s, with=half, next=lives, but=nobody),deposed-leader(alone=0s, next=dies),deposed-leader(alone=0s, hears=all, next=lives, but=nobody)," +
 	"deposed-leader,frozen-leader,figure-8,lagging-follower,snapshot-interrupted,double-restart,interrupted-election*3," +
 	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
-	"kill(majority) when=commit-advanced after=0s-50ms within=1s," +
+	"kill(all) when=commit-advanced after=0s-50ms within=1s," +
 	"partition(leader) when=commit-advanced after=0s-100ms within=1s," +
 	"contested-election*3,message-duplicate(type=votes, share=100%, delay=0s, all),message-duplicate(type=any, all)," +
 	"message-delay(type=requests, share=50%, delay=200ms, all)," +

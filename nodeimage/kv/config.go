@@ -49,6 +49,10 @@ type Config struct {
 	// [raft.Config].
 	MaxBatchBytes, MaxInflight int
 
+	// SlowDisk is what a write to the log takes at least, beside its own time: a server
+	// that is killed meanwhile has not written it. 0: as fast as it is.
+	SlowDisk time.Duration
+
 	Experiment *Experiment // on elections; nil: none
 
 	// RequestTimeout is how long the server works on a request before it

@@ -47,6 +47,14 @@ func (e *Experiment) disk(s raft.Storage, self NodeID, seed uint64) raft.Storage
 	return newSlowDisk(s, self, e.DiskMin, e.DiskMax, seed)
 }
 
+// disk is the storage as slow as it is to be.
+func (c *Config) disk(s raft.Storage, seed uint64) raft.Storage {
+	if c.SlowDisk > 0 {
+		s = newSlowDisk(s, c.ID, c.SlowDisk, c.SlowDisk, seed)
+	}
+	return c.Experiment.disk(s, c.ID, seed)
+}
+
 // Obey carries out the trials that r orders, a line each (see
 // [raft.ParseTrial]), until r ends. What comes of them is in the trace; a line
 // that is none is logged. The crash of a trial is the end of this process, as by

@@ -95,3 +95,16 @@ func TestSlowDisk(t *testing.T) {
 		t.Errorf("saved %+v", under.saved)
 	}
 }
+
+// TestADiskMayBeSlowWithoutAnExperiment: a server that is killed within that time has not
+// written what it was given.
+func TestADiskMayBeSlowWithoutAnExperiment(t *testing.T) {
+	under := &savedStorage{}
+	if c := (&Config{ID: 2}); c.disk(under, 7) != raft.Storage(under) {
+		t.Error("a disk is slow that is not to be")
+	}
+	d, slow := (&Config{ID: 2, SlowDisk: 5 * time.Millisecond}).disk(under, 7).(*slowDisk)
+	if !slow || d.min != 5*time.Millisecond || d.max != d.min || d.Storage != raft.Storage(under) {
+		t.Errorf("the disk is %+v", d)
+	}
+}

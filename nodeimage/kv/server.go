@@ -166,7 +166,7 @@ func (s *Server) startNode() error {
 		Clock:         s.cfg.Clock,
 		Rand:          rand.New(rand.NewPCG(seed, uint64(s.cfg.ID))),
 		Transport:     s.transport,
-		Storage:       s.cfg.Experiment.disk(storage, s.cfg.ID, seed),
+		Storage:       s.cfg.disk(storage, seed),
 		StateMachine:  s.machine,
 		Tracer:        tracer,
 		TraceTime:     s.cfg.Clock.True,

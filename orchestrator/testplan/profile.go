@@ -26,7 +26,7 @@ func Profiles() []Profile {
 				{"system", "raftkv(heartbeat=20ms, election=100ms-130ms, pre-vote=off, stickiness=off)"}}},
 		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them; timeouts are short, some nodes take snapshots often and some rarely, messages hold little",
 			Settings: [][2]string{{"nemesis", "guided"}, {"time", "1m"}, {"trace", TraceAuto},
-				{"system", "raftkv(heartbeat=30ms, election=150ms-300ms, snapshot-every=300, sessions=6, long-logs=2, batch=256B, in-flight=8)"}}},
+				{"system", "raftkv(heartbeat=30ms, election=150ms-300ms, snapshot-every=300, sessions=6, long-logs=2, batch=256B, in-flight=8, slow-disk=20ms)"}}},
 		{Name: "smoke", Doc: "a quick look: ten seconds, the default faults",
 			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
 	}

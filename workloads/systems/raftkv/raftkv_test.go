@@ -61,6 +61,12 @@ func TestServer(t *testing.T) {
 			t.Errorf("argv %s, want %s, %v", got, want, err)
 		}
 	}
+	for id, slow := range []bool{true, false} {
+		start, err = (System{}).Server(cluster(0).Nodes[id], cluster(0), args(declare.Args{"slow-disk": "20ms"}))
+		if got := strings.Join(start.Argv, " "); err != nil || strings.HasSuffix(got, " -slow-disk 20ms") != slow {
+			t.Errorf("argv %s of node %d, %v", got, id+1, err)
+		}
+	}
 	if _, err := (System{}).Server(systems.Node{ID: 9, Name: "n9"}, cluster(0), args(nil)); err == nil {
 		t.Error("a node outside the cluster was started")
 	}

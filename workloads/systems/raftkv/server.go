@@ -26,6 +26,8 @@ func (System) Params() declare.Params {
 			Doc: "clients' sessions that the servers keep; beyond it they forget the one that was used the longest ago"},
 		{Name: "long-logs", Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "nodes",
 			Doc: "so many nodes, the last ones, take a snapshot a hundred times less often: they restart from a long log, and send others entries and no snapshot"},
+		{Name: "slow-disk", Kind: declare.Duration, Default: "0s", Min: "0s", Max: "1s",
+			Doc: "what a write to the log takes at least on every other node, from the first one on: a server that is killed meanwhile has not written it"},
 		{Name: "batch", Kind: declare.Bytes, Default: "1MiB", Min: "1B", Max: "16MiB",
 			Doc: "how much the entries of one message hold at most; one entry is always sent"},
 		{Name: "in-flight", Kind: declare.Count, Default: "64", Min: "1", Max: "10000", Unit: "messages",
@@ -141,6 +143,9 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 		"-sessions", a["sessions"],
 		"-max-batch", strconv.FormatInt(int64(a.Float("batch")), 10), "-max-inflight", a["in-flight"],
 	}
+	if slow := a.Duration("slow-disk"); slow > 0 && place(node, cluster)%2 == 0 {
+		argv = append(argv, "-slow-disk", slow.String())
+	}
 	if cluster.Seed != 0 {
 		// Nodes of one seed would stand for election all at the same moments.
 		argv = append(argv, "-seed", strconv.FormatUint(max(1, cluster.Seed+uint64(node.ID)), 10))
@@ -161,4 +166,14 @@ func snapshotEvery(node systems.Node, cluster systems.Cluster, a declare.Args) i
 		return min(100*every, math.MaxInt32)
 	}
 	return every
+}
+
+// place is how many nodes of a cluster come before one of them.
+func place(node systems.Node, cluster systems.Cluster) (before int) {
+	for _, n := range cluster.Nodes {
+		if n.ID < node.ID {
+			before++
+		}
+	}
+	return before
 }

@@ -167,6 +167,9 @@ const (
 	KindSequence   FaultKind = "sequence"   // servers and links, one step after the other
 )
 
+// ClockRate is the Measure of every clock that a fault bends, whatever else that does.
+const ClockRate = "clock rate"
+
 // Measure is a figure that was measured from inside the machines, to prove that
 // a fault takes effect or that it is gone.
 type Measure struct {

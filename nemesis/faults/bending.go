@@ -138,7 +138,7 @@ func readTwice(ctx context.Context, node nemesis.Node) (r clockReadings, err err
 // holdAgainst says what was measured, and whether it shows what is wanted: it
 // must fit that, and must not fit a clock that is not bent so.
 func (r clockReadings) holdAgainst(name string, want clockClaim) ([]history.Measure, error) {
-	rate := history.Measure{What: "clock rate", Where: name, Value: round(r.rate), Unit: "s/s",
+	rate := history.Measure{What: history.ClockRate, Where: name, Value: round(r.rate), Unit: "s/s",
 		Want: figure(round(want.rate-r.rateError)) + " to " + figure(round(want.rate+r.rateError))}
 	offset := history.Measure{What: "clock offset", Where: name, Value: round(ms(r.offset)), Unit: "ms"}
 	if math.Abs(r.rate-want.rate) > r.rateError {

@@ -119,6 +119,9 @@ func bentNodes(faults []history.Fault) map[string]bool {
 		for _, node := range faults[i].Targets {
 			bent[node] = bent[node] || faults[i].Kind == history.KindClock
 		}
+		for _, m := range faults[i].Measured { // of a sequence that bends one among other things
+			bent[m.Where] = bent[m.Where] || m.What == history.ClockRate
+		}
 	}
 	return bent
 }

@@ -59,6 +59,12 @@ func TestElectionTimers(t *testing.T) {
 			[]history.Fault{{ID: 1, Kind: history.KindClock, Phase: history.Inject, Targets: []string{"n2"}}}, check.Violation, "n1 granted"},
 		{"a bent clock", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)),
 			[]history.Fault{{ID: 1, Kind: history.KindClock, Phase: history.Inject, Targets: []string{"n1"}}}, check.Pass, ""},
+		{"a clock that a sequence bent", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)),
+			[]history.Fault{{ID: 1, Kind: history.KindSequence, Phase: history.Inject, Targets: []string{"n1", "n2"},
+				Measured: []history.Measure{{What: history.ClockRate, Where: "n1"}}}}, check.Pass, ""},
+		{"another node's clock that a sequence bent", append(some, grantsAt("n1", 20_000, "n2"), expires("n1", 1, 20_300, 499*msNanos+1)),
+			[]history.Fault{{ID: 1, Kind: history.KindSequence, Phase: history.Inject, Targets: []string{"n1", "n2"},
+				Measured: []history.Measure{{What: history.ClockRate, Where: "n2"}}}}, check.Violation, "n1 granted"},
 		{"no timeouts told", []history.NodeEvent{checktest.Leads("n1", 1, 1)}, nil, check.Pass, "holds no election timeouts"},
 		{"no trace", nil, nil, check.Unknown, "holds no trace"},
 	} {

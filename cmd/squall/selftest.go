@@ -63,6 +63,7 @@ budget. squall list mutants describes the bugs.`,
 	f.StringVar(&flags.options.Profile, "profile", flags.options.Profile, fmt.Sprintf("a profile of squall run (the default runs for %v, one that is named for its own time): ", flags.options.Time)+strings.Join(testplan.ProfileNames(), ", "))
 	f.StringVar(&flags.options.Nemesis, "nemesis", "", "the faults, as for squall run, without a profile unless one is named (default: the profile's)")
 	f.DurationVar(&flags.options.Time, "time", flags.options.Time, "length of a storm")
+	f.Float64Var(&flags.options.Rate, "rate", flags.options.Rate, "operations per second of all clients of a storm; 0: as many as are answered, which takes whole processors")
 	f.StringVar(&flags.options.Runtime, "runtime", flags.options.Runtime, "where nodes run: auto, docker or local")
 	f.IntVarP(&flags.options.Jobs, "jobs", "j", 0, "storms at once; 0: from cores and memory")
 	f.StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of runs; the self-test goes to campaigns/selftest/ below it")
@@ -131,6 +132,8 @@ func (f *selftestFlags) check(cmd *cobra.Command) error {
 		return fmt.Errorf("--jobs: expected a whole number from 1 to 256, found %d", f.options.Jobs)
 	case f.budget < 0 || f.budget > 0 && f.budget < time.Second:
 		return fmt.Errorf("--budget: expected a second or more, found %v", f.budget)
+	case f.options.Rate < 0 || f.options.Rate > 1e6:
+		return fmt.Errorf("--rate: expected a number from 0 to 1,000,000, found %v", f.options.Rate)
 	case f.options.Time < time.Second:
 		return fmt.Errorf("--time: expected a second or more, found %v", f.options.Time)
 	}

@@ -21,6 +21,10 @@ type Options struct {
 	Profile string // a profile of tests; "": none, and Nemesis and Time say it all
 	Nemesis string // "": the profile's
 	Time    time.Duration
+	// Rate is how many operations a second clients call in each storm; 0: as many as are
+	// answered. A storm mostly waits for faults and elections: with a rate several fit on a
+	// processor.
+	Rate    float64
 	Runtime string
 	Jobs    int // 0: from cores and memory
 }
@@ -28,7 +32,7 @@ type Options struct {
 // Default is what a self-test does when nothing else is said: each bug is put to the
 // profile that finds most.
 func Default() Options {
-	return Options{Seeds: 3, Profile: "guided", Time: 40 * time.Second, Runtime: "local"}
+	return Options{Seeds: 3, Profile: "guided", Time: 40 * time.Second, Rate: 400, Runtime: "local"}
 }
 
 // settings are those of a cell of the campaign, by option.
@@ -36,12 +40,13 @@ type settings map[string]string
 
 // testKeys and file are the parts of a campaign file that a self-test uses.
 type testKeys struct {
-	Profile string `yaml:"profile,omitempty"`
-	Runtime string `yaml:"runtime"`
-	Nemesis string `yaml:"nemesis,omitempty"`
-	Time    string `yaml:"time,omitempty"`
-	Trace   string `yaml:"trace"`
-	Keep    string `yaml:"keep"`
+	Profile string  `yaml:"profile,omitempty"`
+	Runtime string  `yaml:"runtime"`
+	Nemesis string  `yaml:"nemesis,omitempty"`
+	Time    string  `yaml:"time,omitempty"`
+	Rate    float64 `yaml:"rate,omitempty"`
+	Trace   string  `yaml:"trace"`
+	Keep    string  `yaml:"keep"`
 }
 
 type file struct {
@@ -56,7 +61,7 @@ type file struct {
 // something is found in it, the rest means nothing.
 func (o *Options) File() ([]byte, error) {
 	f := file{Name: Name, Seeds: o.Seeds, Jobs: o.Jobs,
-		Test: testKeys{Profile: o.Profile, Runtime: o.Runtime, Nemesis: o.Nemesis, Trace: "full", Keep: "never"}}
+		Test: testKeys{Profile: o.Profile, Runtime: o.Runtime, Nemesis: o.Nemesis, Rate: o.Rate, Trace: "full", Keep: "never"}}
 	if o.Time > 0 {
 		f.Test.Time = o.Time.String()
 	}

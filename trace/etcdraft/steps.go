@@ -67,10 +67,10 @@ type view2 struct {
 }
 
 // Never is what go.etcd.io/raft does not show: numbers of messages, hashes of the log, what a
-// leader knows of its followers, how reads are confirmed, a transfer's begin, and a change
+// leader knows of its followers, when election timers are set, how reads are confirmed, a transfer's begin, and a change
 // of the configuration before it is applied. It is always lacking.
 const Never = 1<<steps.Compact | 1<<steps.ReadCame | 1<<steps.RoundBegun | 1<<steps.RoundDone | 1<<steps.ReadServed |
-	1<<steps.Transfer | 1<<steps.Failed | 1<<steps.Progress | steps.LacksNumbers | steps.LacksHash | steps.LacksRounds | steps.LacksBegunConfigs | steps.LacksMade
+	1<<steps.Transfer | 1<<steps.Failed | 1<<steps.Progress | 1<<steps.Timeout | steps.LacksNumbers | steps.LacksHash | steps.LacksRounds | steps.LacksBegunConfigs | steps.LacksMade
 
 // NewSteps returns the writer of a node that continues from what is in storage, before
 // the node is started. lacks is what the server does not call besides: steps.LacksKind of

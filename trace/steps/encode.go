@@ -62,6 +62,8 @@ func appendFields(b []byte, e *Event) []byte {
 		b = text(b, e.Reason)
 	case Progress:
 		b = number(number(number(b, uint64(e.Peer)), e.Match), e.Next)
+	case Timeout:
+		b = number(b, e.Steps)
 	}
 	return b
 }

@@ -48,6 +48,7 @@ const (
 	Failed                     // Reason
 	_                          // squall's own
 	Progress                   // Peer, Match, Next
+	Timeout                    // Steps
 )
 
 // Lacks is what a server never tells: a bit for each kind of event, and some for fields.
@@ -87,6 +88,7 @@ type Event struct {
 	Round   uint64
 	Match   uint64
 	Next    uint64
+	Steps   uint64 // since the election timer was set: all but Apply, State and ReadServed
 	Members []Node
 	Old     []Node
 	Reason  string

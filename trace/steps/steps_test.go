@@ -35,6 +35,7 @@ func every() []Event {
 		{Kind: Config, Term: 2, Mark: at, Members: []Node{1, 2}, Old: []Node{1, 2, 3}},
 		{Kind: Failed, Term: 2, Reason: "the disk is full"},
 		{Kind: Progress, Term: 2, Peer: 3, Match: 300, Next: 301},
+		{Kind: Timeout, Term: 2, Steps: 400},
 	}
 	for t := PreVote; t <= Other; t++ {
 		m := &Message{Type: t, Number: uint64(t), Other: 1, Term: 2, Mark: at, Runs: []Run{{8, 2, 2}}, Commit: 5, Round: 6, Reject: true,

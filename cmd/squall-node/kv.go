@@ -112,6 +112,8 @@ func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, trial
 	flags.DurationVar(&cfg.ElectionMax, "election-max", 0, "longest election timeout (default twice the shortest)")
 	flags.Uint64Var(&cfg.SnapshotEvery, "snapshot-every", 10_000, "entries between two snapshots; 0: none")
 	flags.Uint64Var(&cfg.SnapshotKeep, "snapshot-keep", 5_000, "entries kept in the log behind a snapshot")
+	flags.IntVar(&cfg.SnapshotChunk, "snapshot-chunk", 0, "bytes of a snapshot in one message to another node, at most; 0: 256 KiB")
+	flags.DurationVar(&cfg.SlowSnapshots, "slow-snapshots", 0, "what it takes at least to write a snapshot, to restore one, and to put one in the place of the log")
 	flags.IntVar(&cfg.Sessions, "sessions", 0, "clients' sessions that are kept, the same on every node (default and most: "+strconv.Itoa(kv.MaxSessions)+")")
 	flags.IntVar(&cfg.MaxBatchBytes, "max-batch", 0, "bytes of entries in one message to another node, at most; 0: 1 MiB")
 	flags.IntVar(&cfg.MaxInflight, "max-inflight", 0, "messages with entries on their way to one node, at most; 0: 64")

@@ -27,6 +27,7 @@ func deposedLeader() nemesis.Fault {
 				Doc: "all: it is not heard, and still hears the others: the next leader deposes it"},
 			{Name: "but", Kind: declare.Word, Words: []string{"nobody", "leader"}, Default: "nobody", Draw: []string{"nobody", "leader"},
 				Doc: "leader: it is reunited with all but the next leader at first, and learns from the others alone that its term is over"},
+			how(),
 		},
 		nodes: 3,
 		begin: func(ctx context.Context, s *steps) error {

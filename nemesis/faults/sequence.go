@@ -137,7 +137,7 @@ func (s *steps) cutNow(ctx context.Context, links map[history.Link]bool, shape m
 	s.Cut = nemesis.SortedLinks(links)
 	layer := nemesis.Layer{Cut: map[history.Link]bool{}, Shape: shape}
 	for link := range links {
-		layer.Cut[link] = false
+		layer.Cut[link] = s.Args["how"] == "reject" // of a sequence that takes this parameter
 	}
 	return unbroken(ctx, func(ctx context.Context) error { return s.Links.Set(ctx, s.Plan.ID, layer) })
 }
@@ -147,7 +147,10 @@ func (s *steps) cut(ctx context.Context, links map[history.Link]bool) error {
 	if err := s.cutNow(ctx, links, nil); err != nil {
 		return err
 	}
-	return s.prove(ctx)
+	if err := s.prove(ctx); err != nil {
+		return err
+	}
+	return unbroken(ctx, func(ctx context.Context) error { return proveRefused(ctx, s.Hit, links) })
 }
 
 // prove proves by probes that exactly those links are cut that some fault has cut.

@@ -330,6 +330,19 @@ func TestDeposedLeaderThatHears(t *testing.T) {
 	}
 }
 
+// TestDeposedLeaderWhoseConnectionsBreak: they do with how=reject, and hang without it.
+func TestDeposedLeaderWhoseConnectionsBreak(t *testing.T) {
+	for how, want := range map[string]bool{"reject": true, "drop": false} {
+		p := planned(deposedLeader(), "")
+		p.Params = deposedLeader().Params.Fill(map[string]string{"how": how}, nil)
+		recorded, err := runFake(t, newFake(5), p)
+		refused := slices.ContainsFunc(recorded[0].Measured, func(m history.Measure) bool { return m.What == "connection refused after" })
+		if err != nil || refused != want {
+			t.Errorf("how=%s: a connection is refused: %t, %v", how, refused, err)
+		}
+	}
+}
+
 // TestDeposedLeaderApart: for a while it hears all but the leader that follows it.
 func TestDeposedLeaderApart(t *testing.T) {
 	proof := play(t, deposedLeader(), map[string]string{"alone": "0s", "but": "leader"}, []beat{

@@ -54,15 +54,18 @@ func Mixes() []Mix {
 // guidedList are the faults of the mix guided. Each that waits for a moment waits shortly, so
 // that one that misses its moment costs little. Those of messages go with any of the
 // others, since nothing else holds what they hold: nearly always one of each is in force.
+// A follower that most requests reach late, and a few at once, rejects what comes too
+// early: it is sent a snapshot while the entries that it lacked are on their way.
 const guidedList = "deposed-leader(alone=0s, with=half, next=lives, but=nobody),deposed-leader(alone=0s, next=dies),deposed-leader(alone=0s, hears=all, next=lives, but=nobody)," +
-	"deposed-leader,frozen-leader,figure-8,lagging-follower,snapshot-interrupted,double-restart,interrupted-election*3," +
+	"deposed-leader(alone=0s, next=lives, but=nobody, how=reject),frozen-leader,figure-8,lagging-follower,snapshot-interrupted,double-restart,interrupted-election*3," +
 	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
+	"kill(moment) when=snapshot-installed after=0s-10ms within=1.5s," +
 	"kill(all) when=commit-advanced after=0s-50ms within=1s," +
 	"partition(leader) when=commit-advanced after=0s-100ms within=1s," +
 	"contested-election*3,message-duplicate(type=votes, share=100%, delay=0s, all),message-duplicate(type=any, all)," +
 	"message-delay(type=requests, share=50%, delay=200ms, all)," +
-	"message-delay(type=appends, share=10%, all)," +
+	"message-delay(type=requests, share=90%, delay=25ms, follower)*2,message-delay(type=requests, share=90%, delay=40ms, minority)," +
 	"message-loss(type=append, share=100%, follower)*2," +
 	"message-reorder(type=appends, all)*2,message-replay(type=any, all)*2," +
 	"message-replay(type=snapshots, all),message-delay(type=snapshots, share=100%, all)"

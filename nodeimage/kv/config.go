@@ -42,6 +42,11 @@ type Config struct {
 	// SnapshotEvery is the number of entries between two snapshots, SnapshotKeep
 	// how many of them stay in the log. Both 0: 10,000 and 5,000.
 	SnapshotEvery, SnapshotKeep uint64
+	// SnapshotChunk is how much of a snapshot one message to another node holds. 0: 256 KiB.
+	SnapshotChunk int
+	// SlowSnapshots is what it takes at least to write a snapshot, to restore one, and to
+	// put one in the place of the log, as of a large state.
+	SlowSnapshots time.Duration
 	// Sessions is how many clients' sessions are kept, the same on every node. 0, and at
 	// most: [MaxSessions].
 	Sessions int
@@ -141,6 +146,9 @@ func (c *Config) check() error {
 	}
 	if c.RequestTimeout < 0 {
 		return fmt.Errorf("request timeout is %v", c.RequestTimeout)
+	}
+	if c.SlowSnapshots < 0 {
+		return fmt.Errorf("a snapshot takes %v", c.SlowSnapshots)
 	}
 	return c.Experiment.check()
 }

@@ -152,6 +152,7 @@ func (s *Server) startNode() error {
 	if s.cfg.FullTrace != nil {
 		steps = steptrace.New(s.cfg.ID, s.cfg.FullTrace, s.cfg.Clock.True, s.log)
 	}
+	slow := slowness(s.cfg.SlowSnapshots)
 	s.node, err = raft.Start(raft.Config{
 		ID:            s.cfg.ID,
 		Members:       slices.Sorted(maps.Keys(s.cfg.Peers)),
@@ -160,14 +161,15 @@ func (s *Server) startNode() error {
 		Heartbeat:     s.cfg.Heartbeat,
 		SnapshotEvery: s.cfg.SnapshotEvery,
 		SnapshotKeep:  s.cfg.SnapshotKeep,
+		SnapshotChunk: s.cfg.SnapshotChunk,
 		MaxBatchBytes: s.cfg.MaxBatchBytes,
 		MaxInflight:   s.cfg.MaxInflight,
 		Experiment:    s.cfg.Experiment.raft(),
 		Clock:         s.cfg.Clock,
 		Rand:          rand.New(rand.NewPCG(seed, uint64(s.cfg.ID))),
 		Transport:     s.transport,
-		Storage:       s.cfg.disk(storage, seed),
-		StateMachine:  s.machine,
+		Storage:       slow.storage(s.cfg.disk(storage, seed)),
+		StateMachine:  slow.machine(s.machine),
 		Tracer:        tracer,
 		TraceTime:     s.cfg.Clock.True,
 		Steps:         steps,

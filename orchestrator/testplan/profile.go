@@ -24,9 +24,9 @@ func Profiles() []Profile {
 		{Name: "elections", Doc: "many elections: leaders are lost again and again, timeouts are short and alike, pre-vote and stickiness are off",
 			Settings: [][2]string{{"nemesis", "elections"}, {"time", "1m"}, {"trace", TraceAuto},
 				{"system", "raftkv(heartbeat=20ms, election=100ms-130ms, pre-vote=off, stickiness=off)"}}},
-		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them; timeouts are short, some nodes take snapshots often and some rarely, messages hold little",
+		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them; timeouts are short, some nodes take snapshots very often and some rarely, snapshots take a while, messages hold little",
 			Settings: [][2]string{{"nemesis", "guided"}, {"time", "1m"}, {"trace", TraceAuto},
-				{"system", "raftkv(heartbeat=30ms, election=150ms-300ms, snapshot-every=300, sessions=6, long-logs=2, batch=256B, in-flight=8, slow-disk=20ms)"}}},
+				{"system", "raftkv(heartbeat=30ms, election=150ms-300ms, snapshot-every=300, sessions=6, long-logs=2, short-logs=3, chunk=2KiB, slow-snapshots=30ms, batch=256B, in-flight=8, slow-disk=20ms)"}}},
 		{Name: "smoke", Doc: "a quick look: ten seconds, the default faults",
 			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
 	}

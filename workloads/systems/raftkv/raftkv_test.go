@@ -44,7 +44,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "/squall-node kv -id 2 -peers 1=198.18.0.11,2=198.18.0.12 -data /data -trace-fd 3 " +
-		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -sessions 1024 -max-batch 1048576 -max-inflight 64 -seed 42"
+		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -snapshot-chunk 262144 -slow-snapshots 0s -sessions 1024 -max-batch 1048576 -max-inflight 64 -seed 42"
 	if got := strings.Join(start.Argv, " "); got != want {
 		t.Errorf("argv\n%s, want\n%s", got, want)
 	}
@@ -55,7 +55,7 @@ func TestServer(t *testing.T) {
 	if got := strings.Join(start.Argv, " "); err != nil || !strings.HasSuffix(got, " -pre-vote=false -sticky-leader=false") {
 		t.Errorf("argv %s, %v", got, err)
 	}
-	for id, want := range []string{"-snapshot-every 1000 -snapshot-keep 250", "-snapshot-every 100000 -snapshot-keep 25000"} {
+	for id, want := range []string{"-snapshot-every 1000 -snapshot-keep 250 -snapshot-chunk 0 -slow-snapshots 0s", "-snapshot-every 100000 -snapshot-keep 25000 -snapshot-chunk 262144 -slow-snapshots 0s"} {
 		start, err = (System{}).Server(cluster(0).Nodes[id], cluster(0), args(declare.Args{"snapshot-every": "1000", "long-logs": "1", "batch": "4KiB", "in-flight": "2"}))
 		if got := strings.Join(start.Argv, " "); err != nil || !strings.HasSuffix(got, want+" -sessions 1024 -max-batch 4096 -max-inflight 2") {
 			t.Errorf("argv %s, want %s, %v", got, want, err)
@@ -65,6 +65,12 @@ func TestServer(t *testing.T) {
 		start, err = (System{}).Server(cluster(0).Nodes[id], cluster(0), args(declare.Args{"slow-disk": "20ms"}))
 		if got := strings.Join(start.Argv, " "); err != nil || strings.HasSuffix(got, " -slow-disk 20ms") != slow {
 			t.Errorf("argv %s of node %d, %v", got, id+1, err)
+		}
+	}
+	for id, want := range []string{"-snapshot-every 50 -snapshot-keep 0 -snapshot-chunk 0 -slow-snapshots 30ms", "-snapshot-every 1000 -snapshot-keep 250 -snapshot-chunk 2048 -slow-snapshots 30ms"} {
+		start, err = (System{}).Server(cluster(0).Nodes[id], cluster(0), args(declare.Args{"snapshot-every": "1000", "short-logs": "1", "chunk": "2KiB", "slow-snapshots": "30ms"}))
+		if got := strings.Join(start.Argv, " "); err != nil || !strings.Contains(got, want) {
+			t.Errorf("argv %s, want %s, %v", got, want, err)
 		}
 	}
 	if _, err := (System{}).Server(systems.Node{ID: 9, Name: "n9"}, cluster(0), args(nil)); err == nil {
@@ -80,7 +86,7 @@ func TestTrialServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -sessions 1024 -max-batch 1048576 -max-inflight 64 -seed 8 " +
+	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -snapshot-chunk 0 -slow-snapshots 0s -sessions 1024 -max-batch 1048576 -max-inflight 64 -seed 8 " +
 		"-trials -start-wait 1s -pre-vote=false -sticky-leader=false -disk-min 1ms -disk-max 3ms"
 	if got := strings.Join(start.Argv, " "); !strings.HasSuffix(got, want) {
 		t.Errorf("argv\n%s, want at its end\n%s", got, want)

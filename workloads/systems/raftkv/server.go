@@ -28,6 +28,12 @@ func (System) Params() declare.Params {
 			Doc: "so many nodes, the last ones, take a snapshot a hundred times less often: they restart from a long log, and send others entries and no snapshot"},
 		{Name: "slow-disk", Kind: declare.Duration, Default: "0s", Min: "0s", Max: "1s",
 			Doc: "what a write to the log takes at least on every other node, from the first one on: a server that is killed meanwhile has not written it"},
+		{Name: "short-logs", Kind: declare.Count, Default: "0", Min: "0", Max: "1000", Unit: "nodes",
+			Doc: "so many nodes, the first ones, take a snapshot twenty times more often and keep no entry that is in it: they send others a snapshot for the least that those lack"},
+		{Name: "chunk", Kind: declare.Bytes, Default: "256KiB", Min: "1B", Max: "16MiB",
+			Doc: "how much of a snapshot one message holds at most that every other node sends, from the second one on; those of the others hold 256 KiB"},
+		{Name: "slow-snapshots", Kind: declare.Duration, Default: "0s", Min: "0s", Max: "1m",
+			Doc: "what it takes at least to write a snapshot, to restore one, and to put one in the place of the log, as of a large state"},
 		{Name: "batch", Kind: declare.Bytes, Default: "1MiB", Min: "1B", Max: "16MiB",
 			Doc: "how much the entries of one message hold at most; one entry is always sent"},
 		{Name: "in-flight", Kind: declare.Count, Default: "64", Min: "1", Max: "10000", Unit: "messages",
@@ -127,7 +133,11 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 	if !member {
 		return systems.Start{}, fmt.Errorf("start %s: id %d is not one of the cluster's", node.Name, node.ID)
 	}
-	every := snapshotEvery(node, cluster, a)
+	every, keep := snapshotEvery(node, cluster, a)
+	chunk := int64(0) // as much as may be
+	if place(node, cluster)%2 == 1 {
+		chunk = int64(a.Float("chunk"))
+	}
 	argv := []string{
 		"/squall-node", "kv",
 		"-id", strconv.Itoa(node.ID),
@@ -137,9 +147,8 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 		"-heartbeat", t.heartbeat.String(),
 		"-election-min", t.shortest.String(),
 		"-election-max", t.longest.String(),
-		// Few entries stay behind a snapshot, so that a node which was away for
-		// a while must have one installed.
-		"-snapshot-every", strconv.Itoa(every), "-snapshot-keep", strconv.Itoa(every / 4),
+		"-snapshot-every", strconv.Itoa(every), "-snapshot-keep", strconv.Itoa(keep),
+		"-snapshot-chunk", strconv.FormatInt(chunk, 10), "-slow-snapshots", a.Duration("slow-snapshots").String(),
 		"-sessions", a["sessions"],
 		"-max-batch", strconv.FormatInt(int64(a.Float("batch")), 10), "-max-inflight", a["in-flight"],
 	}
@@ -153,19 +162,19 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 	return systems.Start{Argv: argv}, nil
 }
 
-// snapshotEvery is after how many entries a node takes a snapshot.
-func snapshotEvery(node systems.Node, cluster systems.Cluster, a declare.Args) int {
-	every := a.Int("snapshot-every")
-	after := 0 // nodes that come after this one
-	for _, n := range cluster.Nodes {
-		if n.ID > node.ID {
-			after++
-		}
+// snapshotEvery is after how many entries a node takes a snapshot, and how many entries
+// it keeps behind it: few, so that a node which was away for a while must have a snapshot
+// installed.
+func snapshotEvery(node systems.Node, cluster systems.Cluster, a declare.Args) (every, keep int) {
+	every = a.Int("snapshot-every")
+	before := place(node, cluster)
+	switch after := len(cluster.Nodes) - 1 - before; {
+	case after < a.Int("long-logs"):
+		every = min(100*every, math.MaxInt32)
+	case before < a.Int("short-logs"):
+		return max(every/20, 1), 0
 	}
-	if after < a.Int("long-logs") {
-		return min(100*every, math.MaxInt32)
-	}
-	return every
+	return every, every / 4
 }
 
 // place is how many nodes of a cluster come before one of them.

@@ -27,3 +27,19 @@ func TestNobodyIsAnsweredBeforeTheStepsAreVisible(t *testing.T) {
 	o.want("reads", did(&answerReads{dones: []*read{{done: func(error) { wasRead() }}}}), fmt.Sprintf("[step %d sync read]", StepReadServed))
 	o.want("who looks at the state", did(&inspectState{func(LogMark, error) { inspected() }}), "[sync inspected]")
 }
+
+// TestASnapshotIsComparedWithTheStateItIsOf: whoever takes a snapshot tells of its state,
+// as whoever restores one does: what a snapshot leaves out shows at its index.
+func TestASnapshotIsComparedWithTheStateItIsOf(t *testing.T) {
+	o := &order{script: newScript(t, 3, HardState{Term: 4})}
+	o.c.cfg.Steps, o.c.cfg.Transport, o.c.out = o, o, o
+	newStepper(o.c, &State{})
+	a := &applier{cfg: &o.c.cfg, pending: new(atomic.Int64), steps: o.c.steps.applier()}
+	a.run(&applyEntries{entries: []Entry{{Index: 1, Term: 4, Kind: EntryNoop}}})
+	o.did = nil
+	ready, ok := a.run(&takeSnapshot{}).(snapshotReady)
+	if !ok || ready.meta.Index != 1 {
+		t.Fatalf("no snapshot of entry 1: %+v", ready)
+	}
+	o.want("steps", fmt.Sprint(o.did), fmt.Sprintf("[step %d]", StepState))
+}

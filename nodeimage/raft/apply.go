@@ -125,6 +125,7 @@ func (a *applier) run(j applyJob) task {
 		a.steps.applied(a.at)
 		return applied{j.meta.Index}
 	case *takeSnapshot:
+		a.traceState() // what the snapshot must hold for whoever restores it
 		write, err := a.cfg.StateMachine.Snapshot()
 		if err != nil {
 			return storageFailed{fmt.Errorf("raft: take a snapshot at %d: %w", a.at.Index, err)}

@@ -128,7 +128,8 @@ const (
 
 // TraceEvery is the distance of the log indexes at which every node reports
 // its log hash and its state hash, so that the reports of different nodes meet
-// at the same indexes whatever their batches were.
+// at the same indexes whatever their batches were. The state's is reported where a
+// snapshot is taken and restored, too.
 const TraceEvery = 64
 
 // Event is one trace event.

@@ -65,7 +65,7 @@ budget. squall list mutants describes the bugs.`,
 	f.DurationVar(&flags.options.Time, "time", flags.options.Time, "length of a storm")
 	f.Float64Var(&flags.options.Rate, "rate", flags.options.Rate, "operations per second of all clients of a storm; 0: as many as are answered, which takes whole processors")
 	f.StringVar(&flags.options.Runtime, "runtime", flags.options.Runtime, "where nodes run: auto, docker or local")
-	f.IntVarP(&flags.options.Jobs, "jobs", "j", 0, "storms at once; 0: from cores and memory")
+	f.IntVarP(&flags.options.Jobs, "jobs", "j", 0, "storms at once; 0: three for every two cores, or, where --rate does not limit their load, from cores and memory")
 	f.StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of runs; the self-test goes to campaigns/selftest/ below it")
 	f.BoolVar(&flags.fresh, "new", false, "start afresh, even if an earlier self-test was cut short")
 	f.BoolVar(&flags.json, "json", false, "print the table as JSON on stdout, everything else on stderr")

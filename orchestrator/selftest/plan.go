@@ -3,6 +3,7 @@ package selftest
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -26,13 +27,24 @@ type Options struct {
 	// processor.
 	Rate    float64
 	Runtime string
-	Jobs    int // 0: from cores and memory
+	// Jobs is how many storms there are at once; 0: as many as fit, see [Options.AtOnce].
+	Jobs int
 }
 
 // Default is what a self-test does when nothing else is said: each bug is put to the
 // profile that finds most.
 func Default() Options {
 	return Options{Seeds: 3, Profile: "guided", Time: 40 * time.Second, Rate: 400, Runtime: "local"}
+}
+
+// AtOnce is how many storms are run at once on so many cores, where nobody says: with the
+// usual rate a storm takes not half a core. 0: as the campaign sees fit, which gives a
+// test without a rate, or with a high one, cores of its own.
+func (o *Options) AtOnce(cores int) int {
+	if o.Jobs > 0 || o.Rate == 0 || o.Rate > Default().Rate {
+		return o.Jobs
+	}
+	return max(1, cores*3/2)
 }
 
 // settings are those of a cell of the campaign, by option.
@@ -60,7 +72,7 @@ type file struct {
 // File is the campaign file of a self-test. The correct node comes first: if
 // something is found in it, the rest means nothing.
 func (o *Options) File() ([]byte, error) {
-	f := file{Name: Name, Seeds: o.Seeds, Jobs: o.Jobs,
+	f := file{Name: Name, Seeds: o.Seeds, Jobs: o.AtOnce(runtime.NumCPU()),
 		Test: testKeys{Profile: o.Profile, Runtime: o.Runtime, Nemesis: o.Nemesis, Rate: o.Rate, Trace: "full", Keep: "never"}}
 	if o.Time > 0 {
 		f.Test.Time = o.Time.String()

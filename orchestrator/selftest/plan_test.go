@@ -55,6 +55,24 @@ func TestEveryBugIsStormedBesideTheCorrectNode(t *testing.T) {
 	}
 }
 
+func TestStormsWithALimitedLoadShareCores(t *testing.T) {
+	for _, c := range []struct {
+		options Options
+		cores   int
+		want    int
+	}{
+		{Options{Rate: 400}, 2, 3},
+		{Options{Rate: 400}, 1, 1},
+		{Options{Rate: 400, Jobs: 7}, 2, 7},
+		{Options{}, 8, 0},             // as many operations as are answered
+		{Options{Rate: 50_000}, 8, 0}, // no less
+	} {
+		if got := c.options.AtOnce(c.cores); got != c.want {
+			t.Errorf("%+v on %d cores: %d at once, not %d", c.options, c.cores, got, c.want)
+		}
+	}
+}
+
 func TestABugIsStormedWithItsSettings(t *testing.T) {
 	options := Options{Seeds: 1, Profile: "ci", Runtime: "local", Mutants: []mutants.Mutant{
 		{Name: "a"}, {Name: "b", Settings: map[string]string{"nodes": "4"}}, {Name: "c", Settings: map[string]string{"workload": "lock"}}, {Name: "d"},

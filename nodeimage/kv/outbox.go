@@ -11,6 +11,10 @@ import (
 // maxSpare is how large a buffer an outbox keeps for the next time, bytes.
 const maxSpare = 1 << 20
 
+// maxWrite is how much is handed to the kernel at once: what it has taken of a large
+// buffer waits no longer, and makes room for more.
+const maxWrite = 256 << 10
+
 var errOutboxClosed = errors.New("connection closed")
 
 // outbox collects the frames that go out on one connection. Any number of
@@ -24,7 +28,7 @@ type outbox struct {
 	changed sync.Cond // bytes were written, or it was closed
 	buf     []byte    // frames not yet handed to the kernel
 	spare   []byte    // the buffer used in turn with buf
-	writing int       // bytes in the write under way
+	writing int       // bytes of the buffer that is being written which are not written yet
 	queued  uint64    // bytes ever added
 	written uint64    // bytes the kernel ever took
 	err     error     // set once: nothing more goes out
@@ -76,7 +80,7 @@ func (o *outbox) closeAfterFlush() {
 }
 
 // run writes until the outbox is closed or a write fails, which it reports. A
-// write that takes longer than writeTimeout fails. With idle > 0, ping is sent
+// write of maxWrite bytes that takes longer than writeTimeout fails. With idle > 0, ping is sent
 // whenever nothing else was for that long.
 func (o *outbox) run(conn net.Conn, writeTimeout, idle time.Duration, ping []byte) error {
 	var quiet <-chan time.Time
@@ -121,16 +125,17 @@ func (o *outbox) flush(conn net.Conn, writeTimeout time.Duration) (done bool, er
 	o.writing = len(out)
 	o.mu.Unlock()
 
-	var n int
-	if len(out) > 0 {
+	for rest := out; len(rest) > 0 && err == nil; {
+		var n int
 		if err = conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err == nil {
-			n, err = conn.Write(out)
+			n, err = conn.Write(rest[:min(len(rest), maxWrite)])
 		}
+		rest = rest[n:]
+		o.wrote(n)
 	}
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.written += uint64(n)
 	o.writing = 0
 	if cap(out) <= maxSpare {
 		o.spare = out
@@ -143,4 +148,13 @@ func (o *outbox) flush(conn net.Conn, writeTimeout time.Duration) (done bool, er
 		err = o.err // who closed the connection knows better why the write failed
 	}
 	return finish && len(o.buf) == 0, err
+}
+
+// wrote notes that the kernel took n more bytes.
+func (o *outbox) wrote(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.written += uint64(n)
+	o.writing -= n
+	o.changed.Broadcast()
 }

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bytes"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,16 +39,15 @@ func TestSlowSnapshots(t *testing.T) {
 		lasted("the snapshot is written", takes)
 
 		s.ok(put("k", "newer"))
-		restored := make(chan error)
-		go func() { restored <- slow.Restore(&image) }()
-		time.Sleep(takes / 2)
-		if got := s.ok(get("k")); got != "newer" {
-			t.Errorf("half-way through its restoration the state holds %q", got)
-		}
-		if err := <-restored; err != nil || s.ok(get("k")) != "new" {
+		err = slow.Restore(&lookingReader{&image, func() {
+			if got := s.ok(get("k")); got != "newer" {
+				t.Errorf("before it is restored the state holds %q", got)
+			}
+			lasted("the state stays as it was", takes)
+		}})
+		if err != nil || s.ok(get("k")) != "new" {
 			t.Errorf("restored, %v: the state holds %q", err, s.ok(get("k")))
 		}
-		lasted("the state is restored", takes)
 
 		saves := &savedStorage{}
 		log := slowness(takes).storage(saves)
@@ -61,6 +61,20 @@ func TestSlowSnapshots(t *testing.T) {
 			t.Errorf("%d writes, want 2", len(saves.saved))
 		}
 	})
+}
+
+// lookingReader calls look before it is read first.
+type lookingReader struct {
+	io.Reader
+	look func()
+}
+
+func (r *lookingReader) Read(p []byte) (int, error) {
+	if r.look != nil {
+		r.look()
+		r.look = nil
+	}
+	return r.Reader.Read(p)
 }
 
 // TestNoSlowness: without it nothing stands between Raft and what it uses.

@@ -21,16 +21,20 @@ const module = "squall"
 // name/* is that of every room in that folder which has none of its own. What
 // is not listed is not imported. docs/ARCHITECTURE.md tells why.
 var arrows = map[string][]string{
-	"cmd/squall": {".", "orchestrator/...", "reports", "reports/serve", "history", "history/check", "history/check/linearizable", "history/gate", "history/ledger", "history/measure", "history/elections", "history/trace",
+	"cmd/squall": {".", "orchestrator/...", "reports", "reports/archive", "reports/serve", "history", "history/check", "history/check/checkbench", "history/check/linearizable", "history/check/sets", "history/check/transactions", "history/check/validity", "history/elsewhere", "history/export", "history/gate", "history/ledger", "history/measure", "history/elections", "history/trace",
 		"history/conformance", "history/etcdtla",
-		"workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/systemfile", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
+		"workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/systemfile", "nemesis", "nemesis/faults", "nemesis/schedule", "nodeimage", "nodeimage/disk", "nodeimage/mutants", "internal/declare", "internal/host", "internal/suggest"},
 	"cmd/release":     {".", "nodeimage", "nodeimage/carried"},
 	"cmd/squall-node": {"nodeimage/agent", "nodeimage/hub", "nodeimage/kv", "workloads/driver"},
-	"orchestrator": {"orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/files", "nodeimage/programs", "nemesis", "nemesis/faults",
+	"orchestrator": {"orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/disk", "nodeimage/files", "nodeimage/programs", "nemesis", "nemesis/faults",
 		"workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/check/service", "history/gate", "history/trace", "internal/declare", "internal/host"},
 	"orchestrator/testplan": {"nodeimage/mutants", "nemesis", "nemesis/faults", "nemesis/schedule", "workloads", "workloads/catalogue", "workloads/systems", "workloads/systems/custom", "workloads/systems/systemfile",
 		"history", "history/check", "history/elections", "history/gate", "internal/declare", "internal/suggest"},
-	"orchestrator/campaign":      {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},
+	"orchestrator/campaign": {"internal/declare", "internal/suggest", "orchestrator", "orchestrator/testplan", "history", "history/check", "history/gate", "history/ledger"},
+	"orchestrator/crash":    {"nodeimage/disk", "history", "history/check"},
+	"orchestrator/crash/boot": {"orchestrator", "orchestrator/crash", "orchestrator/machines", "orchestrator/testplan", "nodeimage", "nodeimage/agent/protocol", "nodeimage/disk",
+		"workloads", "workloads/catalogue", "workloads/driver", "workloads/systems", "history", "history/check", "history/check/service"},
+	"orchestrator/hunt":          {"orchestrator", "orchestrator/testplan", "nemesis", "nemesis/faults", "nemesis/schedule", "history", "history/check"},
 	"orchestrator/selftest":      {"nodeimage/mutants", "history/check", "history/conformance", "history/ledger"},
 	"orchestrator/elections":     {"orchestrator", "orchestrator/testplan", "nemesis", "workloads/catalogue", "workloads/systems", "history", "history/check", "history/check/traces", "history/check/validity", "history/elections", "internal/declare"},
 	"orchestrator/machines":      {"nodeimage/files"},
@@ -43,6 +47,7 @@ var arrows = map[string][]string{
 	"internal/regular":           {},
 	"internal/number":            {},
 	"internal/host":              {},
+	"internal/openmetrics":       {},
 	"nemesis":                    {"internal/declare", "internal/suggest", "history", "history/trace"},
 	"nemesis/faults":             {"internal/declare", "nemesis", "history"},
 	"nemesis/schedule":           {"internal/declare", "internal/suggest", "nemesis", "history"},
@@ -50,16 +55,28 @@ var arrows = map[string][]string{
 	"workloads/register":         {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/check/service"},
 	"workloads/set":              {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/check/service", "history/check/sets", "history/objects"},
 	"workloads/listappend":       {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/service", "history/check/transactions", "history/objects"},
+	"workloads/rw":               {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/transactions", "history/objects"},
+	"workloads/bank":             {"internal/declare", "workloads", "workloads/rw", "workloads/systems", "history", "history/check", "history/check/transactions", "history/objects"},
+	"workloads/mini":             {"internal/declare", "workloads", "workloads/rw", "workloads/systems", "history", "history/check", "history/check/transactions", "history/objects"},
 	"workloads/lock":             {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/check/service", "history/objects"},
+	"workloads/lease":            {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/leases", "history/check/service", "history/objects"},
+	"workloads/setremove":        {"internal/declare", "workloads", "workloads/set", "workloads/systems", "history", "history/check", "history/check/service", "history/check/sets", "history/objects"},
+	"workloads/longfork":         {"internal/declare", "workloads", "workloads/rw", "workloads/systems", "history", "history/check", "history/check/transactions", "history/objects"},
+	"workloads/counter":          {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/objects"},
+	"workloads/uniqueids":        {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/numbers", "history/objects"},
+	"workloads/monotonic":        {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/numbers", "history/objects"},
+	"workloads/multiregister":    {"internal/declare", "workloads", "workloads/rw", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/objects"},
+	"workloads/queue":            {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/linearizable", "history/objects"},
 	"workloads/watch":            {"internal/declare", "workloads", "workloads/systems", "history", "history/check", "history/check/watches", "history/objects"},
-	"workloads/catalogue":        {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/lock", "workloads/watch", "workloads/systems/..."},
+	"workloads/catalogue":        {"internal/declare", "workloads", "workloads/register", "workloads/set", "workloads/listappend", "workloads/bank", "workloads/mini", "workloads/rw", "workloads/lock", "workloads/lease", "workloads/setremove", "workloads/longfork", "workloads/watch", "workloads/counter", "workloads/queue", "workloads/uniqueids", "workloads/monotonic", "workloads/multiregister", "workloads/systems/..."},
 	"workloads/driver":           {"internal/declare", "workloads", "workloads/catalogue", "workloads/program", "workloads/systems", "workloads/systems/custom", "history"},
 	"workloads/program":          {"workloads/systems", "history"},
 	"workloads/systems":          {"internal/declare", "nodeimage/files", "history"},
 	"workloads/systems/*":        {"internal/declare", "nodeimage/files", "workloads/...", "history"},
 	"workloads/systems/raftkv":   {"internal/declare", "nodeimage/kv", "workloads/...", "history"},
 	"reports":                    {"history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections"},
-	"reports/serve":              {"reports", "history", "history/check", "history/ledger", "history/measure", "history/elections"},
+	"reports/archive":            {"history"},
+	"reports/serve":              {"reports", "reports/archive", "internal/openmetrics", "history", "history/check", "history/ledger", "history/measure", "history/elections"},
 	"reports/browsertest":        {"internal/machinetest"},
 	"history":                    {},
 	"history/historytest":        {},
@@ -70,14 +87,20 @@ var arrows = map[string][]string{
 	"history/etcdtla":            {"history/trace"},
 	"history/elections":          {"history"},
 	"history/objects":            {"history"},
+	"history/cycles":             {},
+	"history/elsewhere":          {"history", "history/objects"},
+	"history/export":             {"history", "history/measure", "internal/openmetrics"},
 	"history/check":              {"history", "history/measure", "history/situations", "history/trace"},
 	"history/check/linearizable": {"history", "history/check", "history/measure", "history/objects", "internal/suggest"},
+	"history/check/leases":       {"history", "history/check", "history/objects"},
+	"history/check/numbers":      {"history", "history/check", "history/objects"},
 	"history/check/sets":         {"history", "history/check", "history/objects"},
-	"history/check/transactions": {"history", "history/check", "history/objects"},
+	"history/check/transactions": {"history", "history/check", "history/cycles", "history/objects"},
 	"history/check/validity":     {"history", "history/check"},
 	"history/check/watches":      {"history", "history/check", "history/check/validity", "history/objects"},
 	"history/check/service":      {"history", "history/check", "history/check/validity", "history/objects"},
 	"history/check/traces":       {"history", "history/check", "history/conformance", "history/trace"},
+	"history/check/checkbench":   {"history", "history/check", "history/check/linearizable", "history/check/sets", "history/check/transactions", "history/objects"},
 	"history/check/checktest":    {"history", "history/check", "internal/machinetest"},
 	"history/ledger":             {"history/check"},
 	"history/gate":               {"history", "history/check", "history/ledger", "history/measure"},
@@ -90,7 +113,9 @@ var arrows = map[string][]string{
 	"nodeimage/carried":          {},
 	"nodeimage/mutants":          {"internal/suggest"},
 	"nodeimage/mutants/scenario": {},
-	"nodeimage/agent":            {"nodeimage/agent/protocol", "nodeimage/agent/shape"},
+	"nodeimage/disk":             {},
+	"nodeimage/agent":            {"nodeimage/agent/disk", "nodeimage/agent/protocol", "nodeimage/agent/shape"},
+	"nodeimage/agent/disk":       {"nodeimage/agent/protocol", "nodeimage/disk"},
 	"nodeimage/agent/shape":      {"nodeimage/agent/protocol"},
 	"nodeimage/agent/protocol":   {},
 	"nodeimage/hub":              {"nodeimage/hub/protocol"},
@@ -125,6 +150,8 @@ var testArrows = map[string][]string{
 	"history":                    {"history/historytest"},
 	"history/check":              {"history/measure"},
 	"history/check/linearizable": {"history/check/checktest", "history/historytest"},
+	"history/check/leases":       {"history/check/checktest", "internal/machinetest"},
+	"history/check/numbers":      {"history/check/checktest"},
 	"history/check/sets":         {"history/check/checktest", "history/check/linearizable"}, // the same sets, judged in another way
 	"history/check/transactions": {"history/check/checktest"},
 	"history/check/validity":     {"history/check/checktest"},
@@ -133,11 +160,14 @@ var testArrows = map[string][]string{
 	"history/check/traces":       {"history/check/checktest", "history/check/validity"},     // logs are no traces, for no-crash either
 	"history/check/checktest":    {"history/check/...", "history/historytest"},              // all checks together
 	"history/measure":            {"history/historytest"},
-	"orchestrator":               {"orchestrator/docker", "orchestrator/local", "history/check/traces", "history/measure", "history/historytest"}, // the table of tests that both pass; figures to judge
-	"orchestrator/campaign":      {"history/measure"},                                                                                             // figures to judge
-	"orchestrator/selftest":      {"orchestrator/campaign"},                                                                                       // which reads what it writes
-	"reports":                    {"reports/browsertest", "history/historytest", "history/check/linearizable", "history/check/validity"},          // runs to show
+	"history/elsewhere":          {"history/check", "history/check/linearizable", "history/check/transactions"},                                             // verdicts of what was read
+	"orchestrator":               {"orchestrator/docker", "orchestrator/local", "history/check/traces", "history/measure", "history/historytest"},           // the table of tests that both pass; figures to judge
+	"orchestrator/campaign":      {"history/measure"},                                                                                                       // figures to judge
+	"orchestrator/crash":         {"history/check/service"},                                                                                                 // checks to judge by
+	"orchestrator/selftest":      {"orchestrator/campaign"},                                                                                                 // which reads what it writes
+	"reports":                    {"reports/archive", "reports/browsertest", "history/historytest", "history/check/linearizable", "history/check/validity"}, // runs to show
 	"reports/serve":              {"reports/browsertest", "history/historytest", "history/check/linearizable"},
+	"workloads/catalogue":        {"history/check"},
 	"workloads/driver":           {"history/check", "history/check/linearizable", "nodeimage/kv", "nodeimage/files", "workloads/systems/raftkv"},
 	"nemesis/schedule":           {"nemesis/faults"},                              // real faults to draw from
 	"nemesis/faults":             {"nemesis/schedule"},                            // drawn plans to carry out

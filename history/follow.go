@@ -47,13 +47,13 @@ func (f *Follower) Header() (Header, bool) { return f.header, f.begun }
 // Bytes is how much of the file was read, in whole frames.
 func (f *Follower) Bytes() int64 { return f.frames.offset }
 
-// Poll gives take what was recorded since the last Poll: completed operations,
-// faults, node events and marks. It stops at a frame that is not whole yet, and
+// Poll gives take what was recorded since the last Poll: operations, faults, node events
+// and marks; open says that an operation was still under way. It stops at a frame that is not whole yet, and
 // goes on from there the next time; more says that it stopped because it had
 // worked for as long as budget. What is damaged, or what no recorder writes, is a
 // *DamageError, now and for ever; but that each process runs one operation at a
 // time is not looked at: see Load.
-func (f *Follower) Poll(budget time.Duration, take func(Record)) (more bool, err error) {
+func (f *Follower) Poll(budget time.Duration, take func(rec Record, open bool)) (more bool, err error) {
 	if f.err != nil {
 		return false, f.err
 	}
@@ -101,7 +101,7 @@ func (f *Follower) nextFrame() bool {
 }
 
 // next takes one line.
-func (f *Follower) next(take func(Record)) (err error) {
+func (f *Follower) next(take func(rec Record, open bool)) (err error) {
 	if !f.begun {
 		f.header, f.valid, f.lines, err = beginHistory(f.frames, f.lines)
 		if f.begun = err == nil; f.begun {
@@ -121,8 +121,8 @@ func (f *Follower) next(take func(Record)) (err error) {
 	if err == nil {
 		err = f.valid.record(rec, open)
 	}
-	if err == nil && !open {
-		take(rec)
+	if err == nil {
+		take(rec, open)
 	}
 	return err
 }

@@ -79,7 +79,11 @@ func follow(t *testing.T, text []byte, step int) (got []Record, h Header) {
 			t.Fatal(err)
 		}
 		for more := true; more; {
-			if more, err = f.Poll(time.Second, func(rec Record) { got = append(got, rec) }); err != nil {
+			if more, err = f.Poll(time.Second, func(rec Record, open bool) {
+				if !open {
+					got = append(got, rec)
+				}
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -117,7 +121,7 @@ func TestFollowerKeepsItsBudget(t *testing.T) {
 	defer f.Close()
 	records, polls := 0, 0
 	for more := true; more; polls++ {
-		if more, err = f.Poll(0, func(Record) { records++ }); err != nil {
+		if more, err = f.Poll(0, func(Record, bool) { records++ }); err != nil {
 			t.Fatal(err)
 		}
 		if polls > 2000 {
@@ -144,7 +148,7 @@ func TestFollowerSaysWhatIsDamaged(t *testing.T) {
 	}
 	defer f.Close()
 	for range 2 { // and keeps to it
-		if _, err := f.Poll(time.Second, func(Record) {}); err == nil {
+		if _, err := f.Poll(time.Second, func(Record, bool) {}); err == nil {
 			t.Error("no error")
 		}
 	}

@@ -63,7 +63,11 @@ func readBoth(t *testing.T, data []byte) {
 	defer in.Close()
 	records := int64(0)
 	for more := true; more && err == nil; {
-		more, err = in.Poll(time.Second, func(Record) { records++ })
+		more, err = in.Poll(time.Second, func(_ Record, open bool) {
+			if !open {
+				records++
+			}
+		})
 	}
 	if h != nil && (err != nil || records > h.Info.Records) {
 		t.Fatalf("Load gives %d records, a Follower %d and %v", h.Info.Records, records, err)

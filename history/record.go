@@ -162,6 +162,7 @@ const (
 	KindMessages   FaultKind = "messages"   // servers' messages are late, lost, doubled, old
 	KindProcess    FaultKind = "process"    // server processes end or stand still
 	KindMachine    FaultKind = "machine"    // machines go down, or are short of something
+	KindDisk       FaultKind = "disk"       // disks lose, tear, fail
 	KindClock      FaultKind = "clock"      // servers see a wrong time
 	KindMembership FaultKind = "membership" // who belongs to the cluster changes
 	KindSequence   FaultKind = "sequence"   // servers and links, one step after the other
@@ -218,6 +219,8 @@ const (
 	// ReasonRemoved: it ended by itself, as servers of some systems do, after squall had
 	// had it removed from the cluster.
 	ReasonRemoved = "removed from the cluster by squall"
+	// ReasonDisk: it ended by itself, as it should, after squall had had its disk fail or damaged it.
+	ReasonDisk = "ended over its disk, by squall"
 	// ReasonLost: its machine ended with everything in it, which makes the test
 	// invalid, but is not the server's own doing.
 	ReasonLost = "lost with its machine"
@@ -249,7 +252,7 @@ func Outside(reason string) bool {
 // its machine's, and not an end that the server came to by itself.
 func OwnDoing(reason string) bool {
 	switch reason {
-	case ReasonKilled, ReasonStopped, ReasonOOM, ReasonRemoved, ReasonLost:
+	case ReasonKilled, ReasonStopped, ReasonOOM, ReasonRemoved, ReasonDisk, ReasonLost:
 		return true
 	}
 	return false
@@ -367,6 +370,9 @@ const (
 	// MarkStopped says that somebody stopped the test early; Text says when:
 	// "stopped after 12.2 s of 20 s".
 	MarkStopped = "stopped"
+	// MarkSeen says that a violation was seen while the test ran, for which it was stopped;
+	// Text says which: "linearizable: no order explains read(k) → 17".
+	MarkSeen = "violation-seen"
 	// MarkOverloaded says that the host was too busy for times to mean what they
 	// should; Text says how that was seen: "load 80 on 2 cores; the driver was
 	// late by 4 s".

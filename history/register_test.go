@@ -97,7 +97,7 @@ func TestVersion1IsLifted(t *testing.T) {
 		must(t, err)
 		f, err := Follow(file)
 		must(t, err)
-		if _, err := f.Poll(0, func(rec Record) { followed = append(followed, *rec.Op) }); err != nil || len(followed) != 1 || followed[0] != tt.want {
+		if _, err := f.Poll(0, func(rec Record, _ bool) { followed = append(followed, *rec.Op) }); err != nil || len(followed) != 1 || followed[0] != tt.want {
 			t.Errorf("%s: a follower gives %+v, %v", tt.line, followed, err)
 		}
 		if h, _ := f.Header(); h.Version != 1 || h.Functions.String() != "read, write, cas, delete" {

@@ -198,7 +198,7 @@ func (v *validator) fault(f *Fault) error {
 
 // faultFields checks what can be said of one line of a fault alone.
 func (v *validator) faultFields(f *Fault) error {
-	kinds := []FaultKind{"", KindPartition, KindPackets, KindMessages, KindProcess, KindMachine, KindClock, KindMembership, KindSequence}
+	kinds := []FaultKind{"", KindPartition, KindPackets, KindMessages, KindProcess, KindMachine, KindDisk, KindClock, KindMembership, KindSequence}
 	switch {
 	case f.Phase != Inject && f.Phase != Heal:
 		return fmt.Errorf("fault %d has the unknown phase %s; want %q or %q", f.ID, plain.Excerpt([]byte(f.Phase)), Inject, Heal)
@@ -346,7 +346,7 @@ func course() []string {
 
 // remarks are the marks that may come at any time, any number of times.
 func remarks() []string {
-	return []string{MarkClock, MarkObserved, MarkReplicas, MarkMissed, MarkStopped, MarkOverloaded, MarkInvalid}
+	return []string{MarkClock, MarkObserved, MarkReplicas, MarkMissed, MarkStopped, MarkSeen, MarkOverloaded, MarkInvalid}
 }
 
 func (v *validator) mark(m *Mark) error {

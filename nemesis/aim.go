@@ -211,3 +211,12 @@ func (a *Aim) recorded(seen *Sighting) *history.Aim {
 	}
 	return r
 }
+
+// params are the parameters that ask for the aim; nil for no aim.
+func (a *Aim) params() declare.Args {
+	if a == nil {
+		return nil
+	}
+	within := time.Duration(a.WithinMs) * time.Millisecond
+	return declare.Args{paramWhen: a.Moment, paramAfter: a.after().String(), paramWithin: within.String()}
+}

@@ -153,6 +153,16 @@ func (f Fault) usage() string {
 	return text
 }
 
+// Chosen is the choice that asks for a planned fault as it is. Every parameter is given:
+// others would be drawn again.
+func Chosen(fault Fault, p Planned) Choice {
+	c := Choice{Fault: fault, Nodes: p.Nodes, Args: p.Params, Aim: p.Aim.params()}
+	if v, ok := fault.Variant(p.Variant); ok && len(p.Nodes) == 0 {
+		c.Variants = []Variant{v}
+	}
+	return c
+}
+
 // String is the choice as it is written: ParseChoice reads it back.
 func (c Choice) String() string {
 	var args []string

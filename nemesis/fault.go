@@ -85,6 +85,7 @@ const (
 	HoldServers  Resource = "servers"   // server processes
 	HoldCPU      Resource = "processor" // the machines' shares of processors
 	HoldMemory   Resource = "memory"    // the machines' memory
+	HoldDisks    Resource = "disks"     // the machines' disks
 	HoldClocks   Resource = "clocks"    // the servers' clocks
 	HoldMessages Resource = "messages"  // what befalls the servers' messages
 	HoldMembers  Resource = "members"   // who belongs to the cluster
@@ -95,7 +96,7 @@ const (
 // likewise, and the members are the cluster's.
 func (r Resource) PerNode() bool {
 	switch r {
-	case HoldServers, HoldCPU, HoldMemory, HoldClocks:
+	case HoldServers, HoldCPU, HoldMemory, HoldDisks, HoldClocks:
 		return true
 	}
 	return false
@@ -113,6 +114,7 @@ const (
 	NeedCPU        Need = "cpu-limit"       // control groups for processors
 	NeedMemory     Need = "memory-limit"    // control groups for memory
 	NeedRestart    Need = "machine-restart" // machines that can be switched off and on
+	NeedDisk       Need = "disk"            // a file system of squall's on the machines' disks
 	NeedClock      Need = "clock-bend"      // a system whose clock squall can bend
 	NeedMessages   Need = "message-rules"   // a system whose servers take rules for their messages
 	NeedMembership Need = "membership"      // a system whose members squall can change
@@ -140,6 +142,8 @@ func (n Need) Doc() string {
 		return "a control group with the controller memory"
 	case NeedRestart:
 		return "a runtime that can start a machine again"
+	case NeedDisk:
+		return "/dev/fuse and the right to mount, for a file system of squall's on the data directory"
 	case NeedClock:
 		return "a system under test that runs its timers on squall's clock"
 	case NeedMessages:

@@ -52,6 +52,7 @@ type Node interface {
 	Server
 	Wire
 	Machine
+	Disk
 	Clock
 	Messages
 }

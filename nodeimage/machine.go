@@ -53,15 +53,20 @@ func ServerUIDs(cluster string, i int) []int {
 	return []int{serverUIDs + int(h.Sum32()%uidClusters)*maxMachines + i, smallServerUIDs + i}
 }
 
-// AgentArgs are the arguments of the agent on the i-th machine of a cluster.
-func AgentArgs(cluster string, i int) []string {
+// AgentArgs are the arguments of the agent on the i-th machine of a cluster. With disk it lays a file
+// system of squall's on the data directory, which writes a journal of at most so many bytes.
+func AgentArgs(cluster string, i int, disk bool, journal int64) []string {
 	var uids []string
 	for _, uid := range ServerUIDs(cluster, i) {
 		uids = append(uids, strconv.Itoa(uid))
 	}
-	return []string{
+	args := []string{
 		"-server-uids", strings.Join(uids, ","),
 		"-server-processes", strconv.Itoa(MaxProcesses),
 		"-data", DataDir,
 	}
+	if disk {
+		args = append(args, "-disk", "-disk-journal", strconv.FormatInt(journal, 10))
+	}
+	return args
 }

@@ -106,7 +106,7 @@ func (r *run) healAll(ctx context.Context) error {
 	return nil
 }
 
-// stopping records that somebody stopped the test early. Only the first call does.
+// stopping records that the test was stopped early. Only the first call does.
 func (r *run) stopping() {
 	r.stopOnce.Do(func() {
 		r.cfg.Progress.Phase("stopping: heal, collect, check")
@@ -124,7 +124,13 @@ func (r *run) stoppedAfter() string {
 	if began == 0 {
 		return "stopped before the load began"
 	}
-	return stoppedText(time.Duration(r.clock.now()-began), total)
+	text := stoppedText(time.Duration(r.clock.now()-began), total)
+	select {
+	case <-r.sight:
+		return text + ": violation seen"
+	default:
+		return text
+	}
 }
 
 func stoppedText(ran, total time.Duration) string {

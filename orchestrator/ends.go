@@ -21,6 +21,12 @@ var outsideSignals = map[string]string{"signal: terminated": "SIGTERM", "signal:
 func (n *node) endReason(e protocol.Event) string {
 	why := n.expectedEnd(e.Boot)
 	killed := e.Reason == signalKilled
+	if why == "" && n.diskHurt.Load() {
+		why = history.ReasonDisk
+	}
+	if why == history.ReasonDisk && killed {
+		why = "" // no disk does that
+	}
 	if why == history.ReasonRemoved && crash(e.Reason) {
 		why = "" // a server that leaves ends by itself, and in order
 	}

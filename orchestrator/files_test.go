@@ -84,7 +84,7 @@ func TestFilesOfASystem(t *testing.T) {
 	if sets, err = takeFiles(t.Context(), p, args, origins{arch: "arm64", progress: quietProgress{}}); err != nil || len(sets.clients.Files()) != 1 || sets.bytes() != 3 {
 		t.Fatalf("of the clients it took %+v, %v", sets, err)
 	}
-	for _, spec := range machineSpecs([]string{"n1", "n2"}, testplan.DefaultTest(), sets) {
+	for _, spec := range machineSpecs([]string{"n1", "n2"}, testplan.DefaultTest(), sets, nil) {
 		want := sets.servers.Key()
 		if spec.Name == driverMachine {
 			want = sets.clients.Key()

@@ -29,7 +29,7 @@ func (r *run) bringUp(ctx context.Context) error {
 	defer cancel()
 	r.cfg.Progress.Phase(fmt.Sprintf("starting %d machines in %s", len(r.plan.Nodes)+1, r.cfg.Runtime.Name()))
 	cluster, err := r.cfg.Runtime.Up(ctx, machines.ClusterSpec{
-		Run: filepath.Base(r.dir), Machines: machineSpecs(r.plan.Nodes, r.plan.Test, r.files), Binary: binary.Path, BinaryKey: binary.Key,
+		Run: filepath.Base(r.dir), Machines: machineSpecs(r.plan.Nodes, r.plan.Test, r.files, r.plan.Schedule), Binary: binary.Path, BinaryKey: binary.Key,
 	})
 	if err != nil {
 		return err
@@ -55,11 +55,13 @@ func (r *run) bringUp(ctx context.Context) error {
 }
 
 // machineSpecs are the nodes' machines, with the test's limits and the files of the
-// system's servers, and the driver's, with those of its clients.
-func machineSpecs(nodes []string, t testplan.Test, sets machineSets) []machines.MachineSpec {
+// system's servers, and the driver's, with those of its clients. Where a fault is one of disks, or
+// journals of them are asked for, and only then, a file system of squall's lies on the nodes'.
+func machineSpecs(nodes []string, t testplan.Test, sets machineSets, schedule []nemesis.Planned) []machines.MachineSpec {
+	disk := len(needsOf(schedule)[nemesis.NeedDisk]) > 0 || t.DiskJournal > 0
 	var specs []machines.MachineSpec
 	for _, name := range nodes {
-		specs = append(specs, machines.MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: sets.servers})
+		specs = append(specs, machines.MachineSpec{Name: name, CPUs: t.CPUs, Memory: int64(t.Memory) << 20, Files: sets.servers, Disk: disk, DiskJournal: int64(t.DiskJournal) << 20})
 	}
 	return append(specs, machines.MachineSpec{Name: driverMachine, Files: sets.clients})
 }
@@ -199,6 +201,7 @@ func (r *run) collect(ctx context.Context) {
 	if ctx.Err() != nil || !r.reachable() {
 		return // leaving at once
 	}
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, downTimeout)
 	defer cancel()
 	var group errgroup.Group
@@ -226,6 +229,7 @@ func (r *run) collect(ctx context.Context) {
 	if err := group.Wait(); err != nil {
 		r.log.Warn("collect", "err", err)
 	}
+	r.keepJournals(whole)
 }
 
 // keep ends the machines but leaves their disks, and says where they are.

@@ -39,6 +39,7 @@ func cannot(ctx context.Context, rt machines.Runtime, agents []*protocol.Client)
 	can := rt.Can(ctx)
 	why := map[nemesis.Need]string{
 		nemesis.NeedCPU: can[machines.CanLimitCPUs], nemesis.NeedMemory: can[machines.CanLimitMemory], nemesis.NeedRestart: can[machines.CanRestart],
+		nemesis.NeedDisk: can[machines.CanDisk],
 	}
 	for _, agent := range agents {
 		features, err := agent.Features(ctx)

@@ -45,13 +45,16 @@ type node struct {
 	limiting sync.Mutex
 	limits   machines.Limits      // that the machine was told last; under limiting
 	squeezed atomic.Bool          // squall leaves the machine less memory than the test does
+	diskHurt atomic.Bool          // its disk fails, or is damaged: servers may end over it
 	powering sync.Mutex           // one PowerOff or PowerOn at a time
 	life     atomic.Pointer[life] // the machine's life of the moment
 
 	mu      sync.Mutex
 	start   systems.Start
 	joins   func(context.Context) (systems.Start, error) // in its place, for a server that lost its disk; nil: it did not
+	tail    time.Duration                                // see tailPatience; 0: that
 	current int                                          // the boot that runs, or ran last
+	started int                                          // the last boot whose start was recorded
 	ended   int                                          // the last boot whose end was recorded
 	seen    int64                                        // the latest time in what was recorded
 	// expected holds, by boot, why squall itself ended the server, so that such
@@ -333,6 +336,7 @@ func (n *node) note(e history.NodeEvent) {
 	switch e.Kind {
 	case history.EventStart:
 		n.current = max(n.current, e.Boot)
+		n.started = max(n.started, e.Boot)
 		n.crashed = false
 	case history.EventExit:
 		n.ended = max(n.ended, e.Boot)
@@ -344,9 +348,12 @@ func (n *node) note(e history.NodeEvent) {
 // awaitEnd returns when the end of the server is recorded, and with it everything
 // that the server wrote: what the agent answers overtakes that.
 func (n *node) awaitEnd(ctx context.Context) error {
+	n.mu.Lock()
+	boot := n.current
+	n.mu.Unlock()
 	for {
 		n.mu.Lock()
-		over := n.over >= n.current
+		over := n.over >= boot
 		if n.noted == nil {
 			n.noted = make(chan struct{})
 		}

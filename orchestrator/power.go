@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,8 +86,8 @@ func (n *node) upSince() time.Time { return n.life.Load().began }
 
 // PowerOff ends the machine as a power cut does, and with it the server, whose
 // end it records: no agent is left that could. It returns when everything that
-// had got out of the machine has been taken; what the server wrote last to its
-// trace may not have. A machine that is off already is left alone.
+// had got out of the machine has been taken, and with it what the server wrote last to
+// its trace, unless its agent could not end it before. A machine that is off already is left alone.
 func (n *node) PowerOff(ctx context.Context) error {
 	n.powering.Lock()
 	defer n.powering.Unlock()
@@ -106,6 +107,7 @@ func (n *node) PowerOff(ctx context.Context) error {
 	}()
 	l.off.Store(true)
 	n.expectEnd(history.ReasonKilled)
+	n.takeTail(ctx, l)
 	if err := n.machine.Kill(ctx); err != nil {
 		l.off.Store(false)
 		n.expectEnd("")
@@ -120,10 +122,25 @@ func (n *node) PowerOff(ctx context.Context) error {
 	}
 }
 
-// recordEnd records the end of the server that ran when its machine was gone.
+// tailPatience is how long a machine that is to be switched off may take to end its server
+// and to hand out what the server wrote: on a busy computer much waits in it.
+const tailPatience = 10 * time.Second
+
+// takeTail ends the server a moment before its machine, so that the end of its trace gets
+// out, and what its agent saw of it. Where that does not come, the machine takes it along.
+func (n *node) takeTail(ctx context.Context, l *life) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(n.tail, tailPatience))
+	defer cancel()
+	if _, err := l.agent.Kill(ctx); err == nil {
+		_ = n.awaitEnd(ctx)
+	}
+}
+
+// recordEnd records the end of the server that ran when its machine was gone. A start of
+// which nothing came out of the machine is not in the history, and neither is its end.
 func (n *node) recordEnd(at int64, reason string) {
 	n.mu.Lock()
-	boot, at := n.current, max(at, n.seen) // no event of a boot comes after its end
+	boot, at := n.started, max(at, n.seen) // no event of a boot comes after its end
 	known := boot <= n.ended
 	n.mu.Unlock()
 	if known {

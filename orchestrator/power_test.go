@@ -20,6 +20,8 @@ import (
 type scripted struct {
 	machines.Machine
 	killErr error
+	ends    func() // what comes out of the machine after a kill of the server; nil: nothing
+	mute    bool   // starts are not told of
 
 	mu      sync.Mutex
 	control net.Conn // ours
@@ -88,12 +90,17 @@ func (m *scripted) serve(conn net.Conn) {
 			m.boots++
 			boot := m.boots
 			m.mu.Unlock()
-			send(conn, protocol.KindEvent, protocol.Event{Kind: protocol.EventStart, Boot: boot, Mono: 5})
+			if !m.mute {
+				send(conn, protocol.KindEvent, protocol.Event{Kind: protocol.EventStart, Boot: boot, Mono: 5})
+			}
 			reply.Result, _ = json.Marshal(protocol.ProcInfo{Boot: boot})
 		default:
 			reply.Result = []byte("{}")
 		}
 		send(conn, protocol.KindReply, reply)
+		if req.Method == protocol.MethodKill && m.ends != nil {
+			m.ends() // replies overtake what servers wrote
+		}
 	}
 }
 
@@ -137,7 +144,7 @@ func (g *guarded) seen() []history.NodeEvent {
 func powered(t *testing.T) (*node, *scripted, *guarded, chan string) {
 	t.Helper()
 	m, s, lost := newScripted(), new(guarded), make(chan string, 10)
-	n := &node{machine: m, sink: s, log: io.Discard, now: func() int64 { return 1000 },
+	n := &node{machine: m, sink: s, log: io.Discard, now: func() int64 { return 1000 }, tail: 10 * time.Millisecond,
 		lost: func(m machines.Machine, agent *protocol.Client) { lost <- death(m, agent) }}
 	n.connect()
 	t.Cleanup(func() {
@@ -226,6 +233,52 @@ func TestPowerCycle(t *testing.T) {
 		t.Errorf("squall's own doing was taken for a loss: %s", why)
 	default:
 	}
+}
+
+// TestAPowerCutTakesNoTraceAlong: what a server had written comes out of a machine that is
+// switched off, however much later than the answer to the command.
+func TestAPowerCutTakesNoTraceAlong(t *testing.T) {
+	n, m, s, _ := powered(t)
+	n.tail = time.Minute
+	m.ends = func() {
+		m.trace(1, `{"e":"role","t":7,"role":"leader"}`+"\n")
+		send(m.agent, protocol.KindEvent, protocol.Event{Kind: protocol.EventExit, Boot: 1, Mono: 8, Reason: "signal: killed"})
+	}
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.PowerOff(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantEvents(t, s, history.NodeEvent{Kind: history.EventStart, Boot: 1, Time: 5}, history.NodeEvent{Kind: history.EventRole, Boot: 1, Time: 7},
+		history.NodeEvent{Kind: history.EventExit, Boot: 1, Time: 8, Reason: history.ReasonKilled})
+}
+
+// TestAStartOfWhichNothingCameOut: the machine goes before its agent has told of a server's
+// end and of the next start. The history has the end of the one that it knows of.
+func TestAStartOfWhichNothingCameOut(t *testing.T) {
+	n, m, s, _ := powered(t)
+	ctx := t.Context()
+	if err := n.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m.mute = true
+	if err := n.Start(ctx); err != nil { // the first one has ended by itself
+		t.Fatal(err)
+	}
+	if err := n.PowerOff(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m.mute = false
+	if err := n.PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	wantEvents(t, s, history.NodeEvent{Kind: history.EventStart, Boot: 1, Time: 5},
+		history.NodeEvent{Kind: history.EventExit, Boot: 1, Time: 1000, Reason: history.ReasonKilled},
+		history.NodeEvent{Kind: history.EventStart, Boot: 3, Time: 5})
 }
 
 // TestALateLookAtALifeThatIsOverIsNoLoss: on a busy computer the end of a life may

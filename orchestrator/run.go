@@ -57,7 +57,7 @@ func (c Config) images(ctx context.Context) (images machines.Images, done func()
 type Outcome struct {
 	*check.Checked // its directory, its results, and the history they came from
 	Plan           *testplan.Plan
-	Interrupted    bool   // it was stopped early: not when its history was complete by then
+	Interrupted    bool   // somebody stopped it early: not when its history was complete by then
 	Kept           string // where the machines' disks were left; "": they were removed
 }
 
@@ -110,7 +110,7 @@ func Run(ctx context.Context, plan *testplan.Plan, cfg Config) (*Outcome, error)
 		return nil, err
 	}
 	results := checked.Results
-	outcome := &Outcome{Checked: checked, Plan: plan, Interrupted: results.Stopped != ""}
+	outcome := &Outcome{Checked: checked, Plan: plan, Interrupted: results.Stopped != "" && results.Seen == ""}
 	if keep := plan.Test.Keep; keep == testplan.KeepAlways || keep == testplan.KeepOnFail && (results.Verdict != check.Pass || len(results.Missed()) > 0) {
 		if outcome.Kept, err = r.keep(); err != nil {
 			r.log.Error("the machines are removed after all", "err", err)
@@ -144,6 +144,7 @@ type run struct {
 
 	prompting sync.WaitGroup // nodes.keepPrompt, until the storm's context ends
 
+	sight    chan struct{} // closed when a violation was seen for which the test is to stop
 	gone     chan struct{} // closed when the machines can no longer be reached
 	goneOnce sync.Once
 	stopOnce sync.Once     // of the mark that the test was stopped
@@ -164,7 +165,7 @@ func newRun(plan *testplan.Plan, dir string, cfg Config, ready prepared) (*run, 
 		return nil, fmt.Errorf("make the run's log: %w", err)
 	}
 	r := &run{plan: plan, dir: dir, cfg: cfg, logFile: logFile, started: time.Now().Add(-ready.took), binary: ready.binary, files: ready.files,
-		nodes: newNodes(), loader: newLoader(), gone: make(chan struct{}), converged: newConvergence(plan.Nodes)}
+		nodes: newNodes(), loader: newLoader(), gone: make(chan struct{}), sight: make(chan struct{}), converged: newConvergence(plan.Nodes)}
 	r.log = runLogger(logFile, cfg.Log)
 	r.env = newEnvironment(cfg.Version)
 	r.env.mark("built", ready.took)
@@ -263,9 +264,12 @@ func (r *run) writePlan() error {
 	return atomicfile.WriteJSON(filepath.Join(r.dir, testplan.PlanFile), r.plan)
 }
 
+// stopped reports whether the load was ended before its time.
 func (r *run) stopped() bool {
 	select {
 	case <-r.cfg.Stop:
+		return true
+	case <-r.sight:
 		return true
 	default:
 		return false

@@ -4,6 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"hash/fnv"
+	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +26,7 @@ import (
 // What any Runtime has to keep, tried on every one that this computer can
 // offer. Where one is missing its tests skip, except with CI=true.
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Waiting(m)) }
 
 // testHost is a Runtime and what it takes to look for what a run left.
 type testHost struct {
@@ -73,17 +77,30 @@ func unless(nothing bool, left any) string {
 }
 
 // onEach runs a test on every runtime, beside others of these tests: each has a
-// few machines, and waits for them most of the time.
+// few machines, and waits for them most of the time. By default it takes one of the
+// runtimes, by the test's name, so that each is tried by a third of the tests.
 func onEach(t *testing.T, test func(t *testing.T, h testHost)) {
 	t.Helper()
 	t.Parallel()
 	machinetest.Share(t)
-	for name, open := range hosts() {
+	all := hosts()
+	mine := runtimeFor(t.Name(), slices.Sorted(maps.Keys(all)))
+	for name, open := range all {
 		t.Run(name, func(t *testing.T) {
+			if name != mine {
+				machinetest.NeedWhole(t, "in this runtime; by default each of these tests takes one")
+			}
 			t.Parallel()
 			test(t, opened(t, open))
 		})
 	}
+}
+
+// runtimeFor chooses one of the runtimes for a test.
+func runtimeFor(test string, of []string) string {
+	h := fnv.New32a()
+	io.WriteString(h, test)
+	return of[h.Sum32()%uint32(len(of))]
 }
 
 func opened(t testing.TB, open func(context.Context) (testHost, func(), error)) testHost {

@@ -20,8 +20,11 @@ var ErrStopped = errors.New("stopped before the test began")
 // node of, files of its system that machines cannot use, limits that cannot be
 // set, faults that the runtime cannot do. It makes nothing and compiles nothing. What a setting is to blame for is a *FieldError.
 func Preflight(ctx context.Context, t testplan.Test, schedule []nemesis.Planned, cfg Config) error {
-	specs := machineSpecs(testplan.NodeNames(t.Nodes), t, machineSets{})
+	specs := machineSpecs(testplan.NodeNames(t.Nodes), t, machineSets{}, schedule)
 	if err := checkLimits(ctx, cfg.Runtime, t); err != nil {
+		return err
+	}
+	if err := checkJournals(ctx, cfg.Runtime, t); err != nil {
 		return err
 	}
 	if checker, ok := cfg.Runtime.(machines.SpecChecker); ok {
@@ -93,6 +96,7 @@ func checkRuntimeNeeds(ctx context.Context, rt machines.Runtime, schedule []neme
 	can := rt.Can(ctx)
 	why := map[nemesis.Need]string{
 		nemesis.NeedCPU: can[machines.CanLimitCPUs], nemesis.NeedMemory: can[machines.CanLimitMemory], nemesis.NeedRestart: can[machines.CanRestart],
+		nemesis.NeedDisk: can[machines.CanDisk],
 	}
 	return unmet(wanted, why)
 }

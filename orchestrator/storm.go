@@ -194,10 +194,14 @@ func (r *run) underLoad(ctx context.Context) error {
 		Notice: r.noticeFault, Began: r.noteRoles, Missed: r.missed,
 		Warn: func(text string) { r.log.Warn(text) }, Load: r.busy, Abandon: r.gone}
 	schedule := slices.Clone(r.plan.Schedule) // noteRoles writes into the plan's own
+	defer r.judgeLive(ctx)()
 	go func() { done <- storm.Run(ctx, schedule, r.clock.now()) }()
 	select {
 	case <-ctx.Done():
 	case <-r.cfg.Stop:
+		r.stopping()
+		cancel()
+	case <-r.sight:
 		r.stopping()
 		cancel()
 	case err := <-done:
@@ -207,6 +211,8 @@ func (r *run) underLoad(ctx context.Context) error {
 		select { // the schedule is through: quiet until the load ends
 		case <-ctx.Done():
 		case <-r.cfg.Stop:
+			r.stopping()
+		case <-r.sight:
 			r.stopping()
 		}
 		return nil

@@ -39,17 +39,9 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 	if err != nil { // of a plan that was edited, or of another squall
 		return nil, fmt.Errorf("the thresholds of the test: %w", err)
 	}
-	workload, err := catalogue.FindWorkload(plan.Test.Workload)
+	checkers, err := checkersOf(plan.Test)
 	if err != nil {
 		return nil, err
-	}
-	system, err := plan.Test.FindSystem()
-	if err != nil {
-		return nil, err
-	}
-	checkers := workload.Checks(system)
-	if within := availableWithin(plan.Test, system); within > 0 {
-		checkers = append(checkers, service.Availability(within, within/2))
 	}
 	checked, err := check.Judge(ctx, dir, checkers, check.Limits{
 		Time:    time.Duration(plan.Test.CheckTime),
@@ -64,6 +56,23 @@ func checkBy(ctx context.Context, dir string, plan *testplan.Plan, texts []strin
 		return nil, err
 	}
 	return checked, nil
+}
+
+// checkersOf are the checks of a test.
+func checkersOf(t testplan.Test) ([]check.Checker, error) {
+	workload, err := catalogue.FindWorkload(t.Workload)
+	if err != nil {
+		return nil, err
+	}
+	system, err := t.FindSystem()
+	if err != nil {
+		return nil, err
+	}
+	checkers := workload.Checks(system)
+	if within := availableWithin(t, system); within > 0 {
+		checkers = append(checkers, service.Availability(within, within/2))
+	}
+	return checkers, nil
 }
 
 // availableWithin is how long a cluster without faults may leave its clients without a

@@ -52,6 +52,13 @@ func writeHostile(t *testing.T) string {
 	res := judged(in)
 	violate(in, res)
 	in.Faults[0].Variant, res.Faults[0].Variant = evil, evil
+	for i := range in.Ops { // one of the witness is in the history
+		if op := &in.Ops[i]; op.Node == "n1" && op.Call-in.Header.Mono >= 9.925e9 {
+			w := &res.Checks[0].Witness[4]
+			w.Process, w.Call, w.Return = op.Process, op.Call-in.Header.Mono, op.Return-in.Header.Mono
+			break
+		}
+	}
 	res.Checks[0].Witness[0].Text = evil + strings.Repeat("x", 1<<20)
 	res.Reasons = append(res.Reasons, evil)
 	res.Thresholds = []check.Threshold{{Text: "latency p(99) < 5ms" + evil, Why: "p(99) of 12 writes: 71 ms"}}
@@ -174,5 +181,35 @@ func TestOperationsInBrowser(t *testing.T) {
 	await(t, page, "Math.abs(squall.view()[1] - squall.view()[0] - 200000) < 10")
 	page.Dark(true)
 	page.Screenshot("timeline-dark")
+	quiet(t, page)
+}
+
+// The page of operations opens at the first finding, its operations marked, with those
+// on its key alone and its nodes; the link of the report leads there, and the filter can
+// be taken off.
+func TestOperationsOpenAtTheFinding(t *testing.T) {
+	dir := hostileRun(t)
+	page := browsertest.Open(t, 1200, 900)
+	page.GotoFile(filepath.Join(dir, ReportFile))
+	link := browsertest.Eval[string](page, "document.querySelector('.banner .links a').href")
+	if !strings.HasSuffix(link, TimelineFile+"#finding=1") {
+		t.Errorf("the report links to %s", link)
+	}
+	for _, url := range []string{link, strings.TrimSuffix(link, "#finding=1")} {
+		page.Goto("about:blank")
+		page.Goto(url)
+		await(t, page, "'squall' in window && squall.marked().length > 0")
+		if at := browsertest.Eval[[2]float64](page, "squall.view()"); at[0] > 9.90e6 || at[1] < 9.93e6 || at[1]-at[0] > 3e6 {
+			t.Errorf("%s shows %v µs", url, at)
+		}
+		marked := browsertest.Eval[int](page, "squall.marked().length")
+		if nodes := browsertest.Eval[[]string](page, "squall.nodes()"); marked < 1 || len(nodes) == 0 || len(nodes) == 5 {
+			t.Errorf("%d operations are marked, of the nodes %v", marked, nodes)
+		}
+	}
+	page.Screenshot("timeline-finding")
+	few := browsertest.Eval[int](page, "squall.lanes()")
+	browsertest.Eval[any](page, "document.getElementById('only').click()")
+	await(t, page, fmt.Sprintf("squall.lanes() >= %d && squall.nodes().length === 5", few))
 	quiet(t, page)
 }

@@ -51,7 +51,7 @@ func TestThePageOfManyFaultsIsBounded(t *testing.T) {
 	}
 	for _, want := range []string{"The table of faults has the first 5,000 of " + many, "20,000 of " + many + " faults",
 		"The table of leaders lost has the first 5,000 of " + many + "; results.json has the first 20,000, history.jsonl.zst all.",
-		"20,000 of " + many + " times of a leader", "of " + many + " candidates", "outages of nodes", many + " lost leaders",
+		"The table of effects of faults has the first 400 of ", "20,000 of " + many + " times of a leader", "of " + many + " candidates", "outages of nodes", many + " lost leaders",
 		"are left out here; history.jsonl.zst holds them"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the page does not say %q", want)

@@ -24,6 +24,23 @@ type cloud struct {
 	low, high float64
 }
 
+// floor is where the axis of the latencies begins, in ms: a power of ten with at most
+// one in a hundred of what is drawn below it, which stands at the edge. So a few
+// answers within microseconds do not take the room of all others. above tells whether
+// there are any below it.
+func (c cloud) floor() (ms float64, above bool) {
+	if len(c.dots) == 0 {
+		return shortest, false
+	}
+	all := make([]float64, len(c.dots))
+	for i, d := range c.dots {
+		all[i] = d.ms
+	}
+	slices.Sort(all)
+	low := math.Pow(10, math.Floor(math.Log10(all[len(all)/100])))
+	return max(low, shortest), all[0] < low
+}
+
 // maxDots is how many operations are drawn one by one; beyond it, those that
 // would fall on the same spot are drawn once.
 const maxDots = 20_000

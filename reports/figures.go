@@ -30,6 +30,7 @@ type figures struct {
 	outages    []measure.Outage
 	candidates []candidacy
 	lost       []measure.Loss       // of elections, those that are drawn
+	stale      []measure.Leadership // who took itself for the leader after it had ceased to be
 	logged     []measure.Leadership // who led by the servers' logs, where there is no trace
 	undrawn    []string             // what there are too many of to draw all, in words
 }
@@ -71,6 +72,7 @@ func newFigures(in *history.History, results *check.Results) *figures {
 		outages:   measure.Outages(in),
 	}
 	fig.elections.Leaderships = drawn(fig, "times of a leader", fig.elections.Leaderships, max(fig.elections.Count, len(fig.elections.Leaderships)))
+	fig.stale = staleOf(in, fig.elections.Leaderships)
 	role := history.EventRole // whose candidates are drawn
 	if logged := results.Elections.Logged; logged != nil {
 		role = history.EventLogged

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"html/template"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,9 +22,11 @@ type finding struct {
 	Witness                     []witnessRow
 	Timeline                    *timeline
 	Events                      []eventRow
+	Cycle                       template.HTML
 	Picture                     string // a relative link, or ""
 	Moment                      string // a relative link to its operations, or ""
 	Left                        int    // operations and events that are not shown
+	Led                         bool   // its picture stands at the top of the page
 }
 
 type witnessRow struct {
@@ -44,12 +47,13 @@ const maxShown = 60
 
 func findingsOf(r *run, fig *figures) []finding {
 	var out []finding
+	spots := 0
 	for _, c := range r.results.Checks {
 		if c.Verdict == check.Pass || len(c.Witness) == 0 && len(c.Events) == 0 && c.Picture == "" {
 			continue
 		}
 		f := finding{Name: plain.Clip(c.Name, maxShownText), Verdict: string(c.Verdict), Summary: plain.Clip(c.Told(), maxShownText), Key: plain.Clip(c.Key, maxShownText),
-			Kind: capital(plain.Clip(string(c.Kind), maxName)), Explanation: plain.Clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
+			Kind: capital(plain.Clip(string(c.Kind), maxName)), Cycle: cycleFigure(&c), Explanation: plain.Clip(c.Explanation, maxShownText), Picture: pictureLink(r.dir, c.Picture)}
 		witness, events := c.Witness, c.Events
 		if len(witness) > maxShown {
 			f.Left += len(witness) - maxShown
@@ -72,7 +76,9 @@ func findingsOf(r *run, fig *figures) []finding {
 		}
 		if len(witness) > 0 {
 			f.Timeline = newTimeline(witness, processName, fig)
-			if r.historyErr == nil {
+			if spots++; r.historyErr == nil && spots <= mostSought {
+				f.Moment = spotLink(spots)
+			} else if r.historyErr == nil {
 				f.Moment = momentLink(middle(witness))
 			}
 		}

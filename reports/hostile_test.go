@@ -12,6 +12,7 @@ import (
 
 	"squall/history"
 	"squall/history/check"
+	"squall/history/measure"
 	"squall/internal/plain"
 )
 
@@ -30,7 +31,7 @@ var (
 	attributes = regexp.MustCompile(`([a-zA-Z][-a-zA-Z:]*)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)`)
 	allowed    = strings.Fields(`html head meta title style body main header div svg circle path strong h1 h2 h3 dl dt dd b ul li
 		pre code section span p figure figcaption picture source img rect text line table thead tbody tr th td details summary a footer
-		script noscript i button label form input select option canvas br`)
+		script noscript i button label form input select option canvas br abbr`)
 	scripts = regexp.MustCompile(`(?s)<script( type="(?:application/json|text/plain)"(?: id="[a-z-]+")?(?: class="ops")?)?>(.*?)</script>`)
 )
 
@@ -126,6 +127,7 @@ func TestHostile(t *testing.T) {
 			for j := range res.Elections.Losses {
 				res.Elections.Losses[j].Cause, res.Elections.Losses[j].Node = evil, evil
 			}
+			res.Effects = []measure.FaultEffect{{ID: 99, Name: evil, Changes: []measure.Change{{Metric: "throughput", Unit: evil, To: "during", Value: 1, Sure: true}}}}
 			res.History.Truncated = evil
 			r := &run{dir: evil, results: res, history: in,
 				plan: document{fields: map[string]any{"command": evil}, text: evil, trouble: evil},

@@ -34,7 +34,8 @@ func drawLatency(fig *figures, th theme, st studio) *sheet {
 	top := s.drawHead("Latency", subtitle, s.latencyLegend(fig, p50, p99)) - bandTab - bandRows*bandRow
 	const foot = 40
 
-	sc, ticks := logScale(fig.cloud.low, fig.cloud.high, foot, top)
+	low, _ := fig.cloud.floor()
+	sc, ticks := logScale(low, max(fig.cloud.high, low), foot, top)
 	s.drawBands(a, fig.faults, foot, top)
 	s.drawTimeGrid(a, foot, top)
 	s.drawScale(a, sc, ticks, "latency (ms, log scale)")

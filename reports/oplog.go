@@ -24,6 +24,7 @@ type oplog struct {
 	Shown   int       `json:"shown"`
 	One     int       `json:"one"` // of the operations that matter less, one in so many is here; 1: all
 	Lanes   int       `json:"lanes"`
+	Clients []int64   `json:"clients"` // of each lane; those of one stand together
 	Funcs   []logFunc `json:"funcs"`
 	chunks  []template.HTML
 	strings template.HTML
@@ -130,43 +131,6 @@ func inWindows(ws []measure.Window, from, to int64) bool {
 	return i < len(ws) && ws[i].Begin <= to
 }
 
-// lanes gives each process a row of the picture. A process that never runs
-// again leaves its row to the one that takes its place.
-type lanes struct {
-	of   map[int64]int
-	last map[int64]int64 // a process's last return
-	free []int64         // when each row is free, by the last process in it
-
-}
-
-func newLanes(in *history.History, picked []int32) *lanes {
-	l := &lanes{of: map[int64]int{}, last: map[int64]int64{}}
-	for _, i := range picked {
-		op := &in.Ops[i]
-		l.last[op.Process] = max(l.last[op.Process], op.Return)
-	}
-	return l
-}
-
-func (l *lanes) row(op *history.Op) int {
-	if row, ok := l.of[op.Process]; ok {
-		return row
-	}
-	row := -1
-	for i, at := range l.free {
-		if at <= op.Call && (row < 0 || at > l.free[row]) { // the one just freed
-			row = i
-		}
-	}
-	if row < 0 {
-		row = len(l.free)
-		l.free = append(l.free, 0)
-	}
-	l.free[row] = l.last[op.Process]
-	l.of[op.Process] = row
-	return row
-}
-
 // chunkOps is how many operations are packed together; the page draws after
 // each.
 const chunkOps = 65_536
@@ -180,6 +144,7 @@ type packer struct {
 	list    []string
 	funcs   map[history.Func]int
 	nodes   map[string]int
+	sought  []sought
 	buf     []byte
 	data    []byte // of the operation at hand
 	call    int64
@@ -187,16 +152,17 @@ type packer struct {
 }
 
 // pack makes the data of the page of operations.
-func pack(in *history.History, matter []measure.Window, limit int) (*oplog, error) {
+func pack(in *history.History, matter []measure.Window, found []sought, limit int) (*oplog, error) {
 	picked, one := choose(in, matter, limit)
 	log := &oplog{Total: len(in.Ops), Shown: len(picked), One: one, Funcs: []logFunc{}}
-	p := &packer{log: log, does: in.Header.Functions, texts: map[string]uint64{}, funcs: map[history.Func]int{}, nodes: map[string]int{}}
+	p := &packer{log: log, does: in.Header.Functions, texts: map[string]uint64{}, funcs: map[history.Func]int{}, nodes: map[string]int{}, sought: found}
 	for i, n := range in.Header.Nodes {
 		p.nodes[n] = i + 1
 	}
 	rows := newLanes(in, picked)
+	log.Clients = rows.clients
 	for n, i := range picked {
-		p.op(&in.Ops[i], in.Header.Mono, rows.row(&in.Ops[i]))
+		p.op(&in.Ops[i], in.Header.Mono, rows.of[in.Ops[i].Process])
 		if (n+1)%chunkOps == 0 || n == len(picked)-1 {
 			chunk, err := deflate(p.buf)
 			if err != nil {
@@ -206,7 +172,7 @@ func pack(in *history.History, matter []measure.Window, limit int) (*oplog, erro
 			p.buf = p.buf[:0]
 		}
 	}
-	log.Lanes = len(rows.free)
+	log.Lanes = len(rows.clients)
 	texts := make([]history.Data, len(p.list)) // keep bytes that are not UTF-8
 	for i, s := range p.list {
 		texts[i] = history.Text(s)
@@ -236,6 +202,11 @@ func (p *packer) op(op *history.Op, mono int64, row int) {
 	}
 	if op.Final {
 		look |= 8
+	}
+	for i := range p.sought {
+		if p.sought[i].holds(op, mono) {
+			look |= soughtBit << i
+		}
 	}
 	f := p.function(op.Func)
 	p.buf = append(p.buf, look, byte(f))

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
 	"squall/internal/number"
@@ -26,11 +25,15 @@ type page struct {
 	Next      []advice
 	Command   string
 	Test      string
+	About     []fact // of the run, in one line
 	Facts     []fact
 	Notices   []string
 	Cards     []card
 	Findings  []finding
-	Checks    []checkRow
+	Lead      *finding   // whose picture stands at the top; nil: none
+	Checks    []checkRow // that did not pass
+	Passed    []checkRow
+	Crash     string // a relative link to the page of crash states; "": there is none
 	Missed    []thresholdRow
 	Met       []thresholdRow
 	NoData    []thresholdRow
@@ -64,21 +67,24 @@ type checkRow struct {
 }
 
 // mostRows is how many rows a table of the report has at most: a browser is slow
-// with more.
-const mostRows = 5000
+// with more. Of effects, each a table of its own that unfolds, it has mostEffects.
+const (
+	mostRows    = 5000
+	mostEffects = 400
+)
 
 // firstOf is as much of a list as a table has room for; a notice says so. The list
 // of the results may itself have only the first of so many as there were in all.
-func firstOf[T any](p *page, what string, list []T, all int) []T {
-	if all <= mostRows {
+func firstOf[T any](p *page, what string, list []T, all, most int) []T {
+	if all <= most {
 		return list
 	}
 	where := "all are in " + resultsFile
 	if len(list) < all {
 		where = fmt.Sprintf("%s has the first %s, %s all", resultsFile, number.Count(len(list)), historyFile)
 	}
-	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; %s.", what, number.Count(mostRows), number.Count(all), where))
-	return list[:min(len(list), mostRows)]
+	p.Notices = append(p.Notices, fmt.Sprintf("The table of %s has the first %s of %s; %s.", what, number.Count(most), number.Count(all), where))
+	return list[:min(len(list), most)]
 }
 
 func newPage(r *run, fig *figures) page {
@@ -89,6 +95,8 @@ func newPage(r *run, fig *figures) page {
 		Reasons:    clipAll(res.Reasons),
 		Command:    plain.Clip(repeatable(r.plan.get("command")), 4*maxShownText),
 		Test:       cmp.Or(r.history.Test, r.plan.get("test", "name"), "unnamed test"),
+		About:      about(r),
+		Crash:      pictureLink(r.dir, CrashFile),
 		Facts:      factsOf(r),
 		Cards:      cardsOf(res, fig),
 		Functions:  functionRows(res.Ops),
@@ -101,12 +109,13 @@ func newPage(r *run, fig *figures) page {
 	}
 	p.Test = plain.Clip(p.Test, maxShownText)
 	losses := res.Elections
-	losses.Losses = firstOf(&p, "leaders lost", losses.Losses, losses.Lost())
+	losses.Losses = firstOf(&p, "leaders lost", losses.Losses, losses.Lost(), mostRows)
 	p.NoTrace = losses.NoTrace
-	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", res.Faults, len(res.Faults)))
+	p.Losses, p.Faults = lossRows(losses), faultRows(firstOf(&p, "faults", res.Faults, len(res.Faults), mostRows))
 	p.thinProofs(res)
-	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects, len(res.Effects)))
+	p.Effects = effectRows(firstOf(&p, "effects of faults", res.Effects, len(res.Effects), mostEffects), res.Faults, measure.LoadWindow(r.history).Begin)
 	p.Headline, p.Meaning, p.Next = verdictWords(r)
+	p.lead()
 	p.addThresholds(res)
 	if busy := r.env.get("load", "overloaded"); busy != "" {
 		p.Notices = append(p.Notices, plain.Clip("The host was overloaded: "+busy+". Elections and latencies may be its own and not the cluster's.", maxShownText))
@@ -135,18 +144,51 @@ func newPage(r *run, fig *figures) page {
 		for _, k := range slices.Sorted(maps.Keys(c.Stats)) {
 			row.Stats = append(row.Stats, fact{k, number.Decimals(c.Stats[k], 3)})
 		}
-		p.Checks = append(p.Checks, row)
+		if c.Verdict == check.Pass {
+			p.Passed = append(p.Passed, row)
+		} else {
+			p.Checks = append(p.Checks, row)
+		}
 	}
 	if r.historyErr == nil {
 		p.Figures, p.Classes = painters(), faultClasses(fig.faults)
 		p.Shapes = shapesText(fig)
 		p.Charts, _ = dataBlock(newCharts(fig)) // of plain numbers and texts: it cannot fail
-		if c := fig.cloud; len(c.dots) < c.total {
-			p.Dots = fmt.Sprintf("%s of %s operations are drawn: where many overlap, one stands for them. All outliers are drawn.",
-				number.Count(len(c.dots)), number.Count(c.total))
-		}
+		p.Dots = dotsText(fig.cloud)
 	}
 	return p
+}
+
+// dotsText says what the chart of latencies does not show as it is.
+func dotsText(c cloud) string {
+	var parts []string
+	if len(c.dots) < c.total {
+		parts = append(parts, fmt.Sprintf("%s of %s operations are drawn: where many overlap, one stands for them. All outliers are drawn.",
+			number.Count(len(c.dots)), number.Count(c.total)))
+	}
+	if low, below := c.floor(); below {
+		parts = append(parts, fmt.Sprintf("What took less than %s stands at the lower edge.", number.Millis(measure.Millis(low))))
+	}
+	return strings.Join(parts, " ")
+}
+
+// lead puts the picture of the violation that the first sentence tells of right under
+// it. What the page says there it does not say again as a reason.
+func (p *page) lead() {
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		if f.Verdict != string(check.Violation) || f.Timeline == nil || p.Lead != nil && (p.Lead.Explanation != "" || f.Explanation == "") {
+			continue
+		}
+		p.Lead = f
+	}
+	if p.Lead == nil {
+		return
+	}
+	p.Lead.Led = true
+	p.Reasons = slices.DeleteFunc(p.Reasons, func(reason string) bool {
+		return slices.ContainsFunc(p.Findings, func(f finding) bool { return reason == f.Name+": "+f.Summary })
+	})
 }
 
 // addShortened says which logs have a beginning and an end only.
@@ -185,148 +227,4 @@ func (p *page) thinProofs(res *check.Results) {
 	case res.Thin:
 		p.Notices = append(p.Notices, fmt.Sprintf("The proofs of the faults after the first %s are in %s only.", number.Count(check.MostProofs), historyFile))
 	}
-}
-
-// advice is something to do, and the command that does it, if one does.
-type advice struct{ Text, Command string }
-
-// verdictWords says what a verdict is called, what it means and what to do.
-func verdictWords(r *run) (headline, meaning string, next []advice) {
-	again := "squall check " + r.dir
-	switch r.results.Verdict {
-	case check.Pass:
-		return "Pass", "The cluster kept every guarantee that was checked.", []advice{
-			{Text: "One storm is one sample: try other seeds, or a longer --time."},
-		}
-	case check.Violation:
-		return "Violation", "The cluster broke a guarantee.", []advice{
-			{Text: "Look at the operations or events below: the smallest set found that no correct cluster could produce."},
-			{Text: "Keep this directory. The verdict depends only on its history, and you can check it again without a cluster:", Command: again},
-			{Text: "Run the test again with the same seed: the faults will be the same, the timing only nearly."},
-			{Text: "The nodes’ own logs are in the folder nodes/."},
-		}
-	case check.Unknown:
-		return "Unknown", "The checker could not decide within its limits. This is not a pass.", []advice{
-			{Text: "Check again with more time and memory, on a machine that is not busy:", Command: again},
-			{Text: "Or make it easier to check: fewer --clients, a lower --rate, a shorter --time."},
-		}
-	case check.Invalid:
-		return "Invalid", "The test itself failed, or was too quiet to mean anything. It says nothing about the cluster.", []advice{
-			{Text: "Read the reason above, then the nodes’ logs in the folder nodes/."},
-			{Text: "Check whether this machine has everything that a test needs:", Command: "squall doctor"},
-			{Text: "Remove what killed runs left behind (runs in progress are not touched), then run it again:", Command: "squall clean"},
-		}
-	}
-	return "No verdict", "results.json holds a verdict that this version does not know: " + string(r.results.Verdict),
-		[]advice{{Text: "Check the run again:", Command: again}}
-}
-
-func factsOf(r *run) []fact {
-	h := r.history.Header
-	facts := []fact{
-		{"System", cmp.Or(h.System, r.plan.get("test", "system"))},
-		{"Workload", cmp.Or(h.Workload, r.plan.get("test", "workload"))},
-		{"Mutant", r.plan.get("test", "mutant")},
-	}
-	if len(h.Nodes) > 0 {
-		facts = append(facts, fact{"Nodes", fmt.Sprintf("%d (%s)", len(h.Nodes), plain.Clip(strings.Join(h.Nodes, ", "), 80))})
-	}
-	seed := r.plan.get("test", "seed")
-	if r.historyErr == nil {
-		seed = fmt.Sprint(h.Seed)
-		facts = append(facts, fact{"Began", h.Wall.UTC().Format("2 January 2006, 15:04:05 UTC")},
-			fact{"Took", durationOf(r.history)})
-	}
-	facts = append(facts, fact{"Runtime", r.env.get("runtime")}, fact{"Clocks", clockText(r.results.Clocks)})
-	facts = append(facts, fact{"Seed", seed}, fact{"squall", cmp.Or(h.Squall, r.plan.get("squall"))})
-	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
-}
-
-// hostFacts are what was seen of the computer that the test ran on.
-func hostFacts(r *run) []fact {
-	facts := []fact{
-		{"Before the test", plain.Clip(r.env.get("load", "words", "before"), maxShownText)},
-		{"During the test", plain.Clip(r.env.get("load", "words", "during"), maxShownText)},
-		{"Overloaded", plain.Clip(r.env.get("load", "overloaded"), maxShownText)},
-	}
-	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
-}
-
-// clockText says how exact the times are that were not taken by the machines.
-func clockText(c measure.Clocks) string {
-	switch {
-	case c.Compared == 0:
-		return ""
-	case c.One:
-		return "one clock, shared by the machines and squall"
-	}
-	return fmt.Sprintf("two clocks: times of faults are within ±%s of the machines’ clock, which operations and elections use",
-		number.Millis(measure.Millis(float64(c.ErrorNs)/1e6)))
-}
-
-// durationOf is how long a test took, of which how much was load.
-func durationOf(h *history.History) string {
-	end := measure.TestEnd(h)
-	for _, m := range h.Marks {
-		if m.Name == history.MarkDone {
-			end = max(end, m.Time-h.Mono)
-		}
-	}
-	return fmt.Sprintf("%s s, %s s of it under load",
-		number.Decimals(float64(end)/1e9, 1), number.Decimals(measure.LoadWindow(h).Seconds(), 1))
-}
-
-func cardsOf(res *check.Results, fig *figures) []card {
-	ops, el := res.Ops, res.Elections
-	of := fmt.Sprintf("of %s operations", number.Count(ops.Total))
-	if ops.Keys > 0 { // transactions name theirs in their data
-		of += " on " + plural(int(ops.Keys), "key")
-	}
-	cards := []card{
-		{"Succeeded", number.Count(ops.OK), of},
-		{"Failed", number.Count(ops.Fail), "certainly without effect"},
-		{"Outcome unknown", number.Count(ops.Info), "may have taken effect"},
-		{"Throughput", number.Rate(ops.Throughput), fmt.Sprintf("over %s s of load", number.Decimals(ops.LoadSeconds, 1))},
-	}
-	if q := fig.latency; q.Count > 0 {
-		cards = append(cards, card{"Median latency", number.Millis(q.P50), "99 % within " + number.Millis(q.P99)})
-	} else {
-		cards = append(cards, card{"Median latency", "–", "no data"})
-	}
-	if el.Logged != nil {
-		return append(cards, card{"Leaders, from logs", number.Count(el.Logged.Leaders), number.Count(el.Logged.Candidates) + " times a node stood for election; no trace, so nothing is timed"})
-	}
-	if el.NoTrace {
-		return append(cards, card{"Leaders lost", "–", "no trace: who led is not known"})
-	}
-	cards = append(cards, card{"Leaders lost", number.Count(el.Lost()), plural(el.Count, "leader") + " elected"})
-	if len(el.Losses) == 0 {
-		return append(cards, card{"Time without leader", "–", "no leader was lost"}, card{"Unavailable", "–", "no leader was lost"})
-	}
-	return append(cards, spreadCard("Time without leader", el.NoLeaderMedian, el.NoLeaderMax, el.Lost()),
-		spreadCard("Unavailable to clients", el.UnavailableMedian, el.UnavailableMax, el.Lost()))
-}
-
-// spreadCard is a median and the longest, or the one figure that there is.
-func spreadCard(title string, median, most measure.Millis, samples int) card {
-	switch {
-	case samples == 1:
-		return card{title, number.Millis(most), "at the one loss"}
-	case median == most:
-		return card{title, number.Millis(most), "at each loss"}
-	}
-	return card{title, number.Millis(median), "median; longest " + number.Millis(most)}
-}
-
-func historyFacts(r *run) []fact {
-	h := r.results.History
-	facts := []fact{{"Records", number.Count(h.Records)}, {"Size", number.Bytes(h.Bytes)}}
-	if ops := r.results.Ops.Total; ops > 0 && h.Bytes > 0 {
-		facts = append(facts, fact{"Per operation", fmt.Sprintf("%s bytes", number.Decimals(float64(h.Bytes)/float64(ops), 1))})
-	}
-	whole := "yes"
-	if h.Truncated != "" {
-		whole = "no: " + h.Truncated
-	}
-	return append(facts, fact{"Whole", whole})
 }

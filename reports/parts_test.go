@@ -77,6 +77,26 @@ func TestCloudKeepsWhatStandsOut(t *testing.T) {
 	}
 }
 
+// A few answers within microseconds do not take the room of all others.
+func TestTheAxisOfLatenciesBeginsWhereMostAre(t *testing.T) {
+	var c cloud
+	if low, below := c.floor(); low != shortest || below {
+		t.Errorf("of nothing: %v, %v", low, below)
+	}
+	for i := range 1000 {
+		c.dots = append(c.dots, dot{ms: 30 + float64(i)})
+	}
+	if low, below := c.floor(); low != 10 || below {
+		t.Errorf("of 30 to 1,029 ms: %v, %v", low, below)
+	}
+	for range 5 {
+		c.dots = append(c.dots, dot{ms: 0.004})
+	}
+	if low, below := c.floor(); low != 10 || !below {
+		t.Errorf("with five of 4 µs: %v, %v", low, below)
+	}
+}
+
 func TestBucketStep(t *testing.T) {
 	for _, tt := range []struct {
 		seconds, ok int64
@@ -148,7 +168,7 @@ func TestTimeline(t *testing.T) {
 		faults := []measure.FaultRun{{Name: "kill", Verified: true, Begin: when.Draw(t, "fault"), HealAt: 0}}
 		fig := &figures{faults: faults, elections: measure.Elections{Leaderships: []measure.Leadership{{Node: "n1", Term: 3, Begin: when.Draw(t, "leadership")}}}}
 		tl := newTimeline(ops, processName, fig)
-		for _, r := range tl.Leaderships {
+		for _, r := range tl.Leaders[0].Bars {
 			if r.X < 0 || r.X+r.W > tl.Width {
 				t.Fatalf("leadership %+v leaves the picture", r)
 			}

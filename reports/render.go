@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"squall/history/check"
 	"squall/history/measure"
 	"squall/internal/number"
 	"squall/internal/plain"
@@ -50,9 +51,11 @@ const uplot = "uplot/uPlot.iife.min.js"
 // anything.
 func fill(w io.Writer, name string, data any) error {
 	t, err := template.New(name).Funcs(template.FuncMap{
-		"style":  func(name string) template.CSS { return template.CSS(asset(name)) },
-		"script": script,
-		"policy": policy,
+		"style":   func(name string) template.CSS { return template.CSS(asset(name)) },
+		"script":  script,
+		"policy":  policy,
+		"capital": capital,
+		"meaning": meaning,
 	}).ParseFS(assets, "assets/"+name)
 	if err != nil {
 		return fmt.Errorf("parse the template: %w", err)
@@ -86,6 +89,7 @@ type operations struct {
 	Test    string
 	Note    string
 	Data    template.JS
+	Found   bool // there is a finding to show
 	Texts   template.HTML
 	Chunks  []template.HTML
 	Classes []measure.FaultClass
@@ -99,15 +103,16 @@ type place struct {
 
 // renderTimeline writes timeline.html.
 func renderTimeline(w io.Writer, r *run, fig *figures) error {
-	log, err := pack(r.history, moments(r, fig), maxOps)
+	spots, found := spotsOf(r, fig)
+	log, err := pack(r.history, moments(r, fig), found, maxOps)
 	if err != nil {
 		return fmt.Errorf("pack the operations: %w", err)
 	}
-	data, err := dataBlock(map[string]any{"scene": newScene(fig), "log": log, "places": placesOf(r, fig)})
+	data, err := dataBlock(map[string]any{"scene": newScene(fig), "log": log, "places": placesOf(r, fig), "findings": spots})
 	if err != nil {
 		return fmt.Errorf("pack the operations: %w", err)
 	}
-	p := operations{Test: plain.Clip(cmp.Or(r.history.Test, "unnamed test"), maxShownText), Data: data, Texts: log.strings, Chunks: log.chunks,
+	p := operations{Test: plain.Clip(cmp.Or(r.history.Test, "unnamed test"), maxShownText), Data: data, Found: len(spots) > 0, Texts: log.strings, Chunks: log.chunks,
 		Note: fmt.Sprintf("All %s are here.", plural(log.Total, "operation"))}
 	if log.Shown < log.Total {
 		p.Note = fmt.Sprintf("%s of %s operations are here: what did not succeed, what is near a fault, the loss of a leader or a finding, and one in %d of the rest. The history holds all.",
@@ -119,8 +124,12 @@ func renderTimeline(w io.Writer, r *run, fig *figures) error {
 // placesOf are the moments of a run that one may want to see.
 func placesOf(r *run, fig *figures) []place {
 	places := []place{}
+	found := 0
 	for _, c := range r.results.Checks {
-		if len(c.Witness) > 0 {
+		if c.Verdict == check.Pass || len(c.Witness) == 0 {
+			continue
+		}
+		if found++; found > mostSought { // those before have entries of their own
 			places = append(places, place{"finding: " + plain.Clip(c.Name, maxName), micros(middle(c.Witness))})
 		}
 	}

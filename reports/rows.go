@@ -81,86 +81,6 @@ func (p *page) addThresholds(res *check.Results) {
 	}
 }
 
-// effectRow is what clients felt of a fault.
-type effectRow struct {
-	ID                   int
-	Name, With, Recovery string
-	Metrics              []effectMetric
-}
-
-type effectMetric struct {
-	Name, Before, During, After string
-	Change, Later               effectChange
-}
-
-// effectChange is a difference and its interval.
-type effectChange struct {
-	Text, Interval string
-	Sure           bool
-}
-
-func effectRows(effects []measure.FaultEffect) []effectRow {
-	var rows []effectRow
-	for _, e := range effects {
-		row := effectRow{ID: e.ID, Name: plain.Clip(e.Name, maxShownText), Recovery: "none before the next fault or the end"}
-		if e.Recovered {
-			row.Recovery = number.Millis(e.Recovery)
-		}
-		for i, id := range e.Overlaps {
-			if i > 0 {
-				row.With += ", "
-			}
-			row.With += fmt.Sprint("#", id)
-		}
-		for _, m := range []struct {
-			name, label string
-			of          func(measure.Stretch) string
-		}{
-			{"throughput", "throughput", func(s measure.Stretch) string { return number.Digits(s.Throughput, 3) + " ops/s" }},
-			{"availability", "availability", func(s measure.Stretch) string { return number.Decimals(s.Availability*100, 2) + " %" }},
-			{"latency p50", "median latency", func(s measure.Stretch) string { return latencyText(s.Latency, s.Latency.P50) }},
-			{"latency p99", "99 % latency", func(s measure.Stretch) string { return latencyText(s.Latency, s.Latency.P99) }},
-		} {
-			row.Metrics = append(row.Metrics, effectMetric{Name: m.label, Before: m.of(e.Before), During: m.of(e.During), After: m.of(e.After),
-				Change: changeOf(e.Changes, m.name, "during"), Later: changeOf(e.Changes, m.name, "after")})
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-func latencyText(q measure.Quantiles, v measure.Millis) string {
-	if q.Count == 0 {
-		return "–"
-	}
-	return number.Millis(v)
-}
-
-func changeOf(changes []measure.Change, metric, to string) effectChange {
-	for _, c := range changes {
-		if c.Metric == metric && c.To == to {
-			unit := c.Unit
-			if unit == "%" {
-				unit = "points"
-			}
-			return effectChange{signed(c.Value) + " " + unit, fmt.Sprintf("[%s to %s]", signed(c.Low), signed(c.High)), c.Sure}
-		}
-	}
-	return effectChange{Text: "–"}
-}
-
-// signed writes a difference, with its sign.
-func signed(v float64) string {
-	text := number.Digits(max(v, -v), 3)
-	switch {
-	case text == "0":
-		return "±0"
-	case v < 0:
-		return "−" + text
-	}
-	return "+" + text
-}
-
 func functionRows(ops measure.Ops) []functionRow {
 	var rows []functionRow
 	var does history.Functions
@@ -220,7 +140,7 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 			Lapsed: plain.Clip(f.Lapsed, maxShownText),
 		}
 		row.Name, row.Params = plain.Clip(row.Name, maxShownText), plain.Clip(row.Params, maxShownText)
-		row.Zoom = fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
+		row.Zoom = zoomOf(&f)
 		if f.Aim != nil {
 			row.Aim = plain.Clip(f.Aim.Text, maxShownText)
 		}
@@ -237,4 +157,9 @@ func faultRows(faults []measure.FaultRun) []faultRow {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// zoomOf is the time of a fault for the charts, which zoom to it: two times in s.
+func zoomOf(f *measure.FaultRun) string {
+	return fmt.Sprintf("%.6f,%.6f", float64(f.Begin)/1e9, float64(max(f.Healed, f.HealAt, f.Begin+1e9))/1e9)
 }

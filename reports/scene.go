@@ -20,6 +20,7 @@ type scene struct {
 	Nodes       []string    `json:"nodes"`
 	Faults      []sceneBand `json:"faults"`
 	Leaderships []sceneSpan `json:"reigns"`
+	Stale       []sceneSpan `json:"stale"` // who still took itself for the leader
 	Outages     []sceneSpan `json:"outages"`
 	Candidates  []sceneSpan `json:"candidates"`
 	NoLeader    []sceneSpan `json:"noLeader"`
@@ -53,7 +54,7 @@ type sceneSpan struct {
 
 func newScene(fig *figures) scene {
 	s := scene{From: micros(fig.shown.Begin), To: micros(max(fig.shown.End, fig.shown.Begin+1e6)), Nodes: []string{}, Faults: []sceneBand{},
-		Leaderships: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}, NoTrace: fig.elections.NoTrace}
+		Leaderships: []sceneSpan{}, Stale: []sceneSpan{}, Outages: []sceneSpan{}, Candidates: []sceneSpan{}, NoLeader: []sceneSpan{}, Unavailable: []sceneSpan{}, NoTrace: fig.elections.NoTrace}
 	for _, n := range fig.nodes {
 		s.Nodes = append(s.Nodes, plain.Clip(n, maxName))
 	}
@@ -70,6 +71,13 @@ func newScene(fig *figures) scene {
 			end = fig.shown.End
 		}
 		s.Leaderships = append(s.Leaderships, sceneSpan{fig.node(r.Node), micros(r.Begin), micros(end), strconv.FormatUint(r.Term, 10)})
+	}
+	for _, r := range fig.stale {
+		end := r.End
+		if end == 0 {
+			end = fig.shown.End
+		}
+		s.Stale = append(s.Stale, sceneSpan{fig.node(r.Node), micros(r.Begin), micros(end), strconv.FormatUint(r.Term, 10)})
 	}
 	for _, r := range fig.logged {
 		end := r.End
@@ -148,7 +156,8 @@ type chartDots struct {
 
 func newCharts(fig *figures) charts {
 	c := charts{Scene: newScene(fig), X: []micros{}, OK: []chartLine{}, Others: []chartLine{}, Latency: []chartLine{}, Dots: []chartDots{},
-		Low: max(fig.cloud.low, shortest), High: max(fig.cloud.high, 2*shortest)}
+		High: max(fig.cloud.high, 2*shortest)}
+	c.Low, _ = fig.cloud.floor()
 	s := fig.series
 	for i := range s.Len() {
 		c.X = append(c.X, micros(s.At(i)))
@@ -162,12 +171,12 @@ func newCharts(fig *figures) charts {
 	}
 	funcs := funcsOf(fig.does, s)
 	if len(funcs) > 1 {
-		c.OK = append(c.OK, chartLine{"all that succeeded", "total", rates(s.Total())})
+		c.OK = append(c.OK, chartLine{"all", "total", rates(s.Total())})
 	}
 	for _, f := range funcs[:min(len(funcs), 12)] {
 		c.OK = append(c.OK, chartLine{plain.Clip(string(f), maxName), lookOf(fig.does, f).class(), rates(s.OK[f])})
 	}
-	c.Others = []chartLine{{"failed", "fail", rates(s.Fail)}, {"outcome unknown", "info", rates(s.Info)}}
+	c.Others = []chartLine{{"failed", "fail", rates(s.Fail)}, {"unknown", "info", rates(s.Info)}}
 	for i, q := range quantilesOf(lightTheme()) {
 		l := make(levels, s.Len())
 		for b, of := range s.Latency {
@@ -175,7 +184,7 @@ func newCharts(fig *figures) charts {
 				l[b] = max(float64(q.of(of)), shortest)
 			}
 		}
-		c.Latency = append(c.Latency, chartLine{q.label, []string{"max", "p99", "p90", "p50"}[i], l})
+		c.Latency = append(c.Latency, chartLine{[]string{"slowest", "99 %", "90 %", "median"}[i], []string{"max", "p99", "p90", "p50"}[i], l})
 	}
 	c.addDots(fig)
 	return c

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -28,8 +27,7 @@ type timeline struct {
 	Lanes               []lane
 	Bars                []bar
 	Bands               []band
-	Leaderships         []leaderBar // who led, in a lane of its own
-	LeadersY            int
+	Leaders             []leaderLane // who led, and below who only thought that it did
 	Times               []moment
 	OfEvents            bool
 }
@@ -55,6 +53,14 @@ type band struct {
 	Kind, Label  string
 }
 
+// leaderLane is the lane of the leaders, or of a node that still took itself for one.
+type leaderLane struct {
+	Y     int
+	Name  string
+	Stale bool
+	Bars  []leaderBar
+}
+
 type leaderBar struct {
 	X, W, TextX int
 	Odd         bool
@@ -68,7 +74,7 @@ type moment struct {
 
 const (
 	tlWidth    = 960
-	tlLeft     = 128
+	tlLeft     = 128 // at least: names of lanes are never cut
 	tlRight    = 28
 	tlHead     = 26
 	tlLane     = 46
@@ -148,14 +154,13 @@ func newTimeline(witness []check.WitnessOp, name func(check.WitnessOp) string, f
 			times = append(times, w.Return)
 		}
 	}
-	s := newSqueeze(times, tlLeft+16, tlWidth-tlRight-16)
-	t := &timeline{Width: tlWidth, Left: tlLeft}
+	stale := staleAt(fig.stale, times)
+	t := &timeline{Width: tlWidth, Left: leftOf(witness, name, stale)}
+	s := newSqueeze(times, float64(t.Left+16), tlWidth-tlRight-16)
 	t.placeOps(witness, name, s)
-	t.LeadersY = tlHead + len(t.Lanes)*tlLane + 12
-	t.Foot = t.LeadersY + 26
+	t.placeLeaders(fig.elections.Leaderships, stale, s)
 	t.Height = t.Foot + 24
 	t.placeBands(fig.faults, s)
-	t.placeLeaderships(fig.elections.Leaderships, s)
 	t.placeTimes(s)
 	return t
 }
@@ -239,7 +244,7 @@ func (t *timeline) placeBands(faults []measure.FaultRun, s squeeze) {
 		}
 		x0, x1 := s.x(w.Begin), s.x(w.End)
 		if w.Begin < first {
-			x0 = tlLeft
+			x0 = t.Left
 		}
 		if w.End > last {
 			x1 = tlWidth - tlRight
@@ -250,36 +255,6 @@ func (t *timeline) placeBands(faults []measure.FaultRun, s squeeze) {
 			b.Label, free = label, end
 		}
 		t.Bands = append(t.Bands, b)
-	}
-}
-
-// placeLeaderships shows who led between the first call and the last return.
-func (t *timeline) placeLeaderships(leaderships []measure.Leadership, s squeeze) {
-	if len(s.times) == 0 {
-		return
-	}
-	first, last := s.times[0], s.times[len(s.times)-1]
-	for _, r := range leaderships {
-		end := r.End
-		if end == 0 {
-			end = last + 1
-		}
-		if end < first || r.Begin > last {
-			continue
-		}
-		x0, x1 := s.x(r.Begin), s.x(end)
-		if r.Begin < first {
-			x0 = tlLeft
-		}
-		if end > last {
-			x1 = tlWidth - tlRight
-		}
-		b := leaderBar{X: x0, W: max(x1-x0, 3), TextX: x0 + 5, Odd: r.Term%2 == 1}
-		text := fmt.Sprintf("%s · term %d", plain.Fit(r.Node, 12), r.Term)
-		if float64(utf8.RuneCountInString(text))*tlLetter+8 < float64(b.W) {
-			b.Text = text
-		}
-		t.Leaderships = append(t.Leaderships, b)
 	}
 }
 

@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -104,11 +106,78 @@ func TestRowOfAnAimedFault(t *testing.T) {
 // Operations over several keys name them in their data alone.
 func TestCardsWithoutKeys(t *testing.T) {
 	res := &check.Results{}
-	res.Ops.Total = 7
-	for keys, want := range map[int64]string{0: "of 7 operations", 1: "of 7 operations on 1 key", 2: "of 7 operations on 2 keys"} {
+	res.Ops.Total, res.Ops.OK = 7, 7
+	for keys, want := range map[int64]string{0: "100 % of 7 operations", 1: "100 % of 7 operations on 1 key", 2: "100 % of 7 operations on 2 keys"} {
 		res.Ops.Keys = keys
 		if got := cardsOf(res, &figures{})[0].Detail; got != want {
 			t.Errorf("%d keys: %q, want %q", keys, got, want)
 		}
+	}
+}
+
+// A share that is neither nothing nor all is never written as if it were.
+func TestShares(t *testing.T) {
+	for _, tt := range []struct {
+		part, whole int64
+		want        string
+	}{{0, 7, "0 %"}, {7, 7, "100 %"}, {1, 3, "33.3 %"}, {1, 100_000, "< 0.1 %"}, {99_999, 100_000, "> 99.9 %"}} {
+		if got := shareText(tt.part, tt.whole); got != tt.want {
+			t.Errorf("%d of %d: %q, want %q", tt.part, tt.whole, got, tt.want)
+		}
+	}
+}
+
+// The picture of the violation that the first sentence tells of stands right under it,
+// and its reason is not said twice; checks that passed are in one line.
+func TestAViolationLeads(t *testing.T) {
+	res := &check.Results{Verdict: check.Violation, Reasons: []string{"linearizable: x", "the disk was full"}, Checks: []check.Result{
+		{Name: "recovery", Verdict: check.Pass, Summary: "all is well"},
+		{Name: "term-monotonic", Verdict: check.Violation, Summary: "y", Witness: []check.WitnessOp{{Node: "n1", Outcome: "ok"}}},
+		{Name: "linearizable", Verdict: check.Violation, Kind: check.KindStaleRead, Summary: "x", Explanation: "n1 answered 3.",
+			Witness: []check.WitnessOp{{Node: "n2", Outcome: "ok"}}}}}
+	var text strings.Builder
+	p := newPage(&run{results: res, history: &history.History{}}, &figures{})
+	if err := renderReport(&text, p); err != nil {
+		t.Fatal(err)
+	}
+	html := text.String()
+	if p.Lead == nil || p.Lead.Name != "linearizable" || len(p.Reasons) != 1 || p.Reasons[0] != "the disk was full" {
+		t.Errorf("it leads with %+v, and gives as reasons %q", p.Lead, p.Reasons)
+	}
+	sentence, picture, facts := strings.Index(html, "n1 answered 3."), strings.Index(html, "<figure"), strings.Index(html, `class="about"`)
+	if sentence < 0 || picture < sentence || facts < picture || strings.Count(html, "n1 answered 3.") != 1 || strings.Count(html, "<figure tabindex") != 2 {
+		t.Errorf("the sentence is at %d, the picture at %d, the facts at %d", sentence, picture, facts)
+	}
+	if !strings.Contains(html, `1 passed</span> recovery</summary>`) {
+		t.Error("what passed is not in one line")
+	}
+}
+
+// The page names documents that are there, and explains the names of the checks.
+func TestTheReportNamesDocuments(t *testing.T) {
+	named := regexp.MustCompile(`docs/[a-z/-]+\.md`).FindAllString(asset("report.html.tmpl"), -1)
+	if len(named) < 8 {
+		t.Errorf("it names %q", named)
+	}
+	for _, name := range named {
+		if _, err := os.Stat("../" + name); err != nil {
+			t.Error(err)
+		}
+	}
+	text, err := os.ReadFile("../docs/verdicts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word := range glossary() {
+		if strings.ToLower(word) == word && !strings.Contains(string(text), "`"+word+"`") {
+			t.Errorf("docs/verdicts.md has no check %q", word)
+		}
+	}
+	var page strings.Builder
+	if err := renderReport(&page, newPage(&run{results: &check.Results{Checks: []check.Result{{Name: "vote-safety", Verdict: check.Pass}}}, history: &history.History{}}, &figures{})); err != nil {
+		t.Fatal(err)
+	}
+	if want := `<abbr title="No node votes for two candidates in one term.">vote-safety</abbr>`; !strings.Contains(page.String(), want) {
+		t.Errorf("the page has no %s", want)
 	}
 }

@@ -89,6 +89,14 @@ func (r *Rotation) Take(i int) Turn {
 	return turn
 }
 
+// Peek is the key in slot i, from 0 up to Keys, without an operation on it.
+func (r *Rotation) Peek(i int) string {
+	s := &r.slots[i]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Key
+}
+
 // Note notes what an operation on a key in use that was called at that time saw of
 // it, unless what is noted is newer.
 func (r *Rotation) Note(key string, call int64, seen history.Data) {

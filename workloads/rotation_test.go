@@ -25,3 +25,18 @@ func TestAllKeys(t *testing.T) {
 		t.Errorf("two of them: %q", keys)
 	}
 }
+
+// To peek at a key does not use it up.
+func TestPeek(t *testing.T) {
+	r := NewRotation("k", 2, 1)
+	for range 3 {
+		if key := r.Peek(1); key != "k1" {
+			t.Fatalf("the key is %s", key)
+		}
+	}
+	r.Take(1)
+	r.Take(1)
+	if key := r.Peek(1); key != "k3" {
+		t.Errorf("the key is %s after its share of operations", key)
+	}
+}

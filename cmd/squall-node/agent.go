@@ -25,4 +25,7 @@ func runAgent(args []string) error {
 
 func runExec(args []string) error { return agent.Exec(args) }
 
+// runDisk is the file system of squall's, commanded by the agent over stdin and stdout.
+func runDisk(args []string) error { return agent.ServeDisk(args, os.Stdin, os.Stdout) }
+
 func runSqueeze(args []string) error { return agent.Squeeze(args, os.Stdin, os.Stdout) }

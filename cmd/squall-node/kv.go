@@ -117,6 +117,7 @@ func parseKV(args []string, stderr io.Writer) (cfg kv.Config, traceFD int, trial
 	flags.IntVar(&cfg.Sessions, "sessions", 0, "clients' sessions that are kept, the same on every node (default and most: "+strconv.Itoa(kv.MaxSessions)+")")
 	flags.IntVar(&cfg.MaxBatchBytes, "max-batch", 0, "bytes of entries in one message to another node, at most; 0: 1 MiB")
 	flags.IntVar(&cfg.MaxInflight, "max-inflight", 0, "messages with entries on their way to one node, at most; 0: 64")
+	flags.Int64Var(&cfg.SegmentBytes, "segment", 0, "bytes of a file of the log after which the next one is begun; 0: 16 MiB")
 	flags.DurationVar(&cfg.SlowDisk, "slow-disk", 0, "what a write to the log takes at least, beside its own time")
 	flags.DurationVar(&cfg.RequestTimeout, "request-timeout", kv.DefaultRequestTimeout, "when a request's outcome is given up")
 	flags.DurationVar(&cfg.LeaderWait, "leader-wait", 0, "how long a request waits for a leader; negative: not at all (default 200ms)")

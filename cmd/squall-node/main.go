@@ -29,6 +29,7 @@ func commands() []command {
 		{"machine", "how a machine of a hub begins", runMachine},
 		{"exec", "give up all capabilities and become another program", runExec},
 		{"squeeze", "the agent's helper: uses up processors or memory", runSqueeze},
+		{"disk", "the agent's helper: a file system on the data directory", runDisk},
 		{"kv", "the replicated key-value server", runKV},
 		{"driver", "the clients: runs a workload against the cluster", runDriver},
 		{"idle", "a server that does nothing, to try a machine with", runIdle},

@@ -69,6 +69,7 @@ func (o *observed) Up(ctx context.Context, spec machines.ClusterSpec) (machines.
 
 // An engine that is lost in the middle takes all its machines with it.
 func TestALostEngineMakesTheTestInvalid(t *testing.T) {
+	machinetest.NeedWhole(t, "tests of the runtime lose an engine that is not real; this one waits until a real one is given up")
 	s := newStorm(t, testplan.RuntimeDocker)
 	proxy := newEngineProxy(t)
 	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
@@ -338,6 +339,7 @@ func (s *storm) cleanKilled(t *testing.T) {
 // The engine of another host has a clock of its own. A time namespace around
 // squall makes it so here.
 func TestClocksOfAnotherHost(t *testing.T) {
+	machinetest.NeedWhole(t, "a run of its own, of which only the clocks are looked at")
 	s := newStorm(t, testplan.RuntimeDocker)
 	const apart = 100_000 // seconds
 	shifted := []string{"--time", "--monotonic", strconv.Itoa(apart)}

@@ -44,3 +44,13 @@ func newBar(bars *mpb.Progress, total int64, behind func() string) *mpb.Bar {
 		mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return behind() })))
 }
+
+// endBars takes the last bar away, if there is one, and waits until nothing is drawn any more.
+func endBars(bars *mpb.Progress, bar *mpb.Bar) {
+	if bar != nil {
+		bar.Abort(true)
+	}
+	if bars != nil {
+		bars.Wait()
+	}
+}

@@ -19,7 +19,7 @@ import (
 // names the cell. The other one passes.
 func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 	machinetest.NotUnderRace(t, "a bug is looked for, as in TestMutantsAreCaught; orchestrator/campaign is run under the detector with runs made up")
-	s, long := hunt(t, testplan.RuntimeLocal, func(s *storm, long string) int {
+	s, long := seekBug(t, testplan.RuntimeLocal, func(s *storm, long string) int {
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		text := "name: bug\njobs: 1\ntest: {rate: 200, hold: 1500ms, gap: 700ms}\ninclude:\n- {nemesis: none, time: 1s}\n" +
 			"- {mutant: local-reads, time: " + long + ", nemesis: partition(leader)}\n"
@@ -57,7 +57,7 @@ func TestACampaignWithAMutantCellExitsWithTheViolation(t *testing.T) {
 		}
 	}
 	for _, words := range []string{"✗ VIOLATION  ", "mutant-local-reads", "2 of 2 cells done: 1 pass, 1 violation",
-		"squall run --time " + long + " --nemesis 'partition(leader)' --rate 200 --seed 1 --runtime local --mutant local-reads --hold 1500ms --gap 700ms"} {
+		"squall run --time " + long + " --nemesis 'partition(leader)' --rate 200 --seed 1 --runtime local --mutant local-reads --hold 1500ms --gap 700ms --stop-on violation"} {
 		if !strings.Contains(s.text.String(), words) {
 			t.Errorf("squall never said %q", words)
 		}

@@ -145,10 +145,5 @@ func (p *campaignProgress) end() {
 	p.mu.Lock()
 	bar := p.bar
 	p.mu.Unlock()
-	if bar != nil {
-		bar.Abort(true)
-	}
-	if p.bars != nil {
-		p.bars.Wait()
-	}
+	endBars(p.bars, bar)
 }

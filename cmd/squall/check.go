@@ -20,16 +20,26 @@ type checkFlags struct {
 	json       bool
 	outputs    outputFlags
 	baseline   baselineFlags
+	file       fileFlags
 }
 
 func (a *app) checkCommand() *cobra.Command {
 	var flags checkFlags
 	cmd := &cobra.Command{
-		Use:   "check [RUN]",
-		Short: "Check a recorded run again, without Docker",
+		Use:   "check [RUN|FILE]",
+		Short: "Check a recorded run again, or the history of another tool",
 		Long: `Check the history of a run again, and judge its thresholds or those given.
 RUN is a run directory, a number from squall list runs, or latest (default).
-A history alone in a folder, without plan.json, is checked by its header.`,
+A history alone in a folder, without plan.json, is checked by its header.
+
+FILE is a history in a file of its own, in a format that is recognised: EDN of
+Jepsen, Knossos or Elle, Jepsen's text history or log, porcupine's test data or
+JSON, or squall's own. A folder in which Jepsen keeps a test will do as well.
+What its operations act on is recognised too, or said with --model.`,
+		Example: `  squall check runs/latest
+  squall check store/latest/history.edn
+  squall check etcd_000.log --model cas-register
+  squall check history.edn --model multi-register --initial '{:x 0, :y 0}'`,
 		Args:              oneArg,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &flags) },
 		ValidArgsFunction: completeRuns,
@@ -38,12 +48,19 @@ A history alone in a folder, without plan.json, is checked by its header.`,
 	cmd.Flags().StringVar(&flags.out, "out", testplan.DefaultTest().Out, "folder of the run directories")
 	cmd.Flags().StringArrayVar(&flags.thresholds, "threshold", nil,
 		"bounds that replace those of the test, such as \"latency p(99) < 50ms\"; \"\" for none (docs/metrics.md)")
+	flags.file.add(cmd)
 	flags.baseline.add(cmd)
 	flags.outputs.add(cmd)
 	return cmd
 }
 
 func (a *app) check(cmd *cobra.Command, args []string, flags *checkFlags) error {
+	if path, is := historyFile(args); is {
+		return a.checkFile(cmd, path, flags)
+	}
+	if given := flags.file.given(cmd, "model", "workload", "initial", "nil"); len(given) > 0 {
+		return usageError(fmt.Errorf("%s: a run says itself what it is of; only a FILE is told", given[0]))
+	}
 	dir, err := findRun(flags.out, args)
 	if err != nil {
 		return err

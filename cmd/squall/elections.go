@@ -51,7 +51,7 @@ interval; the time runs until another server hears from the new leader.
 The table has the paper's figures and those of a model beside the measured ones;
 elections-cdf.png and .svg draw the curves.
 
-The first Ctrl-C reports what was measured so far; the second quits immediately.`,
+The first Ctrl-C reports what was measured so far; the second ends at once.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runElections(cmd, &flags) },
 	}

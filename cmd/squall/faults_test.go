@@ -13,6 +13,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/machinetest"
 	"squall/nemesis/faults"
 	"squall/orchestrator/machines"
 	"squall/orchestrator/testplan"
@@ -21,6 +22,7 @@ import (
 // A run can be replayed: the same faults at the same offsets into the same
 // nodes, also where a role was hit.
 func TestReplay(t *testing.T) {
+	machinetest.NeedWhole(t, "two runs; that plans decide who is hit is tried on fakes without")
 	s := newStorm(t, testplan.RuntimeLocal)
 	if code := s.runUnlessOverloaded(t, "run", "--time", "5s", "--seed", "5",
 		"--schedule", "at 1s for 1s: kill(leader); at 2500ms for 1s: partition(leader); at 3s for 1s: delay(leader)"); code != exitPass {

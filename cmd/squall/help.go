@@ -18,10 +18,12 @@ const (
   {{.CommandPath}} [command]
 
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasExample}}
 
-Flags:
-{{flagsWrapped .LocalFlags | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableLocalFlags}}
+
+{{flagHelp .}}{{end}}{{if .HasAvailableSubCommands}}
 
 "{{.CommandPath}} [command] --help" tells more about a command.{{end}}
 `
@@ -29,9 +31,7 @@ Flags:
 
 // setHelp makes the help of all commands fit the terminal.
 func setHelp(root *cobra.Command) {
-	cobra.AddTemplateFunc("flagsWrapped", func(flags interface{ FlagUsagesWrapped(int) string }) string {
-		return flags.FlagUsagesWrapped(columns())
-	})
+	cobra.AddTemplateFunc("flagHelp", flagHelp)
 	root.SetUsageTemplate(usageTemplate)
 }
 

@@ -86,34 +86,14 @@ func examples(kind string) ([]example, error) {
 	return files, nil
 }
 
-// writeExamples writes all of them or, when one is in the way, none.
+// writeExamples writes the examples of a kind.
 func (a *app) writeExamples(dir, kind string, force bool) error {
 	files, err := examples(kind)
 	if err != nil {
 		return err
 	}
-	if err := wantFolder(filepath.Join(dir, schemaFolder)); err != nil {
+	if err := writeAll(dir, files, force); err != nil {
 		return err
-	}
-	for _, f := range files {
-		path := filepath.Join(dir, f.name)
-		info, err := os.Lstat(path)
-		switch {
-		case err == nil && info.IsDir():
-			return usageError(fmt.Errorf("%s is a folder, and the example of that name cannot be written: move it away, or take another folder: squall init DIR", path))
-		case err == nil && !force && !f.own:
-			return usageError(fmt.Errorf("%s already exists and was left alone; use another folder, or --force to overwrite it", path))
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return cannotWrite(dir, err)
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(dir, schemaFolder), 0o755); err != nil {
-		return cannotWrite(dir, err)
-	}
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.text, 0o644); err != nil {
-			return cannotWrite(dir, err)
-		}
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
 	if kind == "system" {
@@ -126,6 +106,35 @@ func (a *app) writeExamples(dir, kind string, force bool) error {
 	plain.Fprintf(a.out, "wrote    %s and %s\n", at("test.yaml"), at("campaign.yaml"))
 	plain.Fprintf(a.out, "try      %s run %s\n", a.program, at("test.yaml"))
 	plain.Fprintf(a.out, "and      %s campaign %s\n", a.program, at("campaign.yaml"))
+	return nil
+}
+
+// writeAll writes all files or, when one is in the way, none.
+func writeAll(dir string, files []example, force bool) error {
+	if err := wantFolder(filepath.Join(dir, schemaFolder)); err != nil {
+		return err
+	}
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		info, err := os.Lstat(path)
+		switch {
+		case err == nil && info.IsDir():
+			return usageError(fmt.Errorf("%s is a folder, and the example of that name cannot be written: move it away, or take another folder", path))
+		case err == nil && !force && !f.own:
+			return usageError(fmt.Errorf("%s already exists and was left alone; use another folder, or --force to overwrite it", path))
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return cannotWrite(dir, err)
+		}
+	}
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return cannotWrite(dir, err)
+		}
+		if err := os.WriteFile(path, f.text, 0o644); err != nil {
+			return cannotWrite(dir, err)
+		}
+	}
 	return nil
 }
 

@@ -80,8 +80,8 @@ func (a *app) root() *cobra.Command {
 		return usageError(flagError(cmd, err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
 	})
 	setHelp(root)
-	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(), a.traceCommand(),
-		a.electionsCommand(), a.selftestCommand(), a.listCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.newCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(), a.exportCommand(), a.zipCommand(), a.traceCommand(),
+		a.electionsCommand(), a.replayCommand(), a.shrinkCommand(), a.crashCommand(), a.selftestCommand(), a.listCommand(), a.benchCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	return root
 }
 

@@ -101,6 +101,7 @@ func TestAStoreWithoutCAS(t *testing.T) {
 // TestAStoreLikeRedis: it serves every workload for which it has commands, and two that
 // have data of their own are caught by each.
 func TestAStoreLikeRedis(t *testing.T) {
+	machinetest.NeedWhole(t, "doctor examines the same store with every workload; this one runs them")
 	file := ownSystem(t, "respstore")
 	besideOthers(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
 		for _, workload := range []string{"register", "set", "append"} {
@@ -139,7 +140,7 @@ func TestANodeThatIsNeverReady(t *testing.T) {
 func TestDoctorExaminesASystem(t *testing.T) {
 	file := ownSystem(t, "respstore")
 	text := guidetest.Read(t, file)
-	onEach(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
+	besideOthers(t, testplan.RuntimeLocal, func(t *testing.T, s *storm) {
 		doctor := func(change, to string, code int, says ...string) {
 			t.Helper()
 			changed := text

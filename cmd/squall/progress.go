@@ -149,12 +149,7 @@ func (p *progress) end() {
 	p.mu.Lock()
 	bar := p.bar
 	p.mu.Unlock()
-	if bar != nil {
-		bar.Abort(true)
-	}
-	if p.bars != nil {
-		p.bars.Wait()
-	}
+	endBars(p.bars, bar)
 }
 
 // nodesText is a number of nodes in words.

@@ -26,6 +26,7 @@ type runFlags struct {
 	settings []setting // in the order given
 	profile  string    // goes below the file and the other flags
 	plan     string
+	until    untilFlags
 	dryRun   bool
 	json     bool
 	verbose  bool
@@ -47,12 +48,22 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Run one test: launch a Raft cluster in containers or, without Docker, in
 Linux namespaces; load it while faults are injected, record everything, check
 it, and write a report. A test file sets the flags below by name (nodes: 5);
-flags override the file.
+flags take precedence over it.
 
 The first Ctrl-C heals the cluster, collects, checks and reports; the second
-quits immediately.`,
+ends at once.`,
+		Example: `  squall run                                 # our own Raft, 30 s of faults
+  squall run --nemesis storm --time 2m       # every kind of fault, two at once
+  squall run --system etcd --workload mini   # transactions on etcd
+  squall run test.yaml --seed 7              # settings in a file
+  squall run --mutant local-reads --until violation`,
 		Args: oneArg,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runTest(cmd.Context(), args, &flags) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.until.check(cmd); err != nil {
+				return err
+			}
+			return a.runTest(cmd.Context(), args, &flags)
+		},
 	}
 	cmd.Flags().SortFlags = false // the most important first
 	defaults := testplan.DefaultTest()
@@ -67,6 +78,7 @@ quits immediately.`,
 	cmd.Flags().Lookup("swarm").NoOptDefVal = "true"
 	cmd.Flags().StringVar(&flags.profile, "profile", "", profileUsage())
 	cmd.Flags().StringVar(&flags.plan, "plan", "", "replay the plan.json of a run: the same faults, at the same times, on the same nodes")
+	flags.until.add(cmd)
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "print the plan as a time line, with the time of every fault, and exit")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the results as JSON on stdout, everything else on stderr")
 	flags.baseline.add(cmd)
@@ -80,7 +92,7 @@ quits immediately.`,
 
 // profileUsage says which profiles there are.
 func profileUsage() string {
-	usage := "a group of settings, which the file and the flags override:"
+	usage := "a group of settings; the file and the flags take precedence:"
 	for i, p := range testplan.Profiles() {
 		if i > 0 {
 			usage += ";"
@@ -251,12 +263,18 @@ func (a *app) runTest(ctx context.Context, args []string, flags *runFlags) error
 	if text := flags.instead(&plan.Test, file); text != "" {
 		plain.Fprintf(a.errOut, "squall: %s\n", text)
 	}
+	if text := mutantHint(plan); text != "" {
+		plain.Fprintf(a.errOut, "squall: %s\n", text)
+	}
 	if flags.dryRun {
 		return a.dryRun(ctx, plan, file, flags.json)
 	}
 	human := a.out // --json keeps stdout for the results
 	if flags.json {
 		human = a.errOut
+	}
+	if flags.until.what != "" {
+		return a.huntSeeds(ctx, plan, file, flags, human)
 	}
 	var log *slog.Logger
 	if flags.verbose {

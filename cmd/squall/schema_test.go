@@ -80,9 +80,9 @@ func TestSchemasTakeWhatSquallTakes(t *testing.T) {
 
 func TestSchemasRefuseMistakes(t *testing.T) {
 	for name, texts := range map[string][]string{
-		"test": {"nodse: 3\n", "nodes: 10\n", "nodes: many\n", "time: soon\n", "time: 30\n", "workload: bank\n", "swarm: often\n", "nemesis: 3\n",
+		"test": {"nodse: 3\n", "nodes: 10\n", "nodes: many\n", "time: soon\n", "time: 30\n", "workload: teapot\n", "swarm: often\n", "nemesis: 3\n",
 			"nemesis: []\n", "workload: {register: {kyes: 3}}\n", "workload: {register: {keys: 0}}\n", "workload: {register: {mix: 1/2}}\n", "workload: registers(keys=3)\n",
-			"workload: {bank: }\n", "system: {raftkv: {election: soon}}\n", "system: [raftkv]\n", "keys: many\n", "profile: weekend\n", "rate: -1\n", "- nodes\n"},
+			"workload: {teapot: }\n", "system: {raftkv: {election: soon}}\n", "system: [raftkv]\n", "keys: many\n", "profile: weekend\n", "rate: -1\n", "- nodes\n"},
 		"campaign": {"matirx: {}\n", "matrix: {}\n", "matrix: {nodes: 3}\n", "matrix: {nodes: []}\n", "matrix: {nodes: [3, 3]}\n", "matrix: {seed: [1]}\n",
 			"test: {out: x}\n", "seeds: []\n", "seeds: [0]\n", "jobs: 0\n", "budget: 3\n", "exclude: {nodes: 3}\n", "include: [{}]\n", "name: a/b\n", "nodes: 3\n"},
 	} {

@@ -17,7 +17,7 @@ import (
 // The scripts in testdata/script call squall in a process of its own, which is
 // this test binary.
 func TestMain(m *testing.M) {
-	testscript.Main(machinetest.Main(m), map[string]func(){
+	testscript.Main(machinetest.Waiting(m), map[string]func(){
 		"squall": func() {
 			args := append([]string{"squall"}, os.Args[1:]...)
 			os.Exit(run(context.Background(), args, nil, os.Stdout, os.Stderr))

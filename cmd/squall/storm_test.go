@@ -348,6 +348,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		"short-lists": {testplan.RuntimeLocal, []string{"--workload", "set", "--system", "raftkv(snapshot-every=200)", "--nemesis", "kill(all)"},
 			[]string{"set", "linearizable"}, ""},
 		"early-txn-reads": {testplan.RuntimeLocal, []string{"--workload", "append", "--nodes", "3", "--nemesis", "pause(one)"}, []string{"append"}, ""},
+		"early-updates":   {testplan.RuntimeLocal, []string{"--workload", "counter", "--nodes", "3", "--nemesis", "pause(one)"}, []string{"linearizable"}, ""},
 	} {
 		t.Run(mutant, func(t *testing.T) {
 			mutantIsCaught(t, how.runtime, mutant, how.settings, how.checks, how.sooner)
@@ -355,10 +356,10 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 }
 
-// hunt looks for a planted bug: for some seconds, in which a few partitions
+// seekBug looks for a planted bug: for some seconds, in which a few partitions
 // mostly show it, and, where chance or a busy computer was against that, again for
 // longer. It returns the storm that showed it, and how long that was.
-func hunt(t *testing.T, runtime string, look func(s *storm, long string) (code int)) (*storm, string) {
+func seekBug(t *testing.T, runtime string, look func(s *storm, long string) (code int)) (*storm, string) {
 	t.Helper()
 	for _, long := range []string{"9s", "20s", "50s"} {
 		s := newStorm(t, runtime)
@@ -380,8 +381,34 @@ func hunt(t *testing.T, runtime string, look func(s *storm, long string) (code i
 	return nil, ""
 }
 
+// A test that is to stop on a violation ends long before its time when there is one, and
+// its verdict is that of the whole check. The correct node is not stopped.
+func TestATestStopsOnAViolation(t *testing.T) {
+	machinetest.NotUnderRace(t, "whether a bug is found has nothing to do with races")
+	machinetest.NeedWhole(t, "histories that grow are judged without machines, in package orchestrator and in the packages of checks")
+	const long = "90s"
+	settings := []string{"run", "--hold", "1500ms", "--gap", "700ms", "--seed", "1", "--nemesis", "partition(leader)", "--stop-on", "violation", "--json"}
+	s := newStorm(t, testplan.RuntimeLocal)
+	if code := s.run(append(settings, "--mutant", "local-reads", "--time", long)...); code != exitViolation {
+		t.Fatalf("exit code %d, want %d", code, exitViolation)
+	}
+	s.nothingLeft(t)
+	r := s.results(t)
+	if !strings.Contains(r.Stopped, "of 90 s: violation seen") || r.Seen == "" || r.Ops.LoadSeconds > 80 {
+		t.Errorf("stopped %q, seen %q, after %.1f s", r.Stopped, r.Seen, r.Ops.LoadSeconds)
+	}
+	foundBy(t, s.dir(t), "linearizable")
+	correct := newStorm(t, testplan.RuntimeLocal)
+	if code := correct.run(append(settings, "--time", "20s")...); code != exitPass {
+		t.Fatalf("exit code %d, want %d", code, exitPass)
+	}
+	if r := correct.results(t); r.Stopped != "" || r.Seen != "" {
+		t.Errorf("the correct node: stopped %q, seen %q", r.Stopped, r.Seen)
+	}
+}
+
 func mutantIsCaught(t *testing.T, runtime, mutant string, settings, by []string, sooner string) {
-	s, _ := hunt(t, runtime, func(s *storm, long string) int {
+	s, _ := seekBug(t, runtime, func(s *storm, long string) int {
 		return s.run(append([]string{"run", "--mutant", mutant, "--time", long, "--hold", "1500ms", "--gap", "700ms", "--seed", "1", "--json"}, settings...)...)
 	})
 	s.nothingLeft(t)

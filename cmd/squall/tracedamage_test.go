@@ -9,6 +9,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/trace"
+	"squall/internal/machinetest"
 	"squall/orchestrator/testplan"
 )
 
@@ -16,6 +17,7 @@ import (
 // one node was damaged since, conformance is unknown and says whose. It was never seen to
 // pass in a trace that nobody can read, and a correct node is accused of nothing.
 func TestADamagedTraceDecidesNothing(t *testing.T) {
+	machinetest.NeedWhole(t, "it judges a run again and again; the tests of the check damage scripted traces")
 	s := newStorm(t, testplan.RuntimeLocal)
 	if code := s.run("run", "--trace", "full", "--nemesis", "partition(leader)", "--time", "8s", "--nodes", "3", "--seed", "3"); code != exitPass {
 		t.Fatalf("exit code %d", code)

@@ -19,6 +19,7 @@ const (
 // evidence is that of every check by its name.
 var evidence = map[string]Evidence{
 	"linearizable": ByClients, "append": ByClients, "set": ByClients, "watch": ByClients,
+	"mini": ByClients, "rw": ByClients, "bank": ByClients, "unique-ids": ByClients, "monotonic": ByClients, "lease": ByClients, "set-remove": ByClients, "long-fork": ByClients,
 	"recovery": ByClients, "durability": ByClients, "availability": ByClients, "replicas": ByClients,
 	"election-safety": ByTraces, "vote-safety": ByTraces, "log-agreement": ByTraces, "state-agreement": ByTraces,
 	"term-monotonic": ByTraces, "election-timers": ByTraces, "commit-monotonic": ByTraces, "leader-completeness": ByTraces, "conformance": ByTraces,

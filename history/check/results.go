@@ -39,12 +39,20 @@ type Result struct {
 	// it in one sentence: which node, who led in which term, and which faults held.
 	Kind        Kind   `json:"kind,omitempty"`
 	Explanation string `json:"explanation,omitempty"`
+	// Anomaly is what a violation of transactions is called in the field, by Adya and Elle:
+	// "G-single", "G1a", "G2-item-realtime". RuledOut are the isolation levels that it rules
+	// out, the weakest first.
+	Anomaly  string   `json:"anomaly,omitempty"`
+	RuledOut []string `json:"ruledOut,omitempty"`
 	// Key is the key whose operations are not linearizable.
 	Key string `json:"key,omitempty"`
 	// Witness is the smallest set of operations found that shows a violation,
 	// by time of call; Events are the node events that show one.
 	Witness []WitnessOp         `json:"witness,omitempty"`
 	Events  []history.NodeEvent `json:"events,omitempty"`
+	// Cycle is the shortest cycle of transactions that shows a violation: an edge from each to the
+	// next, and from the last to the first.
+	Cycle []CycleEdge `json:"cycle,omitempty"`
 	// Start says from when on the witness holds, and of what the register then held,
 	// where it does not begin with the key: "whatever it held at 7.512 s".
 	Start string `json:"start,omitempty"`
@@ -56,6 +64,17 @@ type Result struct {
 	Seconds float64  `json:"seconds"` // what the check took
 	// Stats are the checker's own figures, e.g. keys, operations, reduced.
 	Stats map[string]float64 `json:"stats,omitempty"`
+}
+
+// CycleEdge says that one transaction comes before another.
+type CycleEdge struct {
+	From int `json:"from"` // the places of the two in Witness, from 0 on
+	To   int `json:"to"`
+	// Kind is why, in Adya's words: "wr" (the second read what the first wrote), "ww" (the second
+	// replaced what the first wrote), "rw" (the second replaced what the first read), "rt" (the first
+	// had been answered before the second was called) or "process" (one process ran both).
+	Kind string `json:"kind"`
+	On   string `json:"on,omitempty"` // the key that it is about; "": it is about time
 }
 
 // WitnessOp is an operation as results.json shows it.
@@ -88,15 +107,20 @@ const (
 	KindStaleReplaced Kind = "write in place of an old value"
 )
 
-// The kinds of violations of sets, locks and counters, besides stale reads and double
+// The kinds of violations of sets, locks, counters and queues, besides stale reads and double
 // grants.
 const (
 	KindNowhere      Kind = "element from nowhere" // it was read, and nobody had added it
 	KindElementTwice Kind = "element read twice"
-	KindLostElement  Kind = "lost element" // later reads lack it
+	KindLostElement  Kind = "lost element"           // later reads lack it
+	KindCameBack     Kind = "element that came back" // it was removed, and found again
 	KindToken        Kind = "token that does not increase"
 	KindWrongHolder  Kind = "wrong holder" // of a lock
 	KindCount        Kind = "count that no order explains"
+	KindIDTwice      Kind = "id given twice"
+	KindBackwards    Kind = "number that went back"    // below one that had been answered before
+	KindTakenTwice   Kind = "value taken twice"        // out of a queue
+	KindOutOfOrder   Kind = "value taken out of order" // an older one was still in the queue
 )
 
 // The kinds of violations of transactions on lists, beside those of sets.
@@ -106,6 +130,31 @@ const (
 	KindOrder     Kind = "reads in different orders"           // neither of two is the beginning of the other
 	KindInternal  Kind = "transaction that contradicts itself" // its own reads and appends do not fit
 	KindAgainst   Kind = "order against time"                  // what was appended later stands earlier
+)
+
+// The kinds of violations of transactions on registers, beside those of registers and
+// lists. Result.Anomaly has the field's name.
+const (
+	KindIntermediate Kind = "intermediate read"       // of what its transaction replaced itself
+	KindLostUpdate   Kind = "lost update"             // two replaced the same value
+	KindDirtyWrite   Kind = "writes in a circle"      // each replaced what the other wrote
+	KindCircular     Kind = "information in a circle" // each saw what the other wrote, or replaced it
+	KindReadSkew     Kind = "read skew"               // a read of two moments
+	KindLongFork     Kind = "long fork"               // two saw two writes in different orders
+	KindWriteSkew    Kind = "write skew"              // each replaced what the other had read
+)
+
+// The kinds of violations of a bank.
+const (
+	KindTotal     Kind = "total that changed" // of the money in all accounts
+	KindOverdrawn Kind = "overdrawn account"
+)
+
+// The kinds of violations of leases and of what they protect, beside those of locks.
+const (
+	KindLeaseEarly Kind = "lease that ended early"
+	KindFence      Kind = "write with an old token"                // accepted after one with a newer token
+	KindRefused    Kind = "write refused though its token was new" // no write with a newer token was before
 )
 
 // KindUnavailable is the kind of violation of a promise to serve.
@@ -141,7 +190,10 @@ type Results struct {
 	Verdict       Verdict `json:"verdict"`
 	// Stopped says that the test was stopped early, and when: "stopped after 12.2 s
 	// of 20 s"; "" for a test that ran to its end. It is shown wherever the verdict is.
-	Stopped   string             `json:"stopped,omitempty"`
+	Stopped string `json:"stopped,omitempty"`
+	// Seen is the violation that was seen while the test ran, for which it was stopped:
+	// "linearizable: no order explains read(k) → 17"; "" when it was not.
+	Seen      string             `json:"seen,omitempty"`
 	Reasons   []string           `json:"reasons"` // why, when it is not pass
 	Checks    []Result           `json:"checks"`
 	Ops       measure.Ops        `json:"ops"`

@@ -43,6 +43,15 @@ func Judge(ctx context.Context, dir string, checkers []Checker, limits Limits, p
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", dir, err)
 	}
+	return &Checked{Dir: dir, Results: judge(ctx, h, dir, checkers, limits, planned), History: h}, nil
+}
+
+// JudgeHistory is Judge for a history that is in no run directory.
+func JudgeHistory(ctx context.Context, h *history.History, checkers []Checker, limits Limits) *Results {
+	return judge(ctx, h, "", checkers, limits, 0)
+}
+
+func judge(ctx context.Context, h *history.History, dir string, checkers []Checker, limits Limits, planned time.Duration) *Results {
 	in := &Input{History: h, Limits: limits.WithDefaults(), Dir: dir}
 	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{}}
 	for _, c := range checkers {
@@ -53,10 +62,11 @@ func Judge(ctx context.Context, dir string, checkers []Checker, limits Limits, p
 	}
 	res.Verdict, res.Reasons = Combine(res.Checks)
 	res.Stopped = stopped(in, planned)
+	res.confirm(in)
 	res.setFigures(h)
 	res.Situations = situationsOf(ctx, res, in)
 	res.History = measure.HistoryInfo{Records: h.Info.Records, Bytes: h.Info.Bytes, Truncated: h.Info.Truncated}
-	return &Checked{Dir: dir, Results: res, History: h}, nil
+	return res
 }
 
 // Write writes results.json, whole or not at all.
@@ -102,15 +112,31 @@ func stopped(in *Input, planned time.Duration) string {
 	return fmt.Sprintf("stopped after %.1f s of %s", lasted.Seconds(), strconv.FormatFloat(planned.Seconds(), 'f', -1, 64)+" s")
 }
 
-// damaged are the results of a history that cannot be believed. Its only check
-// is that of the history itself.
+// confirm takes what was seen while the test ran. The verdict is that of the whole check,
+// but a test that was stopped because of a violation has not passed.
+func (r *Results) confirm(in *Input) {
+	m, seen := in.MarkOf(history.MarkSeen)
+	if !seen {
+		return
+	}
+	r.Seen = m.Text
+	if r.Verdict == Pass {
+		r.Verdict = Unknown
+		r.Reasons = append(r.Reasons, "a violation was seen while the test ran, and the check of the whole history finds none: this is a bug in squall; please report it with the history ("+m.Text+")")
+	}
+}
+
+// damaged are the results of a history that cannot be believed.
 func damaged(damage *history.DamageError) *Results {
 	short := *damage
 	short.Path = "" // a run directory may be moved
-	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{{
-		Name: "history", Verdict: Invalid,
-		Summary: short.Error() + "; it says nothing about the cluster: copy it again if it is a copy, or run the test again",
-	}}}
+	return Damaged(short.Error() + "; it says nothing about the cluster: copy it again if it is a copy, or run the test again")
+}
+
+// Damaged are the results of a history that cannot be believed, for the reason told. Its
+// only check is that of the history itself.
+func Damaged(reason string) *Results {
+	res := &Results{SchemaVersion: SchemaVersion, Checks: []Result{{Name: "history", Verdict: Invalid, Summary: reason}}}
 	res.Verdict, res.Reasons = Combine(res.Checks)
 	res.setFigures(&history.History{})
 	return res

@@ -114,7 +114,7 @@ func lastReturn(in *Input) int64 {
 // fault that acts on processes or machines, at the time of the event.
 func beganToEnd(faults []history.Fault, e *history.NodeEvent) bool {
 	return slices.ContainsFunc(faults, func(f history.Fault) bool {
-		return f.Phase == history.Inject && (f.Kind == history.KindProcess || f.Kind == history.KindMachine) &&
+		return f.Phase == history.Inject && (f.Kind == history.KindProcess || f.Kind == history.KindMachine || f.Kind == history.KindDisk) &&
 			slices.Contains(f.Targets, e.Node) && f.Begin <= e.Time && e.Time <= f.End
 	})
 }

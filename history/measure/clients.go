@@ -4,7 +4,21 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+
+	"squall/history"
 )
+
+// Clients says which client each process of the load belongs to, as far as that shows:
+// processes that follow one another as one client have the number that the first of
+// them has. Processes that only made final operations are not in it.
+func Clients(in *history.History) map[int64]int64 {
+	lives := map[int64]*life{}
+	for i := range in.Ops {
+		op := &in.Ops[i]
+		live(lives, &sample{call: op.Call, ret: op.Return, process: op.Process, outcome: outcomeOf(op), final: op.Final})
+	}
+	return clientsOf(lives)
+}
 
 // processClients says which client each process of the load belongs to.
 //
@@ -12,12 +26,13 @@ import (
 // again; its client goes on as another process. Which one, a history does not
 // say in so many words: of n clients, client i is the processes i, i+n, i+2n, …
 // (as in Jepsen), and n is in no record. But it shows: it is the smallest number
-// with which every process of n or more follows one that had given up, in the
-// sense of gaveUp. With a smaller one, some process would take over from one
+// with which every process of n or more follows one that may have given up, in the
+// sense of gaveUp, and nearly all follow one that surely had. With a smaller one, some process would take over from one
 // that was still at work. Where no number fits, as in a history of another tool
 // that counts otherwise, every process is a client of its own.
-func (s *samples) processClients() map[int64]int64 {
-	lives := s.lives()
+func (s *samples) processClients() map[int64]int64 { return clientsOf(s.lives()) }
+
+func clientsOf(lives map[int64]*life) map[int64]int64 {
 	order := make([]int64, 0, len(lives))
 	for p := range lives {
 		order = append(order, p)
@@ -44,31 +59,42 @@ type life struct {
 func (s *samples) lives() map[int64]*life {
 	lives := map[int64]*life{}
 	for i := range s.list {
-		op := &s.list[i]
-		if op.final {
-			continue
-		}
-		l := lives[op.process]
-		if l == nil {
-			l = &life{first: *op, last: *op}
-			lives[op.process] = l
-		}
-		if op.call < l.first.call {
-			l.first = *op
-		}
-		if op.call > l.last.call {
-			l.last = *op
-		}
+		live(lives, &s.list[i])
 	}
 	return lives
 }
 
+// live takes an operation into the life of its process.
+func live(lives map[int64]*life, op *sample) {
+	if op.final {
+		return
+	}
+	l := lives[op.process]
+	if l == nil {
+		l = &life{first: *op, last: *op}
+		lives[op.process] = l
+	}
+	if op.call < l.first.call {
+		l.first = *op
+	}
+	if op.call > l.last.call {
+		l.last = *op
+	}
+}
+
 // gaveUp reports whether a client may have gone on from one process as the
 // other: the first one's last operation ended as info before the other's first
-// call, or was still under way then.
-func (l *life) gaveUp(next *life) bool {
-	return l.last.call < next.first.call && (l.last.outcome == isInfo || l.last.ret >= next.first.call)
+// call, or was still under way then. It may also be that the answer came after the
+// client had lost patience and before its next call, on a host that is slow to
+// make that call: it is then over, which is no proof that it was given up.
+func (l *life) gaveUp(next *life) (may, sure bool) {
+	may = l.last.call < next.first.call
+	return may, may && (l.last.outcome == isInfo || l.last.ret >= next.first.call)
 }
+
+// mostUnsure: of so many processes that take over from another, one may have done so
+// after the other's last answer.
+const mostUnsure = 10
 
 // maxClients is how many clients a load has at most.
 const maxClients = 1000
@@ -80,12 +106,19 @@ func clientCount(lives map[int64]*life, order []int64) int64 {
 		return 0
 	}
 	for n := int64(1); n <= maxClients; n++ {
-		fits := true
-		for i := sort.Search(len(order), func(i int) bool { return order[i] >= n }); i < len(order) && fits; i++ {
+		fits, unsure := true, 0
+		from := sort.Search(len(order), func(i int) bool { return order[i] >= n })
+		for i := from; i < len(order) && fits; i++ {
 			before := lives[order[i]-n]
-			fits = before != nil && before.gaveUp(lives[order[i]])
+			if fits = before != nil; !fits {
+				break
+			}
+			var sure bool
+			if fits, sure = before.gaveUp(lives[order[i]]); !sure {
+				unsure++
+			}
 		}
-		if fits {
+		if fits && unsure*mostUnsure <= len(order)-from {
 			return n
 		}
 	}

@@ -65,7 +65,7 @@ func ClassOf(name string, kind history.FaultKind) FaultClass {
 		return ClassClock
 	case history.KindMembership:
 		return ClassMembership
-	case history.KindMachine:
+	case history.KindMachine, history.KindDisk:
 		return ClassStarve
 	case history.KindProcess:
 		return ClassPause

@@ -139,6 +139,17 @@ func TestLineages(t *testing.T) {
 		{"a client that gave up twice", newScript().load(0, 100).by(0, 1, 2, history.Info).by(1, 1, 9, history.OK).
 			by(2, 3, 50, history.OK).by(4, 13, 20, history.OK).by(1, 30, 40, history.OK),
 			map[int64]int64{0: 0, 1: 1, 2: 0, 4: 0}},
+		{"one of many took over after the answer", func() *script {
+			s := newScript().load(0, 1000)
+			for p := range int64(12) { // of one client: eleven take over, one of them late
+				end := 10*p + 15
+				if p == 5 {
+					end = 10*p + 6
+				}
+				s.by(p, 10*p+5, end, history.OK)
+			}
+			return s
+		}(), map[int64]int64{0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0}},
 		{"numbers of another kind", newScript().load(0, 100).by(7000, 1, 2, history.Info).by(9000, 3, 4, history.OK),
 			map[int64]int64{7000: 7000, 9000: 9000}},
 		{"negative numbers", newScript().load(0, 100).by(-1, 1, 2, history.Info).by(0, 3, 4, history.OK),

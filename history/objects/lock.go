@@ -10,8 +10,14 @@ import (
 // Functions of objects besides those of a register.
 const (
 	Add     history.Func = "add"
+	Remove  history.Func = "remove"
 	Acquire history.Func = "acquire"
 	Release history.Func = "release"
+	Get     history.Func = "get"
+	Put     history.Func = "put"
+	Append  history.Func = "append"
+	Enqueue history.Func = "enqueue"
+	Dequeue history.Func = "dequeue"
 )
 
 // LockOp is an operation of a lock.

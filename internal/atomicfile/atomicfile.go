@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,11 +17,19 @@ import (
 // was, and nothing is left beside it. A kill can leave a file whose name begins with
 // a dot and the file's own name.
 func Write(path string, data []byte, mode fs.FileMode) error {
+	return Stream(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// Stream is Write of what write writes, piece by piece.
+func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := fill(f, data, mode); err != nil {
+	if err := fill(f, write, mode); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -48,8 +57,8 @@ func syncFolder(dir string) {
 }
 
 // fill writes the file and closes it, whatever comes of it.
-func fill(f *os.File, data []byte, mode fs.FileMode) error {
-	_, err := f.Write(data)
+func fill(f *os.File, write func(io.Writer) error, mode fs.FileMode) error {
+	err := write(f)
 	if err == nil {
 		err = f.Chmod(mode)
 	}

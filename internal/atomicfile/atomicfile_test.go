@@ -1,6 +1,8 @@
 package atomicfile
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,3 +79,24 @@ func TestAFailureLeavesNothing(t *testing.T) {
 		t.Error("a file in a folder that is missing was written")
 	}
 }
+
+// TestAStreamThatFails leaves the file as it was.
+func TestAStreamThatFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "run.zip")
+	if err := Write(path, []byte("whole"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("the disk is full")
+	if err := Stream(path, 0o644, func(w io.Writer) error { return errors.Join(errOf(w.Write([]byte("half"))), failed) }); !errors.Is(err, failed) {
+		t.Errorf("Stream = %v", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "whole" {
+		t.Errorf("it holds %q, %v", got, err)
+	}
+	if left := names(t, dir); !slices.Equal(left, []string{"run.zip"}) {
+		t.Errorf("the folder holds %q", left)
+	}
+}
+
+func errOf(_ int, err error) error { return err }

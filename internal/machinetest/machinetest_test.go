@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -238,5 +241,28 @@ func TestSkippedIsTold(t *testing.T) {
 	t.Setenv("CI", "true")
 	if Missing(c, "no engine"); !c.failed {
 		t.Error("CI does without an engine")
+	}
+}
+
+// runner notes how many parallel tests it may run at a time.
+type runner struct{ parallel string }
+
+func (r *runner) Run() int {
+	r.parallel = flag.Lookup("test.parallel").Value.String()
+	return 7
+}
+
+func TestWaitingRunsMoreTestsSideBySide(t *testing.T) {
+	before := flag.Lookup("test.parallel").Value.String()
+	defer flag.Set("test.parallel", before)
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	want := strconv.Itoa(3 * runtime.GOMAXPROCS(0))
+	if said {
+		want = before
+	}
+	var r runner
+	if code := Waiting(&r).Run(); code != 7 || r.parallel != want {
+		t.Errorf("code %d with %s at a time, want 7 with %s", code, r.parallel, want)
 	}
 }

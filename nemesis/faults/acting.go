@@ -45,6 +45,22 @@ func alive(p nemesis.Process) (string, bool) {
 	return fmt.Sprintf("process %d runs (state %s)", p.PID, p.State), p.State != "T"
 }
 
+// startAgain starts a node's server, and says how its process is.
+func startAgain(ctx context.Context, node nemesis.Node) (string, error) {
+	if err := node.Start(ctx); err != nil {
+		return "", fmt.Errorf("its server does not start: %w", err)
+	}
+	p, err := node.Process(ctx)
+	if err != nil {
+		return "", fmt.Errorf("its process cannot be looked at: %w", err)
+	}
+	text, ok := alive(p)
+	if !ok {
+		return "", fmt.Errorf("its server is not as it should be: %s", text)
+	}
+	return text, nil
+}
+
 // onEach does something to each of the named nodes at once, and adds to the
 // proof what the kernel shows of each afterwards.
 func onEach(ctx context.Context, h *nemesis.Hit, names []string, do func(nemesis.Node, context.Context) error,

@@ -23,6 +23,7 @@ type fakeCluster struct {
 	// What goes wrong: inert machines say yes and do nothing; uncounted ones
 	// lose packets without a rule that drops them; startFails starts fail.
 	inert, uncounted bool
+	untold           int  // that often machines say that they shape nothing
 	quiet, harmless  bool // no messages come; rules for them do nothing
 	startFails       int
 	crashing         bool     // servers end by themselves as soon as they are started
@@ -47,6 +48,7 @@ type fakeNode struct {
 	oomKills  uint64
 	messages  []nemesis.MessageRule
 	ruled     time.Time // when it got those
+	disk      fakeDisk
 	bend      nemesis.Bend
 	bent      time.Time // when
 	bentValue time.Duration
@@ -254,6 +256,10 @@ func (n *fakeNode) NetCounts(context.Context) (nemesis.NetCounts, error) {
 	if n.c.uncounted {
 		clear(counts.Cut)
 	}
+	if n.c.untold > 0 {
+		n.c.untold--
+		clear(counts.Shape)
+	}
 	return counts, nil
 }
 
@@ -295,10 +301,15 @@ func (n *fakeNode) PowerOff(context.Context) error {
 func (n *fakeNode) off() {
 	n.up, n.net, n.proc, n.bend, n.bentValue = false, nemesis.NetState{}, nemesis.Process{Exit: "power cut"}, nemesis.Bend{}, 0
 	n.messages = nil
+	n.disk.rules = nil
 }
 
 func (n *fakeNode) PowerOn(context.Context) error {
-	return n.do(func() error { n.up, n.lost = true, false; return nil })
+	return n.do(func() error {
+		n.disk.restored, n.disk.cut = n.disk.cut && !n.up, n.disk.cut && n.up
+		n.up, n.lost = true, false
+		return nil
+	})
 }
 
 func (n *fakeNode) LimitCPU(_ context.Context, cpus float64) error {
@@ -512,7 +523,7 @@ func (c *fakeCluster) hurt() []string {
 	var wrong []string
 	for _, n := range c.nodes {
 		if len(n.net.Cut)+len(n.net.Shape) > 0 || !n.proc.Running || n.proc.State == "T" || !n.up || n.limits != (fakeLimits{}) ||
-			n.hog != 0 || len(n.messages) > 0 || n.bend != (nemesis.Bend{}) {
+			n.hog != 0 || len(n.messages) > 0 || len(n.disk.rules) > 0 || n.disk.cut || n.disk.damaged || n.bend != (nemesis.Bend{}) {
 			wrong = append(wrong, fmt.Sprintf("%s: %+v", n.name, *n))
 		}
 	}

@@ -14,6 +14,7 @@ func All() []nemesis.Fault {
 		messageDelay(), messageLoss(), messageDuplicate(), messageReorder(), messageReplay(),
 		kill(), pause(), stutter(), crashLoop(), rollingRestart(),
 		powerCut(), slowCPU(), lowMemory(), outOfMemory(),
+		loseUnsynced(), fsyncLies(), diskSlow(), diskError(), diskFull(), readOnly(), bitFlip(), oldBlock(),
 		clockOffset(), clockStrobe(), clockDrift(), clockBack(), clockFreeze(),
 		interruptedElection(), contestedElection(), figure8(), voterRestart(), laggingFollower(), deposedLeader(), snapshotInterrupted(), doubleRestart(), frozenLeader(),
 		addMember(), removeMember(), replaceMember(), transferLeadership(), promoteLearner(),

@@ -177,6 +177,19 @@ func TestSilenceWithoutADroppedPacketIsNoCut(t *testing.T) {
 	}
 }
 
+// TestAMachineThatShapesNothing: one that another fault has just switched on may be told
+// a moment later what it has to do to its packets; one that never does is found out.
+func TestAMachineThatShapesNothing(t *testing.T) {
+	for untold, want := range map[int]string{0: "", 5: "", 1 << 20: "does not shape what it sends to"} {
+		c := newFake(5)
+		c.untold = untold
+		recorded, _ := runFake(t, c, planned(delay(), "all"))
+		if got := recorded[0].Err; (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("nothing shaped in %d answers: %q, want %q", untold, got, want)
+		}
+	}
+}
+
 // A server that crashed before does not end the storm.
 func TestAPauseOfACrashedServerSaysSo(t *testing.T) {
 	c := newFake(5)

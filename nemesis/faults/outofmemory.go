@@ -118,16 +118,9 @@ func relieve(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, er
 	if err := node.LimitMemory(ctx, 0); err != nil {
 		return "", fmt.Errorf("lift its limit of memory: %w", err)
 	}
-	if err := node.Start(ctx); err != nil {
-		return "", fmt.Errorf("start its server: %w", err)
-	}
-	p, err := node.Process(ctx)
+	text, err := startAgain(ctx, node)
 	if err != nil {
-		return "", fmt.Errorf("look at its process: %w", err)
-	}
-	text, ok := alive(p)
-	if !ok {
-		return "", fmt.Errorf("it is not as it should be: %s", text)
+		return "", err
 	}
 	usage, err := node.Usage(ctx)
 	if err != nil {

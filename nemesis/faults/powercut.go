@@ -19,7 +19,7 @@ func powerCut() nemesis.Fault {
 		Variants: targets(),
 		Needs:    []nemesis.Need{nemesis.NeedRestart},
 		// A machine that is off has no links, no limits and no clock either.
-		Holds:    []nemesis.Resource{nemesis.HoldServers, nemesis.HoldCPU, nemesis.HoldMemory, nemesis.HoldClocks},
+		Holds:    []nemesis.Resource{nemesis.HoldServers, nemesis.HoldCPU, nemesis.HoldMemory, nemesis.HoldDisks, nemesis.HoldClocks},
 		MinNodes: 1,
 		Inject:   onChosen(switchOff),
 		Undo: func(ctx context.Context, h *nemesis.Hit) error {
@@ -65,16 +65,9 @@ func switchOn(ctx context.Context, h *nemesis.Hit, node nemesis.Node) (string, e
 	if err := h.Links.Restore(ctx, node); err != nil {
 		return "", err
 	}
-	if err := node.Start(ctx); err != nil {
-		return "", fmt.Errorf("start its server: %w", err)
-	}
-	p, err := node.Process(ctx)
+	text, err := startAgain(ctx, node)
 	if err != nil {
-		return "", fmt.Errorf("look at its process: %w", err)
-	}
-	text, ok := alive(p)
-	if !ok {
-		return "", fmt.Errorf("it is on, but its server is not as it should be: %s", text)
+		return "", fmt.Errorf("it is on, but %w", err)
 	}
 	return fmt.Sprintf("%s: the machine is on; %s", node.Name(), text), nil
 }

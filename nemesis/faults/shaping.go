@@ -234,23 +234,9 @@ func (s shaping) proveEngine(ctx context.Context, h *nemesis.Hit, chosen []histo
 	engines := make([]string, len(chosen))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, link := range chosen {
-		if !h.Node(link.From).Up() {
-			continue
-		}
-		group.Go(func() error {
-			counts, err := h.Node(link.From).NetCounts(ctx)
-			if err != nil && !h.Node(link.From).Up() {
-				return nil // it was switched off meanwhile
-			}
-			if err != nil {
-				return fmt.Errorf("ask %s what it shaped: %w", link.From, err)
-			}
-			count, ok := counts.Shape[link.To]
-			if !ok {
-				return fmt.Errorf("%s does not shape what it sends to %s", link.From, link.To)
-			}
-			engines[i] = count.Engine
-			return nil
+		group.Go(func() (err error) {
+			engines[i], err = engineOf(ctx, h.Node(link.From), link)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -260,4 +246,35 @@ func (s shaping) proveEngine(ctx context.Context, h *nemesis.Hit, chosen []histo
 	engines = slices.DeleteFunc(slices.Compact(engines), func(s string) bool { return s == "" })
 	h.Say("%d links are shaped, by %s", len(chosen), strings.Join(engines, " and "))
 	return nil
+}
+
+// toldWithin is how long a machine that was just switched on may do nothing to its
+// packets: the fault that did so tells it what holds when its agent has answered.
+const toldWithin = 10 * time.Second
+
+// engineOf is what shapes the packets of a link; "" where its machine is off.
+func engineOf(ctx context.Context, node nemesis.Node, link history.Link) (string, error) {
+	for deadline := time.Now().Add(toldWithin); ; {
+		if !node.Up() {
+			return "", nil
+		}
+		counts, err := node.NetCounts(ctx)
+		if err != nil && !node.Up() {
+			return "", nil // it was switched off meanwhile
+		}
+		if err != nil {
+			return "", fmt.Errorf("ask %s what it shaped: %w", link.From, err)
+		}
+		if count, ok := counts.Shape[link.To]; ok {
+			return count.Engine, nil
+		}
+		if time.Now().After(deadline) {
+			return "", fmt.Errorf("%s does not shape what it sends to %s", link.From, link.To)
+		}
+		select {
+		case <-time.After(toldWithin / 100):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 }

@@ -85,8 +85,8 @@ func (d Dist) draw(rng *rand.Rand) time.Duration {
 	return d.Lo + time.Duration(rng.Int64N(int64(d.Hi-d.Lo))).Truncate(time.Millisecond)
 }
 
-// most is the longest that it can give.
-func (d Dist) most() time.Duration {
+// Most is the longest that it can give.
+func (d Dist) Most() time.Duration {
 	if d.Mean > 0 {
 		return 4 * d.Mean
 	}

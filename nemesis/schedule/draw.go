@@ -44,7 +44,7 @@ func Draw(spec Spec, seed uint64, nodes []string, length time.Duration) (Drawn, 
 	}
 	if len(d.planned) == 0 {
 		return Drawn{}, fmt.Errorf("a load of %v is too short for any fault: the first needs %v",
-			length, spec.Lead+spec.Hold.most()+d.shortestWait()+spec.Tail)
+			length, spec.Lead+spec.Hold.Most()+d.shortestWait()+spec.Tail)
 	}
 	return Drawn{d.planned, d.missing()}, nil
 }

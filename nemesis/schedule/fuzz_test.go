@@ -72,8 +72,8 @@ func FuzzParseDist(f *testing.F) {
 		}
 		rng := rand.New(rand.NewPCG(7, 7))
 		for range 20 {
-			if v := d.draw(rng); v < 0 || v > d.most() {
-				t.Errorf("%q: drew %v of at most %v", text, v, d.most())
+			if v := d.draw(rng); v < 0 || v > d.Most() {
+				t.Errorf("%q: drew %v of at most %v", text, v, d.Most())
 			}
 		}
 		if hold, err := ParseHold(text); err == nil && max(hold.Lo, hold.Mean) < shortestHold {

@@ -42,6 +42,8 @@ func Mixes() []Mix {
 			list: "partition*5,flapping,swizzle-clog,clients", hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
 		{Name: "processes", Doc: "servers and machines end, stand still, and come back",
 			kinds: []history.FaultKind{history.KindProcess, history.KindMachine}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
+		{Name: "disks", Doc: "power cuts after which nothing is left but what was synced, of one node and of all, and disks that are slow, full, or fail",
+			list: disksList, hold: Dist{Lo: s(2), Hi: s(3.5)}, gap: Dist{Lo: s(1), Hi: s(2.5)}, overlap: 1, limit: Anything},
 		{Name: "members", Doc: "members leave, come back as new ones, and hand over leadership, one at a time",
 			kinds: []history.FaultKind{history.KindMembership}, hold: Dist{Lo: s(2), Hi: s(4)}, gap: Dist{Lo: s(3), Hi: s(6)}, overlap: 1, limit: Anything},
 		{Name: "network", Doc: "links are cut, and packets and messages late, lost, doubled, damaged, old",
@@ -57,7 +59,7 @@ func Mixes() []Mix {
 // A follower that most requests reach late, and a few at once, rejects what comes too
 // early: it is sent a snapshot while the entries that it lacked are on their way.
 const guidedList = "deposed-leader(alone=0s, with=half, next=lives, but=nobody),deposed-leader(alone=0s, next=dies),deposed-leader(alone=0s, hears=all, next=lives, but=nobody)," +
-	"deposed-leader(alone=0s, next=lives, but=nobody, how=reject),frozen-leader,figure-8,lagging-follower,snapshot-interrupted,double-restart,interrupted-election*3," +
+	"deposed-leader(alone=0s, next=lives, but=nobody, how=reject),frozen-leader*3,figure-8*2,lagging-follower,snapshot-interrupted,double-restart,interrupted-election*3," +
 	"kill(leader) when=leader-elected after=0s-30ms within=1.5s," +
 	"kill(moment) when=snapshot-taken after=0s-20ms within=1.5s," +
 	"kill(moment) when=snapshot-installed after=0s-10ms within=1.5s," +
@@ -73,9 +75,13 @@ const guidedList = "deposed-leader(alone=0s, with=half, next=lives, but=nobody),
 // electionsList are the faults of the mix elections.
 const electionsList = "partition(leader),kill(leader),interrupted-election*4,voter-restart,delay(20ms±10ms, all)"
 
+// disksList are the faults of the mix disks: those that a correct system survives. Disks that lie about syncing, and
+// damage, it need not: they are asked for by name.
+const disksList = "lose-unsynced(all)*3,lose-unsynced(how=any, all)*2,lose-unsynced(how=any)*3,lose-unsynced(how=torn, majority),disk-slow,disk-error,disk-full,read-only"
+
 // everyKind are the kinds that every system under test can stand, which leaves
 // membership out: that is asked for by name, or by a mix of its own. So are sequences,
-// which take the whole cluster for seconds.
+// which take the whole cluster for seconds, and disks, for which the machines need more rights.
 func everyKind() []history.FaultKind {
 	return []history.FaultKind{history.KindPartition, history.KindPackets, history.KindMessages, history.KindProcess, history.KindMachine, history.KindClock}
 }

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
@@ -98,7 +99,7 @@ func TestTheFirstFaultHitsTheLeader(t *testing.T) {
 	}
 }
 
-// Two minutes of ci touch every fault there is, but those of membership and the sequences.
+// Two minutes of ci touch every fault there is, but those of membership and of disks, and the sequences.
 func TestCITouchesEveryFault(t *testing.T) {
 	for seed := range uint64(30) {
 		plan, err := schedules(Draw(parse(t, Text{Nemesis: "ci"}), seed, five, 2*time.Minute))
@@ -110,7 +111,7 @@ func TestCITouchesEveryFault(t *testing.T) {
 			seen[p.Fault] = true
 		}
 		for _, f := range catalogue {
-			if f.Kind != history.KindMembership && f.Kind != history.KindSequence && !seen[f.Name] {
+			if f.Kind != history.KindMembership && f.Kind != history.KindSequence && f.Kind != history.KindDisk && !seen[f.Name] {
 				t.Errorf("seed %d: %s never happens", seed, f.Name)
 			}
 		}
@@ -203,6 +204,39 @@ func TestSteps(t *testing.T) {
 	want := []string{"3s+2s kill(leader)", "4s+1s partition(one)", "5.5s+1s delay(all)"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the plan is %q, want %q", got, want)
+	}
+}
+
+// TestStepsSayWhatWasDrawn: a plan laid down as steps is the same plan, but for what is drawn.
+func TestStepsSayWhatWasDrawn(t *testing.T) {
+	for _, mix := range Mixes() {
+		for seed := range uint64(5) {
+			plan, err := schedules(Draw(parse(t, Text{Nemesis: mix.Name}), seed, five, time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := StepsText(catalogue, plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := schedules(Draw(parse(t, Text{Nemesis: "partition", Schedule: text}), seed, five, time.Minute))
+			if err != nil {
+				t.Fatalf("%s, seed %d: %q: %v", mix.Name, seed, text, err)
+			}
+			undrawn := func(p nemesis.Planned) string {
+				p.Order, p.Seed = nil, 0
+				said, _ := json.Marshal(p)
+				return string(said)
+			}
+			if len(again) != len(plan) {
+				t.Fatalf("%s, seed %d: %q gives %d faults, want %d", mix.Name, seed, text, len(again), len(plan))
+			}
+			for i := range plan {
+				if want, got := undrawn(plan[i]), undrawn(again[i]); got != want {
+					t.Errorf("%s, seed %d: the steps give %s, want %s", mix.Name, seed, got, want)
+				}
+			}
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ func (s *Spec) longest() time.Duration {
 	for _, card := range s.Cards {
 		wait = max(wait, card.MostWait())
 	}
-	return wait + max(s.Hold.most(), shortestHold)
+	return wait + max(s.Hold.Most(), shortestHold)
 }
 
 // ParseFaults reads a list of faults and mixes. The pace is that of the last mix

@@ -59,6 +59,21 @@ func ParseSteps(catalogue []nemesis.Fault, text string) ([]Step, error) {
 	return steps, nil
 }
 
+// StepsText lays planned faults down as steps: ParseSteps reads them. Who of the nodes is
+// hit, where that was drawn, and what a fault draws while it holds are no part of steps.
+func StepsText(catalogue []nemesis.Fault, planned []nemesis.Planned) (string, error) {
+	var steps []string
+	for _, p := range planned {
+		fault, ok := nemesis.Find(catalogue, p.Fault)
+		if !ok {
+			return "", fmt.Errorf("there is no fault %q", p.Fault)
+		}
+		held := time.Duration(p.ForMs) * time.Millisecond
+		steps = append(steps, fmt.Sprintf("at %v for %v: %v", p.At(), held, nemesis.Chosen(fault, p)))
+	}
+	return strings.Join(steps, "; "), nil
+}
+
 func parseStep(catalogue []nemesis.Fault, line string, before []Step) (Step, error) {
 	when, what, ok := strings.Cut(line, ":")
 	words := strings.Fields(when)

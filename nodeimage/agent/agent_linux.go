@@ -37,6 +37,7 @@ type agent struct {
 	net    *network
 
 	squeeze *squeezer
+	disk    *dataDisk                                            // nil: none
 	perform func(context.Context, protocol.Request) (any, error) // does what a request asks for
 	hold    isolation                                            // of servers
 
@@ -73,6 +74,12 @@ func Run(ctx context.Context, opts Options) error {
 		oomKills: func() uint64 { return usage(cgroupRoot, selfCgroup).OOMKills }}
 	a.squeeze = &squeezer{server: a.server}
 	a.perform = a.carryOut
+	if opts.Disk.On {
+		if a.disk, err = a.mountDisk(opts.Disk); err != nil {
+			probes.close()
+			return err
+		}
+	}
 	return a.run(ctx)
 }
 
@@ -85,6 +92,9 @@ func (a *agent) run(ctx context.Context) error {
 	})
 	inOut.Go(func() { a.stop(a.readRequests(ctx)) })
 	workers.Go(func() { adoptOrphans(a.server, ctx.Done()) })
+	if a.disk != nil {
+		workers.Go(func() { a.disk.follow(a) })
+	}
 
 	<-ctx.Done()
 	cause := context.Cause(ctx)
@@ -93,6 +103,7 @@ func (a *agent) run(ctx context.Context) error {
 		// Nobody may be left to take what is still queued.
 		a.out.close()
 	}
+	a.disk.release()
 	err := a.server.close()
 	a.server.drain()
 	atMost(flushTimeout, a.out.flush)
@@ -100,6 +111,7 @@ func (a *agent) run(ctx context.Context) error {
 	a.opts.In.Close()
 	a.probes.close()
 	a.squeeze.close()
+	a.disk.close()
 	a.requests.Wait()
 	if netErr := a.net.clear(); err == nil {
 		err = netErr

@@ -31,6 +31,8 @@ func (a *agent) carryOut(ctx context.Context, req protocol.Request) (any, error)
 		return a.server.performMessages(req)
 	case protocol.MethodSpin, protocol.MethodHog, protocol.MethodUsage:
 		return a.squeeze.perform(ctx, req)
+	case protocol.MethodDiskStatus, protocol.MethodDiskRules, protocol.MethodDiskCut, protocol.MethodDiskDamage, protocol.MethodDiskProbe, protocol.MethodDiskJournal, protocol.MethodDiskSettle:
+		return a.disk.perform(ctx, req)
 	default:
 		return a.performProcess(req)
 	}
@@ -69,6 +71,12 @@ func (a *agent) performProcess(req protocol.Request) (any, error) {
 		return s.state()
 	case protocol.MethodWipe:
 		return s.wipe()
+	case protocol.MethodLay:
+		p, err := params[protocol.LayParams](req)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.lay(p)
 	case protocol.MethodPrompt:
 		p, err := params[protocol.PromptParams](req)
 		if err != nil {

@@ -102,7 +102,7 @@ func server(args []string) {
 			}
 			fmt.Println(err)
 		case "hang":
-			select {}
+			time.Sleep(time.Hour) // select {} could be a deadlock, and end it
 		case "panic":
 			panic(what)
 		case "exit":

@@ -25,9 +25,18 @@ type Options struct {
 	// Shaper is the only engine that may shape packets, protocol.EngineNetem or
 	// protocol.EngineQueue; "" is whichever can do it, netem first.
 	Shaper string
+	// Disk says whether a file system of squall's lies on the data directory.
+	Disk DiskOptions
 	// Server is what every server is held to. The zero value is no more than
 	// that it has no capabilities.
 	Server ServerRules
+}
+
+// DiskOptions say whether a file system of squall's lies on the servers' data
+// directory (package agent/disk). For that the agent needs CAP_SYS_ADMIN, which it gives up, and /dev/fuse.
+type DiskOptions struct {
+	On      bool
+	Journal int64 // bytes of the journal, at most; 0: none
 }
 
 // ServerRules are what a server is held to in a machine of its own. Where a
@@ -60,6 +69,8 @@ func ParseOptions(args []string) (Options, error) {
 	})
 	flags.IntVar(&opts.Server.Processes, "server-processes", 0, "how many processes and threads the servers' user may have")
 	flags.StringVar(&opts.Server.DataDir, "data", "", "directory that becomes the servers'")
+	flags.BoolVar(&opts.Disk.On, "disk", false, "lay a file system of squall's on the data directory")
+	flags.Int64Var(&opts.Disk.Journal, "disk-journal", 0, "bytes of that file system's journal, at most")
 	if err := flags.Parse(args); err != nil {
 		return Options{}, fmt.Errorf("read the flags of the agent: %w", err)
 	}

@@ -254,6 +254,12 @@ func (p *process) signal(sig syscall.Signal) error {
 }
 
 // kill ends the process that runs, if any, and returns when it is reaped.
+// tailTime is how long a kill waits for what the process wrote last; others may hold
+// its pipes open for as long as they like.
+const tailTime = time.Second
+
+// kill ends the process, and returns when what it had written is queued, so that a machine
+// that is switched off after it takes nothing of that along.
 func (s *supervisor) kill() error {
 	p := s.last()
 	if p == nil {
@@ -266,6 +272,12 @@ func (s *supervisor) kill() error {
 		return err
 	}
 	<-p.exited
+	timer := time.NewTimer(tailTime)
+	defer timer.Stop()
+	select {
+	case <-p.drained:
+	case <-timer.C:
+	}
 	return nil
 }
 

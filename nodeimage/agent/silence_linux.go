@@ -7,10 +7,15 @@ import (
 	"squall/nodeimage/agent/protocol"
 )
 
-// leavingTime is how long a process that is on its way out may take to be gone,
-// after its files were closed. It only takes long when a thread of it hangs in the
-// kernel.
-const leavingTime = 10 * time.Second
+const (
+	// leavingTime is how long a process that is on its way out may take to be gone,
+	// after its files were closed. It only takes long when a thread of it hangs in the
+	// kernel.
+	leavingTime = 10 * time.Second
+	// closingTime is how long a process may go on after it closed its trace itself:
+	// many servers close their files, say goodbye, and end.
+	closingTime = 2 * time.Second
+)
 
 // tellSilence reports that a trace of a process has ended and the process has
 // not. A process that ends closes its files before it can be reaped, so the end of
@@ -23,14 +28,16 @@ func (s *supervisor) tellSilence(p *process, event string, fd int) {
 		<-p.exited
 		return
 	}
+	patience := closingTime
 	if p.leaving() {
-		timer := time.NewTimer(leavingTime)
-		defer timer.Stop()
-		select {
-		case <-p.exited:
-			return
-		case <-timer.C:
-		}
+		patience = leavingTime
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+		return
+	case <-timer.C:
 	}
 	s.emit(protocol.Event{Kind: event, Boot: p.boot, PID: p.pid, Mono: at,
 		Reason: fmt.Sprintf("the server closed its trace (file descriptor %d) and runs on", fd)})

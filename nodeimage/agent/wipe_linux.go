@@ -21,7 +21,9 @@ func (s *supervisor) wipe() (protocol.WipeResult, error) {
 	}
 	var r protocol.WipeResult
 	err := asUser(s.hold.uid, func() (err error) {
-		r.Files, err = empty(s.data)
+		if r.Files, err = empty(s.data); err == nil {
+			err = syncDir(s.data) // a power cut brings nothing back
+		}
 		return err
 	})
 	if err != nil {
@@ -61,4 +63,13 @@ func empty(dir string) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }

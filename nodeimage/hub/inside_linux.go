@@ -69,13 +69,16 @@ func becomeMachine(args []string) error {
 	if err := configureLeg(c.Machine.Addr, c.Network); err != nil {
 		return err
 	}
-	return becomeAgent(c.BinaryPath, c.Machine.Agent)
+	return becomeAgent(c.BinaryPath, c.Machine)
 }
 
 // becomeAgent replaces this process by the agent.
-func becomeAgent(binary string, args []string) error {
+func becomeAgent(binary string, m protocol.Machine) error {
 	runtime.LockOSThread() // capabilities belong to a thread
 	keep := []uint{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}
+	if m.Disk {
+		keep = append(keep, unix.CAP_SYS_ADMIN) // the agent gives it up once it has mounted
+	}
 	if os.WriteFile("/proc/self/oom_score_adj", []byte(agentScore), 0) == nil {
 		// A child that puts itself above that again needs the right to, or the
 		// kernel would let it go back.
@@ -84,7 +87,7 @@ func becomeAgent(binary string, args []string) error {
 	if err := keepOnly(keep...); err != nil {
 		return err
 	}
-	argv := append([]string{binary, "agent"}, args...)
+	argv := append([]string{binary, "agent"}, m.Agent...)
 	if err := syscall.Exec(argv[0], argv, []string{"PATH=/", "HOME=/"}); err != nil {
 		return fmt.Errorf("starting the agent: %w", err)
 	}

@@ -57,7 +57,7 @@ func enterRoot(c insideConfig) error {
 	if err := mountDisk(folder.Disk(c.Machine.Name), data, c.Machine.ServerUIDs); err != nil {
 		return err
 	}
-	if err := mountDev(filepath.Join(root, "dev")); err != nil {
+	if err := mountDev(filepath.Join(root, "dev"), c.Machine.Disk); err != nil {
 		return err
 	}
 	for _, dir := range []string{"tmp", "dev/shm"} {
@@ -187,8 +187,12 @@ func remount(path string, more uintptr) error {
 	return nil
 }
 
-func mountDev(dev string) error {
-	for _, name := range devices() {
+func mountDev(dev string, disk bool) error {
+	names := devices()
+	if disk {
+		names = append(names, "fuse")
+	}
+	for _, name := range names {
 		if err := bindFile(filepath.Join("/dev", name), filepath.Join(dev, name)); err != nil {
 			return err
 		}

@@ -114,7 +114,11 @@ func TestUnsentIsCertain(t *testing.T) {
 	eventually(t, "the buffers are full", full)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	wantError(t, c.Put(ctx, "k", "v"), CodeTimeout, true) // it never found room
+	// It never found room: its time was up, or, on a busy computer, the kernel's for the
+	// connection. Either way it has had no effect, and says so.
+	if err := c.Put(ctx, "k", "v"); !Certain(err) {
+		t.Errorf("a put that found no room: %v, and that is not certain", err)
+	}
 	cut()
 	counts := map[Code]int{}
 	for range puts {

@@ -61,7 +61,8 @@ func TestDecodeCommandRefuses(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"nothing":            {},
 		"operation 0":        {0, 1, 'k'},
-		"operation 13":       {13, 1, 'k'},
+		"operation 100":      {100, 1, 'k'},
+		"long number":        appendCommand(nil, OpAdd, "k", Value{}, strings.Repeat("1", maxNumber+1)),
 		"key over limit":     appendCommand(nil, OpGet, strings.Repeat("k", MaxKey+1), Value{}, ""),
 		"value over limit":   appendCommand(nil, OpPut, "k", Value{}, strings.Repeat("v", MaxValue+1)),
 		"absurd length":      huge,
@@ -203,7 +204,7 @@ func txnOps(commands []command) (ops []TxnOp) {
 	return ops
 }
 
-// laterCommands are commands that came with version 3 of the protocol.
+// laterCommands are commands that came with version 3 of the protocol, and later.
 func laterCommands() map[string][]byte {
 	txn := Txn{If: []Condition{{Key: "a", Value: Some("1")}, {Key: "b"}},
 		Then: []TxnOp{{Op: OpPut, Key: "a", Value: "2"}, {Op: OpAppend, Key: "l", Value: "x"}, {Op: OpDelete, Key: "c"}},
@@ -213,6 +214,10 @@ func laterCommands() map[string][]byte {
 		Some(strings.Repeat("v", MaxValue)), strings.Repeat("v", MaxValue))
 	return map[string][]byte{
 		"append":            appendCommand(nil, OpAppend, "l", Value{}, "element"),
+		"add":               appendCommand(nil, OpAdd, "n", Value{}, "-9223372036854775808"),
+		"pop":               appendCommand(nil, OpPop, "l", Value{}, ""),
+		"remove":            appendCommand(nil, OpRemove, "l", Value{}, "element"),
+		"add in a session":  appendCommand(appendSession(nil, 7, 1, 1), OpAdd, "n", Value{}, "1"),
 		"append nothing":    appendCommand(nil, OpAppend, "", Value{}, ""),
 		"list":              appendCommand(nil, OpList, "l", Value{}, ""),
 		"transaction":       appendTxn(nil, OpTxn, &txn),
@@ -378,8 +383,8 @@ func TestReplies(t *testing.T) {
 	for _, c := range []struct{ name, reply, want string }{
 		{"welcome", string(shortHello(peerMagic, welcome)), ""},
 		{"refused", string(shortHello(peerMagic, wrongCluster)), "it belongs to another cluster"},
-		{"welcomed by version 1", "sqpr\x00\x01\x00\x00", "it speaks version 1, this side 4"},
-		{"refused by version 1", "sqpr\x00\x01\x00\x01", "it speaks version 1, this side 4"},
+		{"welcomed by version 1", "sqpr\x00\x01\x00\x00", "it speaks version 1, this side 5"},
+		{"refused by version 1", "sqpr\x00\x01\x00\x01", "it speaks version 1, this side 5"},
 		{"cut", "sqpr\x00\x02\x00\x00\x00", "the end of its hello"},
 		{"damaged", "sqpr\x00\x02\x00\x00\x00\x00\x00\x00", "damaged on the way"},
 		{"of clients", string(shortHello(clientMagic, welcome)), "no hello"},

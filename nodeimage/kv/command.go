@@ -35,8 +35,11 @@ const (
 	OpRelease   Op = 11
 	OpKeepAlive Op = 12
 	OpDigest    Op = 13 // of the asked node's own state
+	OpAdd       Op = 14 // to a number
+	OpPop       Op = 15 // the first element of a list
+	OpRemove    Op = 16 // an element of a list
 
-	lastOp = OpDigest
+	lastOp = OpRemove
 )
 
 // What may stand before a command.
@@ -57,7 +60,9 @@ func (op Op) Reads() bool {
 func (op Op) timed() bool { return op >= OpAcquire && op <= OpKeepAlive }
 
 // valued reports whether a value stands behind the key.
-func (op Op) valued() bool { return op == OpPut || op == OpCAS || op == OpAppend }
+func (op Op) valued() bool {
+	return op == OpPut || op == OpCAS || op == OpAppend || op == OpAdd || op == OpRemove
+}
 
 func (op Op) String() string {
 	switch op {
@@ -87,6 +92,12 @@ func (op Op) String() string {
 		return "keep-alive"
 	case OpDigest:
 		return "digest"
+	case OpAdd:
+		return "add"
+	case OpPop:
+		return "pop"
+	case OpRemove:
+		return "remove"
 	}
 	return fmt.Sprintf("op %d", uint8(op))
 }
@@ -109,7 +120,7 @@ type command struct {
 	expectPresent bool
 	key           []byte // of a lock: its name
 	expect        []byte
-	value         []byte // of a lock: its owner; of an append: the element
+	value         []byte // of a lock: its owner; of an append: the element; of an add: the number
 	rest          *rest  // nil: none of it matters
 }
 
@@ -291,8 +302,11 @@ func (c *command) takeKeyed(b []byte) (left []byte, err error) {
 }
 
 func (op Op) maxValue() uint64 {
-	if op == OpAppend {
+	switch op {
+	case OpAppend, OpRemove:
 		return MaxElement
+	case OpAdd:
+		return maxNumber
 	}
 	return MaxValue
 }

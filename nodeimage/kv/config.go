@@ -53,6 +53,9 @@ type Config struct {
 	// MaxBatchBytes and MaxInflight bound what is on its way to one follower; see
 	// [raft.Config].
 	MaxBatchBytes, MaxInflight int
+	// SegmentBytes is the size of a file of the log, in bytes, at which the next one is
+	// begun. 0: 16 MiB.
+	SegmentBytes int64
 
 	// SlowDisk is what a write to the log takes at least, beside its own time: a server
 	// that is killed meanwhile has not written it. 0: as fast as it is.

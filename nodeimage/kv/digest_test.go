@@ -77,7 +77,7 @@ func (s *shard) set(key string, change func(e *entry)) {
 // TestDigestsOfACluster: nodes that hold the same say so at one index, each of its own
 // state, and the one that lost a key stands alone.
 func TestDigestsOfACluster(t *testing.T) {
-	c := startCluster(t, 3, nil)
+	c := startCluster(t, 3, steady)
 	ctx := t.Context()
 	clients := make([]*Client, len(c.servers))
 	for i, server := range c.servers {

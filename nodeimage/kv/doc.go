@@ -3,7 +3,7 @@
 // commands may be sent again. The package holds its state machine, its server,
 // and the client of that server.
 //
-// # Client protocol, version 4
+// # Client protocol, version 5
 //
 // A client opens a TCP connection (default port 4100) and sends a hello of 12
 // bytes: the letters "sqkv", the protocol version (u16), 0 (u16), and a
@@ -36,6 +36,9 @@
 //	11 release       name, owner, token
 //	12 keep-alive    name, owner, token, ttl
 //	13 digest        index (uvarint); 0: none, for the position alone
+//	14 add           key, number (bytes: a whole number as text, at most 20)
+//	15 pop           key
+//	16 remove        key, element
 //
 // What is expected is 0 (u8), the key must be absent; or 1 (u8) and a value that
 // the key must hold. Conditions are a uvarint count, at most 128, and of each its
@@ -43,7 +46,7 @@
 // of each operation, which is one of 1, 2, 3, 5 and 6, its body. A token and a
 // ttl are uvarints, a ttl in nanoseconds, at most a year, 0 for ever.
 //
-// Before operations 2 to 5, 7 and 10 to 12 may stand that they belong to a
+// Before operations 2 to 5, 7, 10 to 12 and 14 to 16 may stand that they belong to a
 // session: 128 (u8), the session's id (u64), the command's number in it
 // (uvarint, from 1), and the number below which all answers of the session have
 // arrived (uvarint, from 1, not above the command's).
@@ -69,6 +72,9 @@
 //	register         ok: the session's id (u64)
 //	acquire          ok: the token (u64); not so: the holder
 //	release, keep-alive  not so: the holder, or nothing when nobody holds the lock
+//	add              ok: the sum, as text
+//	pop              ok: the element that was first
+//	remove           not so: nothing, there is no such element
 //	digest           ok: the index of the last entry that the asked node has
 //	                 applied (u64), and the digest of its state there (u64; 0
 //	                 where none was asked for)
@@ -79,6 +85,11 @@
 // these rules ends the connection.
 //
 // # Strings, lists and transactions
+//
+// A number is a string, its text. An add to a key that does not exist begins with
+// 0; one to what is no whole number fails (CodeWrongKind), and one whose sum
+// does not fit into 64 bits, too (CodeTooLarge). A list that loses its last
+// element does not exist any more.
 //
 // A key holds a string or a list. An append to a key that does not exist begins
 // a list; a delete removes either kind; every other operation on the wrong kind
@@ -175,6 +186,7 @@
 //
 // # Earlier versions
 //
+// Version 4 had operations 1 to 13.
 // Version 3 had operations 1 to 12, and a put did not tell what it replaced.
 // Version 2 had operations 1 to 4, and no sessions. Its hellos were as they are
 // now; both are answered with the verdict that the version is not spoken.

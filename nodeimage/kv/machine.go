@@ -112,7 +112,7 @@ func (m *Machine) keyed(c *command) response {
 	h := hashBytes(keySeed, c.key)
 	s := &m.shards[h%shardCount]
 	old, present := s.entries[string(c.key)]
-	if wantsList := c.op == OpAppend || c.op == OpList; present && wantsList != (old.list != nil) && !c.op.anyKind() {
+	if wantsList := c.op.onList(); present && wantsList != (old.list != nil) && !c.op.anyKind() {
 		return otherKind(wantsList)
 	}
 	switch c.op {
@@ -122,6 +122,17 @@ func (m *Machine) keyed(c *command) response {
 		if present {
 			return response{status: statusOK, value: old.list.value()}
 		}
+	case OpAdd:
+		return m.add(s, c, h, old, present)
+	case OpPop:
+		if present {
+			return m.pop(s, c, h, old)
+		}
+	case OpRemove:
+		if present {
+			return m.removeElement(s, c, h, old)
+		}
+		return response{status: statusCompareFailed}
 	case OpDelete:
 		m.remove(s, c.key, old, present)
 	case OpAppend:

@@ -32,7 +32,7 @@ func anyTxn(t *rapid.T) Txn {
 func anyCommand(t *rapid.T) (Op, []byte) {
 	keys := rapid.SampledFrom([]string{"a", "b", "l", "m"})
 	values := rapid.SampledFrom([]string{"", "1", "2"})
-	switch op := rapid.SampledFrom([]Op{OpPut, OpDelete, OpCAS, OpAppend, OpTxn, OpAcquire, OpRelease, OpKeepAlive}).Draw(t, "op"); op {
+	switch op := rapid.SampledFrom([]Op{OpPut, OpDelete, OpCAS, OpAppend, OpTxn, OpAcquire, OpRelease, OpKeepAlive, OpAdd, OpPop, OpRemove}).Draw(t, "op"); op {
 	case OpTxn:
 		txn := anyTxn(t)
 		return op, appendTxn(nil, op, &txn)
@@ -124,6 +124,8 @@ func TestHashCoversEverything(t *testing.T) {
 	seen := map[uint64]string{base().Hash(): "nothing changed"}
 	for name, raw := range map[string][]byte{
 		"another element":         appendCommand(nil, OpAppend, "list", Value{}, "1"),
+		"an element less":         appendCommand(nil, OpPop, "list", Value{}, ""),
+		"another number":          appendCommand(nil, OpAdd, "string", Value{}, "1"),
 		"an empty element":        appendCommand(nil, OpAppend, "list", Value{}, ""),
 		"a string like the list":  appendTxn(nil, OpTxn, &Txn{Then: []TxnOp{{Op: OpDelete, Key: "list"}, {Op: OpPut, Key: "list", Value: "\x011"}}}),
 		"a longer lease":          append(appendTime(nil, 10), appendLock(nil, OpKeepAlive, "lock", "me", 1, 101)...),

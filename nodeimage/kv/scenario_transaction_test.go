@@ -10,7 +10,31 @@ import (
 	"squall/nodeimage/mutants/scenario"
 )
 
-var _ = scenarios.Add(scenario.Set{"early-txn-reads": transactionReadsAtItsPlace})
+var _ = scenarios.Add(scenario.Set{
+	"early-txn-reads": transactionReadsAtItsPlace,
+	"last-condition":  transactionWantsAllConditions,
+})
+
+// transactionWantsAllConditions has a transaction with a condition that does not hold,
+// wherever that stands among others.
+func transactionWantsAllConditions(t *testing.T) {
+	solo, state := answering(1)
+	nodes := startFakes(t, []consensus{&fakeNode{leader: 1, read: solo.read, propose: solo.propose}}, []*Machine{state}, nil)
+	c := dialServer(t, nodes[0].ClientAddr(), time.Minute)
+	for _, key := range []string{"a", "b"} {
+		if err := c.Put(t.Context(), key, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, wrong := range []int{0, 1} {
+		conditions := []Condition{{Key: "a", Value: Some("1")}, {Key: "b", Value: Some("1")}}
+		conditions[wrong].Value = Some("2")
+		res, err := c.Txn(t.Context(), Txn{If: conditions, Then: []TxnOp{{Op: OpPut, Key: "c", Value: "1"}}})
+		if _, found, got := c.Get(t.Context(), "c"); err != nil || got != nil || res.Held || found {
+			t.Errorf("condition %d does not hold, and the transaction was carried out: %+v, %v, %v", wrong+1, res, err, got)
+		}
+	}
+}
 
 // transactionReadsAtItsPlace holds a transaction back that is on its way to
 // the log, and lets a write go first: what the transaction reads, that write

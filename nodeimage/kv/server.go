@@ -135,7 +135,7 @@ func (s *Server) startNode() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	storage, err := wal.Open(dir, wal.Options{Logger: s.log})
+	storage, err := wal.Open(dir, wal.Options{Logger: s.log, SegmentBytes: s.cfg.SegmentBytes})
 	if err != nil {
 		return err
 	}

@@ -340,16 +340,16 @@ func TestHelloOfStrangers(t *testing.T) {
 	nodes := startFakes(t, []consensus{node}, []*Machine{state}, nil)
 	for name, c := range map[string]struct{ addr, hello, want string }{
 		"browser at the client port":    {nodes[0].ClientAddr(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""},
-		"version 9":                     {nodes[0].ClientAddr(), summed("sqkv\x00\x09\x00\x00"), summed("sqkv\x00\x04\x00\x01")},
-		"version 1, without a checksum": {nodes[0].ClientAddr(), "sqkv\x00\x01\x00\x00", summed("sqkv\x00\x04\x00\x01")},
-		"version 2":                     {nodes[0].ClientAddr(), summed("sqkv\x00\x02\x00\x00"), summed("sqkv\x00\x04\x00\x01")},
+		"version 9":                     {nodes[0].ClientAddr(), summed("sqkv\x00\x09\x00\x00"), summed("sqkv\x00\x05\x00\x01")},
+		"version 1, without a checksum": {nodes[0].ClientAddr(), "sqkv\x00\x01\x00\x00", summed("sqkv\x00\x05\x00\x01")},
+		"version 2":                     {nodes[0].ClientAddr(), summed("sqkv\x00\x02\x00\x00"), summed("sqkv\x00\x05\x00\x01")},
 		"node of version 1": {nodes[0].listeners.peer.Addr().String(),
-			"sqpr\x00\x01\x01\x00" + strings.Repeat("x", 24), summed("sqpr\x00\x04\x00\x01")},
+			"sqpr\x00\x01\x01\x00" + strings.Repeat("x", 24), summed("sqpr\x00\x05\x00\x01")},
 		"client at the peer port": {nodes[0].listeners.peer.Addr().String(),
 			summed("sqkv\x00\x02\x00\x00") + strings.Repeat("x", 24), ""},
 		"node of another cluster": {nodes[0].listeners.peer.Addr().String(),
 			string((&peerHello{version: ProtocolVersion, kind: kindRaft, cluster: 1, from: 2, to: 1}).encode()),
-			summed("sqpr\x00\x04\x00\x02")},
+			summed("sqpr\x00\x05\x00\x02")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", c.addr)

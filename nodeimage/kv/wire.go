@@ -9,7 +9,7 @@ import (
 
 // ProtocolVersion is the version of the client protocol; see the package
 // comment.
-const ProtocolVersion = 4
+const ProtocolVersion = 5
 
 const (
 	// helloBody is how long a short hello is without its checksum.

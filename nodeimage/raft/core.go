@@ -39,6 +39,8 @@ type core struct {
 	held    []held
 	toSelf  []*Message
 
+	durableTerm uint64 // the last term that no crash can undo
+
 	proposals proposals
 	reads     []servedRead // confirmed, waiting for the applier to get there
 	submitted uint64       // entries up to here were handed to the applier
@@ -124,7 +126,7 @@ func newCore(cfg Config, st *State, out outside, post func(task), pending *atomi
 	c.election = loopTimer{clock: cfg.Clock, post: func(gen uint64) { post(electionTimeout{gen}) }}
 	c.heartbeat = loopTimer{clock: cfg.Clock, post: func(gen uint64) { post(heartbeatTimeout{gen}) }}
 
-	c.role = &follower{c}
+	c.role, c.durableTerm = &follower{c}, c.term
 	newStepper(c, st)
 	c.reported.role = Stopped // what a node is before it starts
 	c.traceMembers()
@@ -365,6 +367,9 @@ func (c *core) transmit(m *Message) {
 // that is over is dropped instead: what it says of the log may be undone.
 func (c *core) release(seq uint64) {
 	c.durable = max(c.durable, seq)
+	if c.hardSeq <= c.durable {
+		c.durableTerm = c.term
+	}
 	c.steps.persisted(seq)
 	var still []held
 	ready := c.held

@@ -28,6 +28,19 @@ var _ = scenarios.Add(scenario.Set{
 		s.want("the first entry to be applied", s.applies[0].(*applyEntries).entries[0].Index, 5)
 	},
 
+	"log-cut-early": func(t *testing.T) {
+		s := newScript(t, 3, HardState{Term: 1})
+		s.append(LogMark{}, 4, 1, 1, 1, 1)
+		s.sync()
+		meta, data := snapshotOf(4, 1, 4)
+		s.do(snapshotReady{meta: meta, write: writeBytes(data)})
+		s.sync()
+		s.want("the log begins after, while the snapshot is being written", s.c.log.base.Index, 0)
+		s.store()
+		s.sync()
+		s.want("when it is stored", s.c.log.base.Index, 4)
+	},
+
 	"leader-ack-before-disk": func(t *testing.T) {
 		s := newScript(t, 1, HardState{})
 		s.electionTimeout()

@@ -46,6 +46,9 @@ type view struct {
 // would be; its Time is that of the event itself.
 func (c *core) trace(ev Event) {
 	ev.Time, ev.Term = c.cfg.TraceTime(), c.term
+	if c.role.kind() == Stopped {
+		ev.Term = c.durableTerm // a later one has not been, for nobody was told, and the next start knows nothing of it
+	}
 	if c.hardSeq > c.durable {
 		c.held = append(c.held, held{seq: c.hardSeq, event: &ev})
 		return

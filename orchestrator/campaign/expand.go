@@ -65,7 +65,7 @@ func newCell(t testplan.Test, repeat int) ledger.Cell {
 	if t.Schedule != "" {
 		c.Nemesis = t.Schedule // it is what happens, in place of drawing
 	}
-	defaults := testplan.DefaultTest()
+	defaults := baseTest()
 	for _, option := range testplan.Options() {
 		if _, ok := decided[option.Name]; ok {
 			continue

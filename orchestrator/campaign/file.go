@@ -122,13 +122,21 @@ func Read(path string, over Overrides) (*File, error) {
 	return parse(path, text, over)
 }
 
+// baseTest is what the cells of a campaign are made of: of many tests none goes on once it
+// has shown what it was for.
+func baseTest() testplan.Test {
+	t := testplan.DefaultTest()
+	t.StopOn = testplan.StopViolation
+	return t
+}
+
 func parse(path string, text []byte, over Overrides) (*File, error) {
 	root, err := testplan.DecodeYAML(path, text)
 	if err != nil {
 		return nil, err
 	}
 	f := &File{Path: path, Repeats: 1, InvalidRetries: defaultRetries, MaxCells: DefaultMaxCells, Tolerance: gate.DefaultTolerance,
-		base: testplan.DefaultTest(), root: root, at: map[string]*yaml.Node{}, seed: 1, count: 1}
+		base: baseTest(), root: root, at: map[string]*yaml.Node{}, seed: 1, count: 1}
 	switch {
 	case root == nil:
 		f.root = &yaml.Node{Line: 1, Column: 1}

@@ -92,7 +92,7 @@ func TestACellIsWhatItsFileSays(t *testing.T) {
 	if want := "map[clients:3 mutant:local-reads runtime:local time:8s]"; fmt.Sprint(c.Settings) != want {
 		t.Errorf("settings %v, want %s", c.Settings, want)
 	}
-	if want := "squall run --time 8s --clients 3 --seed 9 --runtime local --mutant local-reads"; c.Command != want {
+	if want := "squall run --time 8s --clients 3 --seed 9 --runtime local --mutant local-reads --stop-on violation"; c.Command != want {
 		t.Errorf("command %s, want %s", c.Command, want)
 	}
 	if c.Group() != "nodes-5_mutant-local-reads" || (&ledger.Cell{ID: "s1_r2", Seed: 1, Repeat: 2}).Group() != "" {
@@ -187,7 +187,7 @@ func TestDefaultJobs(t *testing.T) {
 		{2, 16 << 30, 1, "2 cores"}, {1, 16 << 30, 1, "1 cores"}, {16, 64 << 30, 8, "16 cores"}, {16, 0, 8, "16 cores"},
 		{16, 4 << 30, 2, "4096 MiB of memory are free, and a cell may need 1664"}, {16, 1 << 30, 1, "1024 MiB"},
 	} {
-		if got, why := p.defaultJobs(tc.cores, tc.free); got != tc.want || !strings.Contains(why, tc.why) {
+		if got, why := DefaultJobs(p.tests, tc.cores, tc.free); got != tc.want || !strings.Contains(why, tc.why) {
 			t.Errorf("%d cores, %d MiB free: %d because %s; want %d because %s", tc.cores, tc.free>>20, got, why, tc.want, tc.why)
 		}
 	}

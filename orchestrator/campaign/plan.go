@@ -45,7 +45,7 @@ func NewPlan(f *File, version, program, command string) (*Plan, error) {
 	}
 	p.Jobs, p.JobsWhy = f.Jobs, "as asked for"
 	if f.Jobs == 0 {
-		p.Jobs, p.JobsWhy = p.defaultJobs(runtime.GOMAXPROCS(0), check.FreeMemory())
+		p.Jobs, p.JobsWhy = DefaultJobs(tests, runtime.GOMAXPROCS(0), check.FreeMemory())
 	}
 	if p.Jobs > len(cells) {
 		p.Jobs, p.JobsWhy = len(cells), fmt.Sprintf("there are no more cells than %d", len(cells))
@@ -76,12 +76,12 @@ const (
 	memoryBeside  = 1 << 30
 )
 
-// defaultJobs is how many cells this computer can run at once without one
-// slowing down the other, and why.
-func (p *Plan) defaultJobs(cores int, free uint64) (int, string) {
+// DefaultJobs is how many of some tests a computer with so many cores and free bytes of
+// memory (0: not known) can run at once without one slowing down the other, and why.
+func DefaultJobs(tests []testplan.Test, cores int, free uint64) (int, string) {
 	need := uint64(0)
-	for i := range p.tests {
-		t := &p.tests[i]
+	for i := range tests {
+		t := &tests[i]
 		need = max(need, uint64(t.Nodes)*max(memoryPerNode, uint64(t.Memory)<<20)+memoryBeside)
 	}
 	byCores := max(1, cores/coresPerCell)

@@ -131,7 +131,7 @@ func (m *machine) begin(ctx context.Context) error {
 		return err
 	}
 	return m.runtime.step(ctx, "starting the container of "+m.spec.Name, func(ctx context.Context) error {
-		return m.runtime.api.ContainerStart(ctx, m.id, container.StartOptions{})
+		return explainFuse(m.runtime.api.ContainerStart(ctx, m.id, container.StartOptions{}))
 	})
 }
 
@@ -185,7 +185,7 @@ func (m *machine) config(c *cluster, image string) (*container.Config, *containe
 	noInit := false
 	config := &container.Config{
 		Image:        image,
-		Cmd:          nodeimage.AgentArgs(c.id, m.index), // after the image's entry point
+		Cmd:          nodeimage.AgentArgs(c.id, m.index, m.spec.Disk, m.spec.DiskJournal), // after the image's entry point
 		Hostname:     m.spec.Name,
 		Labels:       labels,
 		OpenStdin:    true,
@@ -220,6 +220,11 @@ func (m *machine) config(c *cluster, image string) (*container.Config, *containe
 			Target:        nodeimage.DataDir,
 			VolumeOptions: &mount.VolumeOptions{NoCopy: true, Labels: labels},
 		}},
+	}
+	if m.spec.Disk { // and only then: these are rights over the host that no other test needs
+		host.CapAdd = append(host.CapAdd, "SYS_ADMIN")
+		host.SecurityOpt = append(host.SecurityOpt, "apparmor=unconfined")
+		host.Resources.Devices = append(host.Resources.Devices, container.DeviceMapping{PathOnHost: fuseDevice, PathInContainer: fuseDevice, CgroupPermissions: "rwm"})
 	}
 	// An engine that cannot count processes leaves this out with a warning; the
 	// agent notices, and what else holds is in docs/isolation.md.

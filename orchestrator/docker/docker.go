@@ -66,6 +66,7 @@ type Runtime struct {
 	wait   wait
 	hang   hang
 	routes func() ([]hostRoute, error)
+	fuse   func() bool // whether this computer has the device
 
 	// importing keeps several Ups from making the same image at once.
 	importing sync.Mutex
@@ -98,7 +99,7 @@ func New(ctx context.Context, opts Options) (*Runtime, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits(), wait: context.WithTimeout, routes: hostRoutes}, nil
+	return &Runtime{api: api, addr: addr, log: log, limits: usualLimits(), wait: context.WithTimeout, routes: hostRoutes, fuse: hasFuse}, nil
 }
 
 // meet is the first request, which tells what the engine is.

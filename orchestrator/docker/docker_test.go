@@ -24,7 +24,7 @@ import (
 	"squall/orchestrator/machines"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Waiting(m)) }
 
 // engine is a Runtime on the engine of this computer. Without one the test is
 // skipped, but in CI it fails.

@@ -110,7 +110,7 @@ func explainLimit(err error, to machines.Limits) error {
 
 // Can asks the engine what it can limit.
 func (r *Runtime) Can(ctx context.Context) map[string]string {
-	can := map[string]string{machines.CanLimitCPUs: "", machines.CanLimitMemory: "", machines.CanRestart: ""}
+	can := map[string]string{machines.CanLimitCPUs: "", machines.CanLimitMemory: "", machines.CanRestart: "", machines.CanDisk: ""}
 	info, err := r.whatItLimits(ctx)
 	if err != nil {
 		for key := range can {
@@ -118,6 +118,7 @@ func (r *Runtime) Can(ctx context.Context) map[string]string {
 		}
 		return can
 	}
+	can[machines.CanDisk] = r.noFuse()
 	some := machines.MachineSpec{CPUs: minCPUs, Memory: 1 << 30} // an engine that can, can do that
 	if err := r.checkCPUs(some, info); err != nil {
 		can[machines.CanLimitCPUs] = err.Error()

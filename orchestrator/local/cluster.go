@@ -52,7 +52,7 @@ func (r *Runtime) Up(ctx context.Context, spec machines.ClusterSpec) (machines.C
 	for i, m := range spec.Machines {
 		config.Machines = append(config.Machines, protocol.Machine{Name: m.Name,
 			Addr: machines.MachineAddr(config.Network, i), CPUs: m.CPUs, Memory: m.Memory,
-			Files: addFiles(&config, m.Files), Processes: nodeimage.MachineProcesses, Agent: nodeimage.AgentArgs(id, i), ServerUIDs: nodeimage.ServerUIDs(id, i)})
+			Files: addFiles(&config, m.Files), Processes: nodeimage.MachineProcesses, Agent: nodeimage.AgentArgs(id, i, m.Disk, m.DiskJournal), Disk: m.Disk, ServerUIDs: nodeimage.ServerUIDs(id, i)})
 	}
 	err := c.up(ctx, config, spec.Binary)
 	if err != nil {

@@ -89,7 +89,7 @@ func (r *Runtime) Describe(context.Context) string {
 
 // Can tries to make control groups, which limits need.
 func (r *Runtime) Can(context.Context) map[string]string {
-	can := map[string]string{machines.CanRestart: ""}
+	can := map[string]string{machines.CanRestart: "", machines.CanDisk: noFuse()}
 	keys := map[string]string{"cpus": machines.CanLimitCPUs, "memory": machines.CanLimitMemory}
 	var controllers []string
 	for _, s := range protocol.Settings() {
@@ -103,6 +103,22 @@ func (r *Runtime) Can(context.Context) map[string]string {
 		}
 	}
 	return can
+}
+
+// noFuse is why machines here can have no file system of squall's.
+func noFuse() string {
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	switch {
+	case err == nil:
+		_ = f.Close()
+		return ""
+	case errors.Is(err, fs.ErrNotExist):
+		return "disk: there is no /dev/fuse: load the kernel's module fuse (modprobe fuse); within a container, give it the device (--device /dev/fuse)"
+	case errors.Is(err, fs.ErrPermission):
+		return "disk: /dev/fuse may not be opened: let everybody read and write it, as distributions do (chmod 666 /dev/fuse), or run squall as root"
+	default:
+		return fmt.Sprintf("disk: %v: load the kernel's module fuse (modprobe fuse)", err)
+	}
 }
 
 var _ machines.SpecChecker = (*Runtime)(nil)

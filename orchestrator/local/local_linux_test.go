@@ -19,7 +19,7 @@ import (
 	"squall/orchestrator/machines"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Waiting(m)) }
 
 // open is a Runtime with a folder of its own. Where there can be none the test
 // is skipped, but in CI it fails.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"squall/nodeimage/hub/protocol"
@@ -85,13 +86,19 @@ func (c *control) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes to stdin.
-func (c *control) Write(p []byte) (int, error) { return c.in.Write(p) }
+// Write writes to stdin. Where nobody reads it any more, reading comes to its end, too.
+func (c *control) Write(p []byte) (int, error) {
+	n, err := c.in.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		c.end.Store(true)
+	}
+	return n, err
+}
 
 // Close ends the agent's stdin, and with it the agent.
 func (c *control) Close() error { return errors.Join(c.in.Close(), c.out.Close()) }
 
-// ended reports whether reading came to an end.
+// ended reports whether the agent is seen to have ended.
 func (c *control) ended() bool { return c.end.Load() }
 
 // Name is the machine's name, which also is its host name.

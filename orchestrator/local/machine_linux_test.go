@@ -1,7 +1,9 @@
 package local
 
 import (
+	"errors"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -16,5 +18,24 @@ func TestTelling(t *testing.T) {
 		if got := telling(text); got != want {
 			t.Errorf("%.60q: %q, want %q", text, got, want)
 		}
+	}
+}
+
+// TestDeathAfterABrokenPipe: an agent whose end is first seen in writing to it has ended, and
+// how is waited for as when it is seen in reading.
+func TestDeathAfterABrokenPipe(t *testing.T) {
+	l, theirs, err := newLife(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	defer closeAll(theirs[1:]) // what it says may stay open a little longer
+	theirs[0].Close()
+	if _, err := l.control.Write([]byte("?")); !errors.Is(err, syscall.EPIPE) {
+		t.Fatalf("writing to an agent that has ended: %v", err)
+	}
+	go l.end("exit status 2")
+	if death := (&machine{life: l}).Death(t.Context()); death != "exit status 2" {
+		t.Errorf("it says %q of its end", death)
 	}
 }

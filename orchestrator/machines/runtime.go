@@ -29,7 +29,7 @@ type Runtime interface {
 	// agent as process 1. On an error nothing is left behind.
 	Up(ctx context.Context, spec ClusterSpec) (Cluster, error)
 	// Can says what its machines can be made to suffer, to be asked before a
-	// test: for each of CanLimitCPUs, CanLimitMemory and CanRestart "" when it
+	// test: for each of CanLimitCPUs, CanLimitMemory, CanRestart and CanDisk "" when it
 	// can be done, else why not and the fix, in one line. It tries what it can
 	// without making a machine.
 	Can(ctx context.Context) map[string]string
@@ -65,6 +65,7 @@ const (
 	CanLimitCPUs   = "cpu-limit"       // Machine.Limit of processors' time
 	CanLimitMemory = "memory-limit"    // Machine.Limit of memory
 	CanRestart     = "machine-restart" // Machine.Kill and Machine.Start
+	CanDisk        = "disk"            // MachineSpec.Disk
 )
 
 // ClusterSpec says what machines are wanted.
@@ -83,6 +84,10 @@ type MachineSpec struct {
 	Name   string  // e.g. n1 … n5 and driver
 	CPUs   float64 // processors' worth of time that it may use; 0: no limit
 	Memory int64   // bytes, none of them swapped out; 0: no limit
+	// Disk lays a file system of squall's on its data directory, see Runtime.Can.
+	Disk bool
+	// DiskJournal bounds the journal that the file system writes in each life, in bytes; 0: it writes none.
+	DiskJournal int64
 	// Files are what it holds beside squall-node, where a server can read and run
 	// them and nobody can write. Machines may share a set. One that was taken for
 	// another processor is refused.

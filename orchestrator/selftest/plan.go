@@ -34,7 +34,7 @@ type Options struct {
 // Default is what a self-test does when nothing else is said: each bug is put to the
 // profile that finds most.
 func Default() Options {
-	return Options{Seeds: 3, Profile: "guided", Time: 40 * time.Second, Rate: 400, Runtime: "local"}
+	return Options{Seeds: 3, Profile: "guided", Time: time.Minute, Rate: 400, Runtime: "local"}
 }
 
 // AtOnce is how many storms are run at once on so many cores, where nobody says: with the
@@ -59,6 +59,7 @@ type testKeys struct {
 	Rate    float64 `yaml:"rate,omitempty"`
 	Trace   string  `yaml:"trace"`
 	Keep    string  `yaml:"keep"`
+	StopOn  string  `yaml:"stop-on"`
 }
 
 type file struct {
@@ -69,11 +70,13 @@ type file struct {
 	Jobs    int        `yaml:"jobs,omitempty"`
 }
 
-// File is the campaign file of a self-test. The correct node comes first: if
+// File is the campaign file of a self-test. No storm is stopped at the first violation, for
+// every check is to have its chance. The correct node comes first: if
 // something is found in it, the rest means nothing.
 func (o *Options) File() ([]byte, error) {
 	f := file{Name: Name, Seeds: o.Seeds, Jobs: o.AtOnce(runtime.NumCPU()),
-		Test: testKeys{Profile: o.Profile, Runtime: o.Runtime, Nemesis: o.Nemesis, Rate: o.Rate, Trace: "full", Keep: "never"}}
+		Test: testKeys{Profile: o.Profile, Runtime: o.Runtime, Nemesis: o.Nemesis, Rate: o.Rate, Trace: "full", Keep: "never",
+			StopOn: "never"}}
 	if o.Time > 0 {
 		f.Test.Time = o.Time.String()
 	}

@@ -41,6 +41,7 @@ func (t *Test) drawFaults(seed uint64) (schedule.Drawn, error) {
 	}
 	t.leaveOut(system, &spec)
 	undrawn(system, &spec)
+	t.breathe(system, &spec)
 	if err := systemCan(system, choicesOf(spec)); err != nil {
 		return schedule.Drawn{}, &FieldError{blame, err}
 	}

@@ -42,13 +42,13 @@ func TestParametersAreResolved(t *testing.T) {
 	if err := test.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if want := (declare.Args{"heartbeat": "20ms", "election": "150ms-300ms", "snapshot-every": "1000", "pre-vote": "on", "resend": "on", "sessions": "1024", "slow-disk": "0s", "stickiness": "on", "long-logs": "0", "short-logs": "0", "chunk": "256KiB", "slow-snapshots": "0s", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(test.SystemParams, want) {
+	if want := (declare.Args{"heartbeat": "20ms", "election": "150ms-300ms", "snapshot-every": "1000", "pre-vote": "on", "resend": "on", "segment": "16MiB", "sessions": "1024", "slow-disk": "0s", "stickiness": "on", "long-logs": "0", "short-logs": "0", "chunk": "256KiB", "slow-snapshots": "0s", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(test.SystemParams, want) {
 		t.Errorf("%v, want %v", test.SystemParams, want)
 	}
 	if patience := test.Patience(); patience != 75*time.Millisecond {
 		t.Errorf("clients wait %v for a node, want half of an election", patience)
 	}
-	want := declare.Args{"keys": "3", "ops-per-key": "300", "spread": "200", "mix": "1/2/0", "look-back": "0%"}
+	want := declare.Args{"keys": "3", "ops-per-key": "300", "spread": "200", "value-size": "1B", "keys-skew": "even", "mix": "1/2/0", "look-back": "0%"}
 	if !maps.Equal(test.WorkloadParams, want) {
 		t.Errorf("%v, want %v", test.WorkloadParams, want)
 	}
@@ -63,10 +63,10 @@ func TestParametersAreResolved(t *testing.T) {
 // What the defaults were when they were settings of a test, they are as parameters.
 func TestDefaultsOfParametersAreThoseOfTheirSettings(t *testing.T) {
 	test := DefaultTest()
-	if want := (declare.Args{"heartbeat": "50ms", "election": "300ms-600ms", "snapshot-every": "2000", "pre-vote": "on", "resend": "on", "sessions": "1024", "slow-disk": "0s", "stickiness": "on", "long-logs": "0", "short-logs": "0", "chunk": "256KiB", "slow-snapshots": "0s", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(test.SystemParams, want) {
+	if want := (declare.Args{"heartbeat": "50ms", "election": "300ms-600ms", "snapshot-every": "2000", "pre-vote": "on", "resend": "on", "segment": "16MiB", "sessions": "1024", "slow-disk": "0s", "stickiness": "on", "long-logs": "0", "short-logs": "0", "chunk": "256KiB", "slow-snapshots": "0s", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(test.SystemParams, want) {
 		t.Errorf("%v, want %v", test.SystemParams, want)
 	}
-	want := declare.Args{"keys": "5", "ops-per-key": "300", "spread": "200", "mix": "50/30/20", "look-back": "3%"}
+	want := declare.Args{"keys": "5", "ops-per-key": "300", "spread": "200", "value-size": "1B", "keys-skew": "even", "mix": "50/30/20", "look-back": "3%"}
 	if !maps.Equal(test.WorkloadParams, want) {
 		t.Errorf("%v, want %v", test.WorkloadParams, want)
 	}
@@ -194,10 +194,10 @@ func TestAPlanOfVersion2IsReadAndReplayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (declare.Args{"heartbeat": "20ms", "election": "100ms-300ms", "snapshot-every": "500", "pre-vote": "on", "resend": "off", "sessions": "1024", "slow-disk": "0s", "stickiness": "on", "long-logs": "0", "short-logs": "0", "chunk": "256KiB", "slow-snapshots": "0s", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(plan.Test.SystemParams, want) {
+	if want := (declare.Args{"heartbeat": "20ms", "election": "100ms-300ms", "snapshot-every": "500", "pre-vote": "on", "resend": "off", "segment": "16MiB", "sessions": "1024", "slow-disk": "0s", "stickiness": "on", "long-logs": "0", "short-logs": "0", "chunk": "256KiB", "slow-snapshots": "0s", "batch": "1MiB", "in-flight": "64"}); !maps.Equal(plan.Test.SystemParams, want) {
 		t.Errorf("%v, want %v", plan.Test.SystemParams, want)
 	}
-	if want := (declare.Args{"keys": "3", "ops-per-key": "100", "spread": "0", "mix": "50/30/20", "look-back": "3%"}); !maps.Equal(plan.Test.WorkloadParams, want) {
+	if want := (declare.Args{"keys": "3", "ops-per-key": "100", "spread": "0", "value-size": "1B", "keys-skew": "even", "mix": "50/30/20", "look-back": "3%"}); !maps.Equal(plan.Test.WorkloadParams, want) {
 		t.Errorf("%v, want %v", plan.Test.WorkloadParams, want)
 	}
 	again, err := ReplayPlan(plan, plan.Test, "v", "squall", path)

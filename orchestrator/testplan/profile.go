@@ -20,13 +20,13 @@ type Profile struct {
 func Profiles() []Profile {
 	return []Profile{
 		{Name: "ci", Doc: "for every change: many kinds of fault in less than two minutes on two cores, report included",
-			Settings: [][2]string{{"nemesis", "ci"}, {"time", "1m15s"}, {"check-time", "20s"}, {"keep", KeepNever}, {"trace", TraceAuto}}},
+			Settings: [][2]string{{"nemesis", "ci"}, {"time", "1m15s"}, {"check-time", "20s"}, {"keep", KeepNever}, {"trace", TraceAuto}, {"stop-on", StopViolation}}},
 		{Name: "elections", Doc: "many elections: leaders are lost again and again, timeouts are short and alike, pre-vote and stickiness are off",
 			Settings: [][2]string{{"nemesis", "elections"}, {"time", "1m"}, {"trace", TraceAuto},
 				{"system", "raftkv(heartbeat=20ms, election=100ms-130ms, pre-vote=off, stickiness=off)"}}},
 		{Name: "guided", Doc: "faults at the moments where they hurt, and sequences of them; timeouts are short, some nodes take snapshots very often and some rarely, snapshots take a while, messages hold little",
 			Settings: [][2]string{{"nemesis", "guided"}, {"time", "1m"}, {"trace", TraceAuto},
-				{"system", "raftkv(heartbeat=30ms, election=150ms-300ms, snapshot-every=300, sessions=6, long-logs=2, short-logs=3, chunk=2KiB, slow-snapshots=30ms, batch=256B, in-flight=8, slow-disk=20ms)"}}},
+				{"system", "raftkv(heartbeat=30ms, election=150ms-300ms, snapshot-every=300, sessions=6, long-logs=2, short-logs=3, chunk=2KiB, slow-snapshots=30ms, batch=256B, in-flight=8, segment=16KiB, slow-disk=20ms)"}}},
 		{Name: "smoke", Doc: "a quick look: ten seconds, the default faults",
 			Settings: [][2]string{{"nodes", "3"}, {"time", "10s"}}},
 	}

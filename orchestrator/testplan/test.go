@@ -76,10 +76,17 @@ type Test struct {
 	// node while no fault is in force; 0: what the system promises, which may be nothing.
 	AvailableWithin Duration `json:"availableWithin,omitempty"`
 
+	// StopOn is what ends the load before its time: of the choices below; "" in old plans
+	// is never.
+	StopOn string `json:"stopOn,omitempty"`
+
 	CPUs   float64 `json:"cpus"`   // of each node; 0: no limit
 	Memory int     `json:"memory"` // of each node, MiB; 0: no limit
 
 	Trace string `json:"trace,omitempty"` // of the choices below; "" in old plans is basic
+
+	// DiskJournal is how long the journal of each life of a node's disk may be, MiB; 0: none is kept.
+	DiskJournal int `json:"diskJournal,omitempty"`
 
 	Out         string   `json:"out"`
 	Keep        string   `json:"keep"`
@@ -111,6 +118,12 @@ const (
 	TraceAuto  = "auto"  // full of squall's own node, basic of others; a valid test has one of these
 )
 
+// The choices of StopOn.
+const (
+	StopNever     = "never"
+	StopViolation = "violation" // one that is certain, seen while the test runs
+)
+
 // DefaultTest is the test that `squall run` runs when it is told nothing.
 func DefaultTest() Test {
 	raftkv, register := catalogue.Systems()[0], catalogue.Workloads()[0]
@@ -119,7 +132,7 @@ func DefaultTest() Test {
 		Workload: register.Name, WorkloadParams: register.Params.Fill(nil, nil),
 		Nemesis: "partition,kill,pause", Clients: 10, Runtime: RuntimeAuto,
 		OpTimeout: Duration(5 * time.Second), Recovery: Duration(30 * time.Second),
-		Trace: TraceBasic, Out: "runs", Keep: KeepNever,
+		Trace: TraceBasic, StopOn: StopNever, Out: "runs", Keep: KeepNever,
 		CheckTime: Duration(2 * time.Minute), CheckMemory: 4096,
 	}
 }
@@ -183,6 +196,8 @@ func Options() []Option {
 		textOption("out", "folder for run directories", func(t *Test) *string { return &t.Out }),
 		nameOption("keep", []string{KeepNever, KeepOnFail, KeepAlways}, "when to keep the machines, stopped, after the run",
 			func(t *Test) *string { return &t.Keep }),
+		intOption("disk-journal", 0, 1<<14, "keep a journal of each node's disk, of so many MiB at most, for squall crash (docs/guides/crash-states.md); 0: none",
+			func(t *Test) *int { return &t.DiskJournal }),
 		durationOption("op-timeout", 10*time.Millisecond, time.Minute, "how long a client waits for a reply",
 			func(t *Test) *Duration { return &t.OpTimeout }),
 		durationOption("recovery", time.Second, time.Hour, "how soon after the last heal a write and a read must succeed on every node",
@@ -190,6 +205,8 @@ func Options() []Option {
 		durationOrNoneOption("available-within", time.Second, time.Hour,
 			"longest time without a success through a node while no fault is in force; 0s: what the system promises, if anything",
 			func(t *Test) *Duration { return &t.AvailableWithin }),
+		nameOption("stop-on", []string{StopNever, StopViolation}, "end the load early: when a violation is certain while the test runs, or never (docs/verdicts.md)",
+			func(t *Test) *string { return &t.StopOn }),
 		{Name: "cpus", Type: "number", Usage: "processors for each node, such as 0.5; 0: no limit", High: maxCPUs, Set: setCPUs,
 			Get: func(t *Test) string { return strconv.FormatFloat(t.CPUs, 'g', -1, 64) }},
 		intOption("memory", 0, 1<<20, "memory for each node, in MiB; 0: no limit", func(t *Test) *int { return &t.Memory }),

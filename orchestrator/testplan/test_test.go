@@ -32,7 +32,7 @@ func TestTestFileMistakesHaveAPlace(t *testing.T) {
 		{"negative duration", "time: -3s\n", "t.yaml:1:7: time: expected a duration from 1s"},
 		{"too short, where 0s is allowed", "available-within: 500ms\n", "t.yaml:1:19: available-within: expected 0s, or a duration from 1s to 1h0m0s, found 500ms"},
 		{"unknown fault", "nemesis: earthquake\n", `t.yaml:1:10: nemesis: unknown fault "earthquake"; there are: partition, flapping`},
-		{"unknown workload", "workload: bank\n", "workload: expected one of " + workloads + `, found "bank"`},
+		{"unknown workload", "workload: teapot\n", "workload: expected one of " + workloads + `, found "teapot"`},
 		{"twice", "nodes: 3\nnodes: 5\n", "nodes"},
 		{"not YAML", "nodes: [1\n", "t.yaml:2:1: not YAML"},
 		{"a list at the top", "- nodes\n", "t.yaml:1:1: expected settings as `name: value`, found a list"},

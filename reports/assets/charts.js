@@ -28,7 +28,7 @@
   }
 
   const base = (height, y, hooks, series, names) => ({
-    height, width: 600, legend: { show: !hooks.draw }, padding: [names ? 36 : 12, 12, 0, 0],
+    height: Math.round(height * (document.documentElement.classList.contains('printing') ? 0.8 : 1)), width: 600, legend: { show: false }, padding: [names ? 36 : 12, wide() ? tagRoom : 12, 0, 0],
     scales: { x: { time: false, range: (u, a, b) => a == null ? home : [a, b] }, y },
     cursor: {
       sync: { key: 'run', scales: ['x', null], filters: { pub: type => type === 'mousemove' || type === 'mouseleave' } },
@@ -36,13 +36,13 @@
       bind: { dblclick: () => () => zoom(...home) },
     },
     axes: [
-      { stroke: () => SQ.color('muted'), grid: { stroke: () => SQ.color('line'), width: 1 }, ticks: { stroke: () => SQ.color('line') }, size: 44, label: 'time since the test began (s)', labelSize: 18, labelFont: '12px ' + fontFamily(), font: '12px ' + fontFamily() },
+      { stroke: () => SQ.color('muted'), grid: { stroke: () => SQ.color('line'), width: 1 }, ticks: { stroke: () => SQ.color('line') }, size: 26, labelFont: '12px ' + fontFamily(), font: '12px ' + fontFamily() },
     ],
-    series: [{ label: 'time', value: (u, v) => v == null ? '–' : v.toFixed(3) + ' s' }, ...series],
+    series: [{}, ...series],
     hooks: {
       drawClear: [u => SQ.bands(scaled(u), scene, t => at(u, t * T), box(u), names)],
       setScale: [(u, key) => { if (key === 'x' && !busy && u.ready) zoom(u.scales.x.min, u.scales.x.max); }],
-      setCursor: [u => say(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, 'x') : null)],
+      setCursor: [u => { say(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, 'x') : null); values(u); }],
       ready: [u => { u.ready = true; }],
       ...hooks,
     },
@@ -59,12 +59,44 @@
     const host = document.getElementById(id);
     if (!host) return;
     options.axes.push(yaxis);
+    if (!options.hooks.draw) Object.assign(options.hooks, { init: [tags], draw: [place] });
     options.width = width(host);
     const clear = options.hooks.drawClear[0];
     options.hooks.drawClear = [u => { u.ctx.save(); clear(u); u.ctx.restore(); }];
     host.replaceChildren();
     charts.push(new uPlot(options, [xs, ...values], host));
     byFinger(charts.at(-1));
+  }
+
+  // Each line is named at its end, in its colour; what it is at the pointer stands
+  // beside the name. A narrow window has the names below the chart.
+  const tagRoom = 112, wide = () => innerWidth > 640 || document.documentElement.classList.contains('printing');
+  function tags(u) {
+    const box = u.root.appendChild(document.createElement('div'));
+    box.className = wide() ? 'tags' : 'tags row';
+    u.tags = u.series.slice(1).map((s, i) => {
+      const tag = box.appendChild(document.createElement('span')), key = tag.appendChild(document.createElement('i'));
+      key.style.borderTop = `2px ${!s.dash ? 'solid' : s.dash[0] < 3 ? 'dotted' : 'dashed'} ${s.stroke()}`;
+      tag.append(s.label, ' ');
+      return { tag, value: tag.appendChild(document.createElement('b')), line: i + 1 };
+    });
+  }
+  function place(u) {
+    if (!u.tags || !wide()) return;
+    const height = 15, b = box(u), order = u.tags.map(t => ({ t, y: at0(u, lastOf(u, t.line)) })).sort((p, q) => p.y - q.y);
+    order.forEach((o, i) => { if (i) o.y = Math.max(o.y, order[i - 1].y + height); });
+    for (let i = order.length - 1, floor = b.y1 + 6; i >= 0; i--) { order[i].y = Math.min(order[i].y, floor); floor = order[i].y - height; }
+    for (const o of order) { o.t.tag.style.left = b.x1 + 8 + 'px'; o.t.tag.style.top = o.y - 9 + 'px'; }
+  }
+  // lastOf is the last value of a line that is in the window.
+  function lastOf(u, line) {
+    const y = u.data[line];
+    for (let i = Math.min(first(xs, u.scales.x.max), xs.length - 1); i >= 0 && xs[i] >= u.scales.x.min; i--) if (y[i] != null && xs[i] <= u.scales.x.max) return y[i];
+    return u.scales.y.min;
+  }
+  const at0 = (u, v) => u.valToPos(v, 'y', true) / uPlot.pxRatio;
+  function values(u) {
+    for (const t of u.tags || []) t.value.textContent = u.cursor.idx == null || u.cursor.left < 0 ? '' : u.series[t.line].value(u, u.data[t.line][u.cursor.idx]);
   }
   // uPlot listens to a mouse. A finger that is drawn across a chart selects too;
   // up and down it scrolls the page.
@@ -100,7 +132,7 @@
       const r = d.outcome === 'ok' ? 1.6 : 2.6;
       c.beginPath();
       for (let i = first(d.t, lowest); i < d.t.length && d.t[i] <= highest; i++) {
-        const x = at(u, d.t[i] * T), y = u.valToPos(d.y[i], 'y', true) / uPlot.pxRatio;
+        const x = at(u, d.t[i] * T), y = u.valToPos(Math.max(d.y[i], data.low), 'y', true) / uPlot.pxRatio;
         if (d.look === 'f0') { c.moveTo(x + r, y); c.arc(x, y, r, 0, 7); }
         else if (d.look === 'f1') { c.moveTo(x, y - r * 1.2); c.lineTo(x + r * 1.1, y + r); c.lineTo(x - r * 1.1, y + r); }
         else if (d.look === 'f2') c.rect(x - r, y - r, 2 * r, 2 * r);
@@ -120,19 +152,21 @@
     for (const u of charts) u.destroy();
     charts = [];
     const lanes = SQ.laneNames(scene), 
-      log = (low, high) => ({ distr: 3, range: () => [low / 1.3, high * 1.3] }), seen = data.latency.flatMap(l => l.y).filter(v => v != null),
+      log = (low, high) => ({ distr: 3, range: () => [low / 1.2, high * 1.3] }), seen = data.latency.flatMap(l => l.y).filter(v => v != null),
       decades = { splits: (u, i, a, b) => { const out = []; for (let e = Math.floor(Math.log10(a)); 10 ** e <= b; e++) for (const m of b / a < 200 ? [1, 2, 5] : [1]) if (m * 10 ** e >= a && m * 10 ** e <= b) out.push(m * 10 ** e); return out; } };
     const lowest = seen.reduce((a, b) => Math.min(a, b), Infinity), highest = seen.reduce((a, b) => Math.max(a, b), 0);
-    make('chart-throughput', base(250, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.ok.map(line(' /s')), true), axis('succeeded (ops/s)'), fill(data.ok));
-    make('chart-others', base(150, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.others.map(line(' /s')), false), axis('other (ops/s)'), fill(data.others));
-    make('chart-latency', base(280, log(data.low, data.high), { draw: [dots] }, [{ label: 'latency', show: true, points: { show: false }, value: () => '' }], true), axis('latency (ms, log scale)', decades), [xs.map(() => null)]);
-    make('chart-quantiles', base(220, seen.length ? log(lowest, highest) : log(1, 10), {}, data.latency.map(line(' ms')), true), axis('latency (ms, log scale)', decades), fill(data.latency));
-    make('chart-lanes', base(lanes.length * 28 + 98, { range: () => [0, lanes.length] },
+    make('chart-throughput', base(232, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.ok.map(line(' /s')), true), axis('succeeded (ops/s)'), fill(data.ok));
+    make('chart-others', base(126, { range: (u, a, b) => [0, (b || 1) * 1.05] }, {}, data.others.map(line(' /s')), false), axis('other (ops/s)'), fill(data.others));
+    make('chart-latency', base(290, log(data.low, data.high), { draw: [dots] }, [{ label: 'latency', show: true, points: { show: false }, value: () => '' }], true), axis('latency (ms, log scale)', decades), [xs.map(() => null)]);
+    make('chart-quantiles', base(206, seen.length ? log(lowest, highest) : log(1, 10), {}, data.latency.map(line(' ms')), true), axis('latency (ms, log scale)', decades), fill(data.latency));
+    make('chart-lanes', titled(base(lanes.length * 28 + 98, { range: () => [0, lanes.length] },
       { draw: [u => { const b = box(u); u.ctx.save(); scaled(u); SQ.lanes(u.ctx, scene, t => at(u, t * T), b, (b.y1 - b.y0) / lanes.length); u.ctx.restore(); }] },
-      [{ label: '', points: { show: false } }], true),
+      [{ label: '', points: { show: false } }], true)),
     axis('', { splits: () => lanes.map((_, i) => lanes.length - i - 0.5), values: () => lanes.map(n => n.length > 10 ? n.slice(0, 9) + '…' : n), grid: { show: false }, size: 76, labelSize: 0 }), [xs.map(() => null)]);
     zoom(...range);
   }
+  // The title of the time axis, which all charts share, stands once.
+  const titled = o => { Object.assign(o.axes[0], { label: 'time since the test began (s)', labelSize: 18, size: 44 }); return o; };
 
   document.addEventListener('click', e => {
     const b = e.target.closest('[data-zoom]');

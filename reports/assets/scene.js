@@ -8,6 +8,7 @@ const SQ = (() => {
   let cache = {};
   const color = name => cache[name] ??= (probe.style.color = `var(--${name})`, getComputedStyle(probe).color);
   const alpha = (name, a) => color(name).replace('rgb(', 'rgba(').replace(')', `, ${a})`);
+  const dark = () => color('card').match(/\d+/g).slice(0, 3).reduce((sum, v) => sum + +v, 0) < 384;
   const repaint = [];
   const refresh = () => { cache = {}; for (const f of repaint) f(); };
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', refresh);
@@ -15,6 +16,11 @@ const SQ = (() => {
   const printing = on => { document.documentElement.classList.toggle('printing', on); refresh(); };
   addEventListener('beforeprint', () => printing(true));
   addEventListener('afterprint', () => printing(false));
+  // What is wider than its box says that it scrolls.
+  const wide = () => { for (const b of document.querySelectorAll('.scroll, figure:has(.tl)')) b.toggleAttribute('data-scrolls', b.scrollWidth > b.clientWidth + 1); };
+  addEventListener('resize', wide);
+  document.addEventListener('toggle', wide, true);
+  wide();
   const read = id => JSON.parse(document.getElementById(id).textContent);
   const time = us => (us / 1e6).toFixed(3) + ' s';
 
@@ -41,13 +47,14 @@ const SQ = (() => {
   // bands paints the faults behind a plot, their names above it.
   function bands(c, scene, x, box, names) {
     const free = [box.x0, box.x0];
+    const strength = dark() ? 0.13 : 0.34; // pale colours are loud in the dark
     c.save();
     c.font = '11px ' + getComputedStyle(document.body).fontFamily;
     for (const f of scene.faults) {
       if (x(f.to) < box.x0 || x(f.from) > box.x1) continue;
       const x0 = Math.max(x(f.from), box.x0), x1 = Math.min(Math.max(x(f.to), x0 + 1), box.x1);
-      c.fillStyle = alpha(f.class, 0.34); c.fillRect(x0, box.y0, x1 - x0, box.y1 - box.y0);
-      if (x1 - x0 > 14) hatch(c, f.class, x0, box.y0, x1, box.y1, alpha('ink', 0.12), 9);
+      c.fillStyle = alpha(f.class, strength); c.fillRect(x0, box.y0, x1 - x0, box.y1 - box.y0);
+      if (x1 - x0 > 14) hatch(c, f.class, x0, box.y0, x1, box.y1, alpha('ink', strength / 3), 9);
       c.fillStyle = color(f.class); c.fillRect(x0, box.y0 - 4, x1 - x0, 4);
       if (!names) continue;
       for (const text of [f.label, f.short]) {
@@ -80,6 +87,7 @@ const SQ = (() => {
       if (c.measureText(text).width + 6 < r - l) { c.fillStyle = ink; c.textAlign = 'center'; c.fillText(text, (l + r) / 2, y); return true; }
       return false;
     };
+    const term = (s, a, b, ink) => s.text && (within('term ' + s.text, a, b, mid(s.n), ink) || within(s.text, a, b, mid(s.n), ink));
     each(scene.outages, (s, a, b) => {
       const cls = causes[s.text] || 'other', y = mid(s.n) - h / 2 + 2;
       c.fillStyle = color(cls); c.fillRect(a, y, b - a, h - 4);
@@ -88,12 +96,20 @@ const SQ = (() => {
     });
     each(scene.reigns, (s, a, b) => {
       c.fillStyle = color(+s.text % 2 ? 'leader-alt' : 'leader'); c.fillRect(a, mid(s.n) - h / 2, b - a, h);
-      within(s.text, a, b, mid(s.n), color('on-leader'));
+      term(s, a, b, color('on-leader'));
+    });
+    each(scene.stale || [], (s, a, b) => { // it took itself for the leader, and was not
+      const y = mid(s.n) - h / 2, text = ['still leader of term ' + s.text, 'stale'].find(t => c.measureText(t).width + 10 < Math.min(b, box.x1) - Math.max(a, box.x0));
+      c.strokeStyle = color('violation'); c.lineWidth = 1.5; c.setLineDash([5, 3]); c.strokeRect(a + 0.75, y + 0.75, b - a - 1.5, h - 1.5); c.setLineDash([]); c.lineWidth = 1;
+      if (!text) return;
+      const m = (Math.max(a, box.x0) + Math.min(b, box.x1)) / 2, w = c.measureText(text).width + 8;
+      c.fillStyle = color('card'); c.fillRect(m - w / 2, y + 3, w, h - 6);
+      c.fillStyle = color('violation'); c.textAlign = 'center'; c.fillText(text, m, mid(s.n));
     });
     each(scene.logged || [], (s, a, b) => { // by the logs alone, so only an outline
       const y = mid(s.n) - h / 2;
       c.lineWidth = 1.5; c.strokeStyle = color('leader'); c.strokeRect(a + 0.75, y + 0.75, b - a - 1.5, h - 1.5); c.lineWidth = 1;
-      within(s.text, a, b, mid(s.n), color('leader'));
+      term(s, a, b, color('leader'));
     });
     each(scene.candidates, (s, a) => {
       c.fillStyle = c.strokeStyle = color('candidate');

@@ -2,12 +2,13 @@
 // The operations of each process around any moment, drawn in the window that is
 // looked at.
 (async () => {
-  const meta = SQ.read('ops-data'), scene = meta.scene, log = meta.log;
-  const canvas = document.getElementById('picture'), hint = document.getElementById('hint');
+  const meta = SQ.read('ops-data'), scene = meta.scene, log = meta.log, spots = meta.findings;
+  const canvas = document.getElementById('picture'), axis = document.getElementById('axis'), only = document.getElementById('only'), hint = document.getElementById('hint');
   const N = log.shown, home = [scene.from, scene.to];
   const call = new Float64Array(N), took = new Float64Array(N), row = new Uint32Array(N), process = new Float64Array(N), flags = new Uint8Array(N), func = new Uint8Array(N), at = new Float64Array(N);
   const raws = [];
   let have = 0, texts = [], byRow = [], shown = [], view = home.slice(), hover = -1;
+  let spot = null, marked = new Map(), drawn = scene; // the finding that is shown, its operations with their numbers, the scene of its nodes
 
   const inflate = async id => {
     const bytes = Uint8Array.from(atob(id.textContent), c => c.charCodeAt(0));
@@ -83,18 +84,22 @@
     return { text: s, error, node: scene.nodes[node - 1] || '' };
   }
 
-  const left = 96, head = 42, rowH = 22, laneTop = () => head + (scene.nodes.length + 2) * 24 + 14;
+  const left = 104, head = 42, rowH = 22, laneTop = () => head + (drawn.nodes.length + 2) * 24 + 14;
+  const sifted = () => spot !== null && only.checked;
+  const passes = i => !sifted() || flags[i] & (16 << spot);
   const x = t => left + (t - view[0]) / (view[1] - view[0]) * (canvas.clientWidth - left - 8);
   const when = px => view[0] + (px - left) / (canvas.clientWidth - left - 8) * (view[1] - view[0]);
   const lower = (list, t) => { let a = 0, b = list.length; while (a < b) { const m = (a + b) >> 1; if (call[list[m]] < t) a = m + 1; else b = m; } return a; };
 
+  // before is where what may reach into the window begins in a lane.
+  const before = list => Math.max(lower(list, view[0]) - 1, 0);
   // present are the lanes that have something in the window: clients come and go as
   // they get new process numbers. All are there until the operations are.
   function present() {
     const all = byRow.map((_, k) => k);
     const some = all.filter(k => {
       const list = byRow[k];
-      for (let j = Math.max(lower(list, view[0]) - 1, 0); j < list.length && call[list[j]] <= view[1]; j++) if (call[list[j]] + took[list[j]] >= view[0]) return true;
+      for (let j = before(list); j < list.length && call[list[j]] <= view[1]; j++) if (call[list[j]] + took[list[j]] >= view[0] && passes(list[j])) return true;
       return false;
     });
     return have < N ? all : some;
@@ -112,6 +117,7 @@
     c.globalAlpha = 1;
   }
 
+  const font = () => '11px ' + getComputedStyle(document.body).fontFamily;
   function bar(c, i, y, right) {
     const a = x(call[i]), out = flags[i] & 3, b = Math.max(x(call[i] + took[i]), a + 1.5);
     if (out === 0) { c.fillStyle = SQ.color('ok'); c.fillRect(a, y + 4, b - a, rowH - 8); }
@@ -121,6 +127,11 @@
       c.save(); c.beginPath(); c.rect(a, y, b - a - 3, rowH); c.clip();
       c.fillStyle = SQ.color(out === 0 ? 'card' : 'ink'); c.fillText(words(i).text, Math.max(a, left) + 4, y + (out === 1 ? 6 : 11)); c.restore();
     }
+    if (marked.has(i)) {
+      c.strokeStyle = SQ.color('violation'); c.lineWidth = 2.5; c.strokeRect(a - 2, y + 2, b - a + 4, rowH - 4); c.lineWidth = 1;
+      c.fillStyle = SQ.color('violation'); c.textAlign = 'right'; c.font = 'bold ' + font(); c.fillText(marked.get(i), a - 5, y + 11); c.textAlign = 'left'; c.font = font();
+      if (b - a <= 46) { const text = words(i).text, size = c.measureText(text).width, at = b + 6 + size > right ? a - size - 22 : b + 6; c.fillStyle = SQ.color('card'); c.fillRect(at - 3, y + 3, size + 6, rowH - 6); c.fillStyle = SQ.color('ink'); c.fillText(text, at, y + 11); }
+    }
     if (i === hover) { c.strokeStyle = SQ.color('ink'); c.lineWidth = 2; c.strokeRect(a - 1, y + 2, b - a + 2, rowH - 4); c.lineWidth = 1; }
   }
   // ops sorts what a lane has in the window: bars, those that did not succeed last
@@ -128,32 +139,55 @@
   function ops(list, w) {
     const bars = [], special = [], least = 2 / (x(1) - x(0));
     let columns = null, most = 0;
-    for (let j = Math.max(lower(list, view[0]) - 1, 0); j < list.length && call[list[j]] <= view[1]; j++) {
+    for (let j = before(list); j < list.length && call[list[j]] <= view[1]; j++) {
       const i = list[j], end = call[i] + took[i];
-      if (end < view[0]) continue;
-      if (flags[i] & 3) { special.push(i); continue; }
+      if (end < view[0] || !passes(i)) continue;
+      if (flags[i] & 3 || marked.has(i)) { special.push(i); continue; }
       if (took[i] >= least || i === hover) { bars.push(i); continue; }
       columns ??= new Uint32Array(Math.max(Math.ceil(w - left), 1));
       const px = Math.min(Math.max(Math.floor(x(end) - left), 0), columns.length - 1);
       most = Math.max(most, ++columns[px]);
     }
-    return { bars: bars.concat(special), columns, most };
+    return { bars: bars.concat(special.filter(i => !marked.has(i)), special.filter(i => marked.has(i))), columns, most };
+  }
+  // sized is the context of a canvas of that height, in CSS pixels.
+  function sized(el, h) {
+    const w = el.clientWidth, r = devicePixelRatio || 1;
+    if (el.width !== Math.round(w * r) || el.height !== Math.round(h * r)) { el.width = w * r; el.height = h * r; el.style.height = h + 'px'; }
+    const c = el.getContext('2d');
+    c.setTransform(r, 0, 0, r, 0, 0); c.clearRect(0, 0, w, h);
+    c.font = font(); c.textBaseline = 'middle';
+    return c;
+  }
+  // times writes the times above the picture, where they stay when it is scrolled.
+  function times(step) {
+    const c = sized(axis, 22), digits = step < 1e3 ? 6 : step < 1e6 ? 3 : 0;
+    c.textAlign = 'center'; c.fillStyle = SQ.color('muted');
+    for (let t = Math.ceil(view[0] / step) * step; t <= view[1]; t += step) { c.fillText((t / 1e6).toFixed(digits) + ' s', x(t), 9); c.fillRect(x(t), 17, 1, 5); }
+  }
+  // names writes whose lanes they are: those of a client stand together.
+  function names(c, w) {
+    c.textAlign = 'right'; c.fillStyle = SQ.color('muted');
+    SQ.laneNames(drawn).forEach((n, i) => c.fillText(n.length > 13 ? n.slice(0, 12) + '…' : n, left - 8, head + (i + 0.5) * 24));
+    shown.forEach((k, line) => {
+      const id = log.clients[k], y = laneTop() + line * rowH;
+      if (line > 0 && log.clients[shown[line - 1]] === id) return;
+      c.fillStyle = SQ.color('line'); c.fillRect(0, y, w, 1);
+      c.fillStyle = SQ.color('ink'); c.fillText(id >= 0 ? 'client ' + id : log.clients[0] >= 0 ? 'final' : 'clients', left - 8, y + 11);
+    });
   }
   function draw() {
     shown = present();
-    const w = canvas.clientWidth, h = laneTop() + Math.max(shown.length, 1) * rowH + 28, r = devicePixelRatio || 1;
-    if (canvas.width !== Math.round(w * r) || canvas.height !== Math.round(h * r)) { canvas.width = w * r; canvas.height = h * r; canvas.style.height = h + 'px'; }
-    const c = canvas.getContext('2d');
-    c.setTransform(r, 0, 0, r, 0, 0); c.clearRect(0, 0, w, h);
-    const box = { x0: left, x1: w - 8, y0: head, y1: h - 26 };
+    const w = canvas.clientWidth, h = laneTop() + Math.max(shown.length, 1) * rowH + 8, c = sized(canvas, h);
+    const box = { x0: left, x1: w - 8, y0: head, y1: h - 6 };
     SQ.bands(c, scene, x, box, true);
-    SQ.lanes(c, scene, x, { ...box, y1: head + (scene.nodes.length + 2) * 24 }, 24);
-    c.font = '11px ' + getComputedStyle(document.body).fontFamily; c.textBaseline = 'middle'; c.fillStyle = SQ.color('muted'); c.textAlign = 'right';
-    SQ.laneNames(scene).forEach((n, i) => c.fillText(n.length > 13 ? n.slice(0, 12) + '…' : n, left - 8, head + (i + 0.5) * 24));
-    shown.forEach((k, line) => c.fillText('client ' + (k + 1), left - 8, laneTop() + line * rowH + 11));
-    c.textAlign = 'center';
+    SQ.lanes(c, drawn, x, { ...box, y1: head + (drawn.nodes.length + 2) * 24 }, 24);
+    c.font = font(); c.textBaseline = 'middle';
+    names(c, w);
     const step = nice((view[1] - view[0]) / Math.max((w - left) / 110, 2));
-    for (let t = Math.ceil(view[0] / step) * step; t <= view[1]; t += step) { c.fillStyle = SQ.color('line'); c.fillRect(x(t), head, 1, box.y1 - head); c.fillStyle = SQ.color('muted'); c.fillText((t / 1e6).toFixed(step < 1e3 ? 6 : step < 1e6 ? 3 : 0) + ' s', x(t), h - 13); }
+    times(step);
+    c.fillStyle = SQ.color('line');
+    for (let t = Math.ceil(view[0] / step) * step; t <= view[1]; t += step) c.fillRect(x(t), head, 1, box.y1 - head);
     c.textAlign = 'left';
     c.save(); c.beginPath(); c.rect(left, head, w - left - 8, h - head); c.clip();
     const crowds = shown.map(k => ops(byRow[k], w)), most = Math.max(1, ...crowds.map(o => o.most));
@@ -175,6 +209,26 @@
     later();
   }
   const jump = (t, span = 400e3) => look(t - span / 2, t + span / 2);
+  // open opens a finding: its operations marked, and nothing but its key and its nodes.
+  function open(n) {
+    spot = n; only.checked = true;
+    document.getElementById('sift').hidden = false;
+    document.getElementById('sought').textContent = spots[n].key ? `Only key ${spots[n].key} and the nodes of finding ${n + 1}` : `Only the operations and nodes of finding ${n + 1}`;
+    mark(); sift();
+    look(spots[n].from, spots[n].to);
+  }
+  function mark() {
+    const number = new Map(spot === null ? [] : spots[spot].ops.map(([p, t], i) => [p + ' ' + t, i + 1]));
+    marked = new Map();
+    const named = new Set(spot === null ? [] : spots[spot].ops.map(o => o[0]));
+    for (let i = 0; i < have; i++) { const n = named.has(process[i]) && number.get(process[i] + ' ' + call[i]); if (n) marked.set(i, n); }
+  }
+  function sift() {
+    const at = new Map(sifted() ? spots[spot].nodes.map((n, i) => [n, i]) : []), cut = list => (list || []).flatMap(s => at.has(s.n) ? [{ ...s, n: at.get(s.n) }] : []);
+    drawn = !sifted() ? scene : { ...scene, nodes: spots[spot].nodes.map(n => scene.nodes[n]), reigns: cut(scene.reigns), stale: cut(scene.stale), outages: cut(scene.outages), candidates: cut(scene.candidates), logged: scene.logged && cut(scene.logged) };
+    later();
+  }
+  only.addEventListener('change', sift);
 
   canvas.addEventListener('wheel', e => {
     e.preventDefault();
@@ -199,10 +253,10 @@
     if (fingers.has(e.pointerId)) { fingers.set(e.pointerId, e.offsetX); pull(); return; }
     const k = Math.floor((e.offsetY - laneTop()) / rowH), t = when(e.offsetX), slack = (view[1] - view[0]) / canvas.clientWidth * 3, list = byRow[shown[k]];
     let found = -1;
-    if (list) for (let j = Math.min(lower(list, t + slack), list.length) - 1; j >= 0; j--) { const i = list[j]; if (call[i] + took[i] >= t - slack) found = i; break; }
+    if (list) for (let j = Math.min(lower(list, t + slack), list.length) - 1; j >= 0; j--) { const i = list[j]; if (!passes(i)) continue; if (call[i] + took[i] >= t - slack) found = i; break; }
     if (found !== hover) { hover = found; later(); }
     const o = found >= 0 && words(found);
-    hint.textContent = `${SQ.time(t)} · leader ${SQ.leaderAt(scene, t)} · faults: ${SQ.faultsAt(scene, t)}` + (o ? `\n${o.text}${o.error ? ' (' + o.error + ')' : ''} · process ${process[found]} at ${o.node} · ${SQ.time(call[found])}, ${(took[found] / 1e3).toFixed(3)} ms` : '\n ');
+    hint.textContent = `${SQ.time(t)} · leader ${SQ.leaderAt(scene, t)} · faults: ${SQ.faultsAt(scene, t)}` + (o ? `\n${o.text}${o.error ? ' (' + o.error + ')' : ''} · process ${process[found]}${log.clients[row[found]] >= 0 ? ` of client ${log.clients[row[found]]}` : ''} at ${o.node} · ${SQ.time(call[found])}, ${(took[found] / 1e3).toFixed(3)} ms` : '\n ');
   });
   addEventListener('keydown', e => {
     if (e.target.tagName === 'INPUT' || e.target.tagName === 'SELECT') return;
@@ -213,15 +267,21 @@
   document.querySelectorAll('[data-key]').forEach(b => b.addEventListener('click', () => dispatchEvent(new KeyboardEvent('keydown', { key: b.dataset.key }))));
   document.getElementById('go').addEventListener('submit', e => { e.preventDefault(); const t = parseFloat(document.getElementById('moment').value); if (isFinite(t)) jump(t * 1e6); });
   const places = document.getElementById('places');
+  spots.forEach((s, i) => places.append(new Option(`finding ${i + 1}: ${s.name}${s.key ? ', key ' + s.key : ''}`, 'finding=' + (i + 1))));
   for (const p of meta.places) places.append(new Option(p.text, p.at));
-  places.addEventListener('change', () => { if (places.value) jump(+places.value); });
-  const fromHash = () => { const m = /^#t=([\d.]+)$/.exec(location.hash); if (m) jump(parseFloat(m[1]) * 1e6); };
+  places.addEventListener('change', () => { const v = places.value; if (v.startsWith('finding=')) open(v.slice(8) - 1); else if (v) jump(+v); });
+  // A link opens a moment or a finding; without one the page opens at the first finding.
+  const fromHash = () => {
+    const moment = /^#t=([\d.]+)$/.exec(location.hash), finding = /^#finding=(\d+)$/.exec(location.hash) || (spots.length && !location.hash && ['', 1]);
+    if (finding && spots[finding[1] - 1]) open(finding[1] - 1);
+    else if (moment) { only.checked = false; sift(); jump(parseFloat(moment[1]) * 1e6); }
+  };
   addEventListener('hashchange', fromHash);
   addEventListener('resize', later);
   SQ.repaint.push(draw);
 
   look(...home); fromHash();
   texts = JSON.parse(new TextDecoder().decode(await inflate(document.getElementById('texts')))) || [];
-  for (const s of document.querySelectorAll('script.ops')) { unpack(await inflate(s)); s.remove(); index(); draw(); }
-  window.squall = { usable: performance.now(), ops: () => have, view: () => view, lanes: () => shown.length, words, jump };
+  for (const s of document.querySelectorAll('script.ops')) { unpack(await inflate(s)); s.remove(); index(); mark(); draw(); }
+  window.squall = { usable: performance.now(), ops: () => have, view: () => view, lanes: () => shown.length, clients: () => shown.map(k => log.clients[k]), nodes: () => drawn.nodes, marked: () => [...marked.keys()], words, jump };
 })();

@@ -34,6 +34,7 @@ func feed(t *testing.T, mono, at, end int64) {
 	var s liveState
 	s.init(time.Minute)
 	s.begin(history.Header{Mono: mono, Wall: time.Unix(at, 0)})
+	from := int(at % maxSeconds) // then on, as a page asks: all of two days each time would take seconds
 	for _, rec := range []history.Record{
 		{Mark: &history.Mark{Name: history.MarkLoadBegin, Time: at}},
 		{Op: &history.Op{Call: at, Return: end}},
@@ -43,16 +44,18 @@ func feed(t *testing.T, mono, at, end int64) {
 		{Mark: &history.Mark{Name: history.MarkLoadEnd, Time: end}},
 	} {
 		s.take(rec)
-		m, next := s.message(time.Unix(end, 0), int(at%maxSeconds))
+		m, next := s.message(time.Unix(end, 0), from)
 		if _, err := json.Marshal(m); err != nil || next > maxSeconds {
 			t.Fatalf("mono %d, records at %d and %d: next %d, %v", mono, at, end, next, err)
 		}
+		from = next
 	}
 }
 
 func FuzzLiveState(f *testing.F) {
 	f.Add(int64(-9e18), int64(9e18), int64(9e18))
 	f.Add(int64(0), int64(1e9), int64(2e9))
+	f.Add(int64(-10), int64(999999952), int64(2000000026))
 	f.Fuzz(func(t *testing.T, mono, at, end int64) { feed(t, mono, at, end) })
 }
 

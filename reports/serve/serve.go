@@ -58,6 +58,7 @@ func New(cfg Config) (*Server, error) {
 	s.mux.HandleFunc("/zip/{path...}", s.zip)
 	s.mux.HandleFunc("/live/{path...}", s.live)
 	s.mux.HandleFunc("/stream/{path...}", s.stream)
+	s.mux.HandleFunc("/metrics", s.metrics)
 	return s, nil
 }
 

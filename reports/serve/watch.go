@@ -172,9 +172,11 @@ func (w *watch) open() *history.Follower {
 func (w *watch) poll(in *history.Follower) (more bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	more, err := in.Poll(watchBudget, func(rec history.Record) {
+	more, err := in.Poll(watchBudget, func(rec history.Record, open bool) {
 		w.header(in)
-		w.state.take(rec)
+		if !open {
+			w.state.take(rec)
+		}
 	})
 	w.header(in)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // and its lines are laid over the sources, and its own test and the catalogue's try it.
 func TestTheGuideAddsAWorkload(t *testing.T) {
 	machinetest.NotShort(t, "it compiles the catalogue with one workload more")
-	if _, err := FindWorkload("counter"); err == nil {
+	if _, err := FindWorkload("tally"); err == nil {
 		machinetest.Skip(t, "somebody has followed the guide: its workload is in this catalogue, and tried by the other tests")
 	}
 	text := guidetest.Read(t, "../../docs/guides/adding-a-workload.md")
@@ -25,11 +25,11 @@ func TestTheGuideAddsAWorkload(t *testing.T) {
 		t.Fatalf("the guide has %d pieces of Go, want the file, two lines and the test", len(pieces))
 	}
 	file, line, arrow, test := pieces[0], pieces[1], pieces[2], pieces[3]
-	const imports = "\t\"squall/workloads\"\n"
-	list := guidetest.Change(t, guidetest.Read(t, "workloads.go"), imports, imports+"\t\"squall/workloads/counter\"\n")
+	const imports = "\t\"squall/workloads/setremove\"\n"
+	list := guidetest.Change(t, guidetest.Read(t, "workloads.go"), imports, imports+"\t\"squall/workloads/tally\"\n")
 	const end = ".Workload(),\n\t}\n"
 	list = guidetest.Change(t, list, end, strings.Replace(end, "\t}\n", line+"\t}\n", 1))
-	files := map[string]string{"workloads/counter/counter.go": file, "workloads/counter/counter_test.go": test, "workloads/catalogue/workloads.go": list}
+	files := map[string]string{"workloads/tally/tally.go": file, "workloads/tally/tally_test.go": test, "workloads/catalogue/workloads.go": list}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestTheGuideAddsAWorkload(t *testing.T) {
 	}
 	guidetest.Compiles(t, overlay, ".")
 	machinetest.NeedWhole(t, "what the guide adds compiles; this runs its tests and others on it")
-	for room, tests := range map[string]string{"counter": "TestCounter", "catalogue": "TestWorkloadsAreWhole"} {
+	for room, tests := range map[string]string{"tally": "TestTally", "catalogue": "TestWorkloadsAreWhole"} {
 		// go test and go vet work in a package's folder, and the guide's is not there.
 		program := filepath.Join(dir, room+".test")
 		if out, err := exec.Command("go", "test", "-vet=off", "-overlay", overlay, "-c", "-o", program, "squall/workloads/"+room).CombinedOutput(); err != nil {
@@ -69,7 +69,7 @@ func permitted(t *testing.T, arrow string, files ...string) {
 	// gofmt moves the second column of the table with every longer name in the first.
 	packed := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	// The register's room needs the same, but for the data of an add.
-	known := strings.Replace(packed(arrow), `"workloads/counter":`, `"workloads/register":`, 1)
+	known := strings.Replace(packed(arrow), `"workloads/tally":`, `"workloads/register":`, 1)
 	known, _, _ = strings.Cut(known, ` "history/objects"`)
 	if known == packed(arrow) || !strings.Contains(packed(guidetest.Read(t, "../../arrows_test.go")), known) {
 		t.Errorf("the table of arrows has no line like the guide's:\n%s", arrow)

@@ -7,10 +7,21 @@ import (
 
 	"squall/internal/declare"
 	"squall/workloads"
+	"squall/workloads/bank"
+	"squall/workloads/counter"
+	"squall/workloads/lease"
 	"squall/workloads/listappend"
 	"squall/workloads/lock"
+	"squall/workloads/longfork"
+	"squall/workloads/mini"
+	"squall/workloads/monotonic"
+	"squall/workloads/multiregister"
+	"squall/workloads/queue"
 	"squall/workloads/register"
+	"squall/workloads/rw"
 	"squall/workloads/set"
+	"squall/workloads/setremove"
+	"squall/workloads/uniqueids"
 	"squall/workloads/watch"
 )
 
@@ -21,8 +32,20 @@ func Workloads() []workloads.Workload {
 		register.Workload(),
 		set.Workload(),
 		listappend.Workload(),
+		mini.Workload(),
+		rw.Workload(),
+		bank.Workload(),
 		lock.Workload(),
+		lease.Workload(),
+		setremove.Workload(),
 		watch.Workload(),
+		counter.Workload(),
+		queue.Workload(),
+		queue.FIFO(),
+		uniqueids.Workload(),
+		monotonic.Workload(),
+		multiregister.Workload(),
+		longfork.Workload(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"squall/history/check"
 	"squall/workloads/systems"
 )
 
@@ -30,6 +31,11 @@ func TestWorkloadsAreWhole(t *testing.T) {
 		}
 		if _, err := w.Declaration().Resolve(nil); err != nil {
 			t.Errorf("the defaults of %s: %v", w.Name, err)
+		}
+		for _, c := range w.Checkers() {
+			if e, known := check.EvidenceOf(c.Name()); !known || e != check.ByClients {
+				t.Errorf("the check %q of %s judges by %q, want %q: history/check lists it", c.Name(), w.Name, e, check.ByClients)
+			}
 		}
 		served := false
 		for _, s := range Systems() {

@@ -24,8 +24,8 @@ type aside struct {
 // still take effect the client goes on under a new process number.
 func (a *aside) try(ctx context.Context, l *link, in workloads.Intent) bool {
 	op := newOp(l.node.Name, in)
-	op.Process, op.Final, op.Call = a.process, true, a.clock.now()
-	a.rec.begin(a.flight, &op)
+	op.Process, op.Final = a.process, true
+	a.rec.begin(a.flight, &op, a.clock.now)
 	attempt, cancel := context.WithTimeoutCause(ctx, a.timeout, fmt.Errorf("timeout: no answer in %v", a.timeout))
 	perform(attempt, l, &op)
 	cancel()

@@ -217,8 +217,7 @@ func BenchmarkRecord(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		op := history.Op{Process: 17, Node: "n3", Func: history.Write, Key: "r42", In: `"123456"`, Outcome: history.OK}
-		op.Call = c.now()
-		rec.begin(f, &op)
+		rec.begin(f, &op, c.now)
 		op.Return = c.now()
 		rec.end(f, &op, op.Call)
 	}

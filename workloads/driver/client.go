@@ -94,11 +94,10 @@ func (r *runner) step(due int64) bool {
 	r.op = newOp(c.link.node.Name, c.stream.Next(r.suspect))
 	again := r.again.takes(r.ctx, r.op.Func)
 	r.op.Process = c.process
-	r.op.Call = l.clock.now()
+	l.rec.begin(r.flight, &r.op, l.clock.now)
 	if due == 0 {
 		due = r.op.Call
 	}
-	l.rec.begin(r.flight, &r.op)
 	r.state.Store(r.op.Call)
 	if again {
 		r.again.perform(r.ctx, &r.op)

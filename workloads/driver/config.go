@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"squall/internal/declare"
+	"squall/workloads"
 	"squall/workloads/systems"
 	"squall/workloads/systems/custom"
 )
@@ -79,6 +80,12 @@ type Config struct {
 	// Conns is the number of connections to each node, shared by its clients.
 	// Default 1.
 	Conns int `json:"conns,omitempty"`
+	// Look is what a scan reads back, in place of what the load wrote: there is no load then, for
+	// the cluster is one that an earlier load has left.
+	Look []workloads.Intent `json:"look,omitempty"`
+	// Attempt is the first attempt of the operations that show that nodes serve, from 0 on: what another driver
+	// wrote before is not written again (workloads.Generator).
+	Attempt int `json:"attempt,omitempty"`
 }
 
 // WithDefaults fills in the zero fields.
@@ -155,6 +162,7 @@ func (c Config) Validate() error {
 	require(c.Patience > 0, "patience is %v; it must be above 0", c.Patience)
 	require(c.Timeout >= c.Patience, "timeout %v is below patience %v", c.Timeout, c.Patience)
 	require(c.ConnectTimeout > 0, "connectTimeout is %v; it must be above 0", c.ConnectTimeout)
+	require(c.Attempt >= 0, "attempt is %d; it must not be below 0", c.Attempt)
 	require(c.Recovery > 0, "recovery is %v; it must be above 0", c.Recovery)
 	require(c.FinalTimeout > 0, "finalTimeout is %v; it must be above 0", c.FinalTimeout)
 	require(c.ScanTimeout > 0, "scanTimeout is %v; it must be above 0", c.ScanTimeout)

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		instantProgram()
 		return
 	}
-	goleak.VerifyTestMain(machinetest.Main(m))
+	goleak.VerifyTestMain(machinetest.Waiting(m))
 }
 
 func testNodes(n int) []systems.Node {

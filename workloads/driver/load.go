@@ -44,6 +44,9 @@ func beginLoad(ctx context.Context, cfg Config, c clock, rec *recorder, gen work
 		ended:    make(chan struct{}),
 	}
 	l.ctx, l.abort = context.WithCancelCause(ctx)
+	if cfg.Look != nil {
+		l.stop()
+	}
 	for i := range cfg.processes() {
 		node := links[i%len(links)]
 		l.clients = append(l.clients, &client{

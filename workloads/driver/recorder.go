@@ -109,9 +109,12 @@ func (r *recorder) release(f *flight) {
 	r.flights = r.flights[:last]
 }
 
-// begin registers an operation. Its request must not leave before.
-func (r *recorder) begin(f *flight, op *history.Op) {
+// begin registers an operation, which is called now. Its request must not leave before.
+// The time is taken under the lock: so no operation was called before the batches end in
+// which it is missing, which those rely on who judge a history while it grows.
+func (r *recorder) begin(f *flight, op *history.Op, now func() int64) {
 	r.mu.Lock()
+	op.Call = now()
 	f.op = *op
 	f.active, f.announced = true, false
 	r.active++

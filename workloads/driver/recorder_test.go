@@ -63,8 +63,7 @@ func (c *clientStep) advance(rec *recorder, now int64, register *history.Value, 
 	switch c.stage {
 	case 0:
 		c.op = next()
-		c.op.Call = now
-		rec.begin(c.flight, &c.op)
+		rec.begin(c.flight, &c.op, func() int64 { return now })
 	case 1:
 		said := c.op.Register()
 		said.Swapped, said.Result = c.op.Func == history.CAS && *register == said.Expect, *register
@@ -224,7 +223,7 @@ func TestSlowReaderHoldsOperationsBack(t *testing.T) {
 	go func() {
 		defer close(done)
 		for range writes {
-			rec.begin(f, &op)
+			rec.begin(f, &op, func() int64 { return op.Call })
 			rec.end(f, &op, op.Call)
 			ended <- struct{}{}
 		}

@@ -41,7 +41,7 @@ func (r *recovery) node(ctx context.Context, node int) {
 	a := aside{rec: l.rec, clock: l.clock, flight: l.rec.register(), process: l.freshProcess(), fresh: l.freshProcess,
 		timeout: min(l.cfg.Timeout, max(l.cfg.Recovery/3, time.Millisecond))}
 	defer l.rec.release(a.flight)
-	attempt := 0
+	attempt := l.cfg.Attempt
 	for i := range l.gen.Recovery(link.node.Name, 0) {
 		try := func() bool {
 			attempt++

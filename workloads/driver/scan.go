@@ -19,9 +19,13 @@ type scan struct {
 	ok    atomic.Int64
 }
 
-// newScan is a scan of what the generator can read back; of nothing where it cannot.
+// newScan is a scan of what the configuration says, or else of what the generator can read
+// back; of nothing where it cannot.
 func newScan(l *load, links [][]*link, gen workloads.Generator) *scan {
 	s := &scan{load: l, links: links, next: make([]atomic.Int64, len(links))}
+	if s.reads = l.cfg.Look; s.reads != nil {
+		return s
+	}
 	if scanner, ok := gen.(workloads.Scanner); ok {
 		s.reads = scanner.Scan()
 	}

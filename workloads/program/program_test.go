@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		client(how)
 		return
 	}
-	goleak.VerifyTestMain(machinetest.Main(m))
+	goleak.VerifyTestMain(machinetest.Waiting(m))
 }
 
 // client is a client program with a register store of its own. In what way it

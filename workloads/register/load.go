@@ -1,6 +1,7 @@
 package register
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 
@@ -22,6 +23,8 @@ type load struct {
 	mix      [3]int // of reads, writes and compare-and-sets
 	lookBack float64
 	spread   int
+	skew     workloads.Skew
+	size     int // of values, bytes
 }
 
 var (
@@ -37,6 +40,8 @@ func newLoad(l workloads.Load) workloads.Generator {
 		mix:      [3]int(l.Args.Weights("mix")),
 		lookBack: l.Args.Float("look-back"),
 		spread:   l.Args.Int("spread"),
+		skew:     workloads.NewSkew(l.Args["keys-skew"], l.Args.Int("keys")),
+		size:     int(l.Args.Float("value-size")),
 	}
 	if g.mix[1] == 0 {
 		g.spread = 0 // nobody is to write, or the system cannot
@@ -123,12 +128,12 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 	if s.drawn%spreadEvery == 0 && s.spread < s.load.spread && !readOnly {
 		key := spreadKey(s.spread)
 		s.spread += s.clients
-		return workloads.Intent{Func: history.Write, Key: key, In: number(s.values.Next())}
+		return workloads.Intent{Func: history.Write, Key: key, In: s.value(s.values.Next())}
 	}
 	if key := s.lookedBack(); key != "" {
 		return read(key)
 	}
-	turn := s.keys.Take(s.rng.IntN(s.keys.Keys()))
+	turn := s.keys.Take(s.skew.Pick(s.rng))
 	return s.pick(turn, s.rng.IntN(s.mix[0]+s.mix[1]+s.mix[2]), readOnly)
 }
 
@@ -149,13 +154,21 @@ func (s *stream) pick(turn workloads.Turn, drawn int, readOnly bool) workloads.I
 	}
 	n := s.values.Next()
 	if drawn < s.mix[0]+s.mix[1] {
-		return workloads.Intent{Func: history.Write, Key: turn.Key, In: number(n)}
+		return workloads.Intent{Func: history.Write, Key: turn.Key, In: s.value(n)}
 	}
 	expect := turn.Seen
 	if expect == "" {
 		expect = history.Null // nobody has seen anything of it yet
 	}
-	return workloads.Intent{Func: history.CAS, Key: turn.Key, In: history.List(expect, number(n))}
+	return workloads.Intent{Func: history.CAS, Key: turn.Key, In: history.List(expect, s.value(n))}
+}
+
+// value is a number as a register stores it, with zeros before it until it is large enough.
+func (l *load) value(n int64) history.Data {
+	if l.size <= 1 {
+		return number(n)
+	}
+	return history.Text(fmt.Sprintf("%0*d", l.size, n))
 }
 
 // number is a number as a register stores it: a string.

@@ -404,3 +404,24 @@ func TestWritesTellWhatTheyReplaced(t *testing.T) {
 		}
 	}
 }
+
+// TestValuesAndSkew: values are as large as asked for and unique, and a hot key has half of
+// the operations.
+func TestValuesAndSkew(t *testing.T) {
+	w := Workload()
+	g := w.New(workloads.Load{Args: w.Params.Fill(declare.Args{"value-size": "100B", "keys-skew": "hot", "keys": "4", "spread": "0", "look-back": "0%", "ops-per-key": "5000"}, nil), Clients: 1, Seed: 1})
+	keys, values := map[string]int{}, map[history.Data]bool{}
+	s := g.Client(0)
+	for range 4000 {
+		in := s.Next(false)
+		if keys[in.Key]++; in.Func == history.Write {
+			if text, _ := in.In.Text(); len(text) != 100 || values[in.In] {
+				t.Fatalf("a value of %d bytes, known: %v", len(text), values[in.In])
+			}
+			values[in.In] = true
+		}
+	}
+	if n := keys["r0"]; n < 1800 || n > 2200 || len(values) < 1000 {
+		t.Errorf("%d of 4000 operations are on the hot key, %d writes: %v", n, len(values), keys)
+	}
+}

@@ -84,6 +84,8 @@ func TestRunVerdicts(t *testing.T) {
 		{"invariant", append(goodRun(), twoLeaders), check.Violation, []string{"election-safety: two leaders in term 1: n1 and n2"}},
 		{"invalid", noDone, check.Invalid, []string{"activity: the history ends before"}},
 		{"unknown", slices.Concat(goodRun(), undecidable), check.Unknown, []string{"linearizable: 1 of 2 keys could not be decided (hard)"}},
+		{"seen, and not found", append(goodRun(), history.Record{Mark: &history.Mark{Name: history.MarkSeen, Time: 99, Text: "linearizable: …"}}), check.Unknown,
+			[]string{"a violation was seen while the test ran, and the check of the whole history finds none"}},
 		{"violation before invalid", slices.Concat(noDone, staleRead), check.Violation, []string{"linearizable: ", "activity: "}},
 		{"invalid before unknown", slices.Concat(noDone, undecidable), check.Invalid, []string{"activity: ", "linearizable: "}},
 	} {

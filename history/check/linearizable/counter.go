@@ -85,7 +85,7 @@ func decideCounter(list []entry[counted64], g *guard) answer {
 			return illegal
 		}
 	}
-	return undecided
+	return decideAlike(list, g)
 }
 
 // reach is what adds make up to a moment, those of numbers below and above 0.

@@ -1,6 +1,7 @@
 package linearizable
 
 import (
+	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -118,9 +119,14 @@ func (j *judge) decide(r *register, deadline time.Time) ruling {
 	return ruling{why: f.why, searched: true}
 }
 
-// sweeps decides by sweeps, the narrowest first.
+// sweeps decides by sweeps, the narrowest first. One that never uses up steps of unknown
+// outcome finds what is wrong whatever those did, and soon, for it has far fewer
+// configurations.
 func (j *judge) sweeps(r *register, steps []step, g *guard) (answer, refutation) {
-	for _, limit := range sweepWidths() {
+	for i, limit := range sweepWidths() {
+		if i == 1 && j.impossible(r, steps, g) {
+			return illegal, refutation{steps: steps}
+		}
 		s := newSweep(&problem{steps: steps, values: len(r.values), start: r.start}, g, limit)
 		s.keep = r.start.isAbsent()
 		at := s.run()
@@ -132,6 +138,17 @@ func (j *judge) sweeps(r *register, steps []step, g *guard) (answer, refutation)
 		}
 	}
 	return undecided, refutation{}
+}
+
+// impossible says that steps have no order even if each of unknown outcome could take
+// effect again and again.
+func (j *judge) impossible(r *register, steps []step, g *guard) bool {
+	if !slices.ContainsFunc(steps, func(s step) bool { return s.ret == forever && s.mutates() }) {
+		return false
+	}
+	s := newSweep(&problem{steps: steps, values: len(r.values), start: r.start}, g, 0)
+	s.endless = true
+	return s.run().answer == illegal
 }
 
 // phantom finds the first return of a step that found a value which nobody had

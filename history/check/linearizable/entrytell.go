@@ -51,8 +51,7 @@ func (sp *Spec[S, O]) tell(f *finder, k *keyCase, witness minimal) explanation {
 		changed := *failed
 		changed.Outcome, changed.Out = history.Info, ""
 		said, err := sp.Parse(&changed)
-		// A class of its own: it is like no other.
-		return entry[O]{op: failed, said: said, call: failed.Call, ret: forever, class: -1}, err == nil && !sp.Functions.Reads(failed.Func)
+		return entry[O]{op: failed, said: said, call: failed.Call, ret: forever}, err == nil && !sp.Functions.Reads(failed.Func)
 	}
 	var ex explanation
 	if sp.explain != nil {

@@ -88,6 +88,23 @@ func (f *finder) explain(k *keyCase, witness minimal) explanation {
 	return ex
 }
 
+// explainLast tells which answer made it certain, where nothing better is known.
+func (f *finder) explainLast(k *keyCase) explanation {
+	var last *history.Op
+	for _, op := range k.ops {
+		if op.Outcome != history.OK || op.Return > k.at {
+			continue
+		}
+		if last == nil || op.Return > last.Return || op.Return == last.Return && op.Tells() {
+			last = op
+		}
+	}
+	if last == nil {
+		return explanation{}
+	}
+	return explanation{kind: check.KindNoOrder, sentence: f.tell(suspect{op: last}, ", which no order of the operations on this key explains", "")}
+}
+
 // pickSuspect picks the operation whose answer made the violation certain: the observer
 // that returned at that moment, or else the last to return.
 func pickSuspect(ops []*history.Op, at int64) (suspect, bool) {

@@ -65,6 +65,9 @@ func (f *finder) violation(bad []*keyCase, res *check.Result) {
 		return
 	}
 	ex := f.judge.model.explain(f, shown, witness)
+	if ex.none() {
+		ex = f.explainLast(shown)
+	}
 	res.Kind, res.Explanation = ex.kind, ex.sentence
 	res.Witness = check.WitnessOps(witness.ops, ex.beside, f.in)
 	f.draw(witness, ex.beside, res)
@@ -73,7 +76,7 @@ func (f *finder) violation(bad []*keyCase, res *check.Result) {
 // worth orders witnesses: the fewer operations the better, if they show it at all.
 func worth(m minimal) int {
 	if m.large {
-		return 2*check.WitnessMost - len(m.ops)
+		return 2*check.WitnessMost + m.needed - len(m.ops)
 	}
 	return len(m.ops)
 }
@@ -89,6 +92,7 @@ func (f *finder) minimise(k *keyCase, end time.Time) minimal {
 	}
 	m := minimiser{judge: f.judge, guard: g, end: end}
 	if small := o.minimise(&m, k.at); len(small.ops) > 0 {
+		small.hurried = m.over()
 		return small
 	}
 	return last
@@ -100,7 +104,7 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *check.Re
 	case n == 0:
 		res.Summary = fmt.Sprintf("key %s is not linearizable", history.Show(shown.key))
 	case witness.large:
-		res.Summary = fmt.Sprintf("key %s is not linearizable; the limits left no time to find the few operations that show it, so its last %s are shown", history.Show(shown.key), check.Counted(n, "operation", "operations"))
+		res.Summary = fmt.Sprintf("key %s is not linearizable; %s", history.Show(shown.key), witness.whyLarge())
 	case n == 1:
 		res.Summary = fmt.Sprintf("no order explains the answer of this operation on key %s", history.Show(shown.key))
 	default:
@@ -122,6 +126,18 @@ func (f *finder) summarise(shown, first *keyCase, witness minimal, res *check.Re
 	if shown != first {
 		res.Summary += fmt.Sprintf("; the one shown is at %.1f s, since the first one, on key %s, takes more operations to show", f.seconds(shown.at), history.Show(first.key))
 	}
+}
+
+// whyLarge says why a witness that is not small is shown, and what is shown of it.
+func (m minimal) whyLarge() string {
+	if m.needed == 0 {
+		return "the limits left no time to find the few operations that show it, so its last " + check.Counted(len(m.ops), "operation", "operations") + " are shown"
+	}
+	told := fmt.Sprintf("no fewer than %d operations were found to show it, of which the last %d are shown", m.needed, len(m.ops))
+	if m.hurried {
+		told = "within the limits " + told
+	}
+	return told
 }
 
 func (f *finder) seconds(at int64) float64 { return f.in.Since(at) }

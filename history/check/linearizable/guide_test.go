@@ -15,7 +15,7 @@ import (
 // its line are laid over the sources, and the models' own tests try it.
 func TestTheGuideAddsAModel(t *testing.T) {
 	machinetest.NotShort(t, "it compiles the checkers with one model more")
-	if _, err := FindModel("queue"); err == nil {
+	if _, err := FindModel("stack"); err == nil {
 		machinetest.Skip(t, "somebody has followed the guide: its model is in this list, and tried by the other tests")
 	}
 	text := guidetest.Read(t, "../../../docs/guides/adding-a-model.md")
@@ -24,12 +24,12 @@ func TestTheGuideAddsAModel(t *testing.T) {
 		t.Fatalf("the guide has %d pieces of Go, want the file, the line and the test", len(pieces))
 	}
 	line := strings.TrimSpace(pieces[1])
-	list := guidetest.Change(t, guidetest.Read(t, "model.go"), strings.Replace(line, ", QueueModel()", "", 1), line)
+	list := guidetest.Change(t, guidetest.Read(t, "model.go"), strings.Replace(line, ", StackModel()", "", 1), line)
 	dir := t.TempDir()
 	here, err := filepath.Abs(".")
 	checktest.Must(t, err)
 	files := map[string]string{}
-	for name, content := range map[string]string{"queue.go": pieces[0], "queue_test.go": pieces[2], "model.go": list} {
+	for name, content := range map[string]string{"stack.go": pieces[0], "stack_test.go": pieces[2], "model.go": list} {
 		if !strings.Contains(text, "`history/check/linearizable/"+name+"`") {
 			t.Errorf("the guide does not say where %s belongs", name)
 		}
@@ -41,11 +41,11 @@ func TestTheGuideAddsAModel(t *testing.T) {
 	}
 	guidetest.Compiles(t, overlay, ".")
 	machinetest.NeedWhole(t, "what the guide adds compiles; this runs its tests and others on it")
-	out, err := exec.Command("go", "test", "-overlay", overlay, "-v", "-run", "^(TestQueue|TestModels|TestEveryModel)$", ".").CombinedOutput()
+	out, err := exec.Command("go", "test", "-overlay", overlay, "-v", "-run", "^(TestStack|TestModels|TestEveryModel)$", ".").CombinedOutput()
 	if err != nil {
 		t.Fatalf("with the guide's model: %v\n%s", err, out)
 	}
-	for _, want := range []string{"TestQueue/out_of_order", "TestModels", "TestEveryModel/queue"} {
+	for _, want := range []string{"TestStack/out_of_order", "TestModels", "TestEveryModel/stack"} {
 		if !strings.Contains(string(out), "--- PASS: "+want) {
 			t.Errorf("%s was not tried:\n%s", want, out)
 		}

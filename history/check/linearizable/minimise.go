@@ -43,17 +43,22 @@ const (
 type minimal struct {
 	part part          // nil when there is none
 	ops  []*history.Op // those of the part, by time of call
-	// There was no time to make it small: ops are only the last of what came before
-	// the violation.
-	large bool
+	// It is not small, and ops are not it, but the last of it that are shown: of as many
+	// operations as are needed, or where that is not known (0) of all that came before the
+	// violation.
+	large  bool
+	needed int
+	// hurried is that a limit ended the search for a smaller one.
+	hurried bool
 }
 
-// minimalOf is a part with its operations, unless they are more than are shown.
+// minimalOf is a part with its operations, or the last of them where they are more than are
+// shown.
 func minimalOf(p part, ops []*history.Op) minimal {
-	if len(ops) > check.WitnessMost {
-		return minimal{}
-	}
 	byCall(ops)
+	if n := len(ops); n > check.WitnessMost {
+		return minimal{large: true, needed: n, ops: ops[n-check.WitnessMost:]}
+	}
 	return minimal{part: p, ops: ops}
 }
 
@@ -65,7 +70,7 @@ func byCall(ops []*history.Op) {
 // latest is what there is to show of a key when there is no time to make it small:
 // its last operations before it was certain that it is not linearizable.
 func latest(does history.Functions, ops []*history.Op, at int64) minimal {
-	m := minimal{large: true}
+	m := minimal{large: true, hurried: true}
 	for i := len(ops) - 1; i >= 0 && len(m.ops) < check.WitnessMost; i-- {
 		if op := ops[i]; op.Call <= at && (op.Outcome == history.OK || op.Outcome == history.Info && !does.Reads(op.Func)) {
 			m.ops = append(m.ops, op)

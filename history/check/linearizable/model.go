@@ -52,12 +52,21 @@ type part interface {
 	startText(ops []*history.Op, seconds float64, deadline time.Time) string
 }
 
+// CheckOp says what is wrong with an operation that no object of the model has.
+func (m Model) CheckOp(op *history.Op) error {
+	_, err := m.prepare([]*history.Op{op}, nil)
+	if wrong, is := err.(unsupportedError); is {
+		return wrong.why
+	}
+	return err
+}
+
 // shown is an input of porcupine's that knows its operation.
 type shown interface{ operation() *history.Op }
 
 // Models are all models, in the order in which they are listed.
 func Models() []Model {
-	return []Model{RegisterModel(), SetModel(), LockModel(), CounterModel()}
+	return []Model{RegisterModel(), MultiRegisterModel(), SetModel(), LockModel(), MutexModel(), CounterModel(), KVModel(), QueueModel(), FIFOQueueModel()}
 }
 
 // FindModel is the model of that name.

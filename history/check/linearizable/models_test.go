@@ -247,7 +247,7 @@ func TestCorrectObjectsPass(t *testing.T) {
 
 // hostileData are values of any kind; some are not even that.
 func hostileData() []history.Data {
-	return []history.Data{"", "null", "true", "false", "1", "-1", "9007199254740993", "1e9", `"a"`, `"\udc80"`, "[]", "[1,1]", `["a",1]`, `["a","b"]`, `["a",1,2]`, "[[1],{}]", `{"found":"a"}`, "[", `"`, "{"}
+	return []history.Data{"", "null", "true", "false", "1", "-1", "9007199254740993", "1e9", `"a"`, `"\udc80"`, "[]", "[1,1]", `["a",1]`, `["a","b"]`, `["a",1,2]`, "[[1],{}]", `[["w","a","b"]]`, `[["r","a",null]]`, `[["r","a","b"]]`, `{"found":"a"}`, "[", `"`, "{"}
 }
 
 // anything is an operation of each function of a model with any data, those first that the

@@ -86,7 +86,7 @@ type entry[O any] struct {
 	// call, or never. So nothing is wrong only because it is not there.
 	optional bool
 	required *entry[O] // the optional entry as it was
-	// class is the same for operations that can stand for each other.
+	// class is the same for operations that can stand for each other; see classify.
 	class int32
 	// bit is its place in beginning.done, from 1 on, where it was under way when the
 	// entries begin.
@@ -97,6 +97,8 @@ type entry[O any] struct {
 type entries[S comparable, O any] struct {
 	spec *Spec[S, O]
 	list []entry[O]
+	// classified says that the entries have their classes.
+	classified bool
 	// begin is how the object may be where the entries begin in the middle, at a moment;
 	// nil: it begins with Init.
 	begin []beginning[S]
@@ -135,7 +137,6 @@ func (sp *Spec[S, O]) read(ops []*history.Op, g *guard) (*entries[S, O], error) 
 		return nil, nil
 	}
 	e := &entries[S, O]{spec: sp, list: make([]entry[O], 0, len(ops))}
-	classes := make(map[alike]int32)
 	for i, op := range ops {
 		if i%guardEvery == 0 && g.stopped() {
 			return nil, nil
@@ -159,13 +160,6 @@ func (sp *Spec[S, O]) read(ops []*history.Op, g *guard) (*entries[S, O], error) 
 		if op.Outcome == history.Fail || n.reads && n.ret == forever {
 			continue
 		}
-		key := alike{op.Func, op.In, op.Out, op.Outcome}
-		class, known := classes[key]
-		if !known {
-			class = int32(len(classes))
-			classes[key] = class
-		}
-		n.class = class
 		e.list = append(e.list, n)
 	}
 	if sp.unnoticed != nil {
@@ -173,6 +167,26 @@ func (sp *Spec[S, O]) read(ops []*history.Op, g *guard) (*entries[S, O], error) 
 		e.list = slices.DeleteFunc(e.list, func(n entry[O]) bool { return n.ret == forever && drop(n.said) })
 	}
 	return e, nil
+}
+
+// classify gives the entries their classes. That takes longer than to decide where there is
+// a fast way, so it waits until a walk needs them.
+func (e *entries[S, O]) classify() {
+	if e.classified {
+		return
+	}
+	e.classified = true
+	classes := make(map[alike]int32)
+	for i := range e.list {
+		op := e.list[i].op
+		key := alike{op.Func, op.In, op.Out, op.Outcome}
+		class, known := classes[key]
+		if !known {
+			class = int32(len(classes))
+			classes[key] = class
+		}
+		e.list[i].class = class
+	}
 }
 
 // text shows a state to people.
@@ -186,7 +200,7 @@ func (sp *Spec[S, O]) text(s S) string {
 // with is the entries with another list.
 func (e *entries[S, O]) with(list []entry[O]) *entries[S, O] {
 	out := *e
-	out.list = list
+	out.list, out.classified = list, false
 	return &out
 }
 

@@ -32,6 +32,12 @@ func oracles() []oracle {
 		{SetModel(), []string{}, setByDefinition, drawSet},
 		{LockModel(), heldLock{last: math.MinInt64}, lockByDefinition, drawLock},
 		{CounterModel(), 0, counterByDefinition, drawCounter},
+		{CounterModel(), 0, counterByDefinition, drawAlike},
+		{QueueModel(), "", func(s any, op *history.Op) []any { return queueByDefinition(s, op, false) }, drawQueue},
+		{FIFOQueueModel(), "", func(s any, op *history.Op) []any { return queueByDefinition(s, op, true) }, drawQueue},
+		{MutexModel(), false, mutexByDefinition, drawMutex},
+		{KVModel(), "", kvByDefinition, drawKV},
+		{MultiRegisterModel(), [2]string{"null", "null"}, registersByDefinition, drawRegisters},
 	}
 }
 
@@ -134,6 +140,15 @@ func drawCounter(t *rapid.T, op *history.Op) {
 		return
 	}
 	op.Out = checktest.Number(rapid.Int64Range(0, 4).Draw(t, "found"))
+}
+
+// drawAlike draws adds of one number.
+func drawAlike(t *rapid.T, op *history.Op) {
+	if drawCounter(t, op); op.Func == objects.Add {
+		op.In = "-2"
+		return
+	}
+	op.Out = checktest.Number(-2*rapid.Int64Range(0, 4).Draw(t, "counted") + rapid.SampledFrom([]int64{0, 0, 0, 0, 0, 0, 0, 0, 0, 1}).Draw(t, "odd"))
 }
 
 func counterByDefinition(state any, op *history.Op) []any {

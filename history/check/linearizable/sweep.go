@@ -30,7 +30,9 @@ import (
 //  3. A value that no observer still to return looks for is dead. Dead values are
 //     one. A step that writes one takes effect as soon as another step overwrites
 //     it at once, or the register is dead already: nobody can miss it.
-//  4. A value is not left while somebody will still look for it and nobody will
+//  4. A step of unknown outcome takes effect only when a step under way can make something
+//     of its value: see want.
+//  5. A value is not left while somebody will still look for it and nobody will
 //     write it again: nothing follows from there. This looks ahead by at most
 //     lookahead events, so that the moment found is near the one at which the
 //     violation is certain (see firstMoment).
@@ -40,6 +42,7 @@ type sweep struct {
 	guard   *guard
 	limit   int  // most configurations; more are left out, and lossy is set
 	lossy   bool // some were left out: running out of them means nothing
+	endless bool // steps of unknown outcome are never used up: getting through means nothing
 	snaps   []snapshot
 	keep    bool // snapshots
 	now     int64
@@ -50,6 +53,8 @@ type sweep struct {
 	// Observers of each value by call; next is the first not yet called.
 	seenBy, first, next []int32
 	writersLeft         []int32 // writers of a value not yet called
+	wanted              []int   // by value: the last time that it was found to be wanted
+	wanting             int     // how often that was asked
 
 	slotOf   []int32 // by step
 	slotStep []int32 // by slot
@@ -120,10 +125,11 @@ type unknownClass struct {
 }
 
 const (
-	lookahead  = 4096 // events
-	snapEvery  = 2048 // events; several lie within the lookahead
-	snapsKept  = 5
-	farAway    = 1 << 30
+	lookahead = 4096 // events
+	snapEvery = 2048 // events; several lie within the lookahead
+	snapsKept = 5
+	farAway   = 1 << 30
+
 	guardEvery = 1024
 )
 
@@ -192,7 +198,7 @@ func compareEvents(a, b event) int {
 // and when the last observer returns.
 func (s *sweep) prepareValues() {
 	steps, n := s.p.steps, s.p.values
-	s.writersLeft = make([]int32, n)
+	s.writersLeft, s.wanted = make([]int32, n), make([]int, n)
 	s.first, s.next = make([]int32, n+1), make([]int32, n)
 	s.lastUse = make([]int64, n)
 	for v := range s.lastUse {
@@ -280,6 +286,7 @@ func (s *sweep) prepareSlots() {
 	s.scratch = make([]uint64, s.words)
 	for _, set := range []*configs{&s.cur, &s.after, &s.work} {
 		set.words = s.words
+		set.most = crowdOf(s.limit)
 	}
 }
 
@@ -313,6 +320,9 @@ func (s *sweep) run() swept {
 			}
 			return swept{answer: illegal, pos: pos}
 		}
+	}
+	if s.endless {
+		return swept{}
 	}
 	return swept{answer: legal}
 }

@@ -47,6 +47,7 @@ func (s *sweep) returns(i int32) {
 			s.expand(c, word, bit)
 		}
 	}
+	s.lossy = s.lossy || s.work.lossy || s.after.lossy
 	s.cur, s.after = s.after, s.cur
 	s.release(i, slot)
 }
@@ -130,14 +131,17 @@ func (s *sweep) expand(c, word int, bit uint64) {
 		s.scratch[slot/64] |= 1 << (slot % 64)
 		put(st.arg, used, st.kind == store)
 	}
+	if len(s.unknown) > 0 {
+		s.want(c)
+	}
 	for i := range s.unknown {
 		u := &s.unknown[i]
 		if u.arg == state || s.isDead(u.arg) || u.swap && !s.holds(state, u.expect) ||
-			usedOf(used, int32(i)) >= u.called || s.waits(c, u.classKey) || s.stranded(c, state, -1) {
+			usedOf(used, int32(i)) >= u.called || s.waits(c, u.classKey) || s.wanted[u.arg] != s.wanting || s.stranded(c, state, -1) {
 			continue
 		}
 		copy(s.scratch, s.work.at(c))
-		put(u.arg, withUse(used, int32(i), 1), !u.swap)
+		put(u.arg, s.using(used, int32(i)), !u.swap)
 	}
 	if state == s.anybody() {
 		for _, slot := range s.reads {
@@ -167,6 +171,41 @@ func (s *sweep) shadowed(c, at int) bool {
 		}
 	}
 	return false
+}
+
+// using is used with one more step of a class.
+func (s *sweep) using(used []use, class int32) []use {
+	if s.endless {
+		return used
+	}
+	return withUse(used, class, 1)
+}
+
+// want finds the values that a step under way can make something of: it looks for one, or
+// for what steps of unknown outcome make of it. A step of unknown outcome that writes
+// another value can wait, for it may take effect at any time: until its value is wanted,
+// nothing comes of its having taken effect but that it is used up.
+func (s *sweep) want(c int) {
+	s.wanting++
+	for _, slot := range s.reads {
+		if !s.done(c, slot) {
+			s.wanted[s.p.steps[s.slotStep[slot]].seen] = s.wanting
+		}
+	}
+	for _, slot := range s.muts {
+		if st := &s.p.steps[s.slotStep[slot]]; st.kind != store && !s.done(c, slot) {
+			s.wanted[st.expect] = s.wanting
+		}
+	}
+	for more := true; more; {
+		more = false
+		for i := range s.unknown {
+			u := &s.unknown[i]
+			if u.swap && s.wanted[u.arg] == s.wanting && s.wanted[u.expect] != s.wanting && usedOf(s.work.used[c], int32(i)) < u.called {
+				s.wanted[u.expect], more = s.wanting, true
+			}
+		}
+	}
 }
 
 // waits says whether a step of this class that returns has not taken effect yet.

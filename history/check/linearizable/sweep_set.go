@@ -11,6 +11,10 @@ type configs struct {
 	used  [][]use  // steps of unknown outcome used up; never changed once made
 	gone  []bool
 	left  int // without those gone
+	// most is how many are kept that differ in what they used up alone, 0: all; lossy
+	// says that some were left out for that.
+	most  int
+	lossy bool
 	// index finds configurations by hash, chained by link; only in large sets.
 	index map[uint64]int32
 	link  []int32
@@ -53,13 +57,28 @@ func (c *configs) append(state int32, bits []uint64, used []use) {
 // those for which it stands.
 func (c *configs) add(state int32, bits []uint64, used []use, m *masks) {
 	n := len(c.state)
+	var k crowd
+	alike := func(i int) (settled bool) {
+		if c.gone[i] || c.state[i] != state || !equalUnder(c.at(i), bits, m.must) {
+			return false
+		}
+		if c.settle(i, bits, used, m) {
+			return true
+		}
+		if c.most > 0 && !c.gone[i] {
+			k.see(i, c.used[i])
+		}
+		return false
+	}
 	if n < indexFrom {
 		for i := range n {
-			if !c.gone[i] && c.state[i] == state && equalUnder(c.at(i), bits, m.must) && c.settle(i, bits, used, m) {
+			if alike(i) {
 				return
 			}
 		}
-		c.append(state, bits, used)
+		if c.admits(&k, used) {
+			c.append(state, bits, used)
+		}
 		return
 	}
 	if len(c.link) < n {
@@ -71,9 +90,12 @@ func (c *configs) add(state int32, bits []uint64, used []use, m *masks) {
 		head = -1
 	}
 	for i := head; i >= 0; i = c.link[i] {
-		if !c.gone[i] && c.state[i] == state && equalUnder(c.at(int(i)), bits, m.must) && c.settle(int(i), bits, used, m) {
+		if alike(int(i)) {
 			return
 		}
+	}
+	if !c.admits(&k, used) {
+		return
 	}
 	c.append(state, bits, used)
 	c.link = append(c.link, head)
@@ -92,6 +114,53 @@ func (c *configs) settle(i int, bits []uint64, used []use, m *masks) bool {
 		c.left--
 	}
 	return false
+}
+
+// crowdOf is how many configurations that differ in what they used up alone are kept by a
+// sweep or walk that keeps so many in all.
+func crowdOf(limit int) int {
+	switch {
+	case limit == 0:
+		return 0
+	case limit <= 64:
+		return 1
+	}
+	return 4
+}
+
+// crowd is those of a set that differ in what they used up alone.
+type crowd struct {
+	count, worst int // how many, and which has used up most
+	total        int // of the worst
+}
+
+func (k *crowd) see(i int, used []use) {
+	if n := total(used); k.count == 0 || n > k.total {
+		k.worst, k.total = i, n
+	}
+	k.count++
+}
+
+// admits says whether another one is let in, of a set that keeps few of a crowd: those that
+// have used up least, with which most can still be explained.
+func (c *configs) admits(k *crowd, used []use) bool {
+	if c.most == 0 || k.count < c.most {
+		return true
+	}
+	c.lossy = true
+	if total(used) >= k.total {
+		return false
+	}
+	c.gone[k.worst] = true
+	c.left--
+	return true
+}
+
+func total(used []use) (n int) {
+	for _, u := range used {
+		n += int(u.n)
+	}
+	return n
 }
 
 // build makes the index of what is there.

@@ -69,6 +69,7 @@ func newWalk[S comparable, O any](e *entries[S, O], g *guard, limit int) *walk[S
 	if !g.room(len(e.list) * bytesPerEntry) {
 		return w
 	}
+	e.classify()
 	w.events = make([]event, 0, 2*len(e.list))
 	for i := range e.list {
 		w.events = append(w.events, event{at: e.list[i].call, step: int32(i)})
@@ -97,7 +98,7 @@ func newWalk[S comparable, O any](e *entries[S, O], g *guard, limit int) *walk[S
 	w.masks = masks{must: make([]uint64, w.words), more: make([]uint64, w.words), less: make([]uint64, w.words)}
 	w.scratch = make([]uint64, w.words)
 	for _, set := range []*configs{&w.cur, &w.after, &w.work} {
-		set.words = w.words
+		set.words, set.most = w.words, crowdOf(w.limit)
 	}
 	return w
 }
@@ -191,7 +192,7 @@ func (w *walk[S, O]) forget() {
 	clear(w.numbers)
 	clear(w.next)
 	clear(w.moving)
-	kept := configs{words: w.words}
+	kept := configs{words: w.words, most: w.cur.most, lossy: w.cur.lossy}
 	for c := range w.cur.state {
 		if !w.cur.gone[c] {
 			kept.append(w.number(old[w.cur.state[c]]), w.cur.at(c), w.cur.used[c])
@@ -261,6 +262,7 @@ func (w *walk[S, O]) returns(i int32) {
 			w.expandUnknown(c, word, bit)
 		}
 	}
+	w.lossy = w.lossy || w.work.lossy || w.after.lossy
 	w.cur, w.after = w.after, w.cur
 	w.release(i, slot)
 }

@@ -235,3 +235,59 @@ func TestDurabilityOfLocks(t *testing.T) {
 		})
 	}
 }
+
+func TestDurabilityOfFencedWrites(t *testing.T) {
+	begin := func() *story { return newStory(objects.LeaseFunctions()) }
+	written := func(s *story, token, out history.Data, outcome history.Outcome) *story {
+		return s.does(history.Write, "l0", token, out, outcome)
+	}
+	found := func(s *story, outs ...history.Data) *story { return s.finds(history.Read, "l0", "", outs...) }
+	two := func() *story {
+		return written(written(begin(), `3`, history.True, history.OK), `7`, history.True, history.OK)
+	}
+	for name, tt := range map[string]struct {
+		story   *story
+		want    check.Verdict
+		summary string
+	}{
+		"found":                {found(two(), `7`, `7`, `7`), check.Pass, "2 acknowledged writes"},
+		"lost":                 {found(two(), `3`, `3`, `3`), check.Violation, "write(l0) with token 7"},
+		"stale on one":         {found(two(), `7`, `0`, `7`), check.Violation, "write(l0) with token 7"},
+		"an unknown one":       {found(written(two(), `9`, "", history.Info), `9`, `7`, `9`), check.Pass, ""},
+		"one that was refused": {found(written(two(), `9`, history.False, history.OK), `7`, `7`, `7`), check.Pass, "2 acknowledged writes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := Durability(FencedWrites()).Check(t.Context(), &check.Input{History: tt.story.History})
+			if res.Verdict != tt.want || !strings.Contains(res.Summary, tt.summary) {
+				t.Errorf("%s, %q, want %s with %q", res.Verdict, res.Summary, tt.want, tt.summary)
+			}
+		})
+	}
+}
+
+func TestDurabilityOfRemovableSets(t *testing.T) {
+	const yes = history.True
+	with := func(f history.Func, out history.Data, outcome history.Outcome) *story {
+		s := newStory(objects.RemovableFunctions()).does(objects.Add, "s0", `"1"`, "", history.OK).does(objects.Add, "s0", `"2"`, "", history.OK)
+		return s.does(f, "s0", `"1"`, out, outcome)
+	}
+	found := func(s *story, outs ...history.Data) *story { return s.finds(history.Read, "s0", "", outs...) }
+	for name, tt := range map[string]struct {
+		story   *story
+		want    check.Verdict
+		summary string
+	}{
+		"removed":         {found(with(objects.Remove, yes, history.OK), `["2"]`, `["2"]`, `["2"]`), check.Pass, "3 acknowledged adds and removes"},
+		"came back":       {found(with(objects.Remove, yes, history.OK), `["2"]`, `["2","1"]`, `["2"]`), check.Violation, "remove(s0) 1, acknowledged"},
+		"lost":            {found(with(objects.Remove, yes, history.OK), `[]`, `[]`, `[]`), check.Violation, "add(s0) ← 2, acknowledged"},
+		"an unknown one":  {found(with(objects.Remove, "", history.Info), `["2","1"]`, `["2"]`, `["2"]`), check.Pass, ""},
+		"one that failed": {found(with(objects.Remove, "", history.Fail), `["2"]`, `["2"]`, `["2"]`), check.Violation, "add(s0) ← 1, acknowledged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := Durability(RemovableWrites()).Check(t.Context(), &check.Input{History: tt.story.History})
+			if res.Verdict != tt.want || !strings.Contains(res.Summary, tt.summary) {
+				t.Errorf("%s, %q, want %s with %q", res.Verdict, res.Summary, tt.want, tt.summary)
+			}
+		})
+	}
+}

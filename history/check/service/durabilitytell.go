@@ -93,11 +93,7 @@ func RegisterWrites() Written {
 				tell(op.Key, history.Null)
 			}
 		},
-		found: func(op *history.Op, tell func(string, history.Data)) {
-			if op.Func == history.Read {
-				tell(op.Key, op.Out)
-			}
-		},
+		found:   foundBy(history.Read),
 		missing: missingLast,
 	}
 }
@@ -141,11 +137,7 @@ func SetWrites() Written {
 				tell(op.Key, op.In)
 			}
 		},
-		found: func(op *history.Op, tell func(string, history.Data)) {
-			if op.Func == history.Read {
-				tell(op.Key, op.Out)
-			}
-		},
+		found:   foundBy(history.Read),
 		missing: missingAll,
 	}
 }
@@ -194,6 +186,15 @@ func listName(key history.Data) string {
 	return name
 }
 
+// foundBy tells what the operations of a function were answered about their key.
+func foundBy(f history.Func) func(op *history.Op, tell func(string, history.Data)) {
+	return func(op *history.Op, tell func(string, history.Data)) {
+		if op.Func == f {
+			tell(op.Key, op.Out)
+		}
+	}
+}
+
 // LockWrites are grants and releases of locks: an acquire after the storm must find the
 // lock as the last grant that was acknowledged left it.
 func LockWrites() Written {
@@ -204,11 +205,7 @@ func LockWrites() Written {
 				tell(op.Key, o.Owner)
 			}
 		},
-		found: func(op *history.Op, tell func(string, history.Data)) {
-			if op.Func == objects.Acquire {
-				tell(op.Key, op.Out)
-			}
-		},
+		found:   foundBy(objects.Acquire),
 		missing: missingGrant,
 	}
 }

@@ -18,6 +18,15 @@ type answerable struct {
 	lacks    trace.Lacks
 	alive    map[trace.NodeID]map[int64]bool // the seconds in which a node took a step
 	starts   map[trace.NodeID][]int64        // ns, in their order
+	last     map[trace.NodeID]int64          // a node's last step, ns
+	ends     []traceEnd
+}
+
+// traceEnd is where the trace of a server ends that was started again: from its last step
+// on, a power cut may have taken a part along that the agent had not sent yet.
+type traceEnd struct {
+	node          trace.NodeID
+	last, started int64 // ns
 }
 
 const (
@@ -29,6 +38,9 @@ const (
 	// aliveWithin is how long a node that answers clients may take no step, s: it is sent
 	// heartbeats, sends them, or asks for votes, many times a second.
 	aliveWithin = 5
+	// goneWith is how much of a trace may go down with its machine and be no reason to doubt
+	// the rest, ns: an agent sends what it has many times a second.
+	goneWith = 1e9
 )
 
 // step takes a step of a node.
@@ -37,6 +49,9 @@ func (a *answerable) step(e *trace.Event) {
 		a.from = e.Time
 	}
 	a.to = max(a.to, e.Time)
+	if last, known := a.last[e.Node]; known && e.Kind == trace.Start {
+		a.ends = append(a.ends, traceEnd{e.Node, last, e.Time})
+	}
 	a.took(e)
 	switch e.Kind {
 	case trace.Start:
@@ -57,6 +72,10 @@ func (a *answerable) took(e *trace.Event) {
 	if e.Kind == trace.Silent {
 		return
 	}
+	if a.last == nil {
+		a.last = map[trace.NodeID]int64{}
+	}
+	a.last[e.Node] = e.Time
 	seconds := a.alive[e.Node]
 	if seconds == nil {
 		seconds = map[int64]bool{}
@@ -120,7 +139,7 @@ func (a *answerable) covers(from, to int64) bool {
 // change although nothing was committed between its call and its return, or a read
 // although no reads were served and nothing was committed; or one of a node that by its
 // own trace took no step at all for seconds. The traces are not true then.
-func unexplained(in *check.Input, a *answerable) []string {
+func unexplained(in *check.Input, a *answerable) (list []string) {
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		if op.Outcome != history.OK || !a.covers(op.Call, op.Return) {
@@ -133,12 +152,15 @@ func unexplained(in *check.Input, a *answerable) []string {
 		case a.lacks.Kind(trace.Commit):
 		case in.Functions.Changed(op):
 			if !a.between(a.commits, op.Call, op.Return) {
-				return []string{unexplainedText(in, op, "commits anything")}
+				list = a.unexplainedBy(in, op, "commits anything")
 			}
 		case in.Functions.Reads(op.Func) && !a.lacks.Kind(trace.ReadServed):
 			if !a.between(a.served, op.Call, op.Return) && !a.between(a.commits, op.Call, op.Return) {
-				return []string{unexplainedText(in, op, "serves reads or commits anything")}
+				list = a.unexplainedBy(in, op, "serves reads or commits anything")
 			}
+		}
+		if list != nil {
+			return list
 		}
 	}
 	return nil
@@ -178,7 +200,25 @@ func silentText(in *check.Input, op *history.Op, started int64) string {
 	return text + "it is not true"
 }
 
-func unexplainedText(in *check.Input, op *history.Op, what string) string {
-	return fmt.Sprintf("%s answered %s at %s, and by the traces no node %s between its call and its answer: they are not true",
+// unexplainedBy tells of an answer that no step explains. None is missed where it may
+// have gone down with a machine a moment after the last step that is known of it.
+func (a *answerable) unexplainedBy(in *check.Input, op *history.Op, what string) []string {
+	text := fmt.Sprintf("%s answered %s at %s, and by the traces no node %s between its call and its answer: ",
 		op.Node, in.Functions.Tell(op), in.Clock(op.Return), what)
+	lost := -1
+	for i, end := range a.ends {
+		if end.last > op.Return || end.started < op.Return {
+			continue
+		}
+		if op.Return-end.last <= goneWith {
+			return nil
+		}
+		lost = i
+	}
+	if lost < 0 {
+		return []string{text + "they are not true"}
+	}
+	end := a.ends[lost]
+	return []string{text + fmt.Sprintf("that of %s, from %s up to its next start at %s, is lost",
+		nodeName(in.Header.Nodes, end.node), in.Clock(end.last), in.Clock(end.started))}
 }

@@ -114,6 +114,44 @@ func TestAStoredCommitIndex(t *testing.T) {
 	}
 }
 
+// TestAnswersAfterTheLastStep: what was answered in the moment before a power cut may
+// lack its steps; what was answered long before may not.
+func TestAnswersAfterTheLastStep(t *testing.T) {
+	const second = int64(1e9)
+	write := func(at int64) history.Op {
+		return history.Op{Node: "n1", Func: "write", Key: "k", Outcome: history.OK, Call: at, Return: at + 1e6}
+	}
+	const starts = "@1.0 n1 start members=n1,n2,n3\n@1.0 n2 start members=n1,n2,n3\n@1.0 n3 start members=n1,n2,n3\n"
+	beats := func(node string, at string) string {
+		return "@" + at + " " + node + " receive heartbeat from=n1 term=0\n"
+	}
+	const again = "@9.0 n1#2 start members=n1,n2,n3\n@9.0 n2#2 start members=n1,n2,n3\n"
+	for _, test := range []struct {
+		name    string
+		steps   string
+		at      int64
+		verdict check.Verdict
+		says    string
+	}{
+		{"a moment before the power cut", beats("n2", "4.0") + again, 4*second + 300e6, check.Pass, ""},
+		{"seconds after the last step", beats("n2", "4.0") + again, 7 * second, check.Unknown, "that of n2, from 4.0 s up to its next start at 9.0 s, is lost"},
+		{"before the last step", beats("n1", "8.9") + beats("n2", "8.9") + again, 7 * second, check.Unknown, "they are not true"},
+		{"nobody starts again", beats("n2", "4.0") + beats("n2", "9.0"), 4*second + 300e6, check.Unknown, "they are not true"},
+	} {
+		events := stepsOf(t, starts+beats("n3", "1.5")+beats("n3", "9.0")+test.steps).events
+		slices.SortStableFunc(events, func(a, b trace.Event) int { return cmp.Compare(a.Time, b.Time) })
+		for i := range events {
+			if events[i].Message != nil {
+				events[i].Message.From = 1
+			}
+		}
+		res := conformed(t, &scripted{events, io.EOF}, write(test.at))
+		if res.Verdict != test.verdict || !strings.Contains(res.Summary, test.says) {
+			t.Errorf("%s: %s: %s", test.name, res.Verdict, res.Summary)
+		}
+	}
+}
+
 // TestANodeThatLies: where clients were answered by a node that by its own trace did
 // nothing, the verdict is unknown and names it; where the others tell what they did, that
 // is no excuse.

@@ -5,6 +5,7 @@ package traces
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"squall/history"
 	"squall/history/check"
@@ -22,12 +23,12 @@ import (
 // was not kept; for a system without a trace, leave them out.
 func Invariants() []check.Checker {
 	return []check.Checker{
-		invariant{"election-safety", "term with a leader", "terms with a leader", electionSafety},
-		invariant{"vote-safety", "vote", "votes", voteSafety},
-		invariant{"log-agreement", "committed log position", "committed log positions", logAgreement},
-		invariant{"state-agreement", "state-machine state", "state-machine states", stateAgreement},
-		invariant{"term-monotonic", "advance of a term", "advances of terms", termMonotonic},
-		invariant{"commit-monotonic", "advance of a commit index", "advances of commit indexes", commitMonotonic},
+		streamed("election-safety", "term with a leader", "terms with a leader", electionSafety),
+		streamed("vote-safety", "vote", "votes", voteSafety),
+		streamed("log-agreement", "committed log position", "committed log positions", logAgreement),
+		streamed("state-agreement", "state-machine state", "state-machine states", stateAgreement),
+		streamed("term-monotonic", "advance of a term", "advances of terms", termMonotonic),
+		streamed("commit-monotonic", "advance of a commit index", "advances of commit indexes", commitMonotonic),
 		invariant{electionTimersName, "election timeout", "election timeouts", electionTimers},
 		invariant{"leader-completeness", "leader's log compared with what was committed before", "leaders' logs compared with what was committed before", leaderCompleteness},
 	}
@@ -129,86 +130,80 @@ func bentNodes(faults []history.Fault) map[string]bool {
 // electionSafety: at most one leader a term. A node that was restarted can not
 // lead the same term again either: to be elected it would have had to vote for
 // itself in a term in which its vote was given already.
-func electionSafety(a *audit, events []history.NodeEvent) {
+func electionSafety(int) follower {
 	leaders := make(map[uint64]*history.NodeEvent)
-	for i := range events {
-		if a.over() {
-			return
-		}
-		e := &events[i]
+	return func(a *audit, e *history.NodeEvent) {
 		if !e.Leads() {
-			continue
+			return
 		}
 		a.events++
 		first, seen := leaders[e.Term]
 		switch {
 		case !seen:
 			leaders[e.Term] = e
+			a.looked++
 		case first.Node != e.Node:
 			a.conflict(first, e, "two leaders in term %d: %s and %s", e.Term, first.Node, e.Node)
 		case first.Boot != e.Boot:
 			a.conflict(first, e, "%s led term %d, was restarted, and led it again: its vote was not kept", e.Node, e.Term)
 		}
 	}
-	a.looked = len(leaders)
 }
 
 // voteSafety: a node grants its vote to one candidate a term, whatever number
 // of times it was restarted in between.
-func voteSafety(a *audit, events []history.NodeEvent) {
+func voteSafety(int) follower {
 	type ballot struct {
 		node string
 		term uint64
 	}
 	votes := make(map[ballot]*history.NodeEvent)
-	for i := range events {
-		if a.over() {
-			return
-		}
-		e := &events[i]
+	return func(a *audit, e *history.NodeEvent) {
 		if e.Kind != history.EventVote {
-			continue
+			return
 		}
 		a.events++
 		b := ballot{e.Node, e.Term}
 		first, seen := votes[b]
 		if !seen {
 			votes[b] = e
+			a.looked++
 		} else if first.Vote != e.Vote {
 			a.conflict(first, e, "%s voted twice in term %d: for %s and for %s", e.Node, e.Term, first.Vote, e.Vote)
 		}
 	}
-	a.looked = len(votes)
 }
 
 // logAgreement: once committed, the log up to an index never changes, on no
 // node. The hash is of the whole log up to there.
-func logAgreement(a *audit, events []history.NodeEvent) {
-	agreement(a, events, history.EventCommit, "the log up to index")
+func logAgreement(most int) follower {
+	return agreement(history.EventCommit, "the log up to index", most)
 }
 
 // stateAgreement: after the same index, every state machine is in the same
 // state.
-func stateAgreement(a *audit, events []history.NodeEvent) {
-	agreement(a, events, history.EventState, "the state after index")
+func stateAgreement(most int) follower {
+	return agreement(history.EventState, "the state after index", most)
 }
 
-// agreement: events of this kind with the same index say the same.
-func agreement(a *audit, events []history.NodeEvent, kind, what string) {
+// agreement: events of this kind with the same index say the same. It remembers so many
+// indexes, the latest ones; 0: all.
+func agreement(kind, what string, most int) follower {
 	byIndex := make(map[uint64]*history.NodeEvent)
-	for i := range events {
-		if a.over() {
+	latest := uint64(0)
+	return func(a *audit, e *history.NodeEvent) {
+		if e.Kind != kind {
 			return
 		}
-		e := &events[i]
-		if e.Kind != kind {
-			continue
-		}
 		a.events++
+		if latest = max(latest, e.Index); most > 0 && len(byIndex) >= most {
+			maps.DeleteFunc(byIndex, func(i uint64, _ *history.NodeEvent) bool { return i+uint64(most)/2 < latest })
+		}
 		first, seen := byIndex[e.Index]
 		switch {
 		case !seen:
 			byIndex[e.Index] = e
+			a.looked++
 		case kind == history.EventCommit && first.EntryTerm == e.EntryTerm && (first.Hash == "" || e.Hash == ""):
 			// A node that does not know the hash says nothing of it.
 			if first.Hash == "" {
@@ -221,7 +216,6 @@ func agreement(a *audit, events []history.NodeEvent, kind, what string) {
 			a.conflict(first, e, "%s %d differs: hash %s on %s and %s on %s", what, e.Index, first.Hash, boot(first), e.Hash, boot(e))
 		}
 	}
-	a.looked = len(byIndex)
 }
 
 func boot(e *history.NodeEvent) string { return fmt.Sprintf("%s (boot %d)", e.Node, e.Boot) }

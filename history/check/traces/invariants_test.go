@@ -61,6 +61,7 @@ func TestInvariants(t *testing.T) {
 					continue
 				}
 				res := c.Check(t.Context(), in)
+				wantStreamed(t, tt.check, tt.events, tt.want)
 				if res.Verdict != tt.want || !strings.Contains(res.Summary, tt.summary) {
 					t.Errorf("%s %q, want %s with %q", res.Verdict, res.Summary, tt.want, tt.summary)
 				}

@@ -10,24 +10,20 @@ import (
 // termMonotonic: the current term of a node only grows, and is on its disk before
 // anything depends on it, so a restart does not take it back either. Roles and votes
 // tell it; other events may be told with the term in which they came about.
-func termMonotonic(a *audit, events []history.NodeEvent) {
+func termMonotonic(int) follower {
 	last := make(map[string]*history.NodeEvent)
-	for i := range events {
-		if a.over() {
-			return
-		}
-		e := &events[i]
+	return func(a *audit, e *history.NodeEvent) {
 		if e.Kind != history.EventRole && e.Kind != history.EventVote {
-			continue
+			return
 		}
 		before := last[e.Node]
 		if e.Term == 0 && (before == nil || e.Role == history.RoleStopped) {
-			continue
+			return
 		}
 		a.events++
 		if before != nil && e.Term < before.Term {
 			a.conflict(before, e, "the term of %s went back from %d to %d", boot(e), before.Term, e.Term)
-			continue // what follows is compared with the highest
+			return // what follows is compared with the highest
 		}
 		if before != nil && e.Term > before.Term {
 			a.looked++
@@ -40,22 +36,18 @@ func termMonotonic(a *audit, events []history.NodeEvent) {
 // take it back, for the commit index is not on the disk: a node begins with its
 // snapshot, or with nothing, and learns from the leader what is committed. The
 // installation of a snapshot never takes it back.
-func commitMonotonic(a *audit, events []history.NodeEvent) {
+func commitMonotonic(int) follower {
 	last := make(map[bootOf]*history.NodeEvent)
-	for i := range events {
-		if a.over() {
-			return
-		}
-		e := &events[i]
+	return func(a *audit, e *history.NodeEvent) {
 		if e.Kind != history.EventCommit {
-			continue
+			return
 		}
 		a.events++
 		b := bootOf{e.Node, e.Boot}
 		before := last[b]
 		if before != nil && e.Index < before.Index {
 			a.conflict(before, e, "the commit index of %s went back from %d to %d", boot(e), before.Index, e.Index)
-			continue // what follows is compared with the highest
+			return // what follows is compared with the highest
 		}
 		if before != nil {
 			a.looked++

@@ -70,6 +70,7 @@ func TestCommitMonotonicAndLeaderCompleteness(t *testing.T) {
 	} {
 		t.Run(tt.check+"/"+tt.name, func(t *testing.T) {
 			res := checkNamed(t, tt.check, tt.events)
+			wantStreamed(t, tt.check, tt.events, tt.want)
 			if res.Verdict != tt.want || !strings.Contains(res.Summary, tt.summary) {
 				t.Errorf("%s %q, want %s with %q", res.Verdict, res.Summary, tt.want, tt.summary)
 			}

@@ -66,7 +66,7 @@ func TestAppendAccepts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := checkAppend(t, appended(ops...))
-			if res.Verdict != check.Pass || !strings.HasPrefix(res.Summary, "one order of each of ") {
+			if res.Verdict != check.Pass || !strings.HasPrefix(res.Summary, "one order of all transactions on ") {
 				t.Errorf("%s: %s: %s", res.Verdict, res.Summary, res.Explanation)
 			}
 		})
@@ -163,7 +163,7 @@ func TestAppendRefuses(t *testing.T) {
 func TestAppendShowsTheFirst(t *testing.T) {
 	ops := appended(tx("a x 1", 1, 2), tx("a y 1", 1, 2), tx("r x", 13, 24), tx("r y", 5, 6), tx("r y 1, r z", 7, 8))
 	res := checkAppend(t, ops)
-	if res.Key != "y" || res.Summary != "no order of list y explains the answers of these 2 operations; 2 of 3 lists have such a violation" {
+	if res.Key != "y" || res.Summary != "G-single-realtime: no order of list y explains the answers of these 2 operations; 2 of 3 lists have such a violation" {
 		t.Errorf("%q: %s", res.Key, res.Summary)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/objects"
+	"squall/internal/machinetest"
 )
 
 // lists of a state, by key, as text.
@@ -145,13 +146,13 @@ func showTxns(ops []history.Op) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestAppendAgainstTheDefinition: of one list the check says just what the definition of strict
-// serializability does; of several, it never refuses what that allows.
+// TestAppendAgainstTheDefinition: the check says just what the definition of strict
+// serializability does.
 func TestAppendAgainstTheDefinition(t *testing.T) {
-	for _, keys := range []int{1, 2} {
+	for _, keys := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(keys), func(t *testing.T) {
 			said := map[bool]int{}
-			for range 10 { // a thousand of them take a second
+			for range machinetest.Rounds(4, 340) { // of a hundred histories each: in whole 10^5 with those of all keys
 				rapid.Check(t, func(rt *rapid.T) {
 					ops := anyTxns(rt, keys)
 					res := checkAppend(t, ops)
@@ -159,14 +160,15 @@ func TestAppendAgainstTheDefinition(t *testing.T) {
 					if res.Verdict != check.Pass && res.Verdict != check.Violation {
 						rt.Fatalf("%s: %s\n%s", res.Verdict, res.Summary, showTxns(ops))
 					}
-					if got := res.Verdict == check.Pass; got != want && (keys == 1 || want) {
+					if got := res.Verdict == check.Pass; got != want {
 						rt.Fatalf("%s, and strictly serializable is %t: %s: %s\n%s", res.Verdict, want, res.Summary, res.Explanation, showTxns(ops))
 					}
 					said[want]++
 				})
 			}
-			// With -short there are a fifth as many. About half of them are right.
-			if least := (said[true] + said[false]) / 5; min(said[true], said[false]) < max(least, 10) {
+			t.Logf("%d histories were right, %d wrong", said[true], said[false])
+			// About half of them are right. With -short rapid draws so few that none need be wrong.
+			if all := said[true] + said[false]; all >= 100 && min(said[true], said[false]) < all/10 {
 				t.Errorf("%d histories were right, %d wrong: too few of either to mean anything", said[true], said[false])
 			}
 		})

@@ -19,7 +19,10 @@ type appendFinding struct {
 	beside  []*history.Op               // that explain it
 	wrong   func(c *appendLists) string // tells what is wrong with the answer
 	gone    *listElement                // what the answer lacks, if it may be lost
-	upTo    map[*listAccess]int         // how much of what these read is shown: so many elements; else all
+	// twoLists says that what belongs together is in two lists, torn that others replaced
+	// what a transaction appended before it was done.
+	twoLists, torn bool
+	upTo           map[*listAccess]int // how much of what these read is shown: so many elements; else all
 }
 
 // note keeps the finding that was certain first.
@@ -93,7 +96,7 @@ func disagree(l *appendList, a *listAccess) *appendFinding {
 // seesAPart is a read that has one element of a transaction and lacks another.
 func seesAPart(a *listAccess, has, lacks *listElement) *appendFinding {
 	w := has.access.txn.op
-	return &appendFinding{kind: check.KindFractured, at: a.txn.op.Return, suspect: a, ops: []*history.Op{w, a.txn.op}, wrong: func(c *appendLists) string {
+	return &appendFinding{twoLists: has.access.list != lacks.access.list, kind: check.KindFractured, at: a.txn.op.Return, suspect: a, ops: []*history.Op{w, a.txn.op}, wrong: func(c *appendLists) string {
 		return fmt.Sprintf(", which has %s and lacks %s, and one transaction appended both, called on %s at %.3f s", has.name(), lacks.name(), history.Show(w.Node), c.in.Since(w.Call))
 	}}
 }
@@ -105,7 +108,7 @@ func notInARow(e, next *listElement) *appendFinding {
 	if next.first.txn.op.Return > a.txn.op.Return {
 		a = next.first
 	}
-	return &appendFinding{kind: check.KindTorn, at: a.txn.op.Return, suspect: a, ops: []*history.Op{e.access.txn.op, a.txn.op}, upTo: map[*listAccess]int{a: max(e.at, next.at)}, wrong: func(c *appendLists) string {
+	return &appendFinding{torn: true, kind: check.KindTorn, at: a.txn.op.Return, suspect: a, ops: []*history.Op{e.access.txn.op, a.txn.op}, upTo: map[*listAccess]int{a: max(e.at, next.at)}, wrong: func(c *appendLists) string {
 		return fmt.Sprintf(", where %s and %s do not follow one another, and one transaction appended them so, called on %s at %.3f s",
 			e.name(), next.name(), history.Show(e.access.txn.op.Node), c.in.Since(e.access.txn.op.Call))
 	}}
@@ -215,6 +218,8 @@ func (c *appendLists) had(a, other *listAccess, f *appendFinding) string {
 func (c *appendLists) show(bad int, res *check.Result) {
 	f := c.worst
 	res.Verdict, res.Kind, res.FirstAt = check.Violation, f.kind, c.in.FirstAt(f.at)
+	called := f.named()
+	res.Anomaly, res.RuledOut = called.name, called.ruledOut()
 	more := ""
 	if f.gone != nil && f.suspect.list.lost(f.gone, f.suspect) {
 		res.Kind, more = check.KindLostElement, fmt.Sprintf(" No later read found %s, whose append was acknowledged.", f.gone.value.Show())
@@ -222,9 +227,9 @@ func (c *appendLists) show(bad int, res *check.Result) {
 	res.Key, _ = f.suspect.list.key.Text()
 	ops := check.Distinct(f.ops, nil)
 	if len(ops) == 1 {
-		res.Summary = fmt.Sprintf("no order of list %s explains the answer of this operation", f.suspect.name())
+		res.Summary = fmt.Sprintf("%s: no order of list %s explains the answer of this operation", called.name, f.suspect.name())
 	} else {
-		res.Summary = fmt.Sprintf("no order of list %s explains the answers of these %d operations", f.suspect.name(), len(ops))
+		res.Summary = fmt.Sprintf("%s: no order of list %s explains the answers of these %d operations", called.name, f.suspect.name(), len(ops))
 	}
 	if n := len(c.all); n > 1 {
 		res.Summary += fmt.Sprintf("; %d of %d lists have such a violation", bad, n)

@@ -33,6 +33,15 @@ func TestActivity(t *testing.T) {
 		{"marked", func(h *history.History) {
 			h.Marks = append(h.Marks, history.Mark{Name: history.MarkInvalid, Text: "the engine went away"})
 		}, "the engine went away"},
+		{"ended at a violation", func(h *history.History) {
+			h.Ops = h.Ops[:3]
+			h.Faults = []history.Fault{{ID: 4, Name: "partition", Variant: "halves", Phase: history.Inject, Err: "n1 still reaches n2"}}
+			h.Marks = append(h.Marks, history.Mark{Name: history.MarkSeen, Text: "linearizable: …"})
+		}, ""},
+		{"ended at a violation, and not healed", func(h *history.History) {
+			h.Faults = []history.Fault{{ID: 4, Name: "kill", Variant: "one", Phase: history.Heal, Err: "n1 does not start"}}
+			h.Marks = append(h.Marks, history.Mark{Name: history.MarkSeen, Text: "linearizable: …"})
+		}, "n1 does not start"},
 		{"did not bite", func(h *history.History) {
 			h.Faults = []history.Fault{{ID: 4, Name: "partition", Variant: "halves", Phase: history.Inject, Err: "n1 still reaches n2"}}
 		}, "no fault of the plan took effect; fault 4 (partition halves) is void, it did not take effect: n1 still reaches n2 (see"},

@@ -74,7 +74,7 @@ func TestAVacuousLoadIsInvalid(t *testing.T) {
 		{"nothing at the end", func(h *history.History) { fail(h, between(45, 60)) }, "no operation succeeded from 45.0 s to the end of the load at 60.0 s"},
 		{"nothing at the end, under a fault without a quorum", func(h *history.History) {
 			fail(h, between(20, 60))
-			h.Faults, h.Faults[0].Targets = h.Faults[:1], h.Header.Nodes
+			h.Faults[0].Targets, h.Faults[1].Begin, h.Faults[1].End = h.Header.Nodes, 60*checktest.Second, 60*checktest.Second
 		}, ""},
 		{"it falls silent", func(h *history.History) {
 			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Call >= 22*checktest.Second/10 })
@@ -85,7 +85,7 @@ func TestAVacuousLoadIsInvalid(t *testing.T) {
 			h.Ops = append(h.Ops, history.Op{Node: "n1", Func: history.Read, Key: "k1", Outcome: history.Info, Error: history.ErrorUnderWay, Call: 22 * checktest.Second, Return: 61 * checktest.Second})
 		}, "falls silent: no operation was even tried from 22.0 s"},
 		{"the cluster keeps clients waiting", func(h *history.History) {
-			h.Faults, h.Faults[0].Targets = h.Faults[:1], h.Header.Nodes
+			h.Faults[0].Targets, h.Faults[1].Begin, h.Faults[1].End = h.Header.Nodes, 60*checktest.Second, 60*checktest.Second
 			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Call >= 22*checktest.Second })
 			h.Ops = append(h.Ops, history.Op{Node: "n1", Func: history.Read, Key: "k1", Outcome: history.Info, Error: "timeout", Call: 22 * checktest.Second, Return: 59 * checktest.Second})
 		}, ""},
@@ -122,18 +122,19 @@ func TestVoidFaults(t *testing.T) {
 		want   check.Verdict
 		says   string
 	}{
-		{"one of three is void", []history.Fault{fault(1, history.Inject, ""), fault(2, history.Inject, "deadline"), fault(3, history.Inject, "")}, nil, nil,
+		{"one of three is void", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, ""), fault(2, history.Inject, "deadline"), fault(3, history.Inject, ""), fault(3, history.Heal, "")}, nil, nil,
 			check.Pass, "2 of 3 faults took effect; fault 2 (kill one) is void, it did not take effect: deadline"},
-		{"one of two is void", []history.Fault{fault(1, history.Inject, ""), fault(2, history.Inject, "deadline")}, nil, nil, check.Pass, "fault 2 (kill one) is void"},
-		{"two of three are void", []history.Fault{fault(1, history.Inject, ""), fault(2, history.Inject, "a"), fault(3, history.Inject, "b")}, nil, nil,
+		{"one of two is void", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, ""), fault(2, history.Inject, "deadline")}, nil, nil, check.Pass, "fault 2 (kill one) is void"},
+		{"two of three are void", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, ""), fault(2, history.Inject, "a"), fault(3, history.Inject, "b")}, nil, nil,
 			check.Invalid, "only 1 of 3 faults took effect; fault 2 (kill one) is void"},
 		{"none took effect, and the host was overloaded", []history.Fault{fault(1, history.Inject, "deadline")},
 			[]history.Mark{{Name: history.MarkOverloaded, Text: "load 80 on 2 cores"}}, nil, check.Invalid, "the host was overloaded: load 80 on 2 cores"},
-		{"nothing but that the host was overloaded", []history.Fault{fault(1, history.Inject, "")},
+		{"nothing but that the host was overloaded", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "")},
 			[]history.Mark{{Name: history.MarkOverloaded, Text: "load 80 on 2 cores"}}, nil, check.Pass, "the host was overloaded: load 80 on 2 cores"},
 		{"none began", nil, []history.Mark{{Name: history.MarkMissed, Text: "fault 1"}}, nil, check.Invalid, "no fault of the plan took effect: the load was over before any began"},
 		{"some began", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "")}, []history.Mark{{Name: history.MarkMissed, Text: "fault 2"}}, nil, check.Pass, "1 more of the plan never began"},
 		{"one was not healed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "n2 does not start")}, nil, nil, check.Invalid, "fault 1 (kill one) was not healed: n2 does not start"},
+		{"one was never healed", []history.Fault{fault(1, history.Inject, ""), fault(2, history.Inject, ""), fault(2, history.Heal, "")}, nil, nil, check.Invalid, "fault 1 (kill one) was never healed"},
 		{"one was not healed on a server that crashed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, "n2 does not start")}, nil,
 			[]history.NodeEvent{crash}, check.Pass, "fault 1 (kill one) was not healed on a server that had crashed"},
 		{"one of two lapsed", []history.Fault{fault(1, history.Inject, ""), fault(1, history.Heal, ""), fault(2, history.Inject, ""), lapse(2)}, nil, nil,

@@ -32,6 +32,7 @@ func TellFaults(in *check.Input) *FaultTale {
 	t := &FaultTale{missed: countMarks(in, history.MarkMissed)}
 	crashed := CrashedNodes(in)
 	lapses := lapsedFaults(in)
+	healed := healsOf(in)
 	var voids []string
 	for i := range in.Faults {
 		f := &in.Faults[i]
@@ -46,6 +47,9 @@ func TellFaults(in *check.Input) *FaultTale {
 			t.void++
 			voids = append(voids, fmt.Sprintf("fault %d (%s) is void, it stopped taking effect before its end: %s", f.ID, name, why))
 			t.errs = append(t.errs, why)
+		case f.Err == "" && f.Phase == history.Inject && healed != nil && !healed[f.ID]:
+			t.proven++
+			t.Unhealed = append(t.Unhealed, fmt.Sprintf("fault %d (%s) was never healed, and the history goes on to the end of the test", f.ID, name))
 		case f.Err == "" && f.Phase == history.Inject:
 			t.proven++
 		case f.Err == "":
@@ -63,6 +67,7 @@ func TellFaults(in *check.Input) *FaultTale {
 	t.broken = firstFew(t.Unhealed)
 	voids = firstFew(voids)
 	switch {
+	case in.HasMark(history.MarkSeen): // it was ended when it had shown something, with the faults that there were
 	case t.void > 0 && t.proven == 0:
 		t.broken = append(t.broken, "no fault of the plan took effect")
 	case t.void > t.proven:
@@ -76,6 +81,21 @@ func TellFaults(in *check.Input) *FaultTale {
 		t.said = append(t.said, voids...)
 	}
 	return t
+}
+
+// healsOf are the faults that were healed, or tried to be. It is nil where a history need not
+// tell of every heal: one that ends before its test, or whose test was stopped or broke.
+func healsOf(in *check.Input) map[int]bool {
+	if !in.HasMark(history.MarkDone) || in.HasMark(history.MarkStopped) || in.HasMark(history.MarkInvalid) {
+		return nil
+	}
+	healed := map[int]bool{}
+	for i := range in.Faults {
+		if f := &in.Faults[i]; f.Phase == history.Heal {
+			healed[f.ID] = true
+		}
+	}
+	return healed
 }
 
 // lapsedFaults are the faults that stopped biting before they were to be healed,

@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"time"
 )
@@ -187,4 +188,62 @@ func (c *Client) Clock(ctx context.Context) (int64, error) {
 // with status 0, which ends the machine. It returns before the machine ended.
 func (c *Client) Shutdown(ctx context.Context) error {
 	return c.call(ctx, MethodShutdown, nil, nil)
+}
+
+// DiskStatus is how squall's file system on the data directory is. Where there is none, this and the other calls of
+// it fail.
+func (c *Client) DiskStatus(ctx context.Context) (DiskStatus, error) {
+	var s DiskStatus
+	err := c.call(ctx, MethodDiskStatus, nil, &s)
+	return s, err
+}
+
+// DiskRules makes the disk do these things wrong, in place of those before.
+func (c *Client) DiskRules(ctx context.Context, rules []DiskRule) error {
+	return c.call(ctx, MethodDiskRules, DiskRules{Rules: rules}, nil)
+}
+
+// DiskCut does to the disk what a power cut does, see DiskCut. The machine is of no further use.
+func (c *Client) DiskCut(ctx context.Context, cut DiskCut) (DiskLoss, error) {
+	var l DiskLoss
+	err := c.call(ctx, MethodDiskCut, cut, &l)
+	return l, err
+}
+
+// DiskSettle makes all that is on the disk durable: no later cut takes it. It is for who lays files out before a server starts.
+func (c *Client) DiskSettle(ctx context.Context) error {
+	return c.call(ctx, MethodDiskSettle, nil, nil)
+}
+
+// DiskDamage damages a file of the servers', silently.
+func (c *Client) DiskDamage(ctx context.Context, d DiskDamage) (DiskDamaged, error) {
+	var r DiskDamaged
+	err := c.call(ctx, MethodDiskDamage, d, &r)
+	return r, err
+}
+
+// DiskProbe writes, syncs and reads a file on the disk that no server sees.
+func (c *Client) DiskProbe(ctx context.Context) (DiskProbe, error) {
+	var p DiskProbe
+	err := c.call(ctx, MethodDiskProbe, nil, &p)
+	return p, err
+}
+
+// DiskJournal writes the journal of a life of the disk to w. Machines have journals that were asked
+// for one (machines.MachineSpec).
+func (c *Client) DiskJournal(ctx context.Context, life int, w io.Writer) (bytes int64, err error) {
+	for {
+		var part DiskJournalPart
+		if err := c.call(ctx, MethodDiskJournal, DiskJournal{Life: life, Offset: bytes}, &part); err != nil {
+			return bytes, err
+		}
+		if len(part.Data) == 0 {
+			return bytes, nil
+		}
+		n, err := w.Write(part.Data)
+		bytes += int64(n)
+		if err != nil {
+			return bytes, err
+		}
+	}
 }

@@ -44,6 +44,8 @@ type Machine struct {
 	// has. Where it has none of them, the disk is process 1's.
 	Agent      []string `json:"agent,omitempty"`
 	ServerUIDs []int    `json:"serverUids,omitempty"`
+	// Disk says that its agent lays a file system of squall's on the disk: it has /dev/fuse, and may mount.
+	Disk bool `json:"disk,omitempty"`
 	// Files is the key of the set of files that it holds; "": none.
 	Files string `json:"files,omitempty"`
 }

@@ -3,7 +3,10 @@ package wal
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"squall/nodeimage/mutants/scenario"
@@ -64,6 +67,42 @@ var _ = scenarios.Add(scenario.Set{
 		closeLog(t, l)
 	},
 
+	"no-directory-sync": func(t *testing.T) {
+		dir, durable := t.TempDir(), []string(nil)
+		l, _ := open(t, dir, Options{SegmentBytes: 1, sync: func(f *os.File) error {
+			if f.Name() == dir {
+				durable = names(t, dir)
+			}
+			return nil
+		}})
+		defer closeLog(t, l)
+		save(t, l, raft.Batch{Entries: entries(0, 1)})
+		save(t, l, raft.Batch{Entries: entries(1, 1)}) // in a file of its own
+		file := filepath.Base(l.file.Name())
+		if !slices.Contains(durable, file) {
+			t.Errorf("a write to %s was acknowledged, and a power cut would leave %q", file, durable)
+		}
+	},
+
+	"snapshot-not-synced": func(t *testing.T) {
+		synced := int64(0)
+		l, _ := open(t, t.TempDir(), Options{sync: func(f *os.File) error {
+			if info, err := f.Stat(); err == nil && filepath.Base(f.Name()) == snapshotTemp {
+				synced = info.Size()
+			}
+			return nil
+		}})
+		defer closeLog(t, l)
+		takeSnapshot(t, l, 3)
+		info, err := os.Stat(l.snapshotPath(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if synced != info.Size() {
+			t.Errorf("of the %d bytes of the snapshot, %d were synced before it got its name", info.Size(), synced)
+		}
+	},
+
 	"swallowed-save-error": func(t *testing.T) {
 		full := errors.New("no space left on the device")
 		var fails error
@@ -94,6 +133,31 @@ var _ = scenarios.Add(scenario.Set{
 		closeLog(t, l)
 	},
 })
+
+// names are the files of a directory.
+func names(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		list = append(list, f.Name())
+	}
+	return list
+}
+
+// takeSnapshot stores a snapshot up to an index.
+func takeSnapshot(t *testing.T, l *Log, index uint64) {
+	t.Helper()
+	_, err := l.SaveSnapshot(raft.SnapshotMeta{Index: index, Term: 1}, func(w io.Writer) error {
+		_, err := w.Write([]byte("the state"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // tornLog makes a log of one entry, and a second one that a crash kept from being
 // finished.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -246,7 +247,7 @@ func fill(dirs []string) {
 		fmt.Printf("%s: %d bytes: %v\n", dir, total, err)
 	}
 	if len(dirs) > 0 {
-		select {}
+		stay()
 	}
 }
 
@@ -269,5 +270,9 @@ func fork() {
 		}
 	}
 	fmt.Printf("forked %d: %v\n", n, errno)
-	select {}
+	stay()
 }
+
+// stay keeps the process for longer than any test. Go ends one in which every goroutine
+// waits for nothing: a deadlock.
+func stay() { time.Sleep(time.Hour) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 func main() {
@@ -14,7 +15,7 @@ func main() {
 		fmt.Println(path, look(path), change(path))
 	}
 	fmt.Println("that is all")
-	select {}
+	time.Sleep(time.Hour) // select {} would be a deadlock, and end it
 }
 
 // look is the mode, time, size and hash of a file, and what it begins with.

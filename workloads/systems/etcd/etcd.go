@@ -49,6 +49,8 @@ func (System) Params() declare.Params {
 	return append(origin.Params("3.7.3", "the version to build, from 3.5.0 on", "quay.io/coreos/etcd:v3.6.8"), declare.Params{
 		{Name: "reads", Kind: declare.Word, Default: "linearizable", Words: []string{"linearizable", "serializable"},
 			Doc: "serializable: each node answers reads from its own state, which may be old"},
+		{Name: "transactions", Kind: declare.Word, Default: "whole", Words: []string{"whole", "compared", "unchecked"},
+			Doc: "whole: one of etcd's, where one can do it; compared: clients read first, and write if nothing was changed since; unchecked: they write all the same"},
 		{Name: "heartbeat", Kind: declare.Duration, Default: "100ms", Min: "5ms", Max: "10s", Doc: "between two heartbeats of a leader"},
 		{Name: "election", Kind: declare.Duration, Default: "1s", Min: "50ms", Max: "50s",
 			Doc: "how long a node does without a leader before it elects one, at least; at most twice that"},
@@ -133,10 +135,11 @@ func (System) Files(_ context.Context, _ string, a declare.Args) ([]files.File, 
 func (System) ClientProgram(a declare.Args) systems.Program {
 	return systems.Program{
 		// It holds little, and collecting that all the time costs a fifth of its work.
-		Env:       []string{"GOGC=800"},
-		Argv:      []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String(), "-watch-streams", a["watch-streams"]},
-		Workloads: []string{"register", "set", "append", "lock", "watch"},
-		Leader:    true, Members: true, Replicas: true,
+		Env:  []string{"GOGC=800"},
+		Argv: []string{clientPath, "-reads", a["reads"], "-lease", a.Duration("lease").String(), "-watch-streams", a["watch-streams"], "-transactions", a["transactions"]},
+		Workloads: []string{"register", "multi-register", "append", "rw", "mini", "bank", "counter", "monotonic", "unique-ids",
+			"set", "queue", "fifo-queue", "lock", "watch"},
+		Leader: true, Members: true, Replicas: true,
 	}
 }
 

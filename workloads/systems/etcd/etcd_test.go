@@ -118,7 +118,7 @@ func TestParametersThatAreRefused(t *testing.T) {
 // be given in its place.
 func TestTheClient(t *testing.T) {
 	a := args(t, "reads=serializable lease=5s")
-	if got := (System{}).ClientProgram(a); strings.Join(got.Argv, " ") != "/opt/etcd/client -reads serializable -lease 5s -watch-streams own" || !got.Leader {
+	if got := (System{}).ClientProgram(a); strings.Join(got.Argv, " ") != "/opt/etcd/client -reads serializable -lease 5s -watch-streams own -transactions whole" || !got.Leader {
 		t.Errorf("it runs %+v", got)
 	}
 	list, err := System{}.ClientFiles(t.Context(), runtime.GOARCH, a)

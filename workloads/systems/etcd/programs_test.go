@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,6 +76,40 @@ func TestTheClientOnAServer(t *testing.T) {
 					{`"f":"txn","in":[["append","l0","0"]]`, `[["append","l0","0"]]`},
 					{`"f":"read","in":[["r","l0",null],["r","l1",null],["r","l2",null]]`, `[["r","l0",["2","1","0"]],["r","l1",["3"]],["r","l2",[]]]`},
 				},
+				"rw": {
+					{`"f":"read","in":[["r","a",null],["r","b",null]]`, `[["r","a",null],["r","b",null]]`},
+					{`"f":"txn","in":[["w","a","1"],["r","a",null],["w","a","2"],["r","a",null],["r","b",null],["w","b","3"],["w","a","é"],["r","b",null]]`,
+						`[["w","a","1"],["r","a","1"],["w","a","2"],["r","a","2"],["r","b",null],["w","b","3"],["w","a","é"],["r","b","3"]]`},
+					{`"f":"read","in":[["r","a",null],["r","b",null]]`, `[["r","a","é"],["r","b","3"]]`},
+				},
+				"bank": {
+					{`"f":"read","in":{"accounts":3,"each":10}`, `[10,10,10]`},
+					{`"f":"transfer","in":{"from":0,"to":2,"amount":4,"bank":{"accounts":3,"each":10}}`, ``},
+					{`"f":"read","in":{"accounts":3,"each":10}`, `[6,10,14]`},
+					{`"f":"transfer","in":{"from":0,"to":1,"amount":7,"bank":{"accounts":3,"each":10,"overdraw":true}}`, ``},
+					{`"f":"read","in":{"accounts":3,"each":10}`, `[-1,17,14]`},
+				},
+				"counter": {
+					{`"f":"read","key":"c"`, `0`},
+					{`"f":"add","key":"c","in":3`, ``},
+					{`"f":"add","key":"c","in":-5`, ``},
+					{`"f":"read","key":"c"`, `-2`},
+				},
+				"monotonic": {
+					{`"f":"read","key":"m"`, `0`},
+					{`"f":"increase","key":"m"`, `1`},
+					{`"f":"increase","key":"m"`, `2`},
+					{`"f":"read","key":"m"`, `2`},
+				},
+				"fifo-queue": {
+					{`"f":"dequeue","key":"q1"`, `null`},
+					{`"f":"enqueue","key":"q1","in":"b"`, ``},
+					{`"f":"enqueue","key":"q10","in":"c"`, ``},
+					{`"f":"enqueue","key":"q1","in":"a"`, ``},
+					{`"f":"dequeue","key":"q1"`, `"b"`},
+					{`"f":"dequeue","key":"q1"`, `"a"`},
+					{`"f":"dequeue","key":"q1"`, `null`},
+				},
 				"lock": {
 					{`"f":"acquire","key":"k","in":"c1"`, `!`},
 					{`"f":"acquire","key":"k","in":"c2"`, `"c1"`},
@@ -85,7 +120,90 @@ func TestTheClientOnAServer(t *testing.T) {
 				c.Opens(s.addr, 1, steps[0][0])
 				c.Carries(steps[1:]) // the first was asked for before
 			}
+			overdrawn := newClient(t, "bank")
+			overdrawn.Opens(s.addr, 1, `"f":"read","in":{"accounts":3,"each":10}`)
+			if got := overdrawn.Asks(`"conn":1,"f":"transfer","in":{"from":1,"to":2,"amount":18,"bank":{"accounts":3,"each":10}}`); got.Type != "fail" || got.Lost {
+				t.Errorf("a transfer of what the account does not hold is answered %+v", got)
+			}
 		})
+	}
+}
+
+// TestTransactionsOfEveryKind: they answer alike while nobody else is there.
+func TestTransactionsOfEveryKind(t *testing.T) {
+	machinetest.NeedWhole(t, "it builds etcd; the storms on etcd use all three")
+	for _, kind := range []string{"whole", "compared", "unchecked"} {
+		t.Run(kind, func(t *testing.T) {
+			s := newServer(t, "3.7.3")
+			for workload, steps := range map[string][][2]string{
+				"mini": {
+					{`"f":"read","in":[["r","a",null]]`, `[["r","a",null]]`},
+					{`"f":"txn","in":[["w","a","1"],["w","b","1"],["r","a",null],["w","a","2"]]`, `[["w","a","1"],["w","b","1"],["r","a","1"],["w","a","2"]]`},
+					{`"f":"txn","in":[["r","a",null],["r","b",null],["w","a","3"],["r","a",null]]`, `[["r","a","2"],["r","b","1"],["w","a","3"],["r","a","3"]]`},
+					{`"f":"read","in":[["r","a",null],["r","b",null]]`, `[["r","a","3"],["r","b","1"]]`},
+				},
+				"append": {
+					{`"f":"read","in":[["r","l0",null]]`, `[["r","l0",[]]]`},
+					{`"f":"txn","in":[["append","l0","2"],["r","l0",null],["append","l1","3"],["append","l0","1"]]`, `[["append","l0","2"],["r","l0",["2"]],["append","l1","3"],["append","l0","1"]]`},
+					{`"f":"txn","in":[["append","l0","0"]]`, `[["append","l0","0"]]`},
+					{`"f":"read","in":[["r","l0",null],["r","l1",null],["r","l2",null]]`, `[["r","l0",["2","1","0"]],["r","l1",["3"]],["r","l2",[]]]`},
+				},
+				"monotonic": {
+					{`"f":"read","key":"m"`, `0`},
+					{`"f":"increase","key":"m"`, `1`},
+					{`"f":"increase","key":"m"`, `2`},
+					{`"f":"read","key":"m"`, `2`},
+				},
+				"lock": {
+					{`"f":"acquire","key":"k","in":"c1"`, `!`},
+					{`"f":"acquire","key":"k","in":"c2"`, `"c1"`},
+					{`"f":"release","key":"k","in":["c2",1]`, `false`},
+				},
+			} {
+				c := newClient(t, workload, "-transactions", kind)
+				c.Opens(s.addr, 1, steps[0][0])
+				c.Carries(steps[1:])
+			}
+		})
+	}
+}
+
+// TestUpdatesThatMeet: of clients that read and write what they have read, all at once, none
+// is lost while what was read is compared; each id is given once.
+func TestUpdatesThatMeet(t *testing.T) {
+	machinetest.NeedWhole(t, "it builds etcd; the storms on etcd have more of them")
+	s := newServer(t, "3.7.3")
+	c := newClient(t, "counter")
+	c.Opens(s.addr, 1, `"f":"read","key":"c"`)
+	const clients, each = 8, 20
+	added := int64(0)
+	for range each {
+		for _, got := range c.AsksAtOnce(clients, `"conn":1,"f":"add","key":"c","in":1`) {
+			switch got.Type {
+			case "ok":
+				added++
+			case "info":
+				t.Fatalf("an add is answered %+v", got)
+			}
+		}
+	}
+	queue := newClient(t, "queue")
+	queue.Opens(s.addr, 1, `"f":"dequeue","key":"q"`)
+	taken := map[string]int{}
+	for i := range each {
+		queue.Carries([][2]string{{fmt.Sprintf(`"f":"enqueue","key":"q","in":"%d"`, i), ``}})
+		for _, got := range queue.AsksAtOnce(clients, `"conn":1,"f":"dequeue","key":"q"`) {
+			if got.Type != "ok" {
+				t.Fatalf("a dequeue is answered %+v", got)
+			}
+			taken[string(got.Out)]++
+		}
+		if n := taken[fmt.Sprintf(`"%d"`, i)]; n != 1 {
+			t.Errorf("value %d was taken %d times", i, n)
+		}
+	}
+	if got := c.Asks(`"conn":1,"f":"read","key":"c"`); string(got.Out) != strconv.FormatInt(added, 10) || added == 0 {
+		t.Errorf("the counter stands at %s, after %d adds", got.Out, added)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestAServerEndsWithItsTest(t *testing.T) {
 	if os.Getenv(asKilled) != "" {
 		s := StartServer(t, []string{"/bin/sleep", "600"})
 		fmt.Printf("pid %d\n", s.cmd.Process.Pid)
-		select {} // until it is killed
+		time.Sleep(time.Hour) // until it is killed; to wait for nothing would be a deadlock, and end it before
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAServerEndsWithItsTest$")
 	cmd.Env = append(cmd.Environ(), asKilled+"=1")

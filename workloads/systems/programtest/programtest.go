@@ -142,6 +142,26 @@ func (c *Client) Asks(format string, values ...any) Answer {
 	return a
 }
 
+// AsksAtOnce makes a request several times before it waits for an answer, and returns the
+// answers as they come.
+func (c *Client) AsksAtOnce(times int, request string) []Answer {
+	c.t.Helper()
+	for range times {
+		c.id++
+		c.Tell(`{"id":%d,%s}`, c.id, request)
+	}
+	answers := make([]Answer, times)
+	for i := range answers {
+		if !c.out.Scan() {
+			c.t.Fatal("it has ended")
+		}
+		if err := json.Unmarshal(c.out.Bytes(), &answers[i]); err != nil {
+			c.t.Fatalf("it answers %s, %v", c.out.Bytes(), err)
+		}
+	}
+	return answers
+}
+
 // patience is how long a server has until it serves; a busy computer makes that long.
 const patience = time.Minute
 

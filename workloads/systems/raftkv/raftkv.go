@@ -11,9 +11,11 @@ import (
 
 	"squall/history"
 	"squall/nodeimage/kv"
+	"squall/workloads/bank"
 	"squall/workloads/listappend"
 	"squall/workloads/lock"
 	"squall/workloads/register"
+	"squall/workloads/rw"
 	"squall/workloads/set"
 	"squall/workloads/systems"
 )
@@ -84,6 +86,8 @@ var (
 	_ lock.Client       = client{}
 	_ set.Client        = client{}
 	_ listappend.Client = client{}
+	_ rw.Client         = client{}
+	_ bank.Client       = client{}
 
 	_ systems.ReplicaTeller = client{}
 	_ systems.SessionClient = client{}
@@ -161,6 +165,40 @@ func (c client) Transact(ctx context.Context, ops []listappend.Op) ([][]string, 
 		lists[i] = r.Results[i].List
 	}
 	return lists, nil
+}
+
+// ReadWrite carries out a transaction without conditions.
+func (c client) ReadWrite(ctx context.Context, ops []rw.Op) ([]history.Value, error) {
+	t := kv.Txn{Then: make([]kv.TxnOp, len(ops))}
+	for i, op := range ops {
+		t.Then[i] = kv.TxnOp{Op: kv.OpGet, Key: op.Key}
+		if op.Writes {
+			t.Then[i] = kv.TxnOp{Op: kv.OpPut, Key: op.Key, Value: op.Value}
+		}
+	}
+	r, err := c.kv.Txn(ctx, t)
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	found := make([]history.Value, len(r.Results))
+	for i := range r.Results {
+		found[i] = history.Value(r.Results[i].Value)
+	}
+	return found, nil
+}
+
+// SwapAll carries out a transaction with a condition for each register that is expected to
+// hold something, or not to be there.
+func (c client) SwapAll(ctx context.Context, expect, store []bank.Balance) (bool, error) {
+	t := kv.Txn{If: make([]kv.Condition, len(expect)), Then: make([]kv.TxnOp, len(store))}
+	for i, b := range expect {
+		t.If[i] = kv.Condition{Key: b.Key, Value: kv.Value(b.Value)}
+	}
+	for i, b := range store {
+		t.Then[i] = kv.TxnOp{Op: kv.OpPut, Key: b.Key, Value: b.Value.Data}
+	}
+	r, err := c.kv.Txn(ctx, t)
+	return r.Held, errorOf(err)
 }
 
 // Position is the index of the last log entry that the node's own state holds.

@@ -22,6 +22,7 @@ import (
 	"squall/internal/machinetest"
 	"squall/workloads/listappend"
 	"squall/workloads/lock"
+	"squall/workloads/rw"
 	"squall/workloads/set"
 	"squall/workloads/systems"
 )
@@ -44,7 +45,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "/squall-node kv -id 2 -peers 1=198.18.0.11,2=198.18.0.12 -data /data -trace-fd 3 " +
-		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -snapshot-chunk 262144 -slow-snapshots 0s -sessions 1024 -max-batch 1048576 -max-inflight 64 -seed 42"
+		"-heartbeat 50ms -election-min 300ms -election-max 600ms -snapshot-every 1000 -snapshot-keep 250 -snapshot-chunk 262144 -slow-snapshots 0s -sessions 1024 -max-batch 1048576 -max-inflight 64 -segment 16777216 -seed 42"
 	if got := strings.Join(start.Argv, " "); got != want {
 		t.Errorf("argv\n%s, want\n%s", got, want)
 	}
@@ -56,8 +57,8 @@ func TestServer(t *testing.T) {
 		t.Errorf("argv %s, %v", got, err)
 	}
 	for id, want := range []string{"-snapshot-every 1000 -snapshot-keep 250 -snapshot-chunk 0 -slow-snapshots 0s", "-snapshot-every 100000 -snapshot-keep 25000 -snapshot-chunk 262144 -slow-snapshots 0s"} {
-		start, err = (System{}).Server(cluster(0).Nodes[id], cluster(0), args(declare.Args{"snapshot-every": "1000", "long-logs": "1", "batch": "4KiB", "in-flight": "2"}))
-		if got := strings.Join(start.Argv, " "); err != nil || !strings.HasSuffix(got, want+" -sessions 1024 -max-batch 4096 -max-inflight 2") {
+		start, err = (System{}).Server(cluster(0).Nodes[id], cluster(0), args(declare.Args{"snapshot-every": "1000", "long-logs": "1", "batch": "4KiB", "in-flight": "2", "segment": "64KiB"}))
+		if got := strings.Join(start.Argv, " "); err != nil || !strings.HasSuffix(got, want+" -sessions 1024 -max-batch 4096 -max-inflight 2 -segment 65536") {
 			t.Errorf("argv %s, want %s, %v", got, want, err)
 		}
 	}
@@ -86,7 +87,7 @@ func TestTrialServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -snapshot-chunk 0 -slow-snapshots 0s -sessions 1024 -max-batch 1048576 -max-inflight 64 -seed 8 " +
+	want := "-heartbeat 75ms -election-min 150ms -election-max 150ms -snapshot-every 2000 -snapshot-keep 500 -snapshot-chunk 0 -slow-snapshots 0s -sessions 1024 -max-batch 1048576 -max-inflight 64 -segment 16777216 -seed 8 " +
 		"-trials -start-wait 1s -pre-vote=false -sticky-leader=false -disk-min 1ms -disk-max 3ms"
 	if got := strings.Join(start.Argv, " "); !strings.HasSuffix(got, want) {
 		t.Errorf("argv\n%s, want at its end\n%s", got, want)
@@ -322,6 +323,31 @@ func TestTransact(t *testing.T) {
 	_, err = dial(answerUnknown).Transact(t.Context(), ops)
 	checkError(t, "unknown", err, false, false)
 	_, err = dial(answerUnknown).Transact(t.Context(), ops[1:])
+	checkError(t, "unknown, of reads alone", err, true, false)
+}
+
+// A transaction on registers has a result for each of its operations, too.
+func TestReadWrite(t *testing.T) {
+	dial := func(answer string) client {
+		c, err := System{}.Dial(t.Context(), scripted(t, map[string]string{"": answer}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c.(client)
+	}
+	ops := []rw.Op{{Writes: true, Key: "x", Value: "b"}, {Key: "x"}, {Key: "y"}}
+	const none, b = "\x00", "\x01\x01b"
+	found, err := dial("\x01\x01"+none+b+none).ReadWrite(t.Context(), ops)
+	if !slices.Equal(found, []history.Value{{}, history.Some("b"), {}}) || err != nil {
+		t.Errorf("%v, %v", found, err)
+	}
+	if _, err = dial("\x01\x01"+b+none).ReadWrite(t.Context(), ops); err == nil {
+		t.Error("one result is missing, and there is no error")
+	}
+	_, err = dial(answerUnknown).ReadWrite(t.Context(), ops)
+	checkError(t, "unknown", err, false, false)
+	_, err = dial(answerUnknown).ReadWrite(t.Context(), ops[1:])
 	checkError(t, "unknown, of reads alone", err, true, false)
 }
 

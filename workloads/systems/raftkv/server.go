@@ -38,6 +38,8 @@ func (System) Params() declare.Params {
 			Doc: "how much the entries of one message hold at most; one entry is always sent"},
 		{Name: "in-flight", Kind: declare.Count, Default: "64", Min: "1", Max: "10000", Unit: "messages",
 			Doc: "messages with entries that a leader sends a follower before the first is answered"},
+		{Name: "segment", Kind: declare.Bytes, Default: "16MiB", Min: "1KiB", Max: "1GiB",
+			Doc: "how large a file of the log gets before the next one is begun; old ones are removed once a snapshot covers them"},
 		{Name: "pre-vote", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
 			Doc: "off: a node stands for election without asking first whether it could win"},
 		{Name: "stickiness", Kind: declare.Word, Words: []string{"on", "off"}, Default: "on",
@@ -151,6 +153,7 @@ func server(node systems.Node, cluster systems.Cluster, a declare.Args, t timeou
 		"-snapshot-chunk", strconv.FormatInt(chunk, 10), "-slow-snapshots", a.Duration("slow-snapshots").String(),
 		"-sessions", a["sessions"],
 		"-max-batch", strconv.FormatInt(int64(a.Float("batch")), 10), "-max-inflight", a["in-flight"],
+		"-segment", strconv.FormatInt(int64(a.Float("segment")), 10),
 	}
 	if slow := a.Duration("slow-disk"); slow > 0 && place(node, cluster)%2 == 0 {
 		argv = append(argv, "-slow-disk", slow.String())

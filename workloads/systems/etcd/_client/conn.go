@@ -125,11 +125,20 @@ type doer func(c *conn, ctx context.Context, op goclient.Op) ([]byte, error)
 // workloads are those that this client carries out, by name.
 func workloads() map[string]doer {
 	return map[string]doer{
-		"register": (*conn).register,
-		"set":      (*conn).set,
-		"append":   (*conn).txn,
-		"lock":     (*conn).lock,
-		"watch":    (*conn).watch,
+		"register":       (*conn).register,
+		"multi-register": (*conn).registers,
+		"append":         (*conn).lists,
+		"rw":             (*conn).registers,
+		"mini":           (*conn).registers,
+		"bank":           (*conn).bank,
+		"counter":        (*conn).counter,
+		"monotonic":      (*conn).monotonic,
+		"unique-ids":     (*conn).uniqueIDs,
+		"set":            (*conn).set,
+		"queue":          (*conn).queue,
+		"fifo-queue":     (*conn).queue,
+		"lock":           (*conn).lock,
+		"watch":          (*conn).watch,
 	}
 }
 

@@ -44,9 +44,8 @@ func (c *conn) acquire(ctx context.Context, key, owner string) ([]byte, error) {
 	if err != nil {
 		return nil, readError{err} // of a lease alone nobody takes notice
 	}
-	r, err := c.etcd.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-		Then(clientv3.OpPut(key, owner, clientv3.WithLease(lease))).
-		Else(clientv3.OpGet(key)).Commit()
+	free := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), "=", 0)}
+	r, err := c.onlyIf(ctx, free, clientv3.OpPut(key, owner, clientv3.WithLease(lease)), clientv3.OpGet(key))
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound): // it has ended, which every node finds alike
 		c.mu.Lock()
@@ -64,9 +63,8 @@ func (c *conn) acquire(ctx context.Context, key, owner string) ([]byte, error) {
 }
 
 func (c *conn) release(ctx context.Context, key, owner string, token int64) ([]byte, error) {
-	r, err := c.etcd.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(key), "=", token), clientv3.Compare(clientv3.Value(key), "=", owner)).
-		Then(clientv3.OpDelete(key)).Commit()
+	held := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), "=", token), clientv3.Compare(clientv3.Value(key), "=", owner)}
+	r, err := c.onlyIf(ctx, held, clientv3.OpDelete(key))
 	if err != nil {
 		return nil, err
 	}

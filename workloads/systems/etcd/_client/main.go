@@ -17,6 +17,7 @@ func main() {
 	reads := flag.String("reads", "linearizable", "linearizable, or serializable: from the state of the node alone")
 	flag.DurationVar(&s.lease, "lease", time.Hour, "of the leases that locks are held with")
 	streams := flag.String("watch-streams", "own", "own: each watch has a stream of etcd's to itself; shared: all of a connection share one")
+	flag.StringVar(&s.transactions, "transactions", whole, "whole: one of etcd's; compared: reads, and then writes on the condition that nothing was changed; unchecked: without it")
 	flag.Parse()
 	s.sharedStreams = *streams == "shared"
 	s.serializable = *reads == "serializable"
@@ -43,6 +44,7 @@ func requests() *os.File {
 type settings struct {
 	workload     string
 	serializable bool
+	transactions string // whole, compared or unchecked
 	// sharedStreams has all watches of a connection share a stream of etcd's.
 	sharedStreams bool
 	lease         time.Duration

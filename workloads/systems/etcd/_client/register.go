@@ -51,7 +51,7 @@ func (c *conn) cas(ctx context.Context, op goclient.Op) ([]byte, error) {
 	if value, some := goclient.Text(pair[1]); some {
 		store = clientv3.OpPut(op.Key, value)
 	}
-	r, err := c.etcd.Txn(ctx).If(holds).Then(store).Else(clientv3.OpGet(op.Key)).Commit()
+	r, err := c.onlyIf(ctx, []clientv3.Cmp{holds}, store, clientv3.OpGet(op.Key))
 	switch {
 	case err != nil:
 		return nil, err

@@ -50,11 +50,14 @@ func ofEtcd(t *testing.T, h testHost, lasting time.Duration, settings map[string
 // etcd stands a short storm with every workload, with its copies the same at the end; and
 // with reads that may be old, a node that is cut off is caught answering them.
 func TestEtcdStandsStorms(t *testing.T) {
-	machinetest.NeedWhole(t, "it builds etcd; its parameters, files and sources are tried without")
+	machinetest.NeedCI(t, "it builds etcd; its parameters, files and sources are tried without")
 	machinetest.Turn(t)
 	h := opened(t, hosts()["local"])
 	for _, workload := range []string{"register", "multi-register", "append", "rw", "mini", "bank", "counter", "monotonic", "unique-ids", "set", "queue", "fifo-queue", "lock", "watch"} {
 		t.Run(workload, func(t *testing.T) {
+			if workload != "append" {
+				machinetest.NeedWhole(t, "append has the most of etcd's client")
+			}
 			results := ofEtcd(t, h, 8*time.Second, map[string]string{"workload": workload, "nemesis": "storm"})
 			if results.Verdict != check.Pass {
 				t.Errorf("the verdict is %s: %q", results.Verdict, results.Reasons)
@@ -67,6 +70,7 @@ func TestEtcdStandsStorms(t *testing.T) {
 		})
 	}
 	t.Run("early progress", func(t *testing.T) { // a bug that 3.5.8 fixed
+		machinetest.NeedWhole(t, "it builds a second etcd")
 		results := ofEtcd(t, h, 8*time.Second, map[string]string{"system": "etcd(version=3.5.7)", "workload": "watch(wait=10ms, go-back=50%)", "nemesis": "none"})
 		i := slices.IndexFunc(results.Checks, func(c check.Result) bool { return c.Name == "watch" })
 		if i < 0 || results.Checks[i].Kind != check.KindEventLost {
@@ -74,6 +78,7 @@ func TestEtcdStandsStorms(t *testing.T) {
 		}
 	})
 	t.Run("compared", func(t *testing.T) { // transactions that read before they write
+		machinetest.NeedWhole(t, "append has whole ones")
 		results := ofEtcd(t, h, 8*time.Second, map[string]string{"system": "etcd(transactions=compared)", "workload": "mini", "nemesis": "storm"})
 		if results.Verdict != check.Pass {
 			t.Errorf("the verdict is %s: %q", results.Verdict, results.Reasons)

@@ -46,7 +46,7 @@ func (s *storm) journaled(t *testing.T, args ...string) {
 func TestCrashStatesOfTheCorrectNodeAreClean(t *testing.T) {
 	s := newDiskStorm(t)
 	s.journaled(t)
-	states := machinetest.Rounds(10, 60)
+	states := machinetest.Rounds(10, 200)
 	for i, more := range []int{states - 3, 3} {
 		if i == 1 {
 			s.app.open = openWithoutDisks
@@ -97,7 +97,7 @@ func openWithoutDisks(ctx context.Context, name string, log *slog.Logger) (opene
 // TestCrashStatesShowAMissingSync: a node that never syncs passes its storm, and states of it show an acknowledged write
 // that is lost, with the file, in a state that can be booted again.
 func TestCrashStatesShowAMissingSync(t *testing.T) {
-	machinetest.NeedWhole(t, "it builds another node; the tests of the farm judge states that lost a write, made by hand")
+	machinetest.NeedCI(t, "it builds another node; the tests of the farm judge states that lost a write, made by hand")
 	s := newDiskStorm(t)
 	s.journaled(t, "--mutant", "no-fsync")
 	if code := s.run("crash", "--states", "20"); code != exitViolation {

@@ -22,7 +22,7 @@ const raceFound = "WARNING: DATA RACE"
 // TestTheNodeHasNoRaces runs a storm over nodes that are built with the race
 // detector: server, agent, hub and driver, under real load and real faults.
 func TestTheNodeHasNoRaces(t *testing.T) {
-	machinetest.NeedWhole(t, "a node with the race detector takes a minute to compile")
+	machinetest.NeedCI(t, "a node with the race detector takes a minute to compile")
 	s := newStorm(t, testplan.RuntimeLocal)
 	s.app.build = func(ctx context.Context, arch, _ string) (nodeimage.Binary, error) {
 		return racedNode(t, ctx, arch, "")

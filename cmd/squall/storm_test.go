@@ -385,7 +385,7 @@ func seekBug(t *testing.T, runtime string, look func(s *storm, long string) (cod
 // its verdict is that of the whole check. The correct node is not stopped.
 func TestATestStopsOnAViolation(t *testing.T) {
 	machinetest.NotUnderRace(t, "whether a bug is found has nothing to do with races")
-	machinetest.NeedWhole(t, "histories that grow are judged without machines, in package orchestrator and in the packages of checks")
+	machinetest.NeedCI(t, "histories that grow are judged without machines, in package orchestrator and in the packages of checks")
 	const long = "90s"
 	settings := []string{"run", "--hold", "1500ms", "--gap", "700ms", "--seed", "1", "--nemesis", "partition(leader)", "--stop-on", "violation", "--json"}
 	s := newStorm(t, testplan.RuntimeLocal)

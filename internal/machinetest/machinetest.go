@@ -2,11 +2,12 @@
 // start machines on this computer, how much a test tries, and what was not tried
 // and why. docs/testing.md tells how the tests are layered.
 //
-// Three things decide how much is tried:
+// How much is tried:
 //
 //   - `go test -short` starts no machines, compiles no nodes and opens no browser;
 //   - `go test` tries each kind of thing once, small;
-//   - SQUALL_TEST=whole tries everything, as .ci/run does.
+//   - SQUALL_TEST=ci tries more, in a quarter of an hour, as .ci/run does;
+//   - SQUALL_TEST=whole tries everything, which takes more than an hour, as .ci/whole does.
 //
 // A package that skips anything prints what and why when it ends: its TestMain
 // passes its testing.M through Main.
@@ -23,25 +24,41 @@ import (
 )
 
 const (
-	// WholeVar is the environment variable that, when it is "whole", has
-	// everything tried.
-	WholeVar = "SQUALL_TEST"
+	// MuchVar is the environment variable that says how much is tried: "ci",
+	// "whole", or what `go test` tries without it.
+	MuchVar = "SQUALL_TEST"
 	// SkippedVar names a file to which every package appends what it skipped:
 	// `go test ./...` shows nothing of what a package that passed has printed.
 	SkippedVar = "SQUALL_TEST_SKIPPED"
 )
 
-// Whole reports whether everything is to be tried, and not only a small part.
-func Whole() bool { return os.Getenv(WholeVar) == "whole" }
+// Whole reports whether everything is to be tried.
+func Whole() bool { return os.Getenv(MuchVar) == "whole" }
 
-// Rounds is how often a test tries what it makes up, or how much of it: as often as
-// in whole when everything is to be tried, and otherwise as in some, which must be
-// enough to find what is wrong in general.
-func Rounds(some, whole int) int {
-	if Whole() {
-		return whole
+// CI reports whether at least as much is to be tried as before a change lands.
+func CI() bool { return Whole() || os.Getenv(MuchVar) == "ci" }
+
+// Rounds is how often a test tries what it makes up, or how much of it: all when
+// everything is to be tried, otherwise some, which must be enough to find what is
+// wrong in general, and in CI a tenth of all if that is more.
+func Rounds(some, all int) int {
+	switch {
+	case Whole():
+		return all
+	case CI():
+		return max(some, all/10)
+	default:
+		return some
 	}
-	return some
+}
+
+// NeedCI skips the test unless as much is to be tried as before a change lands. The
+// reason says what tries the same thing when it is not.
+func NeedCI(t testing.TB, why string) {
+	t.Helper()
+	if !CI() {
+		Skip(t, "only tried with "+MuchVar+"=ci or whole: "+why)
+	}
 }
 
 // NeedWhole skips the test unless everything is to be tried. The reason says
@@ -49,7 +66,7 @@ func Rounds(some, whole int) int {
 func NeedWhole(t testing.TB, why string) {
 	t.Helper()
 	if !Whole() {
-		Skip(t, "only tried with "+WholeVar+"=whole: "+why)
+		Skip(t, "only tried with "+MuchVar+"=whole: "+why)
 	}
 }
 

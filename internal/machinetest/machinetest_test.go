@@ -219,7 +219,7 @@ func TestSkippedIsTold(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "skipped")
 	t.Setenv(SkippedVar, file)
 	t.Setenv("CI", "")
-	t.Setenv(WholeVar, "")
+	t.Setenv(MuchVar, "")
 	var out bytes.Buffer
 	code := telling{fakeM(func() {
 		Missing(&fakeT{name: "TestB"}, errors.New("no engine\nat all"))
@@ -233,8 +233,23 @@ func TestSkippedIsTold(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || string(text) != want {
 		t.Errorf("the file holds %q, %v", text, err)
 	}
-	t.Setenv(WholeVar, "whole")
 	c := &fakeT{name: "TestC"}
+	if NeedCI(c, "x"); !strings.Contains(c.said, "=ci or whole: x") || Rounds(3, 50) != 3 {
+		t.Errorf("by default it said %q and tries %d", c.said, Rounds(3, 50))
+	}
+	t.Setenv(MuchVar, "ci")
+	c = &fakeT{name: "TestC"}
+	if NeedCI(c, "x"); c.said != "" || Rounds(3, 50) != 5 || Rounds(9, 50) != 9 {
+		t.Errorf("before a change lands it said %q and tries %d and %d", c.said, Rounds(3, 50), Rounds(9, 50))
+	}
+	if NeedWhole(c, "x"); c.said == "" {
+		t.Error("everything is tried before a change lands")
+	}
+	t.Setenv(MuchVar, "whole")
+	c = &fakeT{name: "TestC"}
+	if NeedCI(c, "x"); c.said != "" || Rounds(3, 50) != 50 {
+		t.Errorf("when everything is to be tried it said %q and tries %d", c.said, Rounds(3, 50))
+	}
 	if NeedWhole(c, "x"); c.said != "" {
 		t.Error("it is skipped though everything is to be tried")
 	}

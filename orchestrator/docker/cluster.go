@@ -138,7 +138,7 @@ func (m *machine) begin(ctx context.Context) error {
 // attach takes hold of stdin and stdout of process 1, which is not there yet.
 func (m *machine) attach(ctx context.Context) (got *control, err error) {
 	r := m.runtime
-	err = r.within(ctx, r.limits.step, "attaching to the container of "+m.spec.Name, func(ctx context.Context) error {
+	err = r.patiently(ctx, "attaching to the container of "+m.spec.Name, func(ctx context.Context) error {
 		type answer struct {
 			types.HijackedResponse
 			err error

@@ -13,7 +13,7 @@ import (
 // one that is hung. An engine under load may take seconds to start a container.
 type limits struct {
 	question time.Duration // an answer that it only has to look up
-	step     time.Duration // one thing that it has to do
+	step     time.Duration // one thing that it has to do; several times that while it answers a ping
 	image    time.Duration // an image that it has to receive, maybe from afar
 	clean    time.Duration // everything that is to be removed
 	ping     time.Duration // to say that it is there, while a test runs
@@ -52,17 +52,56 @@ func (r *Runtime) ask(ctx context.Context, doing string, do func(context.Context
 // request called off, the engine might still do what it asked for, unseen by a
 // clean-up that ran already. It only has its own limit.
 func (r *Runtime) step(ctx context.Context, doing string, do func(context.Context) error) error {
-	return r.within(context.WithoutCancel(ctx), r.limits.step, doing, do)
+	return r.patiently(context.WithoutCancel(ctx), doing, do)
+}
+
+// mostSteps is for how many limits of a step an engine is waited for that is there.
+const mostSteps = 4
+
+// patiently does one thing that the engine has to do. A computer may be so busy that
+// this takes minutes; one whose engine answers a ping meanwhile does not hang.
+func (r *Runtime) patiently(ctx context.Context, doing string, do func(context.Context) error) error {
+	return r.until(ctx, r.limits.step, r.waitWhileThere, doing, do)
+}
+
+// waitWhileThere is a wait that goes on after the limit if the engine answers a ping.
+func (r *Runtime) waitWhileThere(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		for range mostSteps {
+			limited, end := r.wait(ctx, limit)
+			<-limited.Done()
+			end()
+			if ctx.Err() != nil || !r.isThere(ctx) {
+				return
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// isThere reports whether the engine answers a ping soon.
+func (r *Runtime) isThere(ctx context.Context) bool {
+	ctx, cancel := r.wait(ctx, r.limits.hung)
+	defer cancel()
+	_, err := r.api.Ping(ctx)
+	return err == nil
 }
 
 // within does something that needs the engine's answer, and says so when that
 // did not come in time.
 func (r *Runtime) within(ctx context.Context, limit time.Duration, doing string, do func(context.Context) error) error {
+	return r.until(ctx, limit, r.wait, doing, do)
+}
+
+func (r *Runtime) until(ctx context.Context, limit time.Duration, wait wait, doing string, do func(context.Context) error) error {
+	begin := time.Now()
 	hang, known := r.hang.now()
 	if known {
-		limit = min(limit, r.limits.hung)
+		limit, wait = min(limit, r.limits.hung), r.wait
 	}
-	limited, cancel := r.wait(ctx, limit)
+	limited, cancel := wait(ctx, limit)
 	defer cancel()
 	if !known { // when it is found to hang, nothing is waited for any longer
 		defer context.AfterFunc(hang, cancel)()
@@ -79,7 +118,7 @@ func (r *Runtime) within(ctx context.Context, limit time.Duration, doing string,
 	case ctx.Err() != nil: // the caller called it off
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	case limited.Err() != nil:
-		return r.silent(limit, doing)
+		return r.silent(max(limit, time.Since(begin).Truncate(limit)), doing)
 	default:
 		return fmt.Errorf("%s: %w", doing, r.withFullDisk(err))
 	}

@@ -98,7 +98,7 @@ func (m *machine) Kill(ctx context.Context) error {
 	m.killed = m.killed || !m.control.ended()
 	m.mu.Unlock()
 	r := m.runtime
-	return r.within(ctx, r.limits.step, "killing the container of "+m.spec.Name, func(ctx context.Context) error {
+	return r.patiently(ctx, "killing the container of "+m.spec.Name, func(ctx context.Context) error {
 		err := r.api.ContainerKill(ctx, m.id, "KILL")
 		if errdefs.IsConflict(err) { // so the engine says of one that does not run
 			if state, inspectErr := m.state(ctx); inspectErr == nil && !state.Running {

@@ -84,3 +84,31 @@ func TestAPingThatIsCalledOff(t *testing.T) {
 		t.Error("the engine is taken for one that hangs")
 	}
 }
+
+// TestASlowEngineIsWaitedFor: as long as it answers pings it does not hang, but nor is it
+// waited for without end.
+func TestASlowEngineIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	r, _, _ := moodyEngine(t)
+	r.limits.step = 100 * time.Millisecond
+	const slow = 150 * time.Millisecond // longer than the limit
+	var end error
+	err := r.step(t.Context(), "starting the container of n1", func(ctx context.Context) error {
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+			end = ctx.Err()
+		}
+		return end
+	})
+	if err != nil {
+		t.Errorf("a slow step: %v", err)
+	}
+	err = r.step(t.Context(), "starting the container of n2", func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !isSilent(err) || !strings.Contains(err.Error(), "while starting the container of n2: is it hung?") {
+		t.Errorf("a step that never ends: %v", err)
+	}
+}

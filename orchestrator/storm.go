@@ -175,7 +175,7 @@ func (r *run) awaitServing(ctx context.Context) error {
 func driverConfig(t *testplan.Test, nodes []systems.Node) driver.Config {
 	return driver.Config{
 		System: t.System, Definition: t.Definition, SystemArgs: t.SystemParams, Workload: t.Workload, Args: t.WorkloadParams, Nodes: nodes, Seed: t.Seed,
-		Clients: t.Clients, Rate: t.Rate, Timeout: time.Duration(t.OpTimeout),
+		Clients: t.Clients, Rate: t.Rate.Within(time.Duration(t.Time)), Timeout: time.Duration(t.OpTimeout),
 		Patience: t.Patience(),
 		Recovery: time.Duration(t.Recovery), FinalTimeout: time.Duration(t.Recovery),
 		ScanTimeout: scanTime(time.Duration(t.Time)),

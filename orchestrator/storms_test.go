@@ -50,7 +50,10 @@ func storm(t *testing.T, h testHost, steps string, stop <-chan struct{}, notice 
 	const seed = 481516
 	const limit = 4 * time.Minute // of a storm that goes wrong
 	test.Out, test.Seed, test.Time, test.Schedule = t.TempDir(), seed, testplan.Duration(limit), steps
-	test.Rate = 200 // per second: as many as can be sent would take the processors from what is tried
+	rate, _ := testplan.FindOption("rate")
+	if err := rate.Set(&test, "200"); err != nil { // as many as can be sent would take the processors from what is tried
+		t.Fatal(err)
+	}
 	plan, err := testplan.NewPlan(test, "test", "squall")
 	if err != nil {
 		t.Fatal(err)

@@ -153,6 +153,9 @@ func typeSchema(o testplan.Option) *jsonschema.Schema {
 			s.Maximum = jsonschema.Ptr(o.High)
 		}
 		return s
+	case "rate":
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "number", Minimum: jsonschema.Ptr(o.Low), Maximum: jsonschema.Ptr(o.High)},
+			{Type: "string", Examples: []any{"100-2000", "200 for 10s, 200-2000 for 30s, 500"}}}}
 	case "true|false":
 		return &jsonschema.Schema{Type: "boolean"}
 	case "duration":

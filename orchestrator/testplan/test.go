@@ -15,6 +15,7 @@ import (
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
 	"squall/nodeimage/mutants"
+	"squall/workloads"
 	"squall/workloads/catalogue"
 	"squall/workloads/systems"
 	"squall/workloads/systems/custom"
@@ -48,7 +49,7 @@ type Test struct {
 	Workload   string             `json:"workload"` // its name; WorkloadParams are its parameters
 	Nemesis    string             `json:"nemesis"`  // faults and mixes to draw from
 	Clients    int                `json:"clients"`
-	Rate       float64            `json:"rate"` // operations per second in all; 0: closed loop
+	Rate       workloads.Rate     `json:"rate"` // operations per second in all; none: closed loop
 	Seed       uint64             `json:"seed"` // 0: drawn when the plan is made
 	Mutant     string             `json:"mutant"`
 	Runtime    string             `json:"runtime"` // of the choices below; "" in old plans is docker
@@ -170,8 +171,8 @@ func Options() []Option {
 		{Name: "nemesis", Type: "list of faults", Usage: `faults and mixes to draw from: "storm", "partition, kill(leader)*3" or "none" (see: squall list faults)`,
 			Set: setNemesis, Get: func(t *Test) string { return t.Nemesis }},
 		intOption("clients", 1, 1000, "client processes", func(t *Test) *int { return &t.Clients }),
-		{Name: "rate", Type: "number", Usage: "operations per second over all clients (open loop); 0: each client sends its next operation when the last one is answered", High: maxRate, Set: setRate,
-			Get: func(t *Test) string { return strconv.FormatFloat(t.Rate, 'g', -1, 64) }},
+		{Name: "rate", Type: "rate", Usage: `operations per second over all clients (open loop): 400, a ramp such as 100-2000, or phases: "200 for 10s, 200-2000 for 30s, 500"; 0: each client sends its next operation when the last one is answered`, High: workloads.MaxRate, Set: setRate,
+			Get: func(t *Test) string { return t.Rate.String() }},
 		{Name: "seed", Type: "whole number", Usage: "seed of the schedule and the operations; 0: a new one", High: math.MaxUint64, Set: setSeed,
 			Get: func(t *Test) string { return strconv.FormatUint(t.Seed, 10) }},
 		systemOption(),
@@ -246,6 +247,9 @@ func (t *Test) Validate() error {
 		return err
 	}
 	if err := t.checkMemory(); err != nil {
+		return err
+	}
+	if err := t.checkRate(); err != nil {
 		return err
 	}
 	if err := t.settleTrace(); err != nil {
@@ -335,15 +339,22 @@ func textOption(name, usage string, field func(*Test) *string) Option {
 	}, Get: func(t *Test) string { return *field(t) }}
 }
 
-// maxRate is the most operations per second that can be asked for.
-const maxRate = 1e6
+func setRate(t *Test, text string) (err error) {
+	t.Rate, err = workloads.ParseRate(text)
+	return err
+}
 
-func setRate(t *Test, text string) error {
-	rate, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(rate >= 0 && rate <= maxRate) {
-		return fmt.Errorf("expected a number of operations per second from 0 to 1000000, found %q", text)
+// checkRate refuses phases of which the test's time leaves nothing.
+func (t *Test) checkRate() error {
+	if n := len(t.Rate); n > 0 {
+		need := t.Rate.Lasts()
+		if last := t.Rate[n-1]; last.For == 0 && n > 1 {
+			need++ // some of the last
+		}
+		if given := time.Duration(t.Time); need > given {
+			return &FieldError{"rate", fmt.Errorf("its phases take %v, and the test %v: shorten them, or give the test more time", need.Truncate(time.Millisecond), given)}
+		}
 	}
-	t.Rate = rate
 	return nil
 }
 

@@ -1,7 +1,9 @@
 package testplan
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,7 @@ func TestTestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if test.Nodes != 3 || time.Duration(test.Time) != 90*time.Second || test.Nemesis != "partition(leader),kill" ||
-		test.Rate != 250.5 || test.Seed != 1<<64-1 || test.Clients != DefaultTest().Clients {
+		test.Rate.String() != "250.5" || test.Seed != 1<<64-1 || test.Clients != DefaultTest().Clients {
 		t.Errorf("read %+v", test)
 	}
 }
@@ -119,5 +121,26 @@ func TestPlanIsAFunctionOfTheSeed(t *testing.T) {
 	c, _ := NewPlan(test, "v", "squall")
 	if c.Test.Seed == 0 || !strings.Contains(c.Command, "--nemesis 'kill(leader)'") || !strings.Contains(c.Command, "--out 'my runs'") {
 		t.Errorf("seed %d, command %q", c.Test.Seed, c.Command)
+	}
+}
+
+// The phases of a rate must have their time in the test.
+func TestPhasesOfARateFitTheTest(t *testing.T) {
+	for text, want := range map[string]string{
+		"100 for 20s, 200 for 20s": "rate: its phases take 40s, and the test 30s",
+		"100 for 30s, 200":         "rate: its phases take 30s, and the test 30s",
+		"100 for 10s, 200 for 20s": "",
+		"100 for 10s, 200":         "",
+		"100-2000":                 "",
+	} {
+		test := DefaultTest()
+		test.Time = Duration(30 * time.Second)
+		rate, _ := FindOption("rate")
+		if err := rate.Set(&test, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := test.Validate(); fmt.Sprint(err) != cmp.Or(want, "<nil>") && (want == "" || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
 	}
 }

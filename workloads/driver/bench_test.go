@@ -15,6 +15,7 @@ import (
 	"squall/internal/declare"
 	"squall/nodeimage/files"
 	"squall/nodeimage/kv"
+	"squall/workloads"
 	"squall/workloads/program"
 	"squall/workloads/systems"
 	"squall/workloads/systems/raftkv"
@@ -95,7 +96,7 @@ func BenchmarkDriver(b *testing.B) {
 	for name, cfg := range map[string]Config{
 		"closed/clients=10":  {Clients: 10},
 		"closed/clients=100": {Clients: 100},
-		"open/rate=100000":   {Rate: 100_000},
+		"open/rate=100000":   {Rate: workloads.Constant(100_000)},
 	} {
 		cfg.Nodes = testNodes(5)
 		b.Run(name, func(b *testing.B) { benchmark(b, instant{}, cfg) })
@@ -196,7 +197,7 @@ func BenchmarkDriverTCP(b *testing.B) {
 		"closed/clients=10":  {Clients: 10},
 		"closed/clients=100": {Clients: 100},
 		"closed/clients=500": {Clients: 500},
-		"open/rate=50000":    {Rate: 50_000},
+		"open/rate=50000":    {Rate: workloads.Constant(50_000)},
 	} {
 		cfg.Nodes = testNodes(5)
 		for i := range cfg.Nodes {

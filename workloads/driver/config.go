@@ -34,9 +34,9 @@ type Config struct {
 	// operation when its last one has ended. Client i speaks to node i mod
 	// len(Nodes), and to no other. Default 10.
 	Clients int `json:"clients"`
-	// Rate makes it an open loop when it is above 0: operations a second, in
-	// total, that arrive whether or not the system keeps up.
-	Rate float64 `json:"rate,omitempty"`
+	// Rate makes it an open loop: operations a second, in total, that arrive whether
+	// or not the system keeps up.
+	Rate workloads.Rate `json:"rate,omitempty"`
 	// Arrival is Poisson or Uniform; default Poisson.
 	Arrival string `json:"arrival,omitempty"`
 	// MaxInFlight bounds the operations under way in an open loop; those that
@@ -113,7 +113,7 @@ func setDefault[T comparable](field *T, value T) {
 // processes is how many operations can be under way at once, but for those
 // that their clients lost patience with.
 func (c Config) processes() int {
-	if c.Rate > 0 {
+	if len(c.Rate) > 0 {
 		return c.MaxInFlight
 	}
 	return c.Clients
@@ -128,11 +128,8 @@ func (c Config) findSystem(cat Catalogue) (systems.System, error) {
 	return custom.New(c.Definition, custom.Run{Args: c.SystemArgs, Nodes: c.Nodes})
 }
 
-// Bounds of what one driver can be asked to do.
-const (
-	maxProcesses = 100_000
-	maxRate      = 10_000_000 // operations a second
-)
+// maxProcesses bounds what one driver can be asked to do.
+const maxProcesses = 100_000
 
 // Validate says everything that is impossible in the configuration. It wants
 // the defaults filled in. Whether there is a system and a workload of these
@@ -156,7 +153,6 @@ func (c Config) Validate() error {
 	}
 	require(c.Clients >= 1 && c.Clients <= maxProcesses, "clients is %d; 1 to %d are possible", c.Clients, maxProcesses)
 	require(c.MaxInFlight >= 1 && c.MaxInFlight <= maxProcesses, "maxInFlight is %d; 1 to %d are possible", c.MaxInFlight, maxProcesses)
-	require(c.Rate >= 0 && c.Rate <= maxRate, "rate is %g operations/s; 0 (closed loop) to %d are possible", c.Rate, maxRate)
 	require(c.Arrival == Poisson || c.Arrival == Uniform, "arrival is %q; it is %q or %q", c.Arrival, Poisson, Uniform)
 	require(c.Duration >= 0, "duration is %v; it must not be below 0", c.Duration)
 	require(c.Patience > 0, "patience is %v; it must be above 0", c.Patience)

@@ -38,13 +38,13 @@ func TestBadConfiguration(t *testing.T) {
 }
 
 func TestValidateSaysEverything(t *testing.T) {
-	cfg := Config{Clients: -1, Rate: -1, Arrival: "tide", Patience: 2 * time.Second, Timeout: time.Second, Conns: 100,
+	cfg := Config{Clients: -1, Arrival: "tide", Patience: 2 * time.Second, Timeout: time.Second, Conns: 100,
 		Nodes: append(testNodes(1), testNodes(1)...)}.WithDefaults()
 	err := cfg.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"system", "workload", "clients", "rate", "arrival", "below patience", "conns", `two nodes called "n1"`} {
+	for _, want := range []string{"system", "workload", "clients", "arrival", "below patience", "conns", `two nodes called "n1"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %q in: %v", want, err)
 		}

@@ -59,7 +59,7 @@ func beginLoad(ctx context.Context, cfg Config, c clock, rec *recorder, gen work
 		})
 	}
 	var helpers sync.WaitGroup
-	if cfg.Rate > 0 {
+	if len(cfg.Rate) > 0 {
 		// Some are kept ready, so that clients do not wait for the sender;
 		// being full it waits, but what is due is due all the same.
 		l.arrivals = make(chan int64, 1024)
@@ -155,14 +155,18 @@ func (l *load) arrive() {
 	rng := rand.New(rand.NewPCG(l.cfg.Seed, 0x6172726976616c73))
 	wake := time.NewTimer(time.Hour)
 	defer wake.Stop()
-	gap := float64(time.Second) / l.cfg.Rate
-	for due := float64(l.clock.now()); ; {
+	begin, arrivals := l.clock.now(), l.cfg.Rate.Arrivals()
+	for {
+		operations := 1.0
 		if l.cfg.Arrival == Poisson {
-			due += gap * rng.ExpFloat64()
-		} else {
-			due += gap
+			operations = rng.ExpFloat64()
 		}
-		if wait := int64(due) - l.clock.now(); wait > 0 {
+		after, ok := arrivals.Next(operations)
+		if !ok {
+			return
+		}
+		due := begin + int64(after)
+		if wait := due - l.clock.now(); wait > 0 {
 			wake.Reset(time.Duration(wait))
 			select {
 			case <-wake.C:
@@ -171,7 +175,7 @@ func (l *load) arrive() {
 			}
 		}
 		select {
-		case l.arrivals <- int64(due):
+		case l.arrivals <- due:
 		case <-l.stopped:
 			return
 		}

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"squall/history"
+	"squall/workloads"
 )
 
 func testConfig(nodes int) Config {
@@ -356,7 +358,7 @@ func TestOpenLoop(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(2*time.Millisecond, testNodes(1)...)
 				cfg := testConfig(1)
-				cfg.Rate, cfg.Arrival, cfg.MaxInFlight = 1000, arrival, 4
+				cfg.Rate, cfg.Arrival, cfg.MaxInFlight = workloads.Constant(1000), arrival, 4
 				cfg.Patience = 3 * time.Second
 				r := drive(t, f, cfg)
 				time.Sleep(5 * time.Second)
@@ -387,6 +389,40 @@ func TestOpenLoop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOpenLoopInPhases: the load follows its phases.
+func TestOpenLoopInPhases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig(1)
+		var err error
+		if cfg.Rate, err = workloads.ParseRate("200 for 2s, 0 for 2s, 200-1000 for 4s"); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Arrival = Uniform
+		r := drive(t, newFake(2*time.Millisecond, testNodes(1)...), cfg)
+		r.await(EventLoadBegin)
+		time.Sleep(8 * time.Second)
+		r.say(CommandStop)
+		end := r.await(EventLoadEnd)
+		r.quit()
+		perSecond := map[int64]int{}
+		ops := r.ops()
+		first := slices.MinFunc(ops, func(a, b history.Op) int { return cmp.Compare(a.Call, b.Call) }).Call
+		for _, op := range ops {
+			if !op.Final {
+				perSecond[(op.Call-first)/int64(time.Second)]++
+			}
+		}
+		for second, want := range []int{200, 200, 0, 0, 300, 500, 700, 900} {
+			if n := perSecond[int64(second)]; n < want-5 || n > want+5 {
+				t.Errorf("second %d: %d operations, want %d", second, n, want)
+			}
+		}
+		if end.OK < 2780 || end.OK > 2810 {
+			t.Errorf("%+v operations, want 2800", end.Counts)
+		}
+	})
 }
 
 // TestQuitAtOnce: whatever is under way, the driver ends soon, and all that it

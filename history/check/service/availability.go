@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // may, counted from settle after the last heal, or the beginning of the load, on.
 //
 // Only what was tried counts: a stretch with fewer than triedWithin operations that failed,
-// or were not answered, says nothing. What is not the cluster's doing makes it Unknown: an
+// or were not answered, says nothing, and nor does a pause of the load. What is not the cluster's doing makes it Unknown: an
 // overloaded host, infrastructure that failed, a history that was cut. A server that ended
 // by itself is told of by "no-crash" alone.
 func Availability(within, settle time.Duration) check.Checker { return availability{within, settle} }
@@ -146,21 +147,42 @@ func (o outage) outages(in *check.Input, s check.Span, within int64, b *check.Bu
 		if o.Length() > longest.Length() {
 			longest = o.Span
 		}
-		if o.Length() > within {
-			o.tried = o.triedIn(in)
-			all = append(all, o)
+		if o.Length() <= within {
+			continue
+		}
+		for _, tried := range o.whileTried(in, within/2) {
+			if tried.Length() > within {
+				all = append(all, tried)
+			}
 		}
 	}
 	return longest, all, ""
 }
 
-// triedIn is how many of its operations were called in it and did not succeed in it.
-func (o *outage) triedIn(in *check.Input) (tried int) {
+// whileTried are the parts of it in which clients wanted something all the time, but for
+// less than a pause: a load may have longer ones. Those before and after count for none of
+// them.
+func (o *outage) whileTried(in *check.Input, pause int64) (parts []outage) {
+	var vain []*history.Op
 	for i := range in.Ops {
 		op := &in.Ops[i]
-		if op.Call >= o.From && op.Call < o.To && (op.Outcome != history.OK || op.Return >= o.To) && o.holds(in, op) {
-			tried++
+		if op.Call < o.To && op.Return > o.From && !(op.Outcome == history.OK && op.Return < o.To) && o.holds(in, op) {
+			vain = append(vain, op)
 		}
 	}
-	return tried
+	slices.SortFunc(vain, func(a, b *history.Op) int { return cmp.Compare(a.Call, b.Call) })
+	for _, op := range vain {
+		if len(parts) == 0 || op.Call > parts[len(parts)-1].To+pause {
+			part := *o
+			part.From = max(o.From, op.Call)
+			part.To = part.From
+			parts = append(parts, part)
+		}
+		part := &parts[len(parts)-1]
+		part.To = max(part.To, min(op.Return, o.To))
+		if op.Call >= o.From {
+			part.tried++
+		}
+	}
+	return parts
 }

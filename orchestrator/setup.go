@@ -130,6 +130,9 @@ func prepare(ctx context.Context, t testplan.Test, schedule []nemesis.Planned, c
 	return p, nil
 }
 
+// kept is within what time a node is had that was compiled before.
+const kept = time.Second
+
 func prepareIn(ctx context.Context, t testplan.Test, schedule []nemesis.Planned, cfg Config) (p prepared, err error) {
 	if err := Preflight(ctx, t, schedule, cfg); err != nil {
 		return p, err
@@ -139,9 +142,14 @@ func prepareIn(ctx context.Context, t testplan.Test, schedule []nemesis.Planned,
 	if err != nil {
 		return p, err
 	}
+	announced := time.AfterFunc(kept, func() {
+		cfg.Progress.Phase("compiling squall-node, once: about 20 s on two processors")
+	})
+	defer announced.Stop()
 	if p.binary, err = cfg.Build(ctx, arch, t.Mutant); err != nil {
 		return p, blameMutant(t, err)
 	}
+	announced.Stop()
 	system, err := t.FindSystem()
 	if err != nil {
 		return p, err

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-
 	"squall/history/ledger"
 	"squall/internal/plain"
 	"squall/orchestrator/campaign"
@@ -19,13 +17,11 @@ const campaignEvery = 30 * time.Second
 // campaignProgress shows how a campaign goes: a line for every cell that begins
 // or ends, and on a terminal a bar below them, elsewhere a line every half minute.
 type campaignProgress struct {
-	out   io.Writer
+	*board
 	begun time.Time
-	bars  *mpb.Progress // nil: no terminal
 	quit  chan struct{}
 
 	mu     sync.Mutex
-	bar    *mpb.Bar
 	status campaign.Status
 	at     time.Time // of status
 }
@@ -33,7 +29,7 @@ type campaignProgress struct {
 var _ campaign.Progress = (*campaignProgress)(nil)
 
 func newCampaignProgress(out io.Writer) *campaignProgress {
-	return &campaignProgress{out: out, begun: time.Now(), quit: make(chan struct{}), bars: newBars(out)}
+	return &campaignProgress{board: newBoard(out), begun: time.Now(), quit: make(chan struct{})}
 }
 
 // Begun prints what will be run.
@@ -46,12 +42,9 @@ func (p *campaignProgress) Begun(plan *campaign.Plan, dir string, done int) {
 	p.mu.Lock()
 	p.status = campaign.Status{Done: done, Total: len(plan.Cells), Left: plan.Total()}
 	p.at = time.Now()
-	if p.bars != nil {
-		p.bar = newBar(p.bars, int64(len(plan.Cells)), p.state)
-		p.bar.SetCurrent(int64(done))
-	}
 	p.mu.Unlock()
-	if p.bars == nil {
+	p.set(float64(done)/float64(len(plan.Cells)), p.state)
+	if !p.hasBar() {
 		go p.tick()
 	}
 }
@@ -87,7 +80,7 @@ func (p *campaignProgress) CellEnded(c ledger.Cell, again bool, s campaign.Statu
 	if last.Interrupted {
 		verdict = "interrupted"
 	}
-	text := fmt.Sprintf("%s %s %s in %.1fs", symbol(last.Verdict), c.ID, verdict, last.Ended.Sub(last.Began).Seconds())
+	text := fmt.Sprintf("%s %s in %.1fs", c.ID, verdict, last.Ended.Sub(last.Began).Seconds())
 	if last.Reason != "" {
 		text += ": " + plain.Fit(firstLine(last.Reason), 200)
 	}
@@ -100,22 +93,20 @@ func (p *campaignProgress) CellEnded(c ledger.Cell, again bool, s campaign.Statu
 	case c.State != ledger.Done:
 		text += "; it runs when the campaign resumes"
 	}
-	p.line("%s", text)
-	if p.bars == nil {
+	p.line("%s %s", symbol(last.Verdict), text)
+	if !p.hasBar() {
 		p.line("%s", p.state())
 	}
 }
 
 // Note prints what went wrong beside the cells.
-func (p *campaignProgress) Note(text string) { p.line("! %s", text) }
+func (p *campaignProgress) Note(text string) { p.line("%s %s", plain.In("!", plain.Magenta), text) }
 
 func (p *campaignProgress) see(s campaign.Status) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.status, p.at = s, time.Now()
-	if p.bar != nil {
-		p.bar.SetCurrent(int64(min(s.Done, s.Total-1))) // it goes in the end
-	}
+	p.mu.Unlock()
+	p.set(float64(s.Done)/float64(max(s.Total, 1)), p.state)
 }
 
 // state is how far the campaign is, in one line.
@@ -128,22 +119,11 @@ func (p *campaignProgress) state() string {
 
 // line prints one line, with the time since the begin.
 func (p *campaignProgress) line(format string, args ...any) {
-	text := fmt.Sprintf("%7.1fs  %s\n", time.Since(p.begun).Seconds(), fmt.Sprintf(format, args...))
-	if p.bars != nil {
-		if _, err := p.bars.Write([]byte(text)); err == nil {
-			return
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprint(p.out, text)
+	p.print(stamped(p.begun, format, args))
 }
 
 // end takes the bar away.
 func (p *campaignProgress) end() {
 	close(p.quit)
-	p.mu.Lock()
-	bar := p.bar
-	p.mu.Unlock()
-	endBars(p.bars, bar)
+	p.board.end()
 }

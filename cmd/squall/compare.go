@@ -144,7 +144,7 @@ func printComparison(w io.Writer, b *ledger.Baseline) {
 func printLosses(w io.Writer, b *ledger.Baseline) {
 	lost := gate.Lost(b.Rows)
 	if len(lost) == 0 {
-		plain.Fprintf(w, "✓ nothing is significantly worse by more than %s\n", percent(b.Tolerance))
+		plain.Fprintf(w, "%s nothing is significantly worse by more than %s\n", met(), percent(b.Tolerance))
 		return
 	}
 	for _, r := range lost {
@@ -152,7 +152,7 @@ func printLosses(w io.Writer, b *ledger.Baseline) {
 		if r.Group != "" {
 			name = r.Group + ": " + r.Metric
 		}
-		plain.Fprintf(w, "✗ %s is significantly worse by more than %s: %s to %s (p=%.3f)\n", name, percent(b.Tolerance),
+		plain.Fprintf(w, "%s %s is significantly worse by more than %s: %s to %s (p=%.3f)\n", missed(), name, percent(b.Tolerance),
 			gate.Format(r.Old.Median, r.Unit), gate.Format(r.New.Median, r.Unit), r.P)
 	}
 }

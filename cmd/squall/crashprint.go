@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-
 	"squall/history/check"
 	"squall/internal/number"
 	"squall/internal/plain"
@@ -20,20 +18,18 @@ import (
 
 // crashProgress shows how the farm goes: a bar on a terminal, elsewhere a line every ten seconds.
 type crashProgress struct {
-	out    io.Writer
-	bars   *mpb.Progress // nil: no terminal
+	*board
 	budget time.Duration
 	states int
 
 	mu   sync.Mutex
-	bar  *mpb.Bar
 	last time.Time
 	now  crash.Progress
 	bad  int
 }
 
 func newCrashProgress(out io.Writer, flags *crashFlags) *crashProgress {
-	return &crashProgress{out: out, bars: newBars(out), budget: flags.budget, states: flags.states, last: time.Now()}
+	return &crashProgress{board: newBoard(out), budget: flags.budget, states: flags.states, last: time.Now()}
 }
 
 // take takes how far the farm is.
@@ -43,25 +39,20 @@ func (p *crashProgress) take(s crash.Progress) {
 	if s.Last.Verdict != check.Pass {
 		p.bad++
 	}
-	due := p.bars == nil && time.Since(p.last) >= quietEvery
+	due := !p.hasBar() && time.Since(p.last) >= quietEvery
 	if due {
 		p.last = time.Now()
 	}
-	if p.bars != nil {
-		p.advance()
-	}
+	share := p.share()
 	p.mu.Unlock()
+	p.set(share, p.status)
 	if due {
 		plain.Fprintf(p.out, "%s\n", p.status())
 	}
 }
 
-// advance moves the bar: by states or by time, whichever is further. The lock is held.
-func (p *crashProgress) advance() {
-	const total = 1000
-	if p.bar == nil {
-		p.bar = newBar(p.bars, total, p.status)
-	}
+// share is how far it is: by states or by time, whichever is further. The lock is held.
+func (p *crashProgress) share() float64 {
 	share := 0.0
 	if p.states > 0 {
 		share = float64(p.now.States) / float64(p.states)
@@ -69,7 +60,7 @@ func (p *crashProgress) advance() {
 	if p.budget > 0 {
 		share = max(share, p.now.Elapsed.Seconds()/p.budget.Seconds())
 	}
-	p.bar.SetCurrent(int64(min(share, 0.999) * total))
+	return share
 }
 
 func (p *crashProgress) status() string {
@@ -90,18 +81,10 @@ func perHour(n int, in time.Duration) int {
 	return int(float64(n) / in.Hours())
 }
 
-// end takes the bar away.
-func (p *crashProgress) end() {
-	p.mu.Lock()
-	bar := p.bar
-	p.mu.Unlock()
-	endBars(p.bars, bar)
-}
-
 // printCrash prints what the farm came to.
 func printCrash(w io.Writer, o *crash.Outcome, dir, program string) {
 	c := o.Cover
-	plain.Fprintf(w, "\nverdict  %s %s\n", symbol(o.Verdict), strings.ToUpper(string(o.Verdict)))
+	plain.Fprintf(w, "\nverdict  %s\n", loudVerdict(o.Verdict, ""))
 	if o.Reason != "" {
 		plain.Fprintf(w, "         %s\n", o.Reason)
 	}
@@ -133,7 +116,7 @@ func printCrash(w io.Writer, o *crash.Outcome, dir, program string) {
 
 // printReplay prints what one state came to.
 func printReplay(w io.Writer, r *crash.Replayed) {
-	plain.Fprintf(w, "\nverdict  %s %s\n         %s\n", symbol(r.Result.Verdict), strings.ToUpper(string(r.Result.Verdict)), r.Reason)
+	plain.Fprintf(w, "\nverdict  %s\n         %s\n", loudVerdict(r.Result.Verdict, ""), r.Reason)
 	for _, e := range r.Seen.Ended {
 		plain.Fprintf(w, "%s ended: %s\n%s\n", e.Node, e.Reason, e.Output)
 	}

@@ -81,12 +81,12 @@ func (a *app) printNeeds(needs []need, asJSON bool) error {
 // printFound prints what was found of every need, and how to fix what is missing.
 func printFound(w io.Writer, needs []need) {
 	for _, n := range needs {
-		mark := "✓"
+		mark := met()
 		switch {
 		case !n.OK && n.Spare:
-			mark = "–"
+			mark = without()
 		case !n.OK:
-			mark = "✗"
+			mark = missed()
 		}
 		plain.Fprintf(w, "%s %-18s  %s\n", mark, n.Name, plain.Lines(n.Found, strings.Repeat(" ", 22)))
 		if !n.OK && n.Fix != "" {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"squall/internal/plain"
 )
 
 // farthestHang is the last column below which a line goes on: further right, too
@@ -39,7 +40,7 @@ func folded(w io.Writer, show func(io.Writer)) {
 // columns, unless it is one word. What goes on does so below the line's text.
 func fold(line string, columns int) string {
 	body, end := strings.CutSuffix(line, "\n")
-	if utf8.RuneCountInString(body) <= columns {
+	if plain.Width(body) <= columns {
 		return line
 	}
 	hang := hangOf(body)
@@ -48,7 +49,7 @@ func fold(line string, columns int) string {
 	out.WriteString(head)
 	at, first := hang, true
 	for word := range strings.SplitSeq(rest, " ") {
-		width := utf8.RuneCountInString(word)
+		width := plain.Width(word)
 		switch {
 		case first:
 		case at+1+width > columns:
@@ -72,27 +73,28 @@ func fold(line string, columns int) string {
 func hangOf(line string) int {
 	hang, column, blanks := 0, 0, 0
 	for _, r := range line {
+		wide := plain.Width(string(r)) // the begin and the end of a style are no characters
 		switch {
 		case r == ' ':
 			blanks++
-		default:
+		case wide > 0:
 			if (blanks > 1 || column == blanks) && column <= farthestHang {
 				hang = column
 			}
 			blanks = 0
 		}
-		column++
+		column += wide
 	}
 	return hang
 }
 
 // cutRunes cuts after n characters.
 func cutRunes(s string, n int) (before, after string) {
-	for i := range s {
+	for i, r := range s {
 		if n == 0 {
 			return s[:i], s[i:]
 		}
-		n--
+		n -= plain.Width(string(r))
 	}
 	return s, ""
 }

@@ -57,7 +57,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.errOut)
 	err := a.attend(ctx, root.ExecuteContext)
 	if err != nil && err.Error() != "" {
-		plain.Fprintf(a.errOut, "squall: %s\n", plain.Lines(err.Error(), "        "))
+		plain.Fprintf(a.errOut, "%s %s\n", plain.In("squall:", plain.Red), plain.Lines(err.Error(), "        "))
 	}
 	return exitCode(err)
 }
@@ -79,6 +79,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(flagError(cmd, err, strings.Replace(cmd.CommandPath(), "squall", a.program, 1)))
 	})
+	root.PersistentFlags().Var(newColorFlag(a.out, a.errOut), "color", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
 	setHelp(root)
 	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.newCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(), a.exportCommand(), a.zipCommand(), a.traceCommand(),
 		a.electionsCommand(), a.replayCommand(), a.shrinkCommand(), a.crashCommand(), a.selftestCommand(), a.listCommand(), a.benchCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())

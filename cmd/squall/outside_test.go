@@ -44,7 +44,7 @@ func TestForeignTextIsPrintedPlain(t *testing.T) {
 		"the runs": func(out *plain.Writer) {
 			printRuns(out, []testplan.RunInfo{{Dir: evil, Verdict: check.Verdict(evil)}})
 		},
-		"a line of progress": func(out *plain.Writer) { (&progress{out: out}).line("%s", evil) },
+		"a line of progress": func(out *plain.Writer) { (&progress{board: newBoard(out)}).line("%s", evil) },
 	} {
 		var out bytes.Buffer
 		show(plain.NewWriter(&out))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -48,12 +49,12 @@ func printThresholds(w io.Writer, r *check.Results) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, t := range r.Thresholds {
-		sign := "✓"
+		sign := met()
 		switch {
 		case t.NoData:
-			sign = "–"
+			sign = without()
 		case !t.Met:
-			sign = "✗"
+			sign = missed()
 		}
 		plain.Fprintf(table, "  %s %s\t%s\t%s\n", sign, t.Text, t.Outcome(), firstLine(t.Why))
 	}
@@ -76,6 +77,17 @@ func decisive(r *check.Results) []string {
 			return c.Verdict == check.Unknown && strings.HasSuffix(reason, ": "+c.Summary)
 		})
 	})
+}
+
+// inWords is a reason with the sentence that explains the violation, where there is one, in
+// the place of what the check found.
+func inWords(reason string, checks []check.Result) string {
+	for _, c := range checks {
+		if c.Verdict == check.Violation && c.Explanation != "" && reason == c.Name+": "+c.Told() {
+			return fmt.Sprintf("%s: %s: %s", c.Name, cmp.Or(string(c.Kind), "violation"), c.Explanation)
+		}
+	}
+	return reason
 }
 
 // shortened is a reason without the rest of a very long one, such as all that
@@ -130,23 +142,53 @@ func unlessZero(n uint64) string {
 
 func seconds(ns int64) string { return fmt.Sprintf("%.6fs", time.Duration(ns).Seconds()) }
 
+// printFigures prints what happened, a subject a line.
 func printFigures(w io.Writer, r *check.Results) {
 	ops, el := r.Ops, r.Elections
-	plain.Fprintf(w, "\n  %d operations in %.1f s: %d ok (%.0f/s), %d failed, %d unknown; faults: %d\n",
-		ops.Total, ops.LoadSeconds, ops.OK, ops.Throughput, ops.Fail, ops.Info, len(r.Faults))
+	say := func(what, format string, args ...any) {
+		plain.Fprintf(w, "  %s %s\n", plain.In(fmt.Sprintf("%-12s", what), plain.Faint), plain.Made(plain.Sprintf(format, args...)))
+	}
+	beside := ""
+	if ops.Beside > 0 {
+		beside = fmt.Sprintf("; %s more before and after the load", number.Count(ops.Beside))
+	}
+	fmt.Fprintln(w)
+	say("operations", "%s in %.1f s: %s ok (%s), %s failed, %s unknown%s", number.Count(ops.Total), ops.LoadSeconds, number.Count(ops.OK),
+		number.Rate(ops.Throughput), number.Count(ops.Fail), number.Count(ops.Info), beside)
+	say("faults", "%s", faultsText(r.Faults))
 	switch {
 	case el.Logged != nil:
-		plain.Fprintf(w, "  %s; no trace, so elections are not timed\n", el.Logged.Text())
+		say("leaders", "%s; no trace, so elections are not timed", el.Logged.Text())
 	case el.NoTrace && ops.Total > 0:
-		plain.Fprintln(w, "  no trace: who led is not known")
+		say("leaders", "no trace: who led is not known")
 	case el.Lost() > 0:
-		plain.Fprintf(w, "  leaders: %d elected, %d lost; without a leader: %s; clients without an answer: %s\n",
+		say("leaders", "%d elected, %d lost; without a leader: %s; clients without an answer: %s",
 			el.Count, el.Lost(), medianText(el.NoLeaderMedian, el.NoLeaderMax, el.Lost()), medianText(el.UnavailableMedian, el.UnavailableMax, el.Lost()))
-		printPhases(w, el)
+		if told := losesTold(el); told > 0 {
+			say("elections", "noticed in %s; won in %s; split votes: %d",
+				medianText(el.DetectionMedian, el.DetectionMax, told), medianText(el.ElectionMedian, el.ElectionMax, told), el.SplitVotes)
+		}
 	}
 	if s := r.Situations; s != nil && s.Full {
-		plain.Fprintf(w, "  situations: %d of %d reached\n", s.Reached, s.Visible)
+		say("situations", "%d of %d reached", s.Reached, s.Visible)
 	}
+}
+
+// faultsText is how many faults there were, and how many of them took effect as proven.
+func faultsText(all []measure.FaultRun) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	proven := 0
+	for _, f := range all {
+		if f.Verified {
+			proven++
+		}
+	}
+	if proven == len(all) {
+		return fmt.Sprintf("%d, all proven to take effect", len(all))
+	}
+	return fmt.Sprintf("%d, %d of them proven to take effect", len(all), proven)
 }
 
 // medianText is "median 12 ms, at most 40 ms", or just "12 ms" where the figures
@@ -158,40 +200,21 @@ func medianText(median, most measure.Millis, samples int) string {
 	return fmt.Sprintf("median %s, at most %s", number.Millis(median), number.Millis(most))
 }
 
-// printPhases prints what an election took, where the history tells who stood.
-func printPhases(w io.Writer, el measure.Elections) {
-	told := 0
+// losesTold is of how many lost leaders the history tells who stood and who won.
+func losesTold(el measure.Elections) (told int) {
 	for _, l := range el.Losses {
 		if l.Candidate != "" && l.NewLeader != "" {
 			told++
 		}
 	}
-	if told == 0 {
-		return
-	}
-	plain.Fprintf(w, "  elections: noticed in %s; won in %s; split votes: %d\n",
-		medianText(el.DetectionMedian, el.DetectionMax, told), medianText(el.ElectionMedian, el.ElectionMax, told), el.SplitVotes)
+	return told
 }
 
-// printEnd prints the last lines: the verdict, the report and the command that
-// repeats the run.
+// printEnd prints where the report is, how to repeat the run and, as the last thing, the
+// verdict with its reason.
 func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool) {
-	fmt.Fprintln(w)
-	verdict := strings.ToUpper(string(r.Verdict))
-	if r.Stopped != "" {
-		verdict += ", " + firstLine(r.Stopped)
-	}
-	plain.Fprintf(w, "verdict  %s %s\n", symbol(r.Verdict), verdict)
-	folded(w, func(w io.Writer) {
-		for _, reason := range decisive(r) {
-			plain.Fprintf(w, "         %s\n", plain.Lines(shortened(reason), "           "))
-		}
-	})
-	if n := len(r.Missed()); n > 0 {
-		plain.Fprintf(w, "         ✗ %d of %d thresholds missed\n", n, len(r.Thresholds))
-	}
-	if n := len(r.WithoutData()); n > 0 {
-		plain.Fprintf(w, "         – %d of %d thresholds had no data\n", n, len(r.Thresholds))
+	if reported || command != "" {
+		fmt.Fprintln(w)
 	}
 	if reported {
 		plain.Fprintf(w, "report   %s\n", filepath.Join(dir, reports.ReportFile))
@@ -199,18 +222,22 @@ func printEnd(w io.Writer, r *check.Results, dir, command string, reported bool)
 	if command != "" {
 		plain.Fprintf(w, "repeat   %s\n", command)
 	}
-}
-
-func symbol(v check.Verdict) string {
-	switch v {
-	case check.Pass:
-		return "✓"
-	case check.Violation:
-		return "✗"
-	case check.Unknown:
-		return "?"
+	stopped := ""
+	if r.Stopped != "" {
+		stopped = ", " + firstLine(r.Stopped)
 	}
-	return "!"
+	plain.Fprintf(w, "\nverdict  %s\n", loudVerdict(r.Verdict, stopped))
+	folded(w, func(w io.Writer) {
+		for _, reason := range decisive(r) {
+			plain.Fprintf(w, "         %s\n", plain.Lines(shortened(inWords(reason, r.Checks)), "           "))
+		}
+	})
+	if n := len(r.Missed()); n > 0 {
+		plain.Fprintf(w, "         %s %d of %d thresholds missed\n", missed(), n, len(r.Thresholds))
+	}
+	if n := len(r.WithoutData()); n > 0 {
+		plain.Fprintf(w, "         %s %d of %d thresholds had no data\n", without(), n, len(r.Thresholds))
+	}
 }
 
 // nonEmpty are those of some texts that are not empty.

@@ -6,6 +6,7 @@ import (
 
 	"squall/history/check"
 	"squall/history/measure"
+	"squall/internal/plain"
 )
 
 // One sample has no median: its figure stands alone.
@@ -23,12 +24,12 @@ func TestFiguresOfOneSample(t *testing.T) {
 		of   measure.Elections
 		want []string
 	}{
-		{"one", one, []string{"without a leader: 120 ms; clients without an answer: 200 ms\n", "noticed in 90 ms; won in 30 ms; split"}},
+		{"one", one, []string{"  leaders      2 elected, 1 lost; without a leader: 120 ms; clients without an answer: 200 ms\n", "  elections    noticed in 90 ms; won in 30 ms; split"}},
 		{"two", two, []string{"without a leader: median 120 ms, at most 140 ms; clients", "noticed in median 90 ms, at most 95 ms; won in 30 ms;"}},
 		{"one that was the last", none, []string{"without a leader: 5,000 ms; clients"}},
 	} {
 		var text strings.Builder
-		printFigures(&text, &check.Results{Elections: tt.of})
+		printFigures(plain.NewWriter(&text), &check.Results{Elections: tt.of})
 		for _, want := range tt.want {
 			if !strings.Contains(text.String(), want) {
 				t.Errorf("%s: no %q in\n%s", tt.what, want, text.String())

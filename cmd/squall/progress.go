@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-
 	"squall/history"
+	"squall/internal/number"
 	"squall/internal/plain"
 	"squall/orchestrator"
 	"squall/orchestrator/testplan"
@@ -21,21 +22,21 @@ const quietEvery = 10 * time.Second
 // progress shows how a run goes: on a terminal a bar with the events above it,
 // elsewhere every event as a line and a line of counts every ten seconds.
 type progress struct {
-	out   io.Writer
+	*board
 	begun time.Time
-	bars  *mpb.Progress // nil: no terminal
 
 	mu     sync.Mutex
-	bar    *mpb.Bar
 	last   time.Time // of the last line of counts
 	faults map[int]string
+	leader string
 	load   orchestrator.LoadStats
+	rate   float64 // answers a second, of late
 }
 
 var _ orchestrator.Progress = (*progress)(nil)
 
 func newProgress(out io.Writer) *progress {
-	return &progress{out: out, begun: time.Now(), faults: map[int]string{}, bars: newBars(out)}
+	return &progress{board: newBoard(out), begun: time.Now(), faults: map[int]string{}}
 }
 
 // Planned prints what will be run.
@@ -53,7 +54,12 @@ func (p *progress) Planned(plan *testplan.Plan, dir string) {
 func (p *progress) Phase(text string) { p.line("%s", text) }
 
 // Leader prints an election.
-func (p *progress) Leader(node string, term uint64) { p.line("leader %s, term %d", node, term) }
+func (p *progress) Leader(node string, term uint64) {
+	p.mu.Lock()
+	p.leader = plain.Sprintf("%s (term %d)", node, term)
+	p.mu.Unlock()
+	p.line("%s %s, term %d", plain.In("leader", plain.Cyan), node, term)
+}
 
 // Fault prints an injection or a heal.
 func (p *progress) Fault(f history.Fault) {
@@ -75,81 +81,74 @@ func (p *progress) Fault(f history.Fault) {
 	p.mu.Unlock()
 	switch {
 	case f.Err != "":
-		p.line("FAULT %d %s%s: %s failed: %s", f.ID, name, aimed, f.Phase, f.Err)
+		p.line("%s %d %s%s: %s failed: %s", plain.In("FAULT", plain.Red, plain.Bold), f.ID, name, aimed, f.Phase, f.Err)
 	case f.Lapsed != "":
-		p.line("FAULT %d %s: stopped taking effect before its end: %s; healed (verified in %v)", f.ID, name, f.Lapsed, took)
+		p.line("%s %d %s: stopped taking effect before its end: %s; healed (verified in %v)", plain.In("FAULT", plain.Red, plain.Bold), f.ID, name, f.Lapsed, took)
 	case f.Phase == history.Inject:
-		p.line("fault %d %s%s: %s (verified in %v)", f.ID, name, aimed, f.Detail, took)
+		p.line("%s %d %s%s: %s (verified in %v)", plain.In("fault", plain.Yellow), f.ID, name, aimed, f.Detail, took)
 	default:
-		p.line("fault %d %s: healed (verified in %v)", f.ID, name, took)
+		p.line("%s %d %s: healed (verified in %v)", plain.In("fault", plain.Green), f.ID, name, took)
 	}
 }
 
 // Load takes the counts of the clients.
 func (p *progress) Load(s orchestrator.LoadStats) {
 	p.mu.Lock()
+	if passed := (s.Elapsed - p.load.Elapsed).Seconds(); passed > 0 {
+		p.rate = float64(s.OK-p.load.OK) / passed
+	}
 	p.load = s
-	due := p.bars == nil && time.Since(p.last) >= quietEvery
+	due := !p.hasBar() && time.Since(p.last) >= quietEvery
 	if due {
 		p.last = time.Now()
 	}
-	if p.bars != nil {
-		p.advance(s)
-	}
 	p.mu.Unlock()
+	p.set(s.Elapsed.Seconds()/s.Total.Seconds(), p.status)
 	if due {
 		p.line("%s", counts(s))
 	}
 }
 
-// advance moves the bar, which stands from the first counts on.
-func (p *progress) advance(s orchestrator.LoadStats) {
-	if p.bar == nil {
-		p.bar = newBar(p.bars, s.Total.Milliseconds(), p.status)
-	}
-	p.bar.SetCurrent(min(s.Elapsed.Milliseconds(), s.Total.Milliseconds()-1))
-}
-
-// status is what stands behind the bar.
+// status is what stands behind the bar: what a person who waits wants to know.
 func (p *progress) status() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	holding := ""
-	for _, name := range p.faults {
-		holding += "  ⚡ " + name
+	parts := []string{fmt.Sprintf("%v left", max(0, p.load.Total-p.load.Elapsed).Round(time.Second)), number.Count(int(p.rate)) + " ops/s"}
+	if p.load.Fail > 0 {
+		parts = append(parts, number.Count(p.load.Fail)+" failed")
 	}
-	return counts(p.load) + holding
+	if p.load.Info > 0 {
+		parts = append(parts, number.Count(p.load.Info)+" unknown")
+	}
+	if p.leader != "" {
+		parts = append(parts, "leader "+p.leader)
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.faults)) {
+		parts = append(parts, string(plain.In("⚡ "+p.faults[id], plain.Yellow)))
+	}
+	return strings.Join(parts, "  ")
 }
 
+// counts is how far the load is, for a log.
 func counts(s orchestrator.LoadStats) string {
 	rate := 0.0
 	if s.Elapsed > 0 {
 		rate = float64(s.OK) / s.Elapsed.Seconds()
 	}
-	return fmt.Sprintf("%v of %v: %d ok (%.0f/s), %d failed, %d unknown",
-		s.Elapsed.Round(time.Second), s.Total, s.OK, rate, s.Fail, s.Info)
+	return fmt.Sprintf("%v of %v: %s ok (%s/s), %s failed, %s unknown",
+		s.Elapsed.Round(time.Second), s.Total, number.Count(s.OK), number.Count(int(rate)), number.Count(s.Fail), number.Count(s.Info))
 }
 
 // line prints one line, with the time since the begin, above the bar if there
 // is one.
 func (p *progress) line(format string, args ...any) {
-	text := fmt.Sprintf("%6.1fs  ", time.Since(p.begun).Seconds()) + strings.TrimRight(plain.Sprintf(format, args...), "\n") + "\n"
-	if p.bars != nil {
-		if _, err := p.bars.Write([]byte(text)); err == nil {
-			return
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprint(p.out, text)
+	p.print(stamped(p.begun, format, args))
 }
 
-// end takes the bar away, before the verdict is printed.
-func (p *progress) end() {
-	p.mu.Lock()
-	bar := p.bar
-	p.mu.Unlock()
-	endBars(p.bars, bar)
+// stamped is one line with the time since then.
+func stamped(begun time.Time, format string, args []any) string {
+	stamp := plain.In(fmt.Sprintf("%6.1fs", time.Since(begun).Seconds()), plain.Faint)
+	return string(stamp) + "  " + strings.TrimRight(plain.Sprintf(format, args...), "\n") + "\n"
 }
 
 // nodesText is a number of nodes in words.

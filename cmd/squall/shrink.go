@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"squall/internal/plain"
 	"squall/nemesis/schedule"
@@ -133,10 +131,8 @@ type shrinkProgress struct {
 }
 
 func newShrinkProgress(out io.Writer) *shrinkProgress {
-	p := &shrinkProgress{trialProgress: trialProgress{out: out, begun: time.Now(), bars: newBars(out)}}
-	if p.bars != nil {
-		p.bar = p.bars.New(0, mpb.SpinnerStyle(), mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.status() })))
-	}
+	p := &shrinkProgress{trialProgress: trialProgress{board: newBoard(out), begun: time.Now()}}
+	p.spin(p.status)
 	return p
 }
 
@@ -152,15 +148,15 @@ func (p *shrinkProgress) tried(t hunt.Try) {
 	p.mu.Lock()
 	p.trials = hunt.Rate{}
 	p.mu.Unlock()
-	mark := "–"
+	mark := without()
 	if t.Taken {
-		mark = "✓"
+		mark = met()
 	}
 	came := fmt.Sprintf("shown in %d of %d", t.Rate.Found, t.Rate.Of)
 	if t.Err != "" {
-		mark, came = "!", "cannot be run: "+t.Err
+		mark, came = plain.In("!", plain.Magenta), "cannot be run: "+t.Err
 	}
-	p.line("  %s %-44s %s\n", mark, plain.Fit(t.What, 44), came)
+	p.print(plain.Sprintf("  %s %-44s %s\n", mark, plain.Fit(t.What, 44), came))
 }
 
 func (p *shrinkProgress) status() string {

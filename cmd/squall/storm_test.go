@@ -296,8 +296,8 @@ func correctNodePasses(t *testing.T, s *storm) {
 		}
 	}
 	lines := strings.Split(strings.TrimSpace(s.text.String()), "\n")
-	for i, prefix := range []string{"verdict  ✓ PASS", "report   ", "repeat   squall run --time 8s --seed 3 --runtime " + s.runtime} {
-		if line := lines[len(lines)-3+i]; !strings.HasPrefix(line, prefix) {
+	for i, prefix := range []string{"report   ", "repeat   squall run --time 8s --seed 3 --runtime " + s.runtime, "", "verdict  ✓ PASS"} {
+		if line := lines[len(lines)-4+i]; !strings.HasPrefix(line, prefix) {
 			t.Errorf("line %q, want one that begins with %q", line, prefix)
 		}
 	}

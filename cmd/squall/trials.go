@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-
 	"squall/history"
 	"squall/history/check"
 	"squall/internal/plain"
@@ -87,22 +85,18 @@ func (silent) Leader(string, uint64)          {}
 
 // trialProgress prints a line for each test that ended, and on a terminal a bar below them.
 type trialProgress struct {
-	out   io.Writer
+	*board
 	begun time.Time
-	bars  *mpb.Progress // nil: no terminal
 
 	mu    sync.Mutex
-	bar   *mpb.Bar
 	done  int
 	found int
 	total int
 }
 
 func newTrialProgress(out io.Writer, total int) *trialProgress {
-	p := &trialProgress{out: out, begun: time.Now(), bars: newBars(out), total: total}
-	if p.bars != nil {
-		p.bar = newBar(p.bars, int64(total), p.status)
-	}
+	p := &trialProgress{board: newBoard(out), begun: time.Now(), total: total}
+	p.set(0, p.status)
 	return p
 }
 
@@ -113,25 +107,14 @@ func (p *trialProgress) told(t hunt.Trial) {
 	if t.Verdict() == check.Violation {
 		p.found++
 	}
+	share := float64(p.done) / float64(max(p.total, 1))
 	p.mu.Unlock()
 	where := "it could not begin"
 	if t.Outcome != nil {
 		where = t.Outcome.Dir
 	}
-	p.line("  %s %-9s  seed %-10d %s\n", symbol(t.Verdict()), t.Verdict(), t.Plan.Test.Seed, where)
-	if p.bar != nil {
-		p.bar.Increment()
-	}
-}
-
-// line prints a line above the bar.
-func (p *trialProgress) line(format string, args ...any) {
-	text := plain.Sprintf(format, args...)
-	if p.bars != nil {
-		_, _ = io.WriteString(p.bars, text)
-		return
-	}
-	_, _ = io.WriteString(p.out, text)
+	p.print(plain.Sprintf("  %s %-9s  seed %-10d %s\n", symbol(t.Verdict()), t.Verdict(), t.Plan.Test.Seed, where))
+	p.set(share, p.status)
 }
 
 // status is the text behind the bar.
@@ -140,5 +123,3 @@ func (p *trialProgress) status() string {
 	defer p.mu.Unlock()
 	return fmt.Sprintf("%d of %d, %s, %v", p.done, p.total, countOf(p.found, "violation"), time.Since(p.begun).Round(time.Second))
 }
-
-func (p *trialProgress) end() { endBars(p.bars, p.bar) }

@@ -60,7 +60,7 @@ func TestRunsOfVersion1(t *testing.T) {
 	// The text of a histogram is compressed, and another Go compresses it otherwise; the
 	// quantiles beside it are made of it.
 	ignored := []cmp.Option{cmpopts.IgnoreFields(check.Result{}, "Seconds", "Summary"),
-		cmpopts.IgnoreFields(measure.Ops{}, "Functions", "NoSuccessMax"), cmpopts.IgnoreFields(measure.FuncOps{}, "Histogram")}
+		cmpopts.IgnoreFields(measure.Ops{}, "Beside", "Functions", "NoSuccessMax"), cmpopts.IgnoreFields(measure.FuncOps{}, "Histogram")}
 	if diff := cmp.Diff(then, now, ignored...); diff != "" {
 		t.Errorf("the results have changed (-then +now):\n%s", diff)
 	}

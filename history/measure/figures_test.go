@@ -23,7 +23,7 @@ func TestCountOps(t *testing.T) {
 	s.op(3300, 3310, history.Read, history.OK)
 	s.in.Ops[len(s.in.Ops)-1].Final = true
 
-	want := Ops{Total: 102, OK: 100, Fail: 1, Info: 1, LoadSeconds: 2, Throughput: 50, Keys: 1, Availability: 100.0 / 102, NoSuccessMax: 1800, // from 1200 to the end at 3000
+	want := Ops{Total: 102, Beside: 3, OK: 100, Fail: 1, Info: 1, LoadSeconds: 2, Throughput: 50, Keys: 1, Availability: 100.0 / 102, NoSuccessMax: 1800, // from 1200 to the end at 3000
 		ByFunc: map[string]FuncOps{
 			"read":  {OK: 100, Latency: Quantiles{Count: 100, P50: 50, P90: 90, P99: 99, Max: 100}},
 			"write": {Fail: 1},

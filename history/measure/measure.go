@@ -31,6 +31,7 @@ type FuncOps struct {
 // Ops counts the operations of the load phase.
 type Ops struct {
 	Total       int64   `json:"total"`
+	Beside      int64   `json:"beside,omitempty"` // operations that are none of the load's: final reads and others
 	OK          int64   `json:"ok"`
 	Fail        int64   `json:"fail"`
 	Info        int64   `json:"info"`

@@ -33,6 +33,7 @@ func countOps(in *history.History, s *samples) Ops {
 	}
 	s.scratch = latencies
 	out.Total = out.OK + out.Fail + out.Info
+	out.Beside = int64(len(in.Ops)) - out.Total
 	if out.LoadSeconds > 0 {
 		out.Throughput = float64(out.OK) / out.LoadSeconds
 	}

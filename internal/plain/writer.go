@@ -9,7 +9,8 @@ import (
 )
 
 // Writer is the last net before a terminal or a log: it lets texts, line ends and
-// tabs through, and shows every other byte as an escape. A line that a runner of
+// tabs through, shows the styles of In if there are to be any, and every other byte as an
+// escape. A line that a runner of
 // CI jobs would take for a command is broken up so that it is none:
 //
 //   - `::name …::` at the begin of a line, after any blanks (GitHub, Gitea)
@@ -21,6 +22,7 @@ type Writer struct {
 	to io.Writer
 
 	mu      sync.Mutex
+	color   bool   // styles are shown
 	begun   bool   // the line at hand has more than blanks
 	colon   bool   // the line at hand begins with one colon
 	hashes  int    // how many # the line at hand ends with
@@ -68,6 +70,12 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 // one writes one character, given with its bytes.
 func (w *Writer) one(out *bytes.Buffer, r rune, raw []byte) {
+	if sequence, is := styled(r); is {
+		if w.color {
+			out.WriteString(sequence)
+		}
+		return
+	}
 	colon, hashes := w.colon, w.hashes
 	w.colon, w.hashes = false, 0
 	switch {

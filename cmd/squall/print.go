@@ -260,10 +260,10 @@ func printPlan(w io.Writer, p *testplan.Plan) {
 		return
 	}
 	fmt.Fprintln(w)
-	schedule.Timeline(w, p.Schedule, time.Duration(t.Time), 110)
+	schedule.Timeline(w, p.Schedule, time.Duration(t.Time), columns())
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "   #\tbegins\theals\tfault\tparameters\tnodes in the drawn order")
+	fmt.Fprintln(table, "   #\tbegins\theals\tfault\tparameters\tnodes, as drawn")
 	catalogue := faults.All()
 	for _, f := range p.Schedule {
 		fault, _ := nemesis.Find(catalogue, f.Fault)

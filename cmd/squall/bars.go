@@ -44,10 +44,10 @@ func (b *board) print(text string) {
 	_, _ = io.WriteString(b.out, text)
 }
 
-// barWidth is how wide a bar is, and barFrame what it takes with its frame.
+// barWidth is how wide a bar is, and leastBar how much of it stands before a long text.
 const (
 	barWidth = 24
-	barFrame = barWidth + 3
+	leastBar = 12
 )
 
 // set moves the bar to a share of the whole, from 0 to 1. A text that may change stands
@@ -77,7 +77,7 @@ func (b *board) spin(behind func() string) {
 
 func (b *board) decorated(behind func() string) mpb.BarOption {
 	return mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
-		return painted(b.out, fitted(behind(), s.AvailableWidth))
+		return painted(b.out, fitted(behind(), s.AvailableWidth-leastBar))
 	}))
 }
 

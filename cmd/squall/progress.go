@@ -74,7 +74,7 @@ func (p *progress) Fault(f history.Fault) {
 	took := time.Duration(f.End - f.Begin).Round(time.Millisecond)
 	p.mu.Lock()
 	if f.Phase == history.Inject {
-		p.faults[f.ID] = name
+		p.faults[f.ID] = plain.Sprintf("%s(%s)", f.Name, f.Variant)
 	} else {
 		delete(p.faults, f.ID)
 	}
@@ -114,17 +114,17 @@ func (p *progress) status() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parts := []string{fmt.Sprintf("%v left", max(0, p.load.Total-p.load.Elapsed).Round(time.Second)), number.Count(int(p.rate)) + " ops/s"}
-	if p.load.Fail > 0 {
-		parts = append(parts, number.Count(p.load.Fail)+" failed")
-	}
-	if p.load.Info > 0 {
-		parts = append(parts, number.Count(p.load.Info)+" unknown")
-	}
 	if p.leader != "" {
 		parts = append(parts, "leader "+p.leader)
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.faults)) {
 		parts = append(parts, string(plain.In("⚡ "+p.faults[id], plain.Yellow)))
+	}
+	if p.load.Fail > 0 {
+		parts = append(parts, number.Count(p.load.Fail)+" failed")
+	}
+	if p.load.Info > 0 {
+		parts = append(parts, number.Count(p.load.Info)+" unknown")
 	}
 	return strings.Join(parts, "  ")
 }

@@ -174,7 +174,7 @@ type stream struct {
 // The shares of what a client does that holds a lease, beside reads and old tokens.
 const (
 	shareWrite   = 0.4
-	shareAlive   = 0.4
+	shareAlive   = 0.3
 	shareAnother = 0.1 // it acquires another lock
 )
 

@@ -22,6 +22,7 @@ const (
 	// that was tried less than twice as often, half), minShare their share, and
 	// minEffects how many must have observed a value, and how many written one.
 	minOfFunc  = 10
+	fewOfFunc  = 4 // one that was tried less often is not looked at
 	minShare   = 0.05
 	minEffects = 10
 	// Of the keys that were tried keyTried times and more, one in keyShare must have
@@ -238,6 +239,9 @@ func (l *load) fellSilent(in *check.Input) string {
 func (l *load) quietFunc(*check.Input) string {
 	for _, f := range sortedFuncs(l.funcs) {
 		t := l.funcs[f]
+		if t.tried < fewOfFunc {
+			continue // that they failed may be chance, and the load is not about them
+		}
 		if need := min(minOfFunc, (t.tried+1)/2); t.ok < need {
 			return fmt.Sprintf("only %s succeeded, and it takes %d", t.of(f), need)
 		}

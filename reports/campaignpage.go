@@ -22,7 +22,7 @@ type campaignPage struct {
 	Counts                           []outcomeCount
 	Notices                          []string
 	Command, CommandWord             string
-	Failures                         []failureRow
+	Failures                         []*failureGroup
 	MoreFailures                     int
 	Grid                             heatGrid
 	Sides                            sideBySide
@@ -37,11 +37,6 @@ type campaignPage struct {
 type outcomeCount struct {
 	Outcome, Word string
 	N             int
-}
-
-type failureRow struct {
-	ID, Outcome, Word, Report, Command string
-	Why                                []string
 }
 
 // column is one of the table of cells.
@@ -77,9 +72,6 @@ func renderCampaign(w io.Writer, c *storms) error {
 	return fill(w, "campaign.html.tmpl", newCampaignPage(c))
 }
 
-// mostFailures bounds the failures that stand above the grid.
-const mostFailures = 40
-
 func newCampaignPage(c *storms) campaignPage {
 	r := c.record
 	p := campaignPage{Name: plain.Clip(r.Name, 200), Outcome: c.outcome(), Command: plain.Clip(r.Command, 4000), CommandWord: "Repeat it",
@@ -98,7 +90,7 @@ func newCampaignPage(c *storms) campaignPage {
 	if r.Stopped != "" {
 		p.Notices = append(p.Notices, "It was stopped before all cells were run: "+plain.Clip(r.Stopped, 500)+".")
 	}
-	p.Failures, p.MoreFailures = failureRows(c)
+	p.Failures, p.MoreFailures = failureGroups(c)
 	p.Columns, p.Rows = cellTable(c)
 	return p
 }
@@ -143,21 +135,6 @@ func campaignFacts(c *storms) []fact {
 		facts = append(facts, fact{"Invalid runs", fmt.Sprintf("%d, repeats included", invalid)})
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" || f.Value == "0" })
-}
-
-func failureRows(c *storms) (rows []failureRow, more int) {
-	failures := c.failures()
-	for i, cell := range failures {
-		if i == mostFailures {
-			return rows, len(failures) - i
-		}
-		row := failureRow{ID: plain.Clip(cell.ID, 300), Outcome: cell.Outcome, Word: outcomeName(cell.Outcome), Report: cell.Report, Command: plain.Clip(cell.Command, 4000)}
-		for _, why := range cell.why() {
-			row.Why = append(row.Why, plain.Clip(why, 1000))
-		}
-		rows = append(rows, row)
-	}
-	return rows, 0
 }
 
 // cellTable is the table of all cells: what is the same in all of them has no

@@ -120,24 +120,30 @@ func campaignMarkdown(c *storms, most int) string {
 }
 
 func failuresMarkdown(m *markdown, c *storms) {
-	failures := c.failures()
-	if len(failures) == 0 {
+	groups, more := failureGroups(c)
+	if len(groups) == 0 {
 		return
 	}
 	m.line("")
 	m.line("### What failed")
-	for i, cell := range failures {
-		if i == 50 {
-			m.line("")
-			m.line("… and %d more, in the table below.", len(failures)-i)
-			break
+	for _, g := range groups {
+		var cells []string
+		for _, cell := range g.Cells {
+			cells = append(cells, code(cell.ID, 200))
+		}
+		if g.More > 0 {
+			cells = append(cells, fmt.Sprintf("and %d more", g.More))
 		}
 		m.line("")
-		m.line("**%s** %s", outcomeWord(cell.Outcome), code(cell.ID, 200))
-		for _, why := range cell.why() {
+		m.line("**%s** %s: %s", outcomeWord(g.Outcome), prose(g.What, 300), strings.Join(cells, ", "))
+		for _, why := range g.Why {
 			m.line("- %s", prose(firstLineOf(why), 1000))
 		}
-		m.line("- repeat: %s", code(cell.Command, 2000))
+		m.line("- repeat %s: %s", g.First(), code(g.Command, 2000))
+	}
+	if more > 0 {
+		m.line("")
+		m.line("… and %d more cells, in the table below.", more)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // strips show how a figure is spread: a line for each group of cells, with a dot
-// for each cell, the median, and the middle half where there are enough cells.
-// Places are shares of the width, so that the picture fits any.
+// for each cell, the median, and the middle half. A group of few cells has its number
+// alone. Places are shares of the width, so that the picture fits any.
 type strips struct {
 	Key, Doc string
 	Ticks    []stripTick
@@ -24,14 +24,19 @@ type stripTick struct{ X, Text, Anchor string }
 
 type strip struct {
 	Group, Median        string
+	Few                  string // that the median is of few cells, which are not drawn
 	Dots                 []stripDot
-	MedianX, From, Width string // of the middle half; "" where there are too few
+	MedianX, From, Width string // From and Width are of the middle half
 }
 
 type stripDot struct{ X, Y, Title, Outcome, Sign string }
 
-// mostStrips bounds the groups of a picture.
-const mostStrips = 60
+// mostStrips bounds the groups of a picture, and enoughForStrip is how many cells of a
+// group are worth one.
+const (
+	mostStrips     = 60
+	enoughForStrip = 4
+)
 
 func newStrips(c *storms) []strips {
 	var out []strips
@@ -63,8 +68,8 @@ func stripsOf(c *storms, f gate.Figure) (strips, bool) {
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	s := strips{Key: f.Key, Doc: f.Doc}
-	if len(order) == 0 {
-		return s, false
+	if !slices.ContainsFunc(order, func(name string) bool { return len(groups[name]) >= enoughForStrip }) {
+		return s, false // the table of cells has the numbers
 	}
 	scale := newStripScale(f, lo, hi)
 	s.Ticks = scale.ticks(f.Unit)
@@ -79,30 +84,40 @@ func stripsOf(c *storms, f gate.Figure) (strips, bool) {
 }
 
 func newStrip(name string, cells []*stormCell, f gate.Figure, x stripScale) strip {
-	row := strip{Group: plain.Fit(name, 80)}
 	var values []float64
-	for i, cell := range cells {
+	for _, cell := range cells {
 		v, _ := cell.figure(f.Key)
 		values = append(values, v)
-		d := stripDot{X: x.at(v), Y: strconv.Itoa(9 + i*5%13), Outcome: cell.Outcome,
-			Title: fmt.Sprintf("%s: %s", plain.Clip(cell.ID, 200), gate.Format(v, f.Unit))}
-		if cell.bad() {
-			d.Sign = outcomeSign(cell.Outcome)
-			d.Title += ", " + outcomeName(cell.Outcome)
-		}
-		row.Dots = append(row.Dots, d)
 	}
 	slices.Sort(values)
 	n := len(values)
 	median := (values[(n-1)/2] + values[n/2]) / 2
-	row.Median, row.MedianX = gate.Format(median, f.Unit), x.at(median)
-	const enough = 4
-	if n >= enough {
-		from, to := values[n/4], values[n-1-n/4]
-		row.From = x.at(from)
-		row.Width = strconv.FormatFloat(x.share(to)-x.share(from), 'f', 2, 64) + "%"
+	row := strip{Group: plain.Fit(name, 80), Median: gate.Format(median, f.Unit)}
+	if n < enoughForStrip {
+		if n > 1 {
+			row.Few = "median of " + plural(n, "cell")
+		}
+		return row
 	}
+	for i, cell := range cells {
+		row.Dots = append(row.Dots, newStripDot(i, cell, f, x))
+	}
+	from, to := values[n/4], values[n-1-n/4]
+	row.MedianX, row.From = x.at(median), x.at(from)
+	row.Width = strconv.FormatFloat(x.share(to)-x.share(from), 'f', 2, 64) + "%"
 	return row
+}
+
+// newStripDot is the i-th cell of a group.
+func newStripDot(i int, cell *stormCell, f gate.Figure, x stripScale) stripDot {
+	v, _ := cell.figure(f.Key)
+	d := stripDot{X: x.at(v), Y: strconv.Itoa(9 + i*5%13), Outcome: cell.Outcome,
+		Title: fmt.Sprintf("%s: %s", plain.Clip(cell.ID, 200), gate.Format(v, f.Unit))}
+	if cell.bad() {
+		d.Sign = outcomeSign(cell.Outcome)
+		d.Title += ", " + outcomeName(cell.Outcome)
+	}
+	return d
 }
 
 // stripScale maps values to shares of the width, in percent.

@@ -45,7 +45,6 @@ type app struct {
 // run is the whole program but for the process around it; it returns the exit
 // code.
 func run(ctx context.Context, args []string, signals <-chan os.Signal, out, errOut io.Writer) int {
-	out, errOut = plain.NewWriter(out), plain.NewWriter(errOut)
 	a := &app{program: programName(args[0]), out: out, errOut: errOut, ctrlC: ctrlC{signals: signals}, build: buildNode, open: openRuntime}
 	return a.run(ctx, args)
 }
@@ -63,6 +62,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 }
 
 func (a *app) root() *cobra.Command {
+	a.out, a.errOut = safe(a.out), safe(a.errOut)
 	root := &cobra.Command{
 		Use:           "squall",
 		Short:         "Chaos-test Raft clusters, and tell whether they kept their guarantees",
@@ -84,6 +84,14 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.runCommand(), a.campaignCommand(), a.initCommand(), a.newCommand(), a.checkCommand(), a.reportCommand(), a.compareCommand(), a.exportCommand(), a.zipCommand(), a.traceCommand(),
 		a.electionsCommand(), a.replayCommand(), a.shrinkCommand(), a.crashCommand(), a.selftestCommand(), a.listCommand(), a.benchCommand(), a.serveCommand(), a.doctorCommand(), a.cleanCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
 	return root
+}
+
+// safe is a writer that lets through only what does no harm.
+func safe(out io.Writer) io.Writer {
+	if w, ok := out.(*plain.Writer); ok {
+		return w
+	}
+	return plain.NewWriter(out)
 }
 
 // programName is what a user types to call squall.

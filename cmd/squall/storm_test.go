@@ -18,6 +18,7 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/internal/machinetest"
+	"squall/internal/plain"
 	"squall/nodeimage"
 	"squall/orchestrator/docker"
 	"squall/orchestrator/local"
@@ -154,7 +155,7 @@ func newStormAnyTime(t *testing.T, runtime string) *storm {
 	t.Helper()
 	needRuntime(t, runtime)
 	s := &storm{runtime: runtime, load: paced, out: t.TempDir(), text: &syncBuffer{}, signals: make(chan os.Signal, 2)}
-	s.app = &app{program: "squall", out: s.text, errOut: s.text, ctrlC: ctrlC{signals: s.signals}, build: buildNode, open: openRuntime}
+	s.app = &app{program: "squall", out: plain.NewWriter(s.text), errOut: plain.NewWriter(s.text), ctrlC: ctrlC{signals: s.signals}, build: buildNode, open: openRuntime}
 	ctx, cancel := context.WithTimeout(context.Background(), longestStorm)
 	s.ctx = ctx
 	t.Cleanup(func() {

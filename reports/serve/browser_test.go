@@ -52,11 +52,17 @@ func TestTheListInABrowser(t *testing.T) {
 	address := serveOn(t, out)
 	p.Goto(address)
 	rows := "document.querySelectorAll('#runs tbody tr').length"
-	until(t, p, rows+" === 8")
+	until(t, p, rows+" === 7")
 	p.Screenshot("serve-list-light")
 	p.Dark(true)
 	p.Screenshot("serve-list-dark")
 	p.Dark(false)
+
+	// The cells of campaigns come when they are asked for.
+	browsertest.Eval[bool](p, `(document.querySelector('[name=cells]').click(), true)`)
+	until(t, p, rows+" === 8 && location.search.includes('cells=on')")
+	browsertest.Eval[bool](p, `(document.querySelector('[name=cells]').click(), true)`)
+	until(t, p, rows+" === 7")
 
 	// It filters while one types, and by verdict.
 	browsertest.Eval[bool](p, `(() => { const q = document.querySelector('[name=q]'); q.value = 'beta'; q.dispatchEvent(new Event('input', {bubbles: true})); return true })()`)
@@ -66,7 +72,7 @@ func TestTheListInABrowser(t *testing.T) {
 	if at := browsertest.Eval[string](p, "location.search"); !strings.Contains(at, "q=beta") || !strings.Contains(at, "verdict=violation") {
 		t.Errorf("the address is %s: it cannot be kept", at)
 	}
-	p.Goto(address + "/?sort=started")
+	p.Goto(address + "/?sort=started&cells=on")
 	first := "document.querySelector('#runs tbody tr td.named a').innerText"
 	until(t, p, first+" === 'cell-a'")
 	browsertest.Eval[bool](p, `(document.querySelectorAll('a.sort')[1].click(), true)`)
@@ -102,7 +108,7 @@ func TestAFilterOutlivesARefresh(t *testing.T) {
 	p := browsertest.Open(t, 1280, 900)
 	p.Goto(serveOn(t, folder(t)))
 	rows := "document.querySelectorAll('#runs tbody tr').length"
-	until(t, p, rows+" === 8")
+	until(t, p, rows+" === 7")
 	browsertest.Eval[bool](p, `(() => {
 		const usual = window.fetch;
 		window.asked = 0;

@@ -63,7 +63,7 @@ func link(parts ...string) string { return (&url.URL{Path: "/" + path.Join(parts
 func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	name, ok := inFolder(r.PathValue("path"))
 	if !ok {
-		notFound(w, fs.ErrNotExist)
+		notFound(w, r, fs.ErrNotExist)
 		return
 	}
 	if name == "." {
@@ -72,7 +72,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	}
 	info, err := s.root.Stat(name) // before it is opened: that of a pipe would wait
 	if err != nil {
-		notFound(w, err)
+		notFound(w, r, err)
 		return
 	}
 	slash := strings.HasSuffix(r.URL.Path, "/")
@@ -82,7 +82,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 	case info.IsDir():
 		s.folder(w, r, name)
 	case slash || !info.Mode().IsRegular():
-		notFound(w, fs.ErrNotExist)
+		notFound(w, r, fs.ErrNotExist)
 	default:
 		s.content(w, r, name)
 	}
@@ -91,13 +91,13 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request) {
 func (s *Server) content(w http.ResponseWriter, r *http.Request, name string) {
 	f, err := regular.OpenIn(s.root, name)
 	if err != nil {
-		notFound(w, err)
+		notFound(w, r, err)
 		return
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		notFound(w, errors.Join(err, fs.ErrNotExist))
+		notFound(w, r, errors.Join(err, fs.ErrNotExist))
 		return
 	}
 	k := kindOf(path.Base(name))
@@ -119,12 +119,12 @@ func attachment(name string) string {
 }
 
 // notFound says no more than that something is not there, or not within reach.
-func notFound(w http.ResponseWriter, err error) {
+func notFound(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, fs.ErrPermission) {
-		refuse(w, http.StatusForbidden, "squall may not read this file")
+		refuse(w, r, http.StatusForbidden, "squall may not read this file")
 		return
 	}
-	refuse(w, http.StatusNotFound, "there is nothing of that name in the folder of runs")
+	refuse(w, r, http.StatusNotFound, "there is nothing of that name in the folder of runs")
 }
 
 // entry is one line of the list of a folder.
@@ -140,7 +140,7 @@ const maxEntries = 5000
 func (s *Server) folder(w http.ResponseWriter, r *http.Request, name string) {
 	entries, err := fs.ReadDir(s.root.FS(), name)
 	if err != nil {
-		notFound(w, err)
+		notFound(w, r, err)
 		return
 	}
 	page := folderPage{Name: name, Zip: zipLink(s.root.FS(), name), Base: base{Title: name}}

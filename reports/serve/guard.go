@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"net/netip"
@@ -33,7 +34,25 @@ func secure(h http.Header) {
 	h.Set("Cache-Control", "no-cache")
 }
 
-func refuse(w http.ResponseWriter, code int, why string) { http.Error(w, why, code) }
+// refusedPage is what a person sees instead of a page.
+type refusedPage struct {
+	Base base
+	Why  string
+}
+
+// refuse says why there is nothing to see: to a browser as a page that leads on, to
+// others as a line.
+func refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
+	var page bytes.Buffer
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") || templates.ExecuteTemplate(&page, "refused.html.tmpl", refusedPage{base{http.StatusText(code)}, why}) != nil {
+		http.Error(w, why, code)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", ownPolicy)
+	w.WriteHeader(code)
+	_, _ = w.Write(page.Bytes()) // who has gone needs no answer
+}
 
 // knows reports whether a request is for a name that squall serves under. A page
 // of elsewhere can have its own name resolve to this machine and so read from it

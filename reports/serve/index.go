@@ -26,8 +26,9 @@ var states = []string{"violation", stateMissed, "unknown", "invalid", "pass", st
 
 // query is what the list is asked for.
 type query struct {
-	Text  string // in the name of the test, the seed, the folder or the state
+	Text  string // in the name of the test, its system, its faults, the seed, the folder or the state
 	State string
+	Cells bool // the cells of campaigns, too
 	Sort  string
 	Page  int // from 1
 }
@@ -40,6 +41,10 @@ var columns = map[string]func(a, b *runInfo) int{
 	"verdict": func(a, b *runInfo) int {
 		return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
 	},
+	"system": func(a, b *runInfo) int {
+		return cmp.Or(strings.Compare(a.System, b.System), cmp.Compare(a.Nodes, b.Nodes))
+	},
+	"nemesis": func(a, b *runInfo) int { return strings.Compare(a.Nemesis, b.Nemesis) },
 	"seed": func(a, b *runInfo) int {
 		return cmp.Or(cmp.Compare(len(b.Seed), len(a.Seed)), strings.Compare(b.Seed, a.Seed))
 	},
@@ -50,7 +55,7 @@ var columns = map[string]func(a, b *runInfo) int{
 }
 
 func queryOf(values url.Values) query {
-	q := query{Text: strings.TrimSpace(harmless(values.Get("q"), 200)), State: values.Get("verdict"), Sort: values.Get("sort"), Page: 1}
+	q := query{Text: strings.TrimSpace(harmless(values.Get("q"), 200)), State: values.Get("verdict"), Cells: values.Get("cells") != "", Sort: values.Get("sort"), Page: 1}
 	if !slices.Contains(states, q.State) {
 		q.State = ""
 	}
@@ -73,6 +78,9 @@ func (q query) href(sort string, page int) string {
 	}
 	set("q", q.Text, "")
 	set("verdict", q.State, "")
+	if q.Cells {
+		values.Set("cells", "on")
+	}
 	set("sort", sort, "started")
 	set("page", strconv.Itoa(page), "1")
 	return "/?" + values.Encode()
@@ -99,6 +107,7 @@ type indexPage struct {
 	Campaigns []campaignRow
 	Troubles  []string
 	Found     string // how many runs, and of how many
+	Folded    int    // runs that would be found, but are cells of campaigns
 	Busy      bool   // something is going on
 	Earlier   string // links to the pages beside this one
 	Later     string
@@ -106,17 +115,19 @@ type indexPage struct {
 	Left      int // campaigns that are not shown
 }
 
-type column struct{ Title, Name, Href, Order, Class string }
+type column struct{ Title, Name, Href, Order, Class, Doc string }
 
 type runRow struct {
-	State, Why, Stopped, Test, Seed, Started, Took, Throughput, Lost, Faults string
-	Href, Live, Report, Timeline, Zip, Campaign                              string
+	State, Why, Stopped, Test, System, Nodes, Nemesis, Seed, Took, Throughput, Lost, Faults string
+	Href, Live, Report, Timeline, Zip, Campaign                                             string
+	Started                                                                                 moment
 }
 
 type campaignRow struct {
-	State, Why, Name, Started, Took, Progress, Page, Href, Runs, Zip string
-	Done, Cells                                                      int
-	Counts                                                           []countOf
+	State, Why, Name, Took, Progress, Page, Href, Runs, Zip string
+	Started                                                 moment
+	Done, Cells                                             int
+	Counts                                                  []countOf
 }
 
 type countOf struct {
@@ -126,7 +137,7 @@ type countOf struct {
 
 // index lists all runs and campaigns.
 func (s *Server) index(w http.ResponseWriter, r *http.Request) {
-	found := s.scanner.look()
+	found, now := s.scanner.look(), time.Now()
 	q := queryOf(r.URL.Query())
 	page := indexPage{Base: base{Title: "Runs"}, Query: q, States: states, Troubles: found.troubles, Columns: q.columns(),
 		Empty: len(found.runs)+len(found.campaigns) == 0}
@@ -134,7 +145,11 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	for i := range found.runs {
 		run := &found.runs[i]
 		page.Busy = page.Busy || run.State == stateRunning
-		if q.takes(run.State, run.Path, run.Seed) {
+		switch {
+		case !q.takes(run.State, run.Path, run.Seed, run.System, run.Nemesis):
+		case run.Campaign != "" && !q.Cells:
+			page.Folded++
+		default:
 			runs = append(runs, run)
 		}
 	}
@@ -158,7 +173,7 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 		page.Found += fmt.Sprintf(", %d to %d shown", first+1, last)
 	}
 	for _, run := range runs[first:last] {
-		page.Runs = append(page.Runs, run.row())
+		page.Runs = append(page.Runs, run.row(now))
 	}
 	for i := range found.campaigns {
 		c := &found.campaigns[i]
@@ -170,16 +185,16 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 			page.Left++
 			continue
 		}
-		page.Campaigns = append(page.Campaigns, c.row())
+		page.Campaigns = append(page.Campaigns, c.row(now))
 	}
 	show(w, r, "index", page)
 }
 
 // columns are the heads of the table, each a link that sorts by it.
 func (q query) columns() []column {
-	all := []column{{Title: "Verdict", Name: "verdict"}, {Title: "Test", Name: "test"}, {Title: "Seed", Name: "seed", Class: "num"},
-		{Title: "Started (UTC)", Name: "started"}, {Title: "Took", Name: "took", Class: "num"}, {Title: "Throughput", Name: "throughput", Class: "num"},
-		{Title: "Leaders lost", Name: "lost", Class: "num"}, {Title: "Faults", Name: "faults", Class: "num"}}
+	all := []column{{Title: "Verdict", Name: "verdict"}, {Title: "Test", Name: "test"}, {Title: "System", Name: "system"}, {Title: "Nemesis", Name: "nemesis"},
+		{Title: "Seed", Name: "seed", Class: "num"}, {Title: "Started", Name: "started"}, {Title: "Took", Name: "took", Class: "num"}, {Title: "Throughput", Name: "throughput", Class: "num"},
+		{Title: "Lost", Name: "lost", Class: "num", Doc: "leaders that were lost"}, {Title: "Faults", Name: "faults", Class: "num"}}
 	for i := range all {
 		c := &all[i]
 		c.Href, c.Order = q.href(c.Name, 1), "none"
@@ -189,18 +204,24 @@ func (q query) columns() []column {
 		case "-" + c.Name:
 			c.Order = "ascending"
 		}
-		if (c.Name == "test" || c.Name == "verdict") && c.Order != "none" { // words go the other way
+		if slices.Contains([]string{"test", "verdict", "system", "nemesis"}, c.Name) && c.Order != "none" { // words go the other way
 			c.Order = map[string]string{"ascending": "descending", "descending": "ascending"}[c.Order]
 		}
 	}
 	return all
 }
 
-func (r *runInfo) row() runRow {
-	row := runRow{State: r.State, Why: r.Why, Stopped: r.Stopped, Test: harmless(r.Test, 100), Seed: r.Seed, Started: when(r.Started), Took: "–", Throughput: "–",
-		Lost: "–", Faults: "–", Href: link("runs", r.Path) + "/", Zip: link("zip", r.Path)}
+func (r *runInfo) row(now time.Time) runRow {
+	row := runRow{State: r.State, Why: r.Why, Stopped: r.Stopped, Test: harmless(r.Test, 100), System: cmp.Or(r.System, "–"), Nemesis: cmp.Or(r.Nemesis, "–"), Seed: r.Seed,
+		Started: since(now, r.Started), Took: "–", Throughput: "–", Lost: "–", Faults: "–", Href: link("runs", r.Path) + "/", Zip: link("zip", r.Path)}
+	if r.Nodes > 0 {
+		row.Nodes = fmt.Sprintf("%d nodes", r.Nodes)
+		if r.Nodes == 1 {
+			row.Nodes = "1 node"
+		}
+	}
 	if r.Started.IsZero() {
-		row.Started = harmless(path.Base(r.Path), 40)
+		row.Started.Text = harmless(path.Base(r.Path), 40)
 	}
 	if r.Took > 0 {
 		row.Took = number.Decimals(r.Took, 1) + " s"
@@ -232,10 +253,10 @@ func (c *campaignInfo) matches(q query) bool {
 	return q.takes(c.State, c.Path)
 }
 
-func (c *campaignInfo) row() campaignRow {
-	row := campaignRow{State: c.State, Why: c.Why, Name: harmless(c.Name, 100), Started: when(c.Started), Took: "–",
+func (c *campaignInfo) row(now time.Time) campaignRow {
+	row := campaignRow{State: c.State, Why: c.Why, Name: harmless(c.Name, 100), Started: since(now, c.Started), Took: "–",
 		Progress: fmt.Sprintf("%d of %d", c.Done, c.Cells), Done: c.Done, Cells: c.Cells, Href: link("runs", c.Path) + "/",
-		Runs: query{Text: c.Path}.href("started", 1), Zip: link("zip", c.Path)}
+		Runs: query{Text: c.Path, Cells: true}.href("started", 1), Zip: link("zip", c.Path)}
 	if c.Took > 0 {
 		row.Took = c.Took.Round(time.Second).String()
 	}
@@ -255,4 +276,31 @@ func when(t time.Time) string {
 		return "–"
 	}
 	return t.UTC().Format(time.DateTime)
+}
+
+// moment is a time as a list shows it: how long ago, and exactly.
+type moment struct{ Text, Exact string }
+
+// since is how long a time is ago, as far as that says more than its date.
+func since(now, t time.Time) moment {
+	m := moment{when(t), when(t) + " UTC"}
+	if t.IsZero() {
+		return moment{"–", ""}
+	}
+	switch d := now.Sub(t); {
+	case d < 0:
+	case d < time.Minute:
+		m.Text = "less than a minute ago"
+	case d < time.Hour:
+		m.Text = fmt.Sprintf("%d min ago", d/time.Minute)
+	case d < 24*time.Hour:
+		m.Text = fmt.Sprintf("%d h ago", d/time.Hour)
+	case d < 48*time.Hour:
+		m.Text = "yesterday"
+	case d < 14*24*time.Hour:
+		m.Text = fmt.Sprintf("%d days ago", d/(24*time.Hour))
+	default:
+		m.Text = t.UTC().Format(time.DateOnly)
+	}
+	return m
 }

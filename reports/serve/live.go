@@ -32,7 +32,7 @@ func (s *Server) runAt(r *http.Request) (dir string, ok bool) {
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	dir, ok := s.runAt(r)
 	if !ok {
-		refuse(w, http.StatusNotFound, "there is no run of that name in the folder of runs")
+		refuse(w, r, http.StatusNotFound, "there is no run of that name in the folder of runs")
 		return
 	}
 	if !s.scanner.held(path.Join(dir, history.HoldName)) {
@@ -51,7 +51,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	dir, ok := s.runAt(r)
 	if !ok {
-		refuse(w, http.StatusNotFound, "there is no run of that name in the folder of runs")
+		refuse(w, r, http.StatusNotFound, "there is no run of that name in the folder of runs")
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -61,7 +61,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	run, leave, err := s.watches.join(dir)
 	if err != nil {
-		refuse(w, http.StatusServiceUnavailable, err.Error())
+		refuse(w, r, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	defer leave()

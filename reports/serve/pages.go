@@ -24,7 +24,7 @@ type base struct{ Title string }
 func show(w http.ResponseWriter, r *http.Request, name string, data any) {
 	var page bytes.Buffer
 	if err := templates.ExecuteTemplate(&page, name+".html.tmpl", data); err != nil {
-		refuse(w, http.StatusInternalServerError, "the page could not be made")
+		refuse(w, r, http.StatusInternalServerError, "the page could not be made")
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -46,12 +46,12 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	case "serve.css", "index.js", "live.js":
 		own, err := assets.ReadFile("assets/" + name)
 		if err != nil {
-			notFound(w, err)
+			notFound(w, r, err)
 			return
 		}
 		text = string(own)
 	default:
-		refuse(w, http.StatusNotFound, "there is nothing of that name")
+		refuse(w, r, http.StatusNotFound, "there is nothing of that name")
 		return
 	}
 	contentType := "text/css; charset=utf-8"

@@ -69,6 +69,9 @@ const (
 type runInfo struct {
 	Path       string // below the folder of runs
 	Test       string
+	System     string // "" and 0 in these: its plan does not say
+	Nodes      int
+	Nemesis    string
 	Seed       string
 	Started    time.Time // zero: not known
 	State      string    // a verdict or one of the states
@@ -216,9 +219,15 @@ func (s *scanner) names(dir string) (map[string]bool, error) {
 // plan and results are what the list shows of these files.
 type plan struct {
 	Test struct {
-		Name string `json:"name"`
-		Time string `json:"time"`
-		Seed uint64 `json:"seed"`
+		Name     string `json:"name"`
+		System   string `json:"system"`
+		Nodes    int    `json:"nodes"`
+		Workload string `json:"workload"`
+		Nemesis  string `json:"nemesis"`
+		Schedule string `json:"schedule"`
+		Mutant   string `json:"mutant"`
+		Time     string `json:"time"`
+		Seed     uint64 `json:"seed"`
 	} `json:"test"`
 }
 
@@ -273,12 +282,28 @@ func (s *scanner) run(dir string) (runInfo, bool) {
 	default:
 		r.State, r.Why = stateUnfinished, "It has no results: squall was stopped or killed. `squall check` makes them from what was recorded."
 	}
+	if files[planFile] {
+		if p, err := read[plan](s, path.Join(dir, planFile)); err == nil {
+			r.plan(p)
+		}
+	}
 	if files[envFile] {
 		if env, err := read[environment](s, path.Join(dir, envFile)); err == nil && env.Seconds[history.MarkDone] > 0 {
 			r.Took = env.Seconds[history.MarkDone]
 		}
 	}
 	return r, true
+}
+
+// plan takes what the list shows of a plan.
+func (r *runInfo) plan(p plan) {
+	r.System, r.Nodes, r.Nemesis = harmless(p.Test.System, 60), p.Test.Nodes, harmless(p.Test.Nemesis, 60)
+	if p.Test.Schedule != "" {
+		r.Nemesis = "a schedule"
+	}
+	if p.Test.Mutant != "" {
+		r.System += " with " + harmless(p.Test.Mutant, 60)
+	}
 }
 
 func (r *runInfo) take(res results) {

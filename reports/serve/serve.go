@@ -59,6 +59,9 @@ func New(cfg Config) (*Server, error) {
 	s.mux.HandleFunc("/live/{path...}", s.live)
 	s.mux.HandleFunc("/stream/{path...}", s.stream)
 	s.mux.HandleFunc("/metrics", s.metrics)
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, http.StatusNotFound, "there is nothing of that name")
+	})
 	return s, nil
 }
 
@@ -71,12 +74,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
 	switch {
 	case !s.knows(r.Host):
-		refuse(w, http.StatusForbidden, "squall does not serve under this name: open it by the address that it printed")
+		refuse(w, r, http.StatusForbidden, "squall does not serve under this name: open it by the address that it printed")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "squall serve is read-only: only GET and HEAD work")
+		refuse(w, r, http.StatusMethodNotAllowed, "squall serve is read-only: only GET and HEAD work")
 	case !plainURL(r.URL):
-		refuse(w, http.StatusNotFound, "there is nothing of that name")
+		refuse(w, r, http.StatusNotFound, "there is nothing of that name")
 	default:
 		s.mux.ServeHTTP(newImpatient(w), r)
 	}

@@ -65,6 +65,7 @@ func folder(t *testing.T) string {
 	pass := check.Results{Verdict: check.Pass}
 	pass.Ops.Throughput, pass.Ops.LoadSeconds = 1234, 15
 	addRun(t, out, "alpha/20260101T000000Z-7", pass)
+	write(t, out, "alpha/20260101T000000Z-7/plan.json", `{"test":{"name":"alpha","system":"raftkv","nodes":3,"workload":"register","nemesis":"kill, <b>","mutant":"local-reads"}}`)
 	addRun(t, out, "beta/20260102T000000Z-8", check.Results{Verdict: check.Violation, Reasons: []string{"linearizable: <b>no</b>"}})
 	addRun(t, out, "beta/20260103T000000Z-9", check.Results{Verdict: check.Pass, Thresholds: []check.Threshold{{Text: "p(99) < 5ms"}}})
 	addRun(t, out, "odd <i>&#% name/20260104T000000Z-10", check.Results{Verdict: check.Unknown})
@@ -254,11 +255,11 @@ func TestHeadersAndTypes(t *testing.T) {
 
 func TestTheListShowsEveryRunAndCampaign(t *testing.T) {
 	s := newServer(t, folder(t))
-	_, text := get(t, s, "/")
+	_, text := get(t, s, "/?cells=on")
 	for _, want := range []string{"badge-pass", "badge-violation", "badge-threshold", "badge-unknown", "badge-unfinished", "badge-damaged", "8 of 8 runs",
 		"results.json cannot be read", "campaign.json cannot be read", "1,234/s", "15 s", "2 of 3", "1 violation", "1 pass", "odd &lt;i&gt;&amp;#% name",
 		"linearizable: &lt;b&gt;no&lt;/b&gt;", `href="/runs/odd%20%3Ci%3E&amp;%23%25%20name/20260104T000000Z-10/report.html"`, run7 + "/timeline.html",
-		`href="/zip/alpha/20260101T000000Z-7"`, "/runs/campaigns/nightly/20260201T000000Z/index.html", "of nightly", "missed: p(99) &lt; 5ms", "/runs/elections/20251231T000000Z-5/elections-cdf.svg"} {
+		`href="/zip/alpha/20260101T000000Z-7"`, "/runs/campaigns/nightly/20260201T000000Z/index.html", "of nightly", "missed: p(99) &lt; 5ms", "raftkv with local-reads", "3 nodes", "kill, &lt;b&gt;", `title="2026-01-02 00:00:00 UTC"`, "/runs/elections/20251231T000000Z-5/elections-cdf.svg"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the list has no %q", want)
 		}
@@ -266,8 +267,9 @@ func TestTheListShowsEveryRunAndCampaign(t *testing.T) {
 	if newest, oldest := strings.Index(text, "20260201T000001Z-3"), strings.Index(text, "20260101T000000Z-7"); newest < 0 || newest > oldest {
 		t.Error("the newest run is not first")
 	}
-	for query, want := range map[string]string{"?q=BETA": "4 of 8", "?verdict=violation": "1 of 8", "?q=beta+violation": "1 of 8", "?q=nightly": "1 of 8", "?q=nothing": "0 of 8",
-		"?verdict=nonsense&sort=nonsense&page=-3": "8 of 8", "?page=999999999": "8 of 8", "?q=" + strings.Repeat("x", 100_000): "0 of 8"} {
+	for query, want := range map[string]string{"?q=BETA": "4 of 8", "?verdict=violation": "1 of 8", "?q=beta+violation": "1 of 8", "?q=nightly&cells=on": "1 of 8", "?q=nothing": "0 of 8",
+		"?q=raftkv": "1 of 8", "?q=kill+alpha": "1 of 8", "?": "7 of 8", "?q=nightly": "0 of 8",
+		"?verdict=nonsense&sort=nonsense&page=-3&cells=on": "8 of 8", "?page=999999999&cells=yes": "8 of 8", "?q=" + strings.Repeat("x", 100_000): "0 of 8"} {
 		if res, text := get(t, s, "/"+query); res.StatusCode != 200 || !strings.Contains(text, want+" runs") {
 			t.Errorf("%.40s: status %d and not %q", query, res.StatusCode, want)
 		}
@@ -275,7 +277,10 @@ func TestTheListShowsEveryRunAndCampaign(t *testing.T) {
 	if _, text := get(t, s, "/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"); strings.Contains(text, "<script>") {
 		t.Error("what was asked for became a script")
 	}
-	_, up := get(t, s, "/?sort=-started")
+	if _, text := get(t, s, "/?q=nightly"); !strings.Contains(text, "1 more is a cell of a campaign") {
+		t.Error("nothing tells of the cell that is left out")
+	}
+	_, up := get(t, s, "/?sort=-started&cells=on")
 	if strings.Index(up, "20260201T000001Z-3") < strings.Index(up, "20260101T000000Z-7") {
 		t.Error("the oldest run is not first")
 	}
@@ -437,5 +442,38 @@ func TestThousandsOfRuns(t *testing.T) {
 	_, last := get(t, s, "/?page=10")
 	if !strings.Contains(last, "901 to 1000 shown") || !strings.Contains(last, "page=9") || strings.Contains(last, "page=11") {
 		t.Error("the last page is not the last")
+	}
+}
+
+// How long ago something was says more than when, as long as it is not long ago.
+func TestSince(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for ago, want := range map[time.Duration]string{
+		-time.Hour: "2026-11-29 13:00:00", 59 * time.Second: "less than a minute ago", 5*time.Minute + 59*time.Second: "5 min ago", 23 * time.Hour: "23 h ago",
+		30 * time.Hour: "yesterday", 13 * 24 * time.Hour: "13 days ago", 20 * 24 * time.Hour: "2026-11-09",
+	} {
+		if got := since(now, now.Add(-ago)); got.Text != want || got.Exact != when(now.Add(-ago))+" UTC" {
+			t.Errorf("%v ago: %+v, want %q", ago, got, want)
+		}
+	}
+	if got := since(now, time.Time{}); got != (moment{"–", ""}) {
+		t.Errorf("an unknown time: %+v", got)
+	}
+}
+
+// Who asks with a browser for what is not there gets a page that leads on.
+func TestWhatIsNotThereLeadsOn(t *testing.T) {
+	s := newServer(t, folder(t))
+	for _, target := range []string{"/nothing", "/runs/nothing", "/live/nothing", "/zip/nothing", "/assets/nothing"} {
+		for accept, want := range map[string]string{"text/html,*/*": `<a href="/">All runs and campaigns</a>`, "*/*": "there is no"} {
+			r := httptest.NewRequest("GET", target, nil)
+			r.Host = here
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if body := w.Body.String(); w.Code != 404 || !strings.Contains(body, want) || strings.Contains(body, "<html") != (accept != "*/*") {
+				t.Errorf("%s, %s: %d, %q", target, accept, w.Code, body)
+			}
+		}
 	}
 }

@@ -23,7 +23,7 @@ func zipLink(fsys fs.FS, name string) string {
 func (s *Server) zip(w http.ResponseWriter, r *http.Request) {
 	name, ok := inFolder(r.PathValue("path"))
 	if !ok || zipLink(s.root.FS(), s.real(name)) == "" {
-		refuse(w, http.StatusNotFound, "there is no run and no campaign of that name in the folder of runs")
+		refuse(w, r, http.StatusNotFound, "there is no run and no campaign of that name in the folder of runs")
 		return
 	}
 	select {
@@ -31,7 +31,7 @@ func (s *Server) zip(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-s.zips }()
 	default:
 		w.Header().Set("Retry-After", "10")
-		refuse(w, http.StatusServiceUnavailable, "enough zips are being packed already: try again in a while")
+		refuse(w, r, http.StatusServiceUnavailable, "enough zips are being packed already: try again in a while")
 		return
 	}
 	name = s.real(name)

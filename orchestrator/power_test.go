@@ -154,10 +154,14 @@ func powered(t *testing.T) (*node, *scripted, *guarded, chan string) {
 	return n, m, s, lost
 }
 
-// wantEvents compares what was recorded with lines like "exit 1 at 5: reason".
+// wantEvents compares what was recorded, once there is as much, as events come by
+// themselves.
 func wantEvents(t *testing.T, s *guarded, want ...history.NodeEvent) {
 	t.Helper()
 	got := s.seen()
+	for limit := time.Now().Add(time.Minute); len(got) < len(want) && time.Now().Before(limit); got = s.seen() {
+		time.Sleep(time.Millisecond)
+	}
 	if len(got) != len(want) {
 		t.Fatalf("events %+v, want %+v", got, want)
 	}

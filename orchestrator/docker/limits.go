@@ -96,7 +96,6 @@ func (r *Runtime) within(ctx context.Context, limit time.Duration, doing string,
 }
 
 func (r *Runtime) until(ctx context.Context, limit time.Duration, wait wait, doing string, do func(context.Context) error) error {
-	begin := time.Now()
 	hang, known := r.hang.now()
 	if known {
 		limit, wait = min(limit, r.limits.hung), r.wait
@@ -118,7 +117,7 @@ func (r *Runtime) until(ctx context.Context, limit time.Duration, wait wait, doi
 	case ctx.Err() != nil: // the caller called it off
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	case limited.Err() != nil:
-		return r.silent(max(limit, time.Since(begin).Truncate(limit)), doing)
+		return r.silent(limit, doing)
 	default:
 		return fmt.Errorf("%s: %w", doing, r.withFullDisk(err))
 	}

@@ -166,7 +166,7 @@ func cellTable(c *storms) ([]column, []cellRow) {
 	})
 	columns = append(columns, column{Name: "took", Number: true, Doc: "all of its runs together"})
 	for _, f := range figures {
-		columns = append(columns, column{Name: f.Key, Number: true, Doc: f.Doc})
+		columns = append(columns, column{Name: f.Name, Number: true, Doc: f.Doc})
 	}
 	var rows []cellRow
 	for i := range c.cells {

@@ -14,10 +14,10 @@ import (
 // for each cell, the median, and the middle half. A group of few cells has its number
 // alone. Places are shares of the width, so that the picture fits any.
 type strips struct {
-	Key, Doc string
-	Ticks    []stripTick
-	Rows     []strip
-	More     int // groups that are not shown
+	Name, Doc string
+	Ticks     []stripTick
+	Rows      []strip
+	More      int // groups that are not shown
 }
 
 type stripTick struct{ X, Text, Anchor string }
@@ -67,7 +67,7 @@ func stripsOf(c *storms, f gate.Figure) (strips, bool) {
 		groups[cell.Group] = append(groups[cell.Group], cell)
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	s := strips{Key: f.Key, Doc: f.Doc}
+	s := strips{Name: f.Name, Doc: f.Doc}
 	if !slices.ContainsFunc(order, func(name string) bool { return len(groups[name]) >= enoughForStrip }) {
 		return s, false // the table of cells has the numbers
 	}

@@ -29,6 +29,7 @@ type campaignFlags struct {
 	over    campaign.Overrides
 	out     string
 	fresh   bool
+	label   string
 	dryRun  bool
 	json    bool
 	verbose bool
@@ -57,6 +58,7 @@ immediately.`,
 	f.IntVarP(&flags.over.Jobs, "jobs", "j", 0, "cells at once; 0: set by the file, else by cores and memory")
 	f.DurationVar(&flags.over.Budget, "budget", 0, "time after which no more cells begin; 0: set by the file")
 	f.BoolVar(&flags.fresh, "new", false, "start afresh, even if an earlier campaign was interrupted")
+	f.StringVar(&flags.label, "label", "", "what to call it in the trends over campaigns, such as the commit under test")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "print the cells and the time they will take, and exit")
 	f.Uint64Var(&flags.over.Seed, "seed", 0, "the seed, or the first seed; 0: set by the file")
 	f.StringVar(&flags.over.Runtime, "runtime", "", "where nodes run: auto, docker or local (default: set by the file)")
@@ -147,9 +149,9 @@ func (a *app) storms(ctx context.Context, plan *campaign.Plan, flags *campaignFl
 	if flags.json {
 		human = a.errOut
 	}
-	outcome, err := a.runCells(ctx, plan, human, flags.verbose, campaign.Config{Out: flags.out, New: flags.fresh,
+	outcome, err := a.runCells(ctx, plan, human, flags.verbose, campaign.Config{Out: flags.out, New: flags.fresh, Label: flags.label,
 		Report: reports.WriteChecked, Pages: reports.WriteCampaign})
-	return a.concludeCampaign(plan, outcome, err, human, flags)
+	return a.concludeCampaign(ctx, plan, outcome, err, human, flags)
 }
 
 // runCells runs the cells of a campaign, with progress to human. It fills in what cfg
@@ -185,7 +187,7 @@ func (a *app) runCells(ctx context.Context, plan *campaign.Plan, human io.Writer
 }
 
 // concludeCampaign prints the end of a campaign.
-func (a *app) concludeCampaign(plan *campaign.Plan, o *campaign.Outcome, err error, human io.Writer, flags *campaignFlags) error {
+func (a *app) concludeCampaign(ctx context.Context, plan *campaign.Plan, o *campaign.Outcome, err error, human io.Writer, flags *campaignFlags) error {
 	if o == nil {
 		return err
 	}
@@ -194,7 +196,9 @@ func (a *app) concludeCampaign(plan *campaign.Plan, o *campaign.Outcome, err err
 			return err
 		}
 	}
-	printCampaign(human, o.Record, o.Dir, plan.Command)
+	trends, trendsErr := reports.WriteTrends(context.WithoutCancel(ctx), filepath.Dir(o.Dir))
+	o.PagesErr = errors.Join(o.PagesErr, trendsErr)
+	printCampaign(human, o.Record, o.Dir, trends, plan.Command)
 	if outputs, outputErr := reports.CampaignOutputs(o.Dir); outputErr != nil {
 		o.PagesErr = errors.Join(o.PagesErr, outputErr)
 	} else {
@@ -263,7 +267,7 @@ func (a *app) dryCampaign(plan *campaign.Plan, asJSON bool) error {
 const mostListed = 20
 
 // printCampaign prints the cells that did not pass, and what to do.
-func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
+func printCampaign(w io.Writer, c *ledger.Campaign, dir, trends, command string) {
 	fmt.Fprintln(w)
 	bad := slices.DeleteFunc(slices.Clone(c.Cells), func(cell ledger.Cell) bool {
 		return cell.State != ledger.Done || cell.Last().Verdict == check.Pass && len(cell.Last().Missed) == 0
@@ -285,6 +289,9 @@ func printCampaign(w io.Writer, c *ledger.Campaign, dir, command string) {
 	}
 	if page := filepath.Join(dir, reports.IndexFile); exists(page) {
 		plain.Fprintf(w, "report   %s\n", page)
+	}
+	if trends != "" {
+		plain.Fprintf(w, "trends   %s\n", trends)
 	}
 	plain.Fprintf(w, "record   %s\n", filepath.Join(dir, ledger.FileName))
 	verb := "repeat"

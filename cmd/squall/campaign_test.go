@@ -114,7 +114,7 @@ func TestFailuresBesideACampaign(t *testing.T) {
 	} {
 		var out syncBuffer
 		a := &app{program: "squall", out: &out, errOut: &out}
-		err := a.concludeCampaign(&campaign.Plan{}, &tc.outcome, tc.err, &out, &campaignFlags{})
+		err := a.concludeCampaign(t.Context(), &campaign.Plan{}, &tc.outcome, tc.err, &out, &campaignFlags{})
 		if code := exitCode(err); code != tc.want {
 			t.Errorf("%s: exit code %d, want %d", tc.name, code, tc.want)
 		}

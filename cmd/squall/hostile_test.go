@@ -409,7 +409,7 @@ func TestAHostileCampaignRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	concluded := said{junit: filepath.Join(out, "j.xml"), summary: filepath.Join(out, "s.md")}
-	_ = a.concludeCampaign(plan, &campaign.Outcome{Dir: dir, Record: record}, nil, a.out, &campaignFlags{outputs: outputFlags{concluded.junit, concluded.summary}})
+	_ = a.concludeCampaign(t.Context(), plan, &campaign.Outcome{Dir: dir, Record: record}, nil, a.out, &campaignFlags{outputs: outputFlags{concluded.junit, concluded.summary}})
 	said{out: conclusion.String(), junit: readFile(t, concluded.junit), summary: readFile(t, concluded.summary)}.safe(t, "the end of a campaign")
 	for _, args := range [][]string{{"compare", dir, dir}, {"list", "--out", out}} {
 		said, _ := hear(t, &app{}, false, args...)

@@ -1,12 +1,16 @@
 package gate
 
 import (
+	"regexp"
+	"strings"
+
 	"squall/history/check"
 )
 
 // Figure is a quantity that the pages of a campaign show of every run.
 type Figure struct {
 	Key          string // as a threshold names it: "latency p(99)"
+	Name         string // as people do: "latency p99", "leaders lost"
 	Doc          string
 	Unit         string
 	HigherBetter bool
@@ -18,12 +22,20 @@ func shown() []string {
 		"unavailability max", "no-success", "recovery p(50)", "leaders-lost", "logged-leaders", "situations", "operations"}
 }
 
+// name is what people call a figure.
+func name(key string) string {
+	return strings.ReplaceAll(quantileCall.ReplaceAllString(key, "p$1"), "-", " ")
+}
+
+var quantileCall = regexp.MustCompile(`p\((\d+)\)`)
+
 // ShownFigures are what Figures tells of a run.
 func ShownFigures() []Figure {
 	var out []Figure
 	for _, key := range shown() {
 		q := mustQuantity(key)
-		out = append(out, Figure{Key: key, Doc: q.metric.Doc, Unit: q.unit(), HigherBetter: q.metric.HigherBetter})
+		doc, _, _ := strings.Cut(q.metric.Doc, ";") // behind it is how a threshold may be written
+		out = append(out, Figure{Key: key, Name: name(key), Doc: doc, Unit: q.unit(), HigherBetter: q.metric.HigherBetter})
 	}
 	return out
 }

@@ -25,15 +25,17 @@ const SchemaVersion = 1
 
 // Campaign is campaign.json.
 type Campaign struct {
-	SchemaVersion int       `json:"schemaVersion"`
-	Squall        string    `json:"squall"` // version of the tool
-	Name          string    `json:"name"`
-	File          string    `json:"file"`    // the campaign file, as it was given
-	Digest        string    `json:"digest"`  // SHA-256 of what it expands to: the same digest, the same cells
-	Command       string    `json:"command"` // repeats or resumes it
-	Began         time.Time `json:"began"`
-	Ended         time.Time `json:"ended,omitzero"` // zero: it is not over
-	Jobs          int       `json:"jobs"`           // cells at once
+	SchemaVersion int    `json:"schemaVersion"`
+	Squall        string `json:"squall"` // version of the tool
+	Name          string `json:"name"`
+	File          string `json:"file"`    // the campaign file, as it was given
+	Digest        string `json:"digest"`  // SHA-256 of what it expands to: the same digest, the same cells
+	Command       string `json:"command"` // repeats or resumes it
+	// Label is what the user calls it, such as the commit under test.
+	Label string    `json:"label,omitempty"`
+	Began time.Time `json:"began"`
+	Ended time.Time `json:"ended,omitzero"` // zero: it is not over
+	Jobs  int       `json:"jobs"`           // cells at once
 	// Stopped says why it ended before all cells were run: "interrupted", "the time
 	// budget of 10m0s was used up"; "" when it did not.
 	Stopped string `json:"stopped,omitempty"`

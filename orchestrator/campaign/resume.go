@@ -58,7 +58,7 @@ func open(p *Plan, cfg Config) (*place, error) {
 		return nil, err
 	}
 	fresh.record = &ledger.Campaign{SchemaVersion: ledger.SchemaVersion, Squall: p.Version, Name: p.File.Name, File: p.File.Path,
-		Digest: p.Digest, Command: p.Command, Began: time.Now().UTC(), Jobs: p.Jobs, Cells: slices.Clone(p.Cells)}
+		Digest: p.Digest, Command: p.Command, Label: cfg.Label, Began: time.Now().UTC(), Jobs: p.Jobs, Cells: slices.Clone(p.Cells)}
 	if err := ledger.Write(dir, fresh.record); err != nil {
 		fresh.close()
 		return nil, err

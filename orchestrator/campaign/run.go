@@ -20,6 +20,8 @@ import (
 type Config struct {
 	Out string // folder of runs; the campaign goes below it
 	New bool   // do not go on with one that was cut short
+	// Label is what a new campaign is called, such as the commit under test; "": nothing.
+	Label string
 	// Run carries out one test: orchestrator.Run, with a runtime.
 	Run func(ctx context.Context, p *testplan.Plan, progress orchestrator.Progress, stop <-chan struct{}) (*orchestrator.Outcome, error)
 	// Check checks a run directory: orchestrator.Check.

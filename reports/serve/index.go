@@ -124,10 +124,10 @@ type runRow struct {
 }
 
 type campaignRow struct {
-	State, Why, Name, Took, Progress, Page, Href, Runs, Zip string
-	Started                                                 moment
-	Done, Cells                                             int
-	Counts                                                  []countOf
+	State, Why, Name, Took, Progress, Page, Trends, Href, Runs, Zip string
+	Started                                                         moment
+	Done, Cells                                                     int
+	Counts                                                          []countOf
 }
 
 type countOf struct {
@@ -262,6 +262,9 @@ func (c *campaignInfo) row(now time.Time) campaignRow {
 	}
 	if c.Page {
 		row.Page = link("runs", c.Path, reports.IndexFile)
+	}
+	if c.Trends {
+		row.Trends = link("runs", path.Dir(c.Path), reports.TrendsFile)
 	}
 	for _, state := range states {
 		if n := c.Counts[state]; n > 0 {

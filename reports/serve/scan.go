@@ -100,6 +100,7 @@ type campaignInfo struct {
 	Cells   int
 	Counts  map[string]int // of the cells that are done, by verdict or stateMissed
 	Page    bool
+	Trends  bool // there are trends over the campaigns of its name
 }
 
 // listing is what a look at the folder found.
@@ -353,7 +354,7 @@ func (s *scanner) held(name string) bool {
 
 func (s *scanner) campaign(dir string, files map[string]bool, busy bool) campaignInfo {
 	started, _ := nameOf(path.Base(dir))
-	c := campaignInfo{Path: dir, Name: path.Base(path.Dir(dir)), Started: started, Page: files[reports.IndexFile], Counts: map[string]int{}}
+	c := campaignInfo{Path: dir, Name: path.Base(path.Dir(dir)), Started: started, Page: files[reports.IndexFile], Trends: isFile(s.fs, path.Join(path.Dir(dir), reports.TrendsFile)), Counts: map[string]int{}}
 	record, err := read[ledger.Campaign](s, path.Join(dir, ledger.FileName))
 	if err != nil {
 		c.State, c.Why = stateDamaged, harmless(err.Error(), 300)

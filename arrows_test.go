@@ -76,7 +76,7 @@ var arrows = map[string][]string{
 	"workloads/systems/raftkv":   {"internal/declare", "nodeimage/kv", "workloads/...", "history"},
 	"reports":                    {"history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections"},
 	"reports/archive":            {"history"},
-	"reports/serve":              {"reports", "reports/archive", "internal/openmetrics", "history", "history/check", "history/ledger", "history/measure", "history/elections"},
+	"reports/serve":              {"reports", "reports/archive", "internal/openmetrics", "history", "history/check", "history/gate", "history/ledger", "history/measure", "history/elections"},
 	"reports/browsertest":        {"internal/machinetest"},
 	"history":                    {},
 	"history/historytest":        {},

@@ -60,10 +60,11 @@ type field struct {
 type baselineTable struct {
 	Dir, Tolerance string
 	Lost           int
-	Rows           []baselineRow
+	Rows           []ComparedRow
 }
 
-type baselineRow struct {
+// ComparedRow is how a figure of two sides differs, in words and numbers for people.
+type ComparedRow struct {
 	Group, Metric, Old, New, Delta, P, N, Word, Badge, Note string
 }
 
@@ -209,8 +210,14 @@ func newBaselineTable(b *ledger.Baseline) *baselineTable {
 		return nil
 	}
 	t := &baselineTable{Dir: plain.Clip(b.Dir, 500), Tolerance: number.Decimals(100*b.Tolerance, 3) + "%", Lost: len(gate.Lost(b.Rows))}
-	for _, r := range b.Rows {
-		row := baselineRow{Group: cmp.Or(plain.Clip(r.Group, 200), "all"), Metric: cmp.Or(plain.Clip(r.Metric, 100), "–"), Old: rowCenter(r.Old, r.Unit), New: rowCenter(r.New, r.Unit),
+	t.Rows = ComparedRows(b.Rows)
+	return t
+}
+
+// ComparedRows are rows of a comparison for people.
+func ComparedRows(rows []ledger.Row) (out []ComparedRow) {
+	for _, r := range rows {
+		row := ComparedRow{Group: cmp.Or(plain.Clip(r.Group, 200), "all"), Metric: cmp.Or(plain.Clip(r.Metric, 100), "–"), Old: rowCenter(r.Old, r.Unit), New: rowCenter(r.New, r.Unit),
 			Delta: deltaText(r), P: pText(r), N: fmt.Sprintf("%d, %d", r.Old.Count, r.New.Count), Note: plain.Clip(r.Note, 500)}
 		switch {
 		case r.Lost:
@@ -225,7 +232,7 @@ func newBaselineTable(b *ledger.Baseline) *baselineTable {
 				row.Word = "not known"
 			}
 		}
-		t.Rows = append(t.Rows, row)
+		out = append(out, row)
 	}
-	return t
+	return out
 }

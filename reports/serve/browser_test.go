@@ -79,7 +79,7 @@ func TestTheListInABrowser(t *testing.T) {
 	until(t, p, first+" === 'alpha'")
 	browsertest.Eval[bool](p, `(document.querySelectorAll('a.sort')[1].click(), true)`)
 	until(t, p, first+".startsWith('odd')")
-	if sort := browsertest.Eval[string](p, "document.querySelectorAll('#runs th')[1].ariaSort"); sort != "descending" {
+	if sort := browsertest.Eval[string](p, "document.querySelectorAll('#runs th')[2].ariaSort"); sort != "descending" {
 		t.Errorf("the names go down and the table says %s", sort)
 	}
 	// What is new comes by itself.
@@ -87,6 +87,14 @@ func TestTheListInABrowser(t *testing.T) {
 	g := newGrowing(t, out, "alpha/20260401T000000Z-44", time.Now())
 	g.mark(history.MarkUp, 0)
 	until(t, p, "document.querySelector('#runs .badge-running')")
+
+	// Two that are ticked are compared; what is ticked stays so while the list refreshes.
+	browsertest.Eval[bool](p, `(['alpha/20260101T000000Z-7', 'beta/20260102T000000Z-8'].forEach((run) => document.querySelector('[value="' + run + '"]').click()), true)`)
+	addRun(t, out, "alpha/20260501T000000Z-45", check.Results{Verdict: check.Pass})
+	until(t, p, "document.querySelector('[value$=\"-45\"]') && document.querySelectorAll('#runs [name=run]:checked').length === 2")
+	browsertest.Eval[bool](p, "(document.querySelector('#compare button').click(), true)")
+	until(t, p, "document.readyState === 'complete' && document.title.startsWith('Two runs compared')")
+	p.Screenshot("serve-compare")
 
 	p.Goto(address + run7 + "/")
 	until(t, p, "document.querySelectorAll('tbody tr').length > 5")

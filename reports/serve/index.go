@@ -119,6 +119,7 @@ type column struct{ Title, Name, Href, Order, Class, Doc string }
 
 type runRow struct {
 	State, Why, Stopped, Test, System, Nodes, Nemesis, Seed, Took, Throughput, Lost, Faults string
+	Path                                                                                    string // of a run that can be compared
 	Href, Live, Report, Timeline, Zip, Campaign                                             string
 	Started                                                                                 moment
 }
@@ -227,6 +228,7 @@ func (r *runInfo) row(now time.Time) runRow {
 		row.Took = number.Decimals(r.Took, 1) + " s"
 	}
 	if r.HasFigures {
+		row.Path = r.Path
 		row.Throughput, row.Lost, row.Faults = number.Rate(r.Throughput), number.Count(r.Lost), number.Count(r.Faults)
 	}
 	if r.State == stateRunning {

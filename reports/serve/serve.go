@@ -59,6 +59,7 @@ func New(cfg Config) (*Server, error) {
 	s.mux.HandleFunc("/live/{path...}", s.live)
 	s.mux.HandleFunc("/stream/{path...}", s.stream)
 	s.mux.HandleFunc("/metrics", s.metrics)
+	s.mux.HandleFunc("/compare", s.compare)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusNotFound, "there is nothing of that name")
 	})

@@ -477,3 +477,35 @@ func TestWhatIsNotThereLeadsOn(t *testing.T) {
 		}
 	}
 }
+
+// Two runs of the list are compared, the older one first; other than two are not.
+func TestTwoRunsAreCompared(t *testing.T) {
+	out := folder(t)
+	for name, perSecond := range map[string]int64{"alpha/20260101T000000Z-7": 1000, "beta/20260102T000000Z-8": 500} {
+		res := check.Results{Verdict: check.Pass}
+		if perSecond < 1000 {
+			res.Verdict = check.Violation
+		}
+		res.Ops.OK, res.Ops.Total, res.Ops.LoadSeconds = 30*perSecond, 30*perSecond, 30
+		res.Blocks.Seconds = 1
+		for i := range int64(30) {
+			res.Blocks.OK, res.Blocks.Fail, res.Blocks.Info = append(res.Blocks.OK, perSecond+i%3), append(res.Blocks.Fail, 0), append(res.Blocks.Info, 0)
+		}
+		addRun(t, out, name, res)
+	}
+	s := newServer(t, out)
+	const alpha, beta, damaged = "alpha/20260101T000000Z-7", "beta/20260102T000000Z-8", "beta/20260106T000000Z-12"
+	ask := func(runs ...string) string { return "/compare?" + url.Values{"run": runs}.Encode() }
+	for _, runs := range [][]string{{alpha, beta}, {beta, alpha}} {
+		res, text := get(t, s, ask(runs...))
+		before, after := strings.Index(text, "badge-pass"), strings.Index(text, "badge-violation")
+		if res.StatusCode != 200 || before < 0 || after < before || !strings.Contains(text, "-50.0%") || !strings.Contains(text, "lost") || !strings.Contains(text, "squall compare &#39;") {
+			t.Errorf("%v: status %d, %s", runs, res.StatusCode, text)
+		}
+	}
+	for target, want := range map[string]int{ask(): 400, ask(alpha): 400, ask(alpha, alpha): 400, ask(alpha, beta, damaged): 400, ask(alpha, "../secret"): 404, ask(alpha, "gone"): 404, ask(alpha, damaged): 422} {
+		if res, _ := get(t, s, target); res.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", target, res.StatusCode, want)
+		}
+	}
+}

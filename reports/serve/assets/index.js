@@ -27,9 +27,11 @@
     const next = new DOMParser().parseFromString(text, 'text/html').getElementById('list');
     const old = document.getElementById('list');
     if (!next || next.outerHTML === old.outerHTML) return;
+    const ticked = new Set([...old.querySelectorAll('[name=run]:checked')].map((box) => box.value));
     const scrolls = [...old.querySelectorAll('.scroll')].map((s) => s.scrollLeft);
     old.replaceWith(document.adoptNode(next));
     document.querySelectorAll('#list .scroll').forEach((s, i) => { s.scrollLeft = scrolls[i] || 0; });
+    document.querySelectorAll('#list [name=run]').forEach((box) => { box.checked = ticked.has(box.value); });
     form.elements.sort.value = document.getElementById('list').dataset.sort;
   }
 

@@ -67,7 +67,7 @@ func TestTheExampleOnEtcdRaft(t *testing.T) {
 	e.must(0, e.sh[1], "verdict  ✓ PASS", "✓ linearizable", "no trace: who led is not known")
 	e.must(exitUsage, e.sh[2], "kill(leader) is not available here")
 	e.must(0, e.sh[3], traced()...)
-	e.must(0, e.sh[4], append(traced(), "leaders:")...)
+	e.must(0, e.sh[4], append(traced(), "leaders      ")...)
 	e.must(0, e.sh[5])
 	e.must(exitViolation, e.sh[6], "VIOLATION", "✗ log-agreement")
 	e.must(0, e.sh[7], append(traced(), "✓ conformance", "off, as the trace lacks hashes: commit-hash")...)

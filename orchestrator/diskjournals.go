@@ -51,7 +51,7 @@ func keepJournal(ctx context.Context, n *node, folder string) error {
 		return err
 	}
 	for life := 1; life <= status.Life; life++ {
-		f, err := os.Create(filepath.Join(folder, fmt.Sprintf("%06d%s", life, journals.JournalSuffix)))
+		f, err := os.Create(filepath.Join(folder, journals.JournalName(life)))
 		if err != nil {
 			return err
 		}

@@ -79,11 +79,7 @@ func newCampaignPage(c *storms) campaignPage {
 		Grid: newHeatGrid(c), Sides: newSideBySide(c), Thresholds: r.Thresholds, Plots: newStrips(c), Baseline: newBaselineTable(r.Baseline), Situations: newCampaignSituations(c)}
 	p.Headline, p.Meaning = campaignWords(c, p.Outcome)
 	p.Facts = campaignFacts(c)
-	for _, o := range outcomes() {
-		if n := c.count(o); n > 0 {
-			p.Counts = append(p.Counts, outcomeCount{o, outcomeName(o), n})
-		}
-	}
+	p.Counts = c.counts()
 	if left := c.count(outcomeRunning) + c.count(outcomeWaiting); left > 0 {
 		p.CommandWord = "Resume it"
 		p.Notices = append(p.Notices, fmt.Sprintf("This campaign is not over: %s of %d to go. What follows is of those that are done.", plural(left, "cell"), len(c.cells)))
@@ -94,6 +90,16 @@ func newCampaignPage(c *storms) campaignPage {
 	p.Failures, p.MoreFailures = failureGroups(c)
 	p.Columns, p.Rows = cellTable(c)
 	return p
+}
+
+// counts are how many cells had each outcome, without those that none had.
+func (c *storms) counts() (out []outcomeCount) {
+	for _, o := range outcomes() {
+		if n := c.count(o); n > 0 {
+			out = append(out, outcomeCount{o, outcomeName(o), n})
+		}
+	}
+	return out
 }
 
 func campaignWords(c *storms, outcome string) (headline, meaning string) {

@@ -134,6 +134,12 @@ func medianOf(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
+// middleHalf is where the middle half of ordered values lies.
+func middleHalf(values []float64) (from, to float64) {
+	n := len(values)
+	return values[n/4], values[n-1-n/4]
+}
+
 func unitOf(key string) string {
 	for _, f := range gate.ShownFigures() {
 		if f.Key == key {

@@ -84,14 +84,8 @@ func stripsOf(c *storms, f gate.Figure) (strips, bool) {
 }
 
 func newStrip(name string, cells []*stormCell, f gate.Figure, x stripScale) strip {
-	var values []float64
-	for _, cell := range cells {
-		v, _ := cell.figure(f.Key)
-		values = append(values, v)
-	}
-	slices.Sort(values)
-	n := len(values)
-	median := (values[(n-1)/2] + values[n/2]) / 2
+	values := figuresOf(cells, f.Key)
+	n, median := len(values), medianOf(values)
 	row := strip{Group: plain.Fit(name, 80), Median: gate.Format(median, f.Unit)}
 	if n < enoughForStrip {
 		if n > 1 {
@@ -102,7 +96,7 @@ func newStrip(name string, cells []*stormCell, f gate.Figure, x stripScale) stri
 	for i, cell := range cells {
 		row.Dots = append(row.Dots, newStripDot(i, cell, f, x))
 	}
-	from, to := values[n/4], values[n-1-n/4]
+	from, to := middleHalf(values)
 	row.MedianX, row.From = x.at(median), x.at(from)
 	row.Width = strconv.FormatFloat(x.share(to)-x.share(from), 'f', 2, 64) + "%"
 	return row
@@ -150,13 +144,20 @@ func (s stripScale) share(v float64) float64 { return 2 + 96*(v-s.lo)/(s.hi-s.lo
 
 func (s stripScale) at(v float64) string { return strconv.FormatFloat(s.share(v), 'f', 2, 64) + "%" }
 
-func (s stripScale) ticks(unit string) []stripTick {
-	var out []stripTick
+// steps are the values that the scale has marks at.
+func (s stripScale) steps() (out []float64) {
 	for i := 0; ; i++ {
 		v := s.lo + float64(i)*s.step
 		if v > s.hi+s.step/2 {
-			break
+			return out
 		}
+		out = append(out, v)
+	}
+}
+
+func (s stripScale) ticks(unit string) []stripTick {
+	var out []stripTick
+	for i, v := range s.steps() {
 		t := stripTick{X: s.at(v), Text: gate.Format(v, unit), Anchor: "middle"}
 		if i == 0 {
 			t.Anchor = "start"

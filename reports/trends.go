@@ -133,12 +133,7 @@ func newTrendsPage(t *trends) trendsPage {
 func newTrendRow(c *storms) trendRow {
 	r := c.record
 	row := trendRow{Outcome: c.outcome(), Word: outcomeName(c.outcome()), When: r.Began.UTC().Format("2 January 2006, 15:04"), Label: plain.Clip(r.Label, 100), Squall: plain.Clip(r.Squall, 60),
-		Cells: number.Count(len(c.cells)), Link: relativeAddress(path.Join(filepath.Base(c.dir), IndexFile))}
-	for _, o := range outcomes() {
-		if n := c.count(o); n > 0 {
-			row.Counts = append(row.Counts, outcomeCount{o, outcomeName(o), n})
-		}
-	}
+		Cells: number.Count(len(c.cells)), Counts: c.counts(), Link: relativeAddress(path.Join(filepath.Base(c.dir), IndexFile))}
 	if found, of := c.detection(); of > 0 {
 		row.Found = fmt.Sprintf("%d of %d", found, of)
 	}
@@ -205,14 +200,12 @@ func newTrendCharts(t *trends) []trendChart {
 }
 
 // values are a figure of all cells that have it, in order.
-func (c *storms) values(key string) (out []float64) {
+func (c *storms) values(key string) []float64 {
+	all := make([]*stormCell, len(c.cells))
 	for i := range c.cells {
-		if v, ok := c.cells[i].figure(key); ok {
-			out = append(out, v)
-		}
+		all[i] = &c.cells[i]
 	}
-	slices.Sort(out)
-	return out
+	return figuresOf(all, key)
 }
 
 // chart draws a figure; false where fewer than two campaigns have it.
@@ -239,7 +232,7 @@ func (t *trends) chart(f gate.Figure, of func(*storms) []float64) (trendChart, b
 		return trendTop + (trendHeight-trendTop-trendFoot)*(scale.hi-v)/(scale.hi-scale.lo)
 	}
 	chart := trendChart{Name: f.Name, Doc: f.Doc, Width: trendWidth, Height: trendHeight}
-	for v := scale.lo; v <= scale.hi+scale.step/2; v += scale.step {
+	for _, v := range scale.steps() {
 		chart.Rules = append(chart.Rules, trendRule{pictureAt(y(v)), gate.Format(v, f.Unit)})
 	}
 	every := (len(t.campaigns) + 6) / 7 // so that what stands under the points has room
@@ -249,10 +242,9 @@ func (t *trends) chart(f gate.Figure, of func(*storms) []float64) (trendChart, b
 		}
 		from, to := middleHalf(values)
 		x := trendLeft + float64(trendWidth-trendLeft-trendRight)*(float64(i)+0.5)/float64(len(all))
-		n := len(values)
-		median := (values[(n-1)/2] + values[n/2]) / 2
+		median := medianOf(values)
 		p := trendPoint{X: pictureAt(x), Y: pictureAt(y(median)), From: pictureAt(y(to)), Height: pictureAt(y(from) - y(to)),
-			Title: fmt.Sprintf("%s: %s, the median of %s; half of them from %s to %s", trendName(t.campaigns[i]), gate.Format(median, f.Unit), plural(n, "cell"), gate.Format(from, f.Unit), gate.Format(to, f.Unit))}
+			Title: fmt.Sprintf("%s: %s, the median of %s; half of them from %s to %s", trendName(t.campaigns[i]), gate.Format(median, f.Unit), plural(len(values), "cell"), gate.Format(from, f.Unit), gate.Format(to, f.Unit))}
 		if i%every == 0 {
 			p.Under = plain.Fit(trendName(t.campaigns[i]), 10)
 		}
@@ -265,12 +257,6 @@ func (t *trends) chart(f gate.Figure, of func(*storms) []float64) (trendChart, b
 // trendName is what a campaign is called on an axis.
 func trendName(c *storms) string {
 	return cmp.Or(plain.Clip(c.record.Label, 100), c.record.Began.UTC().Format("2 Jan"))
-}
-
-// middleHalf is where the middle half of ordered values lies.
-func middleHalf(values []float64) (from, to float64) {
-	n := len(values)
-	return values[n/4], values[n-1-n/4]
 }
 
 // pictureAt writes a place in a picture.

@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"strings"
 
 	"squall/history/check"
 	"squall/internal/plain"
@@ -53,7 +52,7 @@ func violationWords(r *check.Results) string {
 		}
 		kind := string(c.Kind)
 		if kind != "" {
-			kind = strings.ToUpper(kind[:1]) + kind[1:] + ". "
+			kind = capital(kind) + ". "
 		}
 		return broke + " " + plain.Clip(kind+c.Explanation, maxShownText)
 	}

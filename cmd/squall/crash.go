@@ -154,9 +154,10 @@ func (a *app) crash(cmd *cobra.Command, args []string, flags *crashFlags) error 
 	fmt.Fprintln(human, opened.line(cmd.Context()))
 	ctx, stop, release := a.interruptible(cmd.Context(), human)
 	defer release()
-	show := newCrashProgress(human, flags)
+	preparing := newProgress(human)
 	made, err := orchestrator.PrepareMachines(ctx, plan.Test, orchestrator.Config{Version: version, Runtime: opened.Runtime, Build: a.build,
-		CanBuild: canBuild, Images: openImages(log), Log: log, Stop: stop, Progress: newProgress(human)})
+		CanBuild: canBuild, Images: openImages(log), Log: log, Stop: stop, Progress: preparing})
+	preparing.end()
 	if err != nil {
 		return notRun(err, nil)
 	}
@@ -168,7 +169,7 @@ func (a *app) crash(cmd *cobra.Command, args []string, flags *crashFlags) error 
 		plain.Fprintf(human, "%s is left out: the run itself did not pass it\n", name)
 	}
 	cfg := crash.Config{Squall: version, Seed: flags.seed, Binary: made.Binary(), Checkers: checkers, Budget: flags.budget, States: flags.states,
-		KeepGoing: flags.keepGoing, MayRefuse: flags.mayRefuse, Once: flags.once, Fresh: flags.fresh, Progress: show.take,
+		KeepGoing: flags.keepGoing, MayRefuse: flags.mayRefuse, Once: flags.once, Fresh: flags.fresh,
 		Limits: check.Limits{Time: time.Duration(plan.Test.CheckTime), Memory: uint64(plan.Test.CheckMemory) << 20, Workers: 1}}
 	if cfg.Seed == 0 {
 		cfg.Seed = plan.Test.Seed
@@ -197,6 +198,8 @@ func (a *app) crash(cmd *cobra.Command, args []string, flags *crashFlags) error 
 	if flags.state != "" {
 		return a.crashAgain(booting, storm, cfg, flags, human)
 	}
+	show := newCrashProgress(human, flags)
+	cfg.Progress = show.take
 	outcome, err := crash.Run(booting, storm, cfg)
 	show.end()
 	if err != nil {

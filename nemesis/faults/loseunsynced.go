@@ -10,19 +10,25 @@ import (
 	"squall/nemesis"
 )
 
-// anyLoss draws for each node what a power cut leaves.
-const anyLoss, tornLoss = "any", "torn"
+const (
+	tornLoss = "torn" // in sectors of either size
+	anyLoss  = "any"  // for each node one of losses
+)
+
+// losses are what a power cut can leave.
+func losses() []string {
+	return []string{nemesis.LeaveSynced, nemesis.LeavePrefix, nemesis.LeaveReordered, tornLoss, nemesis.LeaveData}
+}
 
 // loseUnsynced is a power cut after which only that is there which was synced, and
 // as much of the rest as a disk may have written by then.
 func loseUnsynced() nemesis.Fault {
-	hows := []string{nemesis.LeaveSynced, nemesis.LeavePrefix, nemesis.LeaveReordered, tornLoss, nemesis.LeaveData, anyLoss}
 	return nemesis.Fault{
 		Name: "lose-unsynced",
 		Kind: history.KindDisk,
 		Doc:  "machines are cut off from power, and what was written and not synced is lost",
 		Params: []declare.Param{
-			{Name: "how", Kind: declare.Word, Default: nemesis.LeaveSynced, Draw: []string{nemesis.LeaveSynced, nemesis.LeaveSynced, anyLoss}, Words: hows,
+			{Name: "how", Kind: declare.Word, Default: nemesis.LeaveSynced, Draw: []string{nemesis.LeaveSynced, nemesis.LeaveSynced, anyLoss}, Words: append(losses(), anyLoss),
 				Doc: "synced: only what was synced is left; prefix: and the oldest of what was not; reordered: and a write that came after a lost one; torn: and a part of a write, in sectors of 512 or 4096 bytes; names: all data, and no names that were not synced; any: one of these for each node"},
 		},
 		Variants: targets(),
@@ -59,7 +65,8 @@ func loseUnsynced() nemesis.Fault {
 func drawCut(h *nemesis.Hit) nemesis.DiskCut {
 	rng, how := h.Rand(), h.Args["how"]
 	if how == anyLoss {
-		how = []string{nemesis.LeaveSynced, nemesis.LeavePrefix, nemesis.LeaveReordered, tornLoss, nemesis.LeaveData}[rng.IntN(5)]
+		all := losses()
+		how = all[rng.IntN(len(all))]
 	}
 	if how == tornLoss {
 		how = []string{nemesis.LeaveTorn512, nemesis.LeaveTorn4096}[rng.IntN(2)]

@@ -40,10 +40,8 @@ func (m *Model) lost(c Choice) Loss {
 		}
 	}
 	slices.SortFunc(l.Files, func(a, b FileLoss) int { return strings.Compare(a.Path, b.Path) })
-	dirs := m.paths(c)
-	dirs[Root] = ""
 	for _, n := range m.names[c.Names:] {
-		l.Names = append(l.Names, n.describe(dirs))
+		l.Names = append(l.Names, n.describe(paths))
 	}
 	return l
 }

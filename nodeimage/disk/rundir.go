@@ -17,6 +17,9 @@ const (
 	JournalSuffix = ".journal"
 )
 
+// JournalName is the file of the journal of a life, from 1 on.
+func JournalName(life int) string { return fmt.Sprintf("%06d%s", life, JournalSuffix) }
+
 // Journals are the files of a run directory with the journal of a node, in order; none where
 // none was kept.
 func Journals(dir, node string) ([]string, error) {

@@ -69,11 +69,11 @@ func (r *Runtime) waitWhileThere(ctx context.Context, limit time.Duration) (cont
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer cancel()
-		for range mostSteps {
+		for n := 1; ; n++ {
 			limited, end := r.wait(ctx, limit)
 			<-limited.Done()
 			end()
-			if ctx.Err() != nil || !r.isThere(ctx) {
+			if ctx.Err() != nil || n == mostSteps || !r.isThere(ctx) {
 				return
 			}
 		}

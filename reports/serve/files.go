@@ -26,7 +26,7 @@ type kind struct {
 // kindOf goes by the name alone. What is not known is not shown but saved.
 func kindOf(name string) kind {
 	switch {
-	case name == reports.ReportFile, name == reports.TimelineFile, name == reports.IndexFile, name == reports.TrendsFile,
+	case name == reports.ReportFile, name == reports.TimelineFile, name == reports.IndexFile, name == reports.TrendsFile, name == reports.CrashFile,
 		strings.HasPrefix(name, "violation-") && strings.HasSuffix(name, ".html"):
 		return kind{contentType: "text/html; charset=utf-8", policy: pagePolicy}
 	}

@@ -75,7 +75,7 @@ func folder(t *testing.T) string {
 	write(t, out, "beta/20260105T000000Z-11/plan.json", `{`)
 	write(t, out, "beta/20260106T000000Z-12/plan.json", `{}`)
 	write(t, out, "beta/20260106T000000Z-12/results.json", `{"verdict": 5`)
-	for name, text := range map[string]string{"timeline.html": "<p>t", "violation-k.html": "<p>v", "other.html": "<p>o", "throughput.png": "png",
+	for name, text := range map[string]string{"timeline.html": "<p>t", "crash.html": "<p>c", "violation-k.html": "<p>v", "other.html": "<p>o", "throughput.png": "png",
 		"throughput.svg": "<svg/>", "squall.log": "<b>log", "history.jsonl.zst": "zst", "evil.js": "alert(1)", "nodes/n1/server.log": "n1"} {
 		write(t, out, "alpha/20260101T000000Z-7/"+name, text)
 	}
@@ -217,6 +217,7 @@ func TestHeadersAndTypes(t *testing.T) {
 		{"/assets/base.css", "text/css; charset=utf-8", "sandbox", false},
 		{"/assets/index.js", "text/javascript; charset=utf-8", "sandbox", false},
 		{run7 + "/report.html", "text/html; charset=utf-8", "sandbox allow-scripts", false},
+		{run7 + "/crash.html", "text/html; charset=utf-8", "sandbox allow-scripts", false},
 		{run7 + "/timeline.html", "text/html; charset=utf-8", "sandbox allow-scripts", false},
 		{run7 + "/violation-k.html", "text/html; charset=utf-8", "sandbox allow-scripts", false},
 		{"/runs/campaigns/nightly/20260201T000000Z/index.html", "text/html; charset=utf-8", "sandbox allow-scripts", false},

@@ -81,35 +81,10 @@ func (l *load) Scan() []workloads.Intent { return l.groups.Scan(l.readAll) }
 // the group.
 func (l *load) Recovery(node string, attempt int) []workloads.Intent {
 	group, number := "recovery-"+node, strconv.Itoa(attempt+1)
-	return []workloads.Intent{write(group+"-"+number, 0, node+"-"+number), l.readAll(group + "-" + number)}
+	return []workloads.Intent{rw.WriteGroup(group+"-"+number, 0, node+"-"+number), l.readAll(group + "-" + number)}
 }
 
-func (l *load) readAll(group string) workloads.Intent {
-	all := make([]int, 2*l.pairs)
-	for i := range all {
-		all[i] = i
-	}
-	return read(group, all)
-}
-
-// register is the i-th of a group, from 0 on.
-func register(group string, i int) objects.RegisterOp {
-	return objects.RegisterOp{Key: history.Text(group + "/" + strconv.Itoa(i))}
-}
-
-func read(group string, registers []int) workloads.Intent {
-	ops := make([]history.Data, len(registers))
-	for i, r := range registers {
-		ops[i] = register(group, r).Data()
-	}
-	return workloads.Intent{Func: history.Read, Key: group, In: history.List(ops...)}
-}
-
-func write(group string, i int, value string) workloads.Intent {
-	o := register(group, i)
-	o.Writes, o.Value = true, history.Text(value)
-	return workloads.Intent{Func: objects.Txn, Key: group, In: history.List(o.Data())}
-}
+func (l *load) readAll(group string) workloads.Intent { return rw.ReadWhole(group, 2*l.pairs) }
 
 // Client is the stream of client i.
 func (l *load) Client(i int) workloads.Stream {
@@ -132,7 +107,7 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 	turn := s.groups.Take(s.rng.IntN(s.groups.Keys()))
 	pair, nth := (turn.Nth-1)/(2+s.reads), (turn.Nth-1)%(2+s.reads)
 	if nth < 2 && !readOnly {
-		return write(turn.Key, 2*pair+nth, strconv.FormatInt(s.values.Next(), 10))
+		return rw.WriteGroup(turn.Key, 2*pair+nth, strconv.FormatInt(s.values.Next(), 10))
 	}
 	// The pair that was written last, and some others.
 	registers := []int{2 * pair, 2*pair + 1}
@@ -141,5 +116,5 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 			registers = append(registers, r)
 		}
 	}
-	return read(turn.Key, registers)
+	return rw.ReadGroup(turn.Key, registers)
 }

@@ -12,7 +12,6 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/check/linearizable"
-	"squall/history/objects"
 	"squall/internal/declare"
 	"squall/workloads"
 	"squall/workloads/rw"
@@ -80,35 +79,10 @@ func (l *load) Scan() []workloads.Intent { return l.groups.Scan(l.readAll) }
 // Recovery writes a register of a group of the node's own and reads the group.
 func (l *load) Recovery(node string, attempt int) []workloads.Intent {
 	group := "recovery-" + node
-	return []workloads.Intent{write(group, 0, node+"-"+strconv.Itoa(attempt+1)), l.readAll(group)}
+	return []workloads.Intent{rw.WriteGroup(group, 0, node+"-"+strconv.Itoa(attempt+1)), l.readAll(group)}
 }
 
-func (l *load) readAll(group string) workloads.Intent {
-	all := make([]int, l.registers)
-	for i := range all {
-		all[i] = i
-	}
-	return read(group, all)
-}
-
-// register is the i-th of a group, from 0 on.
-func register(group string, i int) objects.RegisterOp {
-	return objects.RegisterOp{Key: history.Text(group + "/" + strconv.Itoa(i))}
-}
-
-func read(group string, registers []int) workloads.Intent {
-	ops := make([]history.Data, len(registers))
-	for i, r := range registers {
-		ops[i] = register(group, r).Data()
-	}
-	return workloads.Intent{Func: history.Read, Key: group, In: history.List(ops...)}
-}
-
-func write(group string, i int, value string) workloads.Intent {
-	o := register(group, i)
-	o.Writes, o.Value = true, history.Text(value)
-	return workloads.Intent{Func: objects.Txn, Key: group, In: history.List(o.Data())}
-}
+func (l *load) readAll(group string) workloads.Intent { return rw.ReadWhole(group, l.registers) }
 
 // Client is the stream of client i.
 func (l *load) Client(i int) workloads.Stream {
@@ -129,7 +103,7 @@ func (s *stream) Next(readOnly bool) workloads.Intent {
 	}
 	group := s.groups.Take(s.rng.IntN(s.groups.Keys())).Key
 	if reads := s.rng.Float64() < s.reads; reads || readOnly {
-		return read(group, s.rng.Perm(s.registers)[:2+s.rng.IntN(s.registers-1)])
+		return rw.ReadGroup(group, s.rng.Perm(s.registers)[:2+s.rng.IntN(s.registers-1)])
 	}
-	return write(group, s.rng.IntN(s.registers), strconv.FormatInt(s.values.Next(), 10))
+	return rw.WriteGroup(group, s.rng.IntN(s.registers), strconv.FormatInt(s.values.Next(), 10))
 }

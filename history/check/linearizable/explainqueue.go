@@ -89,18 +89,20 @@ func explainNone(v *violation[queueOp]) explanation {
 // outOfOrder tells of the value that the suspect took, or another one shown, though an
 // older one was still in the queue.
 func (v *violation[O]) outOfOrder() explanation {
-	puts, takes := make(map[history.Data]*history.Op), make(map[history.Data]*history.Op)
+	var puts []*history.Op
+	takes := make(map[history.Data]*history.Op)
 	for i := range v.shown {
 		switch op := v.shown[i].op; {
 		case op.Outcome != history.OK:
 		case op.Func == objects.Enqueue:
-			puts[op.In] = op
+			puts = append(puts, op)
 		case op.Func == objects.Dequeue:
 			takes[op.Out] = op
 		}
 	}
-	for older, a := range puts {
-		for newer, b := range puts {
+	for _, a := range puts {
+		for _, b := range puts {
+			older, newer := a.In, b.In
 			first, last := takes[newer], takes[older]
 			if a.Return >= b.Call || first == nil || last != nil && last.Call <= first.Return {
 				continue

@@ -37,16 +37,17 @@ func (removals) Check(ctx context.Context, in *check.Input) check.Result {
 		return check.Result{Verdict: check.Unknown, Summary: err.Error()}
 	}
 	var first *misfit
-	elements, removed, reads, wrong := 0, 0, 0, 0
+	elements, removed, reads, wrong, stop := 0, 0, 0, 0, ""
+search:
 	for _, s := range sets {
 		reads += len(s.reads)
 		for _, e := range s.elements {
-			m, stop := s.judge(e, b)
-			if stop != "" {
-				return check.Result{Verdict: check.Unknown, Summary: stop}
+			var m *misfit
+			if m, stop = s.judge(e, b); stop != "" {
+				break search
 			}
 			elements++
-			if e.remove != nil && e.remove.Out == history.True {
+			if e.removed() {
 				removed++
 			}
 			if m != nil {
@@ -62,6 +63,8 @@ func (removals) Check(ctx context.Context, in *check.Input) check.Result {
 	switch {
 	case first != nil:
 		first.tell(in, &res, wrong)
+	case stop != "":
+		res.Verdict, res.Summary = check.Unknown, stop
 	case reads == 0:
 		res.Verdict, res.Summary = check.Unknown, "no read of a set was answered, so nothing was observed"
 	default:
@@ -74,11 +77,9 @@ func (removals) Check(ctx context.Context, in *check.Input) check.Result {
 
 // removable is a set from which elements are removed.
 type removable struct {
-	key      string
 	byData   map[history.Data]*passing
 	elements []*passing
 	reads    []*history.Op // that were answered
-	found    [][]*passing  // what each has, each element once
 }
 
 // passing is an element that comes and goes.
@@ -87,7 +88,7 @@ type passing struct {
 	add, remove *history.Op
 	first, last *history.Op // of the reads that found it: the one that returned first, and the one that was called last
 	twice       *history.Op // a read that found it twice
-	in          int         // the read looked at last that has it, from 1 on
+	in          []int       // the reads that found it, by number, rising
 }
 
 func readRemovals(ops []history.Op, b *check.Budget) (sets []*removable, err error) {
@@ -102,7 +103,7 @@ func readRemovals(ops []history.Op, b *check.Budget) (sets []*removable, err err
 		op := &ops[i]
 		s := byKey[op.Key]
 		if s == nil {
-			s = &removable{key: op.Key, byData: make(map[history.Data]*passing)}
+			s = &removable{byData: make(map[history.Data]*passing)}
 			byKey[op.Key] = s
 			sets = append(sets, s)
 		}
@@ -158,15 +159,13 @@ func (s *removable) read(op *history.Op) error {
 	if !isList(op.Out) {
 		return fmt.Errorf(`a read that was answered without its result "o", a list of strings and numbers: it is %s`, objects.Brief(op.Out))
 	}
-	var found []*passing
 	for d := range op.Out.Elements() {
 		e := s.element(d)
-		if e.in == len(s.reads)+1 {
+		if n := len(e.in); n > 0 && e.in[n-1] == len(s.reads) {
 			e.twice = op
 			continue
 		}
-		e.in = len(s.reads) + 1
-		found = append(found, e)
+		e.in = append(e.in, len(s.reads))
 		if e.first == nil || op.Return < e.first.Return {
 			e.first = op
 		}
@@ -174,7 +173,7 @@ func (s *removable) read(op *history.Op) error {
 			e.last = op
 		}
 	}
-	s.reads, s.found = append(s.reads, op), append(s.found, found)
+	s.reads = append(s.reads, op)
 	return objects.NoData(op, false, true)
 }
 
@@ -217,11 +216,16 @@ func (s *removable) judge(e *passing, b *check.Budget) (m *misfit, stop string) 
 	} else if e.remove != nil && e.remove.Outcome == history.OK && e.remove.Call > added {
 		return s.absent(e, e.remove), ""
 	}
+	found := e.in
 	for i, r := range s.reads {
 		if stop = b.Spent(); stop != "" {
 			return nil, stop
 		}
-		if r.Call > added && r.Return < gone && !has(s.found[i], e) && (m == nil || r.Return < m.op.Return) {
+		if len(found) > 0 && found[0] == i {
+			found = found[1:]
+			continue
+		}
+		if r.Call > added && r.Return < gone && (m == nil || r.Return < m.op.Return) {
 			m = s.absent(e, r)
 		}
 	}
@@ -247,13 +251,4 @@ func (e *passing) latestAdd() (at int64, m *misfit) {
 		return 0, &misfit{element: e, op: by, against: e.add, kind: check.KindNowhere}
 	}
 	return at, nil
-}
-
-func has(found []*passing, e *passing) bool {
-	for _, f := range found {
-		if f == e {
-			return true
-		}
-	}
-	return false
 }

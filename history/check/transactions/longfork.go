@@ -69,23 +69,24 @@ func (longFork) Check(ctx context.Context, in *check.Input) check.Result {
 		}
 	}
 	var worst *fork
-	wrong := 0
+	wrong, stop := 0, ""
 	for _, g := range groups {
-		f, stop := g.judge(b)
+		var f *fork
+		if f, stop = g.judge(b); f != nil {
+			if wrong++; worst == nil || f.at() < worst.at() {
+				worst = f
+			}
+		}
 		if stop != "" {
-			return check.Result{Verdict: check.Unknown, Summary: stop}
-		}
-		if f == nil {
-			continue
-		}
-		if wrong++; worst == nil || f.at() < worst.at() {
-			worst = f
+			break
 		}
 	}
 	res := check.Result{Stats: map[string]float64{"groups": float64(len(groups)), "reads": float64(reads), "violating": float64(wrong)}}
 	switch {
 	case worst != nil:
 		worst.tell(in, groups[worst.a.Key], &res, wrong)
+	case stop != "":
+		res.Verdict, res.Summary = check.Unknown, stop
 	case reads == 0:
 		res.Verdict, res.Summary = check.Unknown, "no read of several registers was answered, so nothing was observed"
 	default:
@@ -131,12 +132,13 @@ func (g *forkGroup) take(op *history.Op) (read bool, err error) {
 	return true, nil
 }
 
-// judge finds the two reads that contradict each other first.
+// judge finds the two reads that contradict each other first, of those that it has looked
+// at when the limits are reached.
 func (g *forkGroup) judge(b *check.Budget) (worst *fork, stop string) {
 	for p, a := range g.kinds {
 		for q, other := range g.kinds {
 			if stop = b.Spent(); stop != "" {
-				return nil, stop
+				return worst, stop
 			}
 			onlyA, onlyB := p.seen&q.asked&^q.seen, q.seen&p.asked&^p.seen
 			if onlyA == 0 || onlyB == 0 || a.Return > other.Return || a.Return == other.Return && a.Call > other.Call {

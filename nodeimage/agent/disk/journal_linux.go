@@ -37,7 +37,7 @@ func (j *journal) write(op *disk.Op) error {
 }
 
 func journalPath(folder string, life int) string {
-	return path.Join(folder, journalDir, fmt.Sprintf("%06d.journal", life))
+	return path.Join(folder, journalDir, disk.JournalName(life))
 }
 
 // readJournal reads a part of the journal of a life, of which none need be.

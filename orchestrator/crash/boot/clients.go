@@ -44,7 +44,8 @@ func (c *clients) Stream(id protocol.StreamID, boot int, data []byte) {
 	}
 	if id == protocol.StreamTrace {
 		if c.lines = append(c.lines, data...); len(c.lines) > maxLines {
-			c.lines, c.trouble = nil, "the driver sent too much"
+			c.lines, c.trouble = nil, "it sent too much"
+			c.wake()
 		}
 		return
 	}
@@ -147,10 +148,10 @@ func (c *clients) until(ctx context.Context, what string, holds func() bool) err
 		done, exited, trouble, changed := holds(), c.exited, c.trouble, c.changed
 		c.mu.Unlock()
 		switch {
+		case trouble != "": // though it did what is waited for: what it told may not be whole
+			return errors.New("the driver: " + trouble)
 		case done:
 			return nil
-		case trouble != "":
-			return errors.New("the driver: " + trouble)
 		case exited != "":
 			return errors.New("the driver: " + exited)
 		}

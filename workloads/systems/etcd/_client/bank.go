@@ -27,11 +27,11 @@ func (c *conn) bank(ctx context.Context, op goclient.Op) ([]byte, error) {
 	case "transfer":
 		b := in.Bank
 		_, err := c.update(ctx, []clientv3.Op{c.account(in.From), c.account(in.To)}, func(found []*clientv3.GetResponse) (change, error) {
-			from, err := b.balance(found[0])
+			from, err := numberIn(found[0], in.Bank.Each)
 			if err != nil {
 				return change{}, err
 			}
-			to, err := b.balance(found[1])
+			to, err := numberIn(found[1], in.Bank.Each)
 			if err != nil {
 				return change{}, err
 			}
@@ -62,18 +62,6 @@ func account(i int64) string { return "account-" + strconv.FormatInt(i, 10) }
 // account reads one.
 func (c *conn) account(i int64) clientv3.Op { return clientv3.OpGet(account(i), c.get()...) }
 
-// balance is what an account holds.
-func (b of) balance(found *clientv3.GetResponse) (int64, error) {
-	if len(found.Kvs) == 0 {
-		return b.Each, nil
-	}
-	n, err := strconv.ParseInt(string(found.Kvs[0].Value), 10, 64)
-	if err != nil {
-		return 0, goclient.Fail("%s: %w", found.Kvs[0].Key, err)
-	}
-	return n, nil
-}
-
 // balances answers with what all accounts hold, at one moment.
 func (c *conn) balances(ctx context.Context, b of) ([]byte, error) {
 	reads := make([]clientv3.Op, b.Accounts)
@@ -89,7 +77,7 @@ func (c *conn) balances(ctx context.Context, b of) ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		n, err := b.balance(r)
+		n, err := numberIn(r, b.Each)
 		if err != nil {
 			return nil, err
 		}

@@ -19,7 +19,7 @@ func (c *conn) counter(ctx context.Context, op goclient.Op) ([]byte, error) {
 		if err != nil {
 			return nil, readError{err}
 		}
-		n, err := counted((*clientv3.GetResponse)(r))
+		n, err := numberIn((*clientv3.GetResponse)(r), 0)
 		return strconv.AppendInt(nil, n, 10), err
 	case "add":
 		by, err := strconv.ParseInt(string(op.In), 10, 64)
@@ -35,17 +35,17 @@ func (c *conn) counter(ctx context.Context, op goclient.Op) ([]byte, error) {
 // addTo adds to a counter, and is what it comes to.
 func (c *conn) addTo(ctx context.Context, key string, by int64) (sum int64, err error) {
 	_, err = c.update(ctx, []clientv3.Op{clientv3.OpGet(key, c.get()...)}, func(found []*clientv3.GetResponse) (change, error) {
-		n, err := counted(found[0])
+		n, err := numberIn(found[0], 0)
 		sum = n + by
 		return change{[]clientv3.Cmp{unchanged(key, found[0])}, []clientv3.Op{clientv3.OpPut(key, strconv.FormatInt(sum, 10))}}, err
 	})
 	return sum, err
 }
 
-// counted is what a counter stands at.
-func counted(found *clientv3.GetResponse) (int64, error) {
+// numberIn is the number that a key holds; absent where it is not there.
+func numberIn(found *clientv3.GetResponse, absent int64) (int64, error) {
 	if len(found.Kvs) == 0 {
-		return 0, nil
+		return absent, nil
 	}
 	n, err := strconv.ParseInt(string(found.Kvs[0].Value), 10, 64)
 	if err != nil {

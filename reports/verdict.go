@@ -1,7 +1,6 @@
 package reports
 
 import (
-
 	"squall/history/check"
 	"squall/internal/plain"
 )

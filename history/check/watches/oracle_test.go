@@ -245,7 +245,7 @@ func showWatches(ops []history.Op) string {
 // definition does.
 func TestWatchesAgainstTheDefinition(t *testing.T) {
 	said := map[bool]int{}
-	for range 10 { // a thousand of them take a second
+	for range 40 { // a thousand histories take a second; with -short these are 200
 		rapid.Check(t, func(rt *rapid.T) {
 			ops := anyWatches(rt)
 			res := checkWatches(ops)

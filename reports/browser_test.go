@@ -110,7 +110,7 @@ func await(t testing.TB, page *browsertest.Page, expression string) {
 
 // TestMain lets the tests share a browser and a run.
 func TestMain(m *testing.M) {
-	code := browsertest.Main(m)
+	code := browsertest.Main(m).Run()
 	if hostileDir != "" {
 		_ = os.RemoveAll(hostileDir)
 	}

@@ -69,8 +69,9 @@ func TestCrashPageIsSafe(t *testing.T) {
 	evil := `</script><script>alert(1)</script><img src=x onerror=alert(1)>`
 	c.Reason, c.Run, c.Command = evil, evil, evil
 	c.States = nil
+	long := strings.Repeat(evil, 1000)
 	for i := range 20000 {
-		c.States = append(c.States, CrashState{ID: fmt.Sprint(i), At: float64(i), Kind: "names", Verdict: check.Violation, Check: evil, Text: strings.Repeat(evil, 1000), Again: evil, Lost: []CrashLost{{evil, evil}}})
+		c.States = append(c.States, CrashState{ID: fmt.Sprint(i), At: float64(i), Kind: "names", Verdict: check.Violation, Check: evil, Text: long, Again: evil, Lost: []CrashLost{{evil, evil}}})
 	}
 	var out bytes.Buffer
 	if err := renderCrash(&out, c); err != nil {

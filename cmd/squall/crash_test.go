@@ -46,7 +46,7 @@ func (s *storm) journaled(t *testing.T, args ...string) {
 func TestCrashStatesOfTheCorrectNodeAreClean(t *testing.T) {
 	s := newDiskStorm(t)
 	s.journaled(t)
-	states := machinetest.Rounds(10, 200)
+	states := machinetest.Rounds(5, 200)
 	for i, more := range []int{states - 3, 3} {
 		if i == 1 {
 			s.app.open = openWithoutDisks

@@ -83,6 +83,7 @@ exec docker --host '%s' system dial-stdio
 		}
 	})
 	t.Run("context", func(t *testing.T) {
+		machinetest.NeedCI(t, "the engine of a context is reached over TCP")
 		putContext(t, dir, "far", "ssh://me@far:2222")
 		t.Setenv(envContext, "far")
 		wantWholeRun(t, "from docker's context far")

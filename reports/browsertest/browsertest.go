@@ -48,12 +48,16 @@ var common struct {
 // Main runs the tests of a package with one browser for all of them, which saves
 // the time to start others:
 //
-//	func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(browsertest.Main(m)) }
 //
 // Without it every page has a browser of its own.
-func Main(m *testing.M) int {
+func Main(m *testing.M) machinetest.Runner { return sharing{machinetest.Main(m)} }
+
+type sharing struct{ machinetest.Runner }
+
+func (m sharing) Run() int {
 	common.on = true
-	code := machinetest.Main(m).Run()
+	code := m.Runner.Run()
 	if common.end != nil {
 		common.end()
 	}

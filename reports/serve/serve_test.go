@@ -22,10 +22,10 @@ import (
 	"squall/history"
 	"squall/history/check"
 	"squall/history/ledger"
-	"squall/internal/machinetest"
+	"squall/reports/browsertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(machinetest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(browsertest.Main(m)) }
 
 // write makes a file, and the folders on the way to it.
 func write(t *testing.T, root, name, text string) {

@@ -14,7 +14,7 @@ import (
 // The guide to adding a model, followed word for word, adds one that works: its files and
 // its line are laid over the sources, and the models' own tests try it.
 func TestTheGuideAddsAModel(t *testing.T) {
-	machinetest.NotShort(t, "it compiles the checkers with one model more")
+	machinetest.NeedCI(t, "it compiles the checkers with one model more")
 	if _, err := FindModel("stack"); err == nil {
 		machinetest.Skip(t, "somebody has followed the guide: its model is in this list, and tried by the other tests")
 	}

@@ -312,6 +312,8 @@ type Mark struct {
 	// Bound is how long the cluster has from this moment to serve through every
 	// node again, in a MarkHealed, and how long the scan may take, in a MarkScan; ns.
 	Bound int64 `json:"bound,omitempty"`
+	// Rate is how many operations arrive from this moment on, only in a MarkRate.
+	Rate *Rate `json:"rate,omitempty"`
 }
 
 // Clock is how squall's own clock stands to that of the machines, by which all
@@ -359,6 +361,9 @@ const (
 	// for Mark.Bound at most.
 	MarkScan = "scan"
 	MarkDone = "done" // everything was collected
+	// MarkRate says at what Rate operations arrive from now on, in a load that does not wait
+	// for answers. Without one, clients go on as fast as they are answered.
+	MarkRate = "rate"
 	// MarkObserved says whom the clients were told to lead, in Text: "" is nobody. It is
 	// what nodes without a trace believe, and no election is timed by it.
 	MarkObserved = "observed-leader"

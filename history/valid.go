@@ -346,7 +346,7 @@ func course() []string {
 
 // remarks are the marks that may come at any time, any number of times.
 func remarks() []string {
-	return []string{MarkClock, MarkObserved, MarkReplicas, MarkMissed, MarkStopped, MarkSeen, MarkOverloaded, MarkInvalid}
+	return []string{MarkClock, MarkRate, MarkObserved, MarkReplicas, MarkMissed, MarkStopped, MarkSeen, MarkOverloaded, MarkInvalid}
 }
 
 func (v *validator) mark(m *Mark) error {
@@ -362,6 +362,12 @@ func (v *validator) mark(m *Mark) error {
 		if err := v.replicas(m.Replicas); err != nil {
 			return err
 		}
+	}
+	if (m.Rate != nil) != (m.Name == MarkRate) {
+		return fmt.Errorf("the mark %q: only %q says, and always says at what rate operations arrive", m.Name, MarkRate)
+	}
+	if r := m.Rate; r != nil && !r.valid() {
+		return fmt.Errorf("the mark %q has %g to %g operations a second in %d ns", m.Name, r.From, r.To, r.For)
 	}
 	if err := v.time(fmt.Sprintf("the mark %q", m.Name), m.Time); err != nil {
 		return err

@@ -114,6 +114,10 @@ func TestWhatNoRecorderWritesIsRefused(t *testing.T) {
 		{"marks back in time", []string{`{"mark":"load-begin","t":3000}`}, `{"mark":"load-end","t":2000}`, `which came first`},
 		{"mark twice", []string{`{"mark":"done","t":3000}`}, `{"mark":"done","t":3000}`, `occurs twice`},
 		{"clock of nonsense", nil, `{"mark":"clock","t":3000,"clock":{"offset":-9000000000000000000,"error":1}}`, `comparison of clocks`},
+		{"a rate of nothing", nil, `{"mark":"rate","t":3000}`, `always says at what rate operations arrive`},
+		{"a rate elsewhere", nil, `{"mark":"up","t":3000,"rate":{"from":1,"to":1,"for":0}}`, `always says at what rate operations arrive`},
+		{"a rate below nothing", nil, `{"mark":"rate","t":3000,"rate":{"from":1,"to":-1,"for":5}}`, `has 1 to -1 operations a second in 5 ns`},
+		{"a rate without an end", nil, `{"mark":"rate","t":3000,"rate":{"from":1e300,"to":1,"for":5}}`, `has 1e+300 to 1 operations a second`},
 		{"copies of nowhere", nil, `{"mark":"replicas","t":3000}`, `always says what nodes told of their copies`},
 		{"copies elsewhere", nil, `{"mark":"up","t":3000,"replicas":{"at":1,"of":[]}}`, `always says what nodes told of their copies`},
 		{"copies of a stranger", nil, `{"mark":"replicas","t":3000,"replicas":{"at":1,"of":[{"node":"n9","position":1,"digest":"a"}]}}`, `names the node "n9"`},
@@ -215,8 +219,11 @@ func TestEveryNameIsKnown(t *testing.T) {
 			"Role": func() error { return v.node(&NodeEvent{Node: "n1", Boot: 1, Kind: EventRole, Time: at, Role: value}) },
 			"Mark": func() error {
 				m := Mark{Name: value, Time: at}
-				if value == MarkReplicas {
+				switch value {
+				case MarkReplicas:
 					m.Replicas = copiesOf("n1", "n2", "n3")
+				case MarkRate:
+					m.Rate = &Rate{From: 1, To: 1}
 				}
 				return v.mark(&m)
 			},

@@ -186,6 +186,7 @@ func driverConfig(t *testplan.Test, nodes []systems.Node) driver.Config {
 func (r *run) underLoad(ctx context.Context) error {
 	r.loadBegan.Store(r.clock.now())
 	r.mark(history.MarkLoadBegin, "")
+	defer r.markRates(ctx)()
 	r.cfg.Progress.Phase("storm")
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.plan.Test.Time))
 	defer cancel()

@@ -290,13 +290,16 @@ func setNemesis(t *Test, text string) error {
 	return nil
 }
 
+// setSchedule keeps the steps on one line, as a command that repeats the test has them.
 func setSchedule(t *Test, text string) error {
 	if text != "" {
 		if _, err := schedule.ParseSteps(faults.All(), text); err != nil {
 			return err
 		}
 	}
-	t.Schedule = text
+	steps := schedule.Split(strings.ReplaceAll(text, "\n", ";"), ';')
+	steps = slices.DeleteFunc(steps, func(step string) bool { return step == "" })
+	t.Schedule = strings.Join(steps, "; ")
 	return nil
 }
 

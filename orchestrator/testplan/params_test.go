@@ -60,6 +60,18 @@ func TestParametersAreResolved(t *testing.T) {
 	}
 }
 
+// A schedule of several lines, as test files have them, is one line in the command.
+func TestACommandIsOneLine(t *testing.T) {
+	test := DefaultTest()
+	test.Seed = 1
+	if err := setSchedule(&test, "\n  at 1s for 1s: kill(leader)\n\nafter 2s for 1s: pause; \n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := CommandFor("squall", test), "--schedule 'at 1s for 1s: kill(leader); after 2s for 1s: pause'"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s\ndoes not end with %s", got, want)
+	}
+}
+
 // What the defaults were when they were settings of a test, they are as parameters.
 func TestDefaultsOfParametersAreThoseOfTheirSettings(t *testing.T) {
 	test := DefaultTest()

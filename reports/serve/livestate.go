@@ -176,7 +176,7 @@ func (s *liveState) mark(m *history.Mark) {
 	case history.MarkInvalid:
 		s.invalid = harmless(m.Text, 500)
 		return
-	case history.MarkClock, history.MarkMissed, history.MarkObserved:
+	case history.MarkClock, history.MarkRate, history.MarkMissed, history.MarkObserved, history.MarkReplicas:
 		return
 	}
 	s.phase = m.Name

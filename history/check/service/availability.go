@@ -127,7 +127,7 @@ func (c availability) show(in *check.Input, o outage, res *check.Result) {
 }
 
 // outages are the stretches within s, longer than within, in which none of its operations
-// of the load succeeded, in order, and the longest stretch of all.
+// of the load succeeded, in order, and the longest stretch of all in which clients wanted something.
 func (o outage) outages(in *check.Input, s check.Span, within int64, b *check.Budget) (longest check.Span, all []outage, stop string) {
 	ok := []int64{s.From}
 	for i := range in.Ops {
@@ -144,15 +144,16 @@ func (o outage) outages(in *check.Input, s check.Span, within int64, b *check.Bu
 		if i+1 < len(ok) {
 			o.To = ok[i+1]
 		}
-		if o.Length() > longest.Length() {
-			longest = o.Span
+		parts := []outage{o}
+		if o.Length() > within {
+			parts = o.whileTried(in, within/2)
 		}
-		if o.Length() <= within {
-			continue
-		}
-		for _, tried := range o.whileTried(in, within/2) {
-			if tried.Length() > within {
-				all = append(all, tried)
+		for _, part := range parts {
+			if part.Length() > longest.Length() {
+				longest = part.Span
+			}
+			if part.Length() > within {
+				all = append(all, part)
 			}
 		}
 	}

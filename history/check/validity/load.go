@@ -32,7 +32,8 @@ const (
 	// In a stretch of the load without faults something must have succeeded if it is
 	// as long as calmShort, and minOfFunc operations, with some of each function, if
 	// it is as long as calmLong. Under faults that leave a quorum alone, minOfFunc
-	// operations, if those hold for as long as calmLong together.
+	// operations, if those hold for as long as calmLong together. Where the load was to
+	// try fewer than twice as many, half of them are enough, and of fewOfFunc none.
 	calmShort = 3 * time.Second
 	calmLong  = 5 * time.Second
 )
@@ -64,6 +65,7 @@ type load struct {
 	does              history.Functions
 	keys              map[string]*keyTally
 	phases            []Phase
+	marks             []history.Mark // those that tell the rate
 }
 
 // countLoad counts the load. stop is the limit that was reached before the end.
@@ -72,6 +74,11 @@ func countLoad(in *check.Input, b *check.Budget) (l *load, stop string) {
 	l.Span = LoadSpan(in)
 	l.lastOK, l.lastTried = l.From, l.From
 	l.phases = Phases(in, l.Span)
+	for i := range in.Marks {
+		if in.Marks[i].Rate != nil {
+			l.marks = append(l.marks, in.Marks[i])
+		}
+	}
 	for i := range in.Ops {
 		if stop = b.Spent(); stop != "" {
 			return l, stop
@@ -230,7 +237,7 @@ func (l *load) missing(in *check.Input, minOK int) string {
 // even an operation that failed.
 func (l *load) fellSilent(in *check.Input) string {
 	long := min(max(l.Length()/5, int64(5*time.Second)), int64(time.Minute))
-	if l.To-l.lastTried < long {
+	if l.To-l.lastTried < long || l.asked(l.lastTried, l.To) < fewOfFunc {
 		return ""
 	}
 	return fmt.Sprintf("the history falls silent: no operation was even tried from %s to the end of the load at %s", in.Clock(l.lastTried), in.Clock(l.To))
@@ -289,44 +296,54 @@ func (l *load) quietKeys(*check.Input) string {
 // quietPhase finds a stretch of the load in which the cluster should have served,
 // and too little shows that it did.
 func (l *load) quietPhase(in *check.Input) string {
-	under := Phase{}
+	under, asked := Phase{}, 0.0
 	for i := range l.phases {
 		p := &l.phases[i]
 		if !p.Calm {
 			if p.serve {
 				under.To += p.Length()
 				under.tried, under.ok = under.tried+p.tried, under.ok+p.ok
+				asked += l.asked(p.From, p.To)
 			}
 			continue
 		}
-		if what := p.quiet(); what != "" {
+		// What arrives at its very end is answered later.
+		if what := p.quiet(l.asked(p.From, max(p.From, p.To-int64(time.Second)))); what != "" {
 			return fmt.Sprintf("from %s to %s no fault was in force, and %s", in.Clock(p.From), in.Clock(p.To), what)
 		}
 	}
-	if under.Length() >= int64(calmLong) && under.ok < minOfFunc {
+	if need := needed(asked); under.Length() >= int64(calmLong) && under.ok < need {
 		return fmt.Sprintf("only %s succeeded in the %.1f s in which faults left a quorum connected, and it takes %d",
-			under.of("operation"), float64(under.Length())/1e9, minOfFunc)
+			under.of("operation"), float64(under.Length())/1e9, need)
 	}
 	if n := len(l.phases); n > 0 && l.phases[n-1].Calm {
 		p := &l.phases[n-1]
-		if long := min(max(p.Length()/2, int64(10*time.Second)), int64(time.Minute)); p.To-max(l.lastOK, p.From) >= long {
+		if long := min(max(p.Length()/2, int64(10*time.Second)), int64(time.Minute)); p.To-max(l.lastOK, p.From) >= long && l.asked(max(l.lastOK, p.From), p.To) >= fewOfFunc {
 			return fmt.Sprintf("no operation succeeded from %s to the end of the load at %s, though no fault was in force", in.Clock(max(l.lastOK, p.From)), in.Clock(p.To))
 		}
 	}
 	return ""
 }
 
-// quiet says what is missing in a stretch without faults.
-func (p *Phase) quiet() string {
+// asked is how many operations the load was to try from one moment to another.
+func (l *load) asked(from, to int64) float64 { return history.Arriving(l.marks, from, to) }
+
+// needed is how many operations must have succeeded, of so many that were asked for.
+func needed(asked float64) int { return int(min(minOfFunc, asked/2)) }
+
+// quiet says what is missing in a stretch without faults, in which so many operations
+// were asked for.
+func (p *Phase) quiet(asked float64) string {
+	need := needed(asked)
 	switch {
-	case p.Length() < int64(calmShort):
+	case p.Length() < int64(calmShort) || asked < fewOfFunc:
 		return ""
 	case p.ok == 0:
 		return fmt.Sprintf("none of %d operations succeeded", p.tried)
 	case p.Length() < int64(calmLong):
 		return ""
-	case p.ok < minOfFunc:
-		return fmt.Sprintf("only %s succeeded, and it takes %d", p.of("operation"), minOfFunc)
+	case p.ok < need:
+		return fmt.Sprintf("only %s succeeded, and it takes %d", p.of("operation"), need)
 	}
 	for _, f := range sortedFuncs(p.funcs) {
 		if t := p.funcs[f]; t.ok == 0 && t.tried >= minOfFunc {

@@ -19,6 +19,13 @@ func fail(h *history.History, match func(op *history.Op) bool) {
 	}
 }
 
+// arrive has operations arrive from seconds on at so many a second, given in turn.
+func arrive(h *history.History, at ...float64) {
+	for i := 0; i < len(at); i += 2 {
+		h.Marks = append(h.Marks, history.Mark{Name: history.MarkRate, Time: int64(at[i] * float64(checktest.Second)), Rate: &history.Rate{From: at[i+1], To: at[i+1]}})
+	}
+}
+
 func TestAVacuousLoadIsInvalid(t *testing.T) {
 	between := func(from, to float64) func(op *history.Op) bool {
 		return func(op *history.Op) bool {
@@ -75,6 +82,32 @@ func TestAVacuousLoadIsInvalid(t *testing.T) {
 		{"nothing at the end, under a fault without a quorum", func(h *history.History) {
 			fail(h, between(20, 60))
 			h.Faults[0].Targets, h.Faults[1].Begin, h.Faults[1].End = h.Header.Nodes, 60*checktest.Second, 60*checktest.Second
+		}, ""},
+		{"a pause before the faults", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return between(1, 20)(&op) })
+			arrive(h, 0, 25, 1, 0, 20, 25)
+		}, ""},
+		{"nothing after a pause before the faults", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return between(0, 10)(&op) })
+			fail(h, between(10, 20))
+			arrive(h, 0, 0, 10, 25)
+		}, "from 0.0 s to 20.0 s no fault was in force, and none of 250 operations succeeded"},
+		{"a pause under the faults", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return between(19, 40)(&op) })
+			arrive(h, 0, 25, 19, 0, 40, 25)
+		}, ""},
+		{"a pause at the end", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return between(45, 60)(&op) })
+			arrive(h, 0, 25, 45, 0)
+		}, ""},
+		{"it falls silent after a pause", func(h *history.History) {
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return between(45, 60)(&op) })
+			arrive(h, 0, 25, 45, 0, 50, 25)
+		}, "the history falls silent: no operation was even tried from 45.0 s"},
+		{"little is asked for at the end", func(h *history.History) {
+			n := 0
+			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { n++; return between(40, 60)(&op) && n%75 != 0 })
+			arrive(h, 0, 25, 40, 0.33)
 		}, ""},
 		{"it falls silent", func(h *history.History) {
 			h.Ops = slices.DeleteFunc(h.Ops, func(op history.Op) bool { return op.Call >= 22*checktest.Second/10 })

@@ -34,6 +34,7 @@ type fakeCluster struct {
 	changed time.Time
 	roster  *nemesis.Roster
 	trouble memberTrouble
+	flowing func() // befalls it while flows are measured
 }
 
 type fakeNode struct {
@@ -135,10 +136,16 @@ func (c *fakeCluster) Reach(_ context.Context, flight time.Duration) (map[histor
 
 func (c *fakeCluster) Flow(_ context.Context, spec nemesis.FlowSpec) (map[history.Link]nemesis.Flow, error) {
 	time.Sleep(time.Duration(spec.Count)*spec.Interval + spec.Wait)
+	if c.flowing != nil {
+		c.flowing()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	flows := map[history.Link]nemesis.Flow{}
 	for _, link := range spec.Links {
+		if !c.node(link.From).up || !c.node(link.To).up {
+			continue
+		}
 		there, back := c.shaping(link), c.shaping(history.Link{From: link.To, To: link.From})
 		flows[link] = flowOf(spec, there, back)
 	}

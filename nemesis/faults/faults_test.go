@@ -373,6 +373,37 @@ func TestPacketsOfMachinesThatAreOff(t *testing.T) {
 	}
 }
 
+// TestMachinesThatGoOffWhileTheyAreMeasured: what was not measured is no proof. That the
+// links carry nothing is one, with a figure.
+func TestMachinesThatGoOffWhileTheyAreMeasured(t *testing.T) {
+	for _, f := range []nemesis.Fault{rate(), delay(), badLink()} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newFake(3)
+			var rec memory
+			begin := time.Now()
+			r := nemesis.Runner{Catalogue: All(), Cluster: c, Recorder: &rec, Now: func() int64 { return int64(time.Since(begin)) }}
+			c.flowing = func() {
+				if err := c.node("n2").PowerOff(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			p := planned(f, "link")
+			p.Order = []string{"n1", "n2", "n3"}
+			if err := r.Run(t.Context(), []nemesis.Planned{p}, 0); err != nil {
+				t.Fatal(err)
+			}
+			for _, run := range rec.faults {
+				if len(run.Measured) != 1 || run.Measured[0].What != "links that carry nothing" {
+					t.Errorf("%s, %s: measured %+v, proof %q, %s", f.Name, run.Phase, run.Measured, run.Proof, run.Err)
+				}
+			}
+			if len(rec.faults) != 2 {
+				t.Errorf("%s: %+v", f.Name, rec.faults)
+			}
+		})
+	}
+}
+
 // badLinkOf runs a bad link n1→n2 whose machines are switched off while it holds,
 // and returns its heal. Inert machines do nothing that the heal tells them.
 func badLinkOf(t *testing.T, off []string, inert bool) (healed history.Fault) {

@@ -153,6 +153,10 @@ func (s shaping) prove(ctx context.Context, h *nemesis.Hit, chosen []history.Lin
 		if shape.Rate > 0 && wait < maxWait {
 			wait *= 4 // they stand in line behind what the servers send
 		}
+		if len(flows) == 0 {
+			wrong = []string{"machines at their ends were switched off meanwhile"}
+			continue // and nothing was measured
+		}
 		measured, bad := holdAgainst(flows, claims)
 		if wrong = bad; len(wrong) == 0 {
 			tell(h, measured)

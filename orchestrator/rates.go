@@ -5,14 +5,13 @@ import (
 	"time"
 
 	"squall/history"
-	"squall/workloads"
 )
 
 // markRates records at what rate operations arrive, now and whenever another phase of the
 // load begins, so that whoever judges the history knows a pause from a silence. done ends
 // it.
 func (r *run) markRates(ctx context.Context) (done func()) {
-	phases := r.plan.Test.Rate.Within(time.Duration(r.plan.Test.Time))
+	phases := r.plan.Test.Arrivals()
 	if len(phases) == 0 {
 		return func() {} // clients wait for their answers
 	}
@@ -23,7 +22,7 @@ func (r *run) markRates(ctx context.Context) (done func()) {
 		defer close(ended)
 		begin, lasts := time.Now(), time.Duration(0)
 		for i := 1; i < len(phases); i++ {
-			lasts += phases[i-1].For
+			lasts += time.Duration(phases[i-1].For)
 			select {
 			case <-time.After(time.Until(begin.Add(lasts))):
 				r.markRate(phases[i])
@@ -38,7 +37,6 @@ func (r *run) markRates(ctx context.Context) (done func()) {
 	}
 }
 
-func (r *run) markRate(p workloads.Phase) {
-	r.markAs(history.Mark{Name: history.MarkRate, Text: workloads.Rate{p}.String(),
-		Rate: &history.Rate{From: p.From, To: p.To, For: int64(p.For)}})
+func (r *run) markRate(p history.Rate) {
+	r.markAs(history.Mark{Name: history.MarkRate, Rate: &p})
 }

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"squall/history"
 	"squall/internal/declare"
 	"squall/internal/suggest"
 	"squall/nemesis/schedule"
@@ -356,6 +357,14 @@ func (t *Test) checkRate() error {
 		}
 	}
 	return nil
+}
+
+// Arrivals are the phases of the load, as the history tells of them; none of a closed loop.
+func (t *Test) Arrivals() (phases []history.Rate) {
+	for _, p := range t.Rate.Within(time.Duration(t.Time)) {
+		phases = append(phases, history.Rate{From: p.From, To: p.To, For: int64(p.For)})
+	}
+	return phases
 }
 
 // minCPUs is the least that the kernel's scheduler can be told.

@@ -1,6 +1,11 @@
 package history
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sort"
+)
 
 // maxRate is the most operations a second that a test asks for.
 const maxRate = 1e6
@@ -28,29 +33,41 @@ func (r *Rate) arrived(after int64) float64 {
 	return ((r.From+at)/2*float64(changing) + at*float64(after-changing)) / 1e9
 }
 
-// Arriving is how many operations were to arrive from one moment to another, by marks in
-// order of time: infinitely many in a load that waits for answers, which has no MarkRate.
-func Arriving(marks []Mark, from, to int64) float64 {
-	n, told := 0.0, false
+// Demand is how many operations were to arrive, by the marks of a history.
+type Demand struct {
+	marks  []Mark    // those with a Rate, by time
+	before []float64 // how many had arrived at each
+}
+
+// DemandOf is what the marks of a history tell of.
+func DemandOf(marks []Mark) *Demand {
+	d := new(Demand)
 	for i := range marks {
-		if marks[i].Rate == nil {
-			continue
-		}
-		told = true
-		r, begin := marks[i].Rate, marks[i].Time
-		end := to
-		for k := range marks[i+1:] {
-			if next := &marks[i+1+k]; next.Rate != nil {
-				end = min(end, next.Time)
-				break
-			}
-		}
-		if begin = max(begin, from); begin < end {
-			n += r.arrived(end-marks[i].Time) - r.arrived(begin-marks[i].Time)
+		if marks[i].Rate != nil {
+			d.marks = append(d.marks, marks[i])
 		}
 	}
-	if !told {
+	slices.SortStableFunc(d.marks, func(a, b Mark) int { return cmp.Compare(a.Time, b.Time) })
+	for i := range d.marks {
+		d.before = append(d.before, d.until(d.marks[i].Time))
+	}
+	return d
+}
+
+// Between is how many operations were to arrive from one moment to another: infinitely
+// many in a load that waits for answers.
+func (d *Demand) Between(from, to int64) float64 {
+	if len(d.marks) == 0 {
 		return math.Inf(1)
 	}
-	return n
+	return max(0, d.until(to)-d.until(from))
+}
+
+// until is how many had arrived at a moment, by the marks that before has.
+func (d *Demand) until(t int64) float64 {
+	i := sort.Search(len(d.before), func(i int) bool { return d.marks[i].Time > t }) - 1
+	if i < 0 {
+		return 0
+	}
+	return d.before[i] + d.marks[i].Rate.arrived(t-d.marks[i].Time)
 }

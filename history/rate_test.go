@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestArriving(t *testing.T) {
+func TestDemand(t *testing.T) {
 	const s = int64(1e9)
 	marks := []Mark{
 		{Name: MarkLoadBegin, Time: 0},
@@ -15,6 +15,7 @@ func TestArriving(t *testing.T) {
 		{Name: MarkRate, Time: 15 * s, Rate: &Rate{From: 100, To: 300, For: 10 * s}},
 		{Name: MarkRate, Time: 26 * s, Rate: &Rate{From: 5}}, // a second late: the ramp's end lasts until then
 	}
+	demand := DemandOf(marks)
 	for _, tt := range []struct {
 		from, to int64
 		want     float64
@@ -32,11 +33,11 @@ func TestArriving(t *testing.T) {
 		{20 * s, 20 * s, 0},
 		{20 * s, 19 * s, 0},
 	} {
-		if got := Arriving(marks, tt.from, tt.to); math.Abs(got-tt.want) > 1e-6 {
+		if got := demand.Between(tt.from, tt.to); math.Abs(got-tt.want) > 1e-6 {
 			t.Errorf("from %d to %d: %g, want %g", tt.from/s, tt.to/s, got, tt.want)
 		}
 	}
-	if got := Arriving(marks[:1], 0, s); !math.IsInf(got, 1) {
+	if got := DemandOf(marks[:1]).Between(0, s); !math.IsInf(got, 1) {
 		t.Errorf("of a load that waits for answers: %g", got)
 	}
 }

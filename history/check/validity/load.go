@@ -65,7 +65,7 @@ type load struct {
 	does              history.Functions
 	keys              map[string]*keyTally
 	phases            []Phase
-	marks             []history.Mark // those that tell the rate
+	asked             *history.Demand
 }
 
 // countLoad counts the load. stop is the limit that was reached before the end.
@@ -74,11 +74,7 @@ func countLoad(in *check.Input, b *check.Budget) (l *load, stop string) {
 	l.Span = LoadSpan(in)
 	l.lastOK, l.lastTried = l.From, l.From
 	l.phases = Phases(in, l.Span)
-	for i := range in.Marks {
-		if in.Marks[i].Rate != nil {
-			l.marks = append(l.marks, in.Marks[i])
-		}
-	}
+	l.asked = history.DemandOf(in.Marks)
 	for i := range in.Ops {
 		if stop = b.Spent(); stop != "" {
 			return l, stop
@@ -237,7 +233,7 @@ func (l *load) missing(in *check.Input, minOK int) string {
 // even an operation that failed.
 func (l *load) fellSilent(in *check.Input) string {
 	long := min(max(l.Length()/5, int64(5*time.Second)), int64(time.Minute))
-	if l.To-l.lastTried < long || l.asked(l.lastTried, l.To) < fewOfFunc {
+	if l.To-l.lastTried < long || l.asked.Between(l.lastTried, l.To) < fewOfFunc {
 		return ""
 	}
 	return fmt.Sprintf("the history falls silent: no operation was even tried from %s to the end of the load at %s", in.Clock(l.lastTried), in.Clock(l.To))
@@ -303,12 +299,12 @@ func (l *load) quietPhase(in *check.Input) string {
 			if p.serve {
 				under.To += p.Length()
 				under.tried, under.ok = under.tried+p.tried, under.ok+p.ok
-				asked += l.asked(p.From, p.To)
+				asked += l.asked.Between(p.From, p.To)
 			}
 			continue
 		}
 		// What arrives at its very end is answered later.
-		if what := p.quiet(l.asked(p.From, max(p.From, p.To-int64(time.Second)))); what != "" {
+		if what := p.quiet(l.asked.Between(p.From, max(p.From, p.To-int64(time.Second)))); what != "" {
 			return fmt.Sprintf("from %s to %s no fault was in force, and %s", in.Clock(p.From), in.Clock(p.To), what)
 		}
 	}
@@ -318,15 +314,13 @@ func (l *load) quietPhase(in *check.Input) string {
 	}
 	if n := len(l.phases); n > 0 && l.phases[n-1].Calm {
 		p := &l.phases[n-1]
-		if long := min(max(p.Length()/2, int64(10*time.Second)), int64(time.Minute)); p.To-max(l.lastOK, p.From) >= long && l.asked(max(l.lastOK, p.From), p.To) >= fewOfFunc {
-			return fmt.Sprintf("no operation succeeded from %s to the end of the load at %s, though no fault was in force", in.Clock(max(l.lastOK, p.From)), in.Clock(p.To))
+		last := max(l.lastOK, p.From)
+		if long := min(max(p.Length()/2, int64(10*time.Second)), int64(time.Minute)); p.To-last >= long && l.asked.Between(last, p.To) >= fewOfFunc {
+			return fmt.Sprintf("no operation succeeded from %s to the end of the load at %s, though no fault was in force", in.Clock(last), in.Clock(p.To))
 		}
 	}
 	return ""
 }
-
-// asked is how many operations the load was to try from one moment to another.
-func (l *load) asked(from, to int64) float64 { return history.Arriving(l.marks, from, to) }
 
 // needed is how many operations must have succeeded, of so many that were asked for.
 func needed(asked float64) int { return int(min(minOfFunc, asked/2)) }
